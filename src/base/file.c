@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+void file_close(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+int file_reread(int fd, char *ret, size_t size, size_t *ret_len)
+{
+    size_t len = 0;
+    for (;;) {
+        ssize_t n = pread(fd, ret + len, size - len, (off_t)len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        len += (size_t)n;
+        if (len == size)
+            return -EFBIG;
+        if (n == 0)
+            break;
+    }
+    ret[len] = '\0';
+    *ret_len = len;
+    return 0;
+}
+
+int file_read(int dir, const char *path, char *ret, size_t size, size_t *ret_len)
+{
+    int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+    int error = file_reread(fd, ret, size, ret_len);
+    close(fd);
+    return error;
+}
+
+int file_load(int dir, const char *path, struct bytes *ret)
+{
+    int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+    char    block[16384];
+    int     error = 0;
+    ssize_t n;
+    while ((n = read(fd, block, sizeof block)) != 0) {
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            error = -errno;
+            break;
+        }
+        bytes_add(ret, block, (size_t)n);
+        if (ret->failed) {
+            error = -EFBIG;
+            break;
+        }
+    }
+    close(fd);
+    return error;
+}
+
+int file_write(int fd, const void *data, size_t len, size_t *ret_written)
+{
+    size_t done = 0;
+    int    error = 0;
+    while (done < len) {
+        ssize_t n = write(fd, (const char *)data + done, len - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            error = n < 0 ? -errno : -EIO;
+            break;
+        }
+        done += (size_t)n;
+    }
+    if (ret_written)
+        *ret_written = done;
+    return error;
+}

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What readelf and nm say about the files of the build tree."""
+import os
+import pathlib
+import re
+import subprocess
+
+SOURCE = pathlib.Path(os.environ.get("PILLION_SOURCE") or pathlib.Path(__file__).resolve().parents[2])
+BUILD = pathlib.Path(os.environ.get("PILLION_BUILD") or SOURCE / "build")
+HOOK = BUILD / "lib" / "libpillion.so"
+ENGINE = BUILD / "lib" / "libpillion-engine.so"
+CLIENT = BUILD / "lib" / "libpillion-sentinel.so.0"
+CLIENT_ARCHIVE = BUILD / "lib" / "libpillion-sentinel.a"
+
+LAYERS = ("base", "collect", "sentinel", "run", "hook")
+FLOOR = (2, 17)
+
+
+def output(*command):
+    return subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True,
+                          env=dict(os.environ, LC_ALL="C")).stdout
+
+
+class Symbol:
+    """One line of `readelf --dyn-syms`."""
+
+    def __init__(self, fields):
+        name = fields[7] if len(fields) > 7 else ""
+        self.name, _, version = name.partition("@")
+        self.version = version.lstrip("@").split(" ")[0]
+        self.bind, self.visibility, self.section = fields[4], fields[5], fields[6]
+        self.is_import = self.section == "UND"
+        self.is_weak = self.bind == "WEAK"
+
+
+def dynamic_symbols(file):
+    rows = (line.split(None, 7) for line in output("readelf", "-W", "--dyn-syms", file).splitlines())
+    symbols = [Symbol(row) for row in rows if len(row) >= 8 and re.match(r"\d+:$", row[0])]
+    return [symbol for symbol in symbols if symbol.name]
+
+
+def imports(file):
+    return {symbol.name: symbol for symbol in dynamic_symbols(file) if symbol.is_import}
+
+
+def exports(file):
+    return {symbol.name for symbol in dynamic_symbols(file) if not symbol.is_import}
+
+
+def needed(file):
+    return re.findall(r"\(NEEDED\).*\[(.+)\]", output("readelf", "-Wd", file))
+
+
+def dynamic_section(file):
+    return output("readelf", "-Wd", file)
+
+
+def segments(file):
+    """(type, flags) of each program header."""
+    found = re.findall(r"^  ([A-Z_]+)\s+0x\S+ 0x\S+ 0x\S+ 0x\S+ 0x\S+ ([R ][W ][E ])", output("readelf", "-Wl", file), re.M)
+    return [(kind, flags.replace(" ", "")) for kind, flags in found]
+
+
+def too_new(file):
+    """Imports whose version is above the floor, as name@version."""
+    found = []
+    for symbol in imports(file).values():
+        match = re.match(r"GLIBC_(\d+)\.(\d+)", symbol.version)
+        if match and (int(match[1]), int(match[2])) > FLOOR:
+            found.append("%s@%s" % (symbol.name, symbol.version))
+        elif symbol.version and not match:
+            found.append("%s@%s" % (symbol.name, symbol.version))
+    return found
+
+
+def layer_objects():
+    """The object files of src/: {layer: [path]}, without the copies that sanitized unit tests link."""
+    found = {layer: [] for layer in LAYERS}
+    for path in sorted((BUILD / "src").rglob("*.o")):
+        if path.parent.name in found and "_checked.dir" not in str(path):
+            found[path.parent.name].append(path)
+    return found
+
+
+def object_symbols(path):
+    """(defined global names, undefined names) of one object file."""
+    defined, undefined = set(), set()
+    for fields in map(str.split, output("nm", path).splitlines()):
+        if len(fields) < 2:  # the name of an archive's member
+            continue
+        kind, name = fields[-2:]
+        if kind in "Uw":
+            undefined.add(name.split("@")[0])
+        elif kind.isupper() or kind == "u":
+            defined.add(name)
+    return defined, undefined
+
+
+def source_name(path):
+    """collect/cpu.c for …/collect/cpu.c.o"""
+    return "%s/%s" % (path.parent.name, path.name[:-2])

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""libpillion.so: every program of a tree dies if this one cannot be loaded, so nothing about it is left to chance."""
+import glob
+import unittest
+
+import objects
+
+EXPORTS = {"__libc_start_main", "exit", "_exit", "_Exit", "quick_exit", "pthread_exit", "unshare", "setns", "capset", "prctl"}
+
+# Every name the hook may ask the program's libc for. All of them are in glibc 2.17 and in musl; none allocates, takes
+# a lock or prints, but for fflush, which the hold has to call.
+STRONG = {
+    "__errno_location", "__environ", "environ", "getauxval", "dl_iterate_phdr", "syscall", "mmap", "munmap", "madvise",
+    "sigaction", "fflush", "getpid", "getppid", "getuid", "geteuid", "open", "openat", "read", "close", "readlink",
+    "clock_gettime", "memchr", "memcmp", "memcpy", "memmem", "memmove", "memrchr", "memset", "strchr", "strcmp",
+    "strlen", "strncmp", "strnlen", "strrchr", "strstr", "sigemptyset", "sigaddset", "sigfillset",
+}
+
+# May be missing where the program runs; the hook looks before it calls.
+WEAK = {"dlsym", "dlopen", "dladdr", "dlerror", "gnu_get_libc_version", "pthread_sigmask", "__libc_single_threaded"}
+
+
+class Hook(unittest.TestCase):
+    def test_needs_libc_alone(self):
+        self.assertEqual(objects.needed(objects.HOOK), ["libc.so.6"])
+
+    def test_exports_what_it_wraps_and_nothing_else(self):
+        self.assertEqual(objects.exports(objects.HOOK), EXPORTS)
+
+    def test_exports_carry_no_version(self):
+        versions = {s.name: s.version for s in objects.dynamic_symbols(objects.HOOK) if not s.is_import and s.version}
+        self.assertEqual(versions, {})
+
+    def test_asks_for_no_libc_newer_than_the_floor(self):
+        self.assertEqual(objects.too_new(objects.HOOK), [])
+
+    def test_imports_are_on_the_list(self):
+        found = objects.imports(objects.HOOK)
+        strong = {name for name, symbol in found.items() if not symbol.is_weak}
+        weak = {name for name, symbol in found.items() if symbol.is_weak}
+        self.assertEqual(strong - STRONG, set(), "a strong import that is not known to exist everywhere")
+        self.assertEqual(weak - WEAK, set(), "a weak import that is not on the list")
+
+    def test_strong_imports_exist_in_an_installed_musl(self):
+        for libc in glob.glob("/usr/lib/*-linux-musl/libc.so") + glob.glob("/lib/ld-musl-*.so.1"):
+            strong = {name for name, symbol in objects.imports(objects.HOOK).items() if not symbol.is_weak}
+            self.assertEqual(strong - objects.exports(libc), set(), libc)
+            return
+        self.skipTest("no musl on this machine")
+
+    def test_has_no_thread_local_storage(self):
+        self.assertNotIn("TLS", [kind for kind, _ in objects.segments(objects.HOOK)])
+
+    def test_has_no_executable_stack_and_no_writable_code(self):
+        flags = dict(objects.segments(objects.HOOK))
+        self.assertEqual(flags["GNU_STACK"], "RW")
+        self.assertEqual([s for s in objects.segments(objects.HOOK) if "W" in s[1] and "E" in s[1]], [])
+        self.assertNotIn("TEXTREL", objects.dynamic_section(objects.HOOK))
+
+    def test_maps_two_segments_and_binds_lazily(self):
+        self.assertEqual([kind for kind, _ in objects.segments(objects.HOOK)].count("LOAD"), 2)
+        self.assertNotIn("BIND_NOW", objects.dynamic_section(objects.HOOK))
+
+    def test_has_no_destructor(self):
+        self.assertNotIn("(FINI", objects.dynamic_section(objects.HOOK))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+# Where things go. The libraries are in lib, never in lib/x86_64-linux-gnu: the command looks in ../lib of itself, and
+# one LD_PRELOAD line has to fit every machine of a kind.
+set(libdir lib)
+include(CMakePackageConfigHelpers)
+
+foreach(target pillion pillion-engine)
+    if(TARGET ${target})
+        install(TARGETS ${target} LIBRARY DESTINATION ${libdir})
+    endif()
+endforeach()
+if(TARGET pillion-cli)
+    install(TARGETS pillion-cli RUNTIME DESTINATION bin)
+endif()
+install(DIRECTORY "${CMAKE_SOURCE_DIR}/include/pillion" DESTINATION include FILES_MATCHING PATTERN "*.h")
+foreach(section 1 3 7)
+    file(GLOB pages CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tools/man/*.${section}")
+    if(pages)
+        install(FILES ${pages} DESTINATION share/man/man${section})
+    endif()
+endforeach()
+install(FILES "${CMAKE_SOURCE_DIR}/LICENSE" DESTINATION share/doc/pillion)
+
+if(TARGET pillion-sentinel)
+    set_target_properties(pillion-sentinel PROPERTIES EXPORT_NAME sentinel)
+    set_target_properties(pillion-sentinel-static PROPERTIES EXPORT_NAME sentinel-static)
+    install(TARGETS pillion-sentinel pillion-sentinel-static EXPORT pillion-targets
+        LIBRARY DESTINATION ${libdir} ARCHIVE DESTINATION ${libdir})
+    install(EXPORT pillion-targets NAMESPACE pillion:: DESTINATION ${libdir}/cmake/pillion)
+    configure_package_config_file("${CMAKE_SOURCE_DIR}/tools/packaging/pillion-config.cmake.in"
+        "${CMAKE_BINARY_DIR}/pillion-config.cmake" INSTALL_DESTINATION ${libdir}/cmake/pillion)
+    write_basic_package_version_file("${CMAKE_BINARY_DIR}/pillion-config-version.cmake" COMPATIBILITY SameMinorVersion)
+    install(FILES "${CMAKE_BINARY_DIR}/pillion-config.cmake" "${CMAKE_BINARY_DIR}/pillion-config-version.cmake"
+        DESTINATION ${libdir}/cmake/pillion)
+    configure_file("${CMAKE_SOURCE_DIR}/tools/packaging/pillion-sentinel.pc.in"
+        "${CMAKE_BINARY_DIR}/pillion-sentinel.pc" @ONLY)
+    install(FILES "${CMAKE_BINARY_DIR}/pillion-sentinel.pc" DESTINATION ${libdir}/pkgconfig)
+endif()

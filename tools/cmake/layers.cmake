@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+# How a folder of src/ becomes a library, and how the shipped ones are linked.
+
+# What runs inside a stranger's process: no canary and no fortified call (both abort), the symbol floor in every file.
+set(shipped_options -fno-stack-protector -U_FORTIFY_SOURCE -ffunction-sections -fdata-sections
+    "$<$<COMPILE_LANGUAGE:C>:SHELL:-include base/floor.h>")
+set(shipped_definitions _GNU_SOURCE NDEBUG "PILLION_VERSION=\"${PROJECT_VERSION}\"")
+
+# Nothing of ours can be reached from outside, nothing from outside can take the place of ours, no symbol is left open.
+set(isolating_options -nostartfiles -Wl,--exclude-libs,ALL -Wl,-Bsymbolic -Wl,--gc-sections -Wl,-z,defs -Wl,-z,text
+    -Wl,-z,noexecstack -Wl,-z,nodelete -Wl,--as-needed -Wl,-O1 -Wl,--hash-style=gnu)
+
+function(pillion_compile target)
+    target_compile_definitions(${target} PRIVATE ${shipped_definitions})
+    target_compile_options(${target} PRIVATE ${shipped_options})
+    target_include_directories(${target} PRIVATE "${CMAKE_SOURCE_DIR}/include" "${CMAKE_SOURCE_DIR}/src")
+    target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:pillion::warnings>)
+endfunction()
+
+# pillion_layer(NAME FILES... ) and, for the unit tests of a sanitized build, the same once more with the sanitizers.
+# The folders are filled one by one: an empty one is a library without files.
+function(pillion_layer name)
+    cmake_parse_arguments(PARSE_ARGV 1 layer "" "" "FILES;LINK")
+    foreach(suffix "" _checked)
+        set(target ${name}${suffix})
+        list(TRANSFORM layer_LINK REPLACE "^(pillion_.*)$" "\\1${suffix}" OUTPUT_VARIABLE link)
+        list(TRANSFORM link REPLACE "^pillion_dependencies.*" "pillion_dependencies")
+        if(NOT layer_FILES)
+            add_library(${target} INTERFACE)
+            target_link_libraries(${target} INTERFACE ${link})
+        elseif(suffix AND NOT PILLION_SANITIZE)
+            add_library(${target} INTERFACE)
+            target_link_libraries(${target} INTERFACE ${name})
+        else()
+            add_library(${target} STATIC ${layer_FILES})
+            pillion_compile(${target})
+            target_link_libraries(${target} PUBLIC ${link})
+            if(suffix)
+                pillion_sanitize(${target})
+            endif()
+        endif()
+    endforeach()
+endfunction()
+
+function(pillion_sanitize target)
+    if(PILLION_SANITIZE)
+        target_compile_options(${target} PRIVATE -fsanitize=${PILLION_SANITIZE} -fno-sanitize-recover=all
+            -fno-omit-frame-pointer)
+        target_link_options(${target} PUBLIC -fsanitize=${PILLION_SANITIZE})
+    endif()
+endfunction()
+
+function(pillion_export_map target map)
+    target_link_options(${target} PRIVATE "-Wl,--version-script=${map}")
+    set_target_properties(${target} PROPERTIES LINK_DEPENDS "${map}")
+endfunction()
+
+# For what an export map is written by hand: the map alone says which names are seen, and calls inside stay direct.
+function(pillion_visible_by_map target)
+    set_target_properties(${target} PROPERTIES C_VISIBILITY_PRESET default)
+    target_compile_options(${target} PRIVATE -fno-semantic-interposition)
+endfunction()
