@@ -1,0 +1,129 @@
+/* A client of the Spare Cores Sentinel API, in C: register a run, refresh its credentials, finish it.
+ *
+ * Blocking calls, thread-safe as long as no two threads use one client at once. Nothing is printed, no signal is
+ * raised or handled, no global state is kept. TLS is always verified. Every string that goes in is borrowed for
+ * the call only; everything that comes out is owned by the caller and released by the function named.
+ *
+ * Errors, for every function: 0; -EREMOTEIO when the API answered with anything but 2xx (then `error` has status
+ * code and body); -EINVAL without any request for arguments that the API would refuse, or for a client without a
+ * token; -EBADMSG for a 2xx answer that makes no sense; -ETIMEDOUT, -ECONNREFUSED, -EHOSTUNREACH, -ECONNRESET,
+ * -EPROTO, -EKEYREJECTED (certificate) … for what kept the answer away, with status_code 0 and the reason in body;
+ * -ENOMEM.
+ *
+ * Source: the Sentinel API (https://api.sentinel.sparecores.net). */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_SENTINEL_H
+#define PILLION_SENTINEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SENTINEL_API __attribute__((visibility("default")))
+#define SENTINEL_DEFAULT_URL "https://api.sentinel.sparecores.net"
+
+/* Who speaks to which server. Zeroed means: from the environment (SENTINEL_API_TOKEN, else SENTINEL_API_KEY, else
+ * the first line of the file SENTINEL_API_TOKEN_FILE; SENTINEL_API_URL; http_proxy, https_proxy, no_proxy;
+ * AWS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE) and the default time limits. A NULL client means the same. */
+struct sentinel_client {
+    const char *token;
+    const char *base_url;       /* a path in it is kept, trailing slashes are not; http only to loopback */
+    int connect_timeout_ms;     /* 0: 10,000 */
+    int timeout_ms;             /* 0: 30,000, the whole request */
+};
+
+/* What the API said, or what kept it from saying anything. */
+struct sentinel_api_error {
+    long  status_code; /* HTTP status; 0: no answer */
+    char *body;        /* the answer's body as it came, or the reason; NUL-terminated, may be NULL */
+};
+
+struct sentinel_pair {
+    const char *key;
+    const char *value;
+};
+
+/* A run as it is registered. Every field is optional: NULL, or 0 for numbers, is left out of the request. */
+struct sentinel_run {
+    /* metadata */
+    const char *job_name, *project_name, *stage_name, *task_name, *team, *env, *language, *orchestrator, *executor,
+        *external_run_id, *container_image;
+    const char *const *command; /* argument vector, NULL-terminated; goes out as a JSON array in a string */
+    const struct sentinel_pair *tags;
+    size_t tag_count;
+    /* host */
+    const char *host_id, *host_hostname, *host_ip, *host_server_allocation, *host_cpu_model, *host_gpu_model;
+    uint64_t host_vcpus;
+    uint64_t host_memory_mib;
+    uint64_t host_gpu_count;
+    uint64_t host_gpu_memory_mib;
+    double   host_storage_gb; /* GB = 10^9 bytes */
+    /* cloud */
+    const char *cloud_vendor_id, *cloud_account_id, *cloud_region_id, *cloud_zone_id, *cloud_instance_type;
+};
+
+/* Temporary credentials for the run's place in S3. */
+struct sentinel_credentials {
+    char   *access_key;
+    char   *secret_key;
+    char   *session_token;
+    char   *region;     /* NULL: not told */
+    int64_t expires_at; /* seconds since 1970 UTC; INT64_MAX: not told */
+};
+
+struct sentinel_registration {
+    char *run_id;            /* [A-Za-z0-9_-]+ */
+    char *upload_uri_prefix; /* "s3://bucket/prefix", without a trailing slash; NULL: not told */
+    struct sentinel_credentials credentials; /* access_key is NULL when none were given */
+};
+
+enum sentinel_run_status {
+    SENTINEL_FINISHED = 0,
+    SENTINEL_FAILED,
+};
+
+enum sentinel_data_source {
+    SENTINEL_DATA_S3 = 0, /* data_uris */
+    SENTINEL_DATA_INLINE, /* data_csv */
+};
+
+/* How a run ended and where its rows are. Zeroed means the reference client's defaults: exit code 0, finished, S3. */
+struct sentinel_finish {
+    int                       exit_code;         /* 0 to 255 */
+    int                       exit_code_unknown; /* non-zero: exit_code is left out */
+    enum sentinel_run_status  run_status;
+    enum sentinel_data_source data_source;
+    const char *const        *data_uris; /* s3://…, for SENTINEL_DATA_S3; order is kept */
+    size_t                    data_uri_count;
+    const char               *data_csv; /* CSV text with its header, for SENTINEL_DATA_INLINE */
+    size_t                    data_csv_len; /* 0: strlen */
+    int64_t                   finished_at;  /* seconds since 1970 UTC; 0: left out */
+};
+
+/* POST /runs. */
+SENTINEL_API int sentinel_register_run(const struct sentinel_client *client, const struct sentinel_run *run,
+                                       struct sentinel_registration *ret, struct sentinel_api_error *reterr);
+
+/* POST /runs/{run_id}/refresh-credentials. */
+SENTINEL_API int sentinel_refresh_credentials(const struct sentinel_client *client, const char *run_id,
+                                              struct sentinel_credentials *ret, struct sentinel_api_error *reterr);
+
+/* POST /runs/{run_id}/finish. *ret_result (may be NULL) is the backend's answer, run and statistics, as JSON text;
+ * free it with sentinel_free. */
+SENTINEL_API int sentinel_finish_run(const struct sentinel_client *client, const char *run_id,
+                                     const struct sentinel_finish *finish, char **ret_result,
+                                     struct sentinel_api_error *reterr);
+
+/* Release what a call gave; each accepts a zeroed struct and leaves one. */
+SENTINEL_API void sentinel_registration_done(struct sentinel_registration *registration);
+SENTINEL_API void sentinel_credentials_done(struct sentinel_credentials *credentials);
+SENTINEL_API void sentinel_api_error_done(struct sentinel_api_error *error);
+SENTINEL_API void sentinel_free(void *text);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

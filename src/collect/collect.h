@@ -1,0 +1,91 @@
+/* What is read at one sampling instant. Every collector has one shape: open, read, close; it takes its roots as
+ * a parameter, keeps what it needs in one plain struct, holds its descriptors in the thread's own table, logs
+ * nothing, and leaves METRIC_NONE where the machine has no such figure.
+ *
+ * Counters in a sample never fall: a collector turns vanished devices, interfaces and processes into
+ * "no change" itself, so that a row is nothing but the difference of two samples.
+ * Thread: pillion (or the only thread of `pillion run`). */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_COLLECT_COLLECT_H
+#define PILLION_COLLECT_COLLECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/bytes.h"
+
+#define METRIC_NONE UINT64_MAX
+
+struct roots {
+    const char *proc; /* "/proc" */
+    const char *sys;  /* "/sys" */
+};
+
+/* Who is observed. */
+struct tree {
+    pid_t root;         /* the leader: the program itself, or `pillion run` */
+    pid_t main_process; /* what process_pid says: the program, or the command that `pillion run` started */
+    bool  root_is_ours; /* `pillion run`: the root's own CPU, memory and I/O are not the program's; its
+                           reaped children's are */
+};
+
+struct sample {
+    int64_t monotonic; /* ns, when the reading began */
+    int64_t real;      /* ns since 1970 */
+
+    /* machine, gauges */
+    uint64_t processes;                                                             /* count */
+    uint64_t memory_free, memory_used, memory_buffers, memory_cached, memory_active,
+        memory_inactive; /* KiB */
+    uint64_t space_total, space_used, space_free; /* bytes */
+    /* machine, counters since some fixed instant */
+    uint64_t cpu_user, cpu_system, cpu_interrupt; /* clock ticks: user+nice; system; irq+softirq */
+    uint64_t disk_read, disk_write;               /* bytes */
+    uint64_t net_recv, net_sent;                  /* bytes */
+
+    /* process tree, gauges */
+    uint64_t tree_processes; /* descendants of main_process's tree, without main_process itself */
+    uint64_t tree_memory;    /* KiB of PSS */
+    /* process tree, counters */
+    uint64_t tree_user, tree_system;           /* clock ticks, reaped children included */
+    uint64_t tree_disk_read, tree_disk_write;  /* bytes */
+};
+
+/* The kernel's own totals at the end of a run. */
+struct totals {
+    uint64_t user_us, system_us;                        /* CPU of the tree, microseconds */
+    uint64_t max_rss_kib;                               /* largest single process */
+    uint64_t minor_faults, major_faults;                /* count */
+    uint64_t voluntary_switches, involuntary_switches;  /* count */
+    uint64_t cgroup_memory_peak;                        /* bytes, METRIC_NONE without cgroup v2 */
+};
+
+/* Facts about the machine that do not change during a run; "" or METRIC_NONE where unknown. */
+struct machine {
+    char     host_name[65];
+    char     boot_id[40];
+    char     cpu_model[128];
+    char     id[64];      /* DMI board asset tag, else machine-id: only sent on request (PILLION_SHARE) */
+    char     ip[46];      /* first global address: only sent on request */
+    uint64_t cpus;        /* online */
+    uint64_t memory_mib;  /* MemTotal */
+    uint64_t storage_bytes; /* whole disks, each once */
+    char     dmi_vendor[64]; /* /sys/class/dmi/id/sys_vendor */
+};
+
+struct collectors;
+
+/* Opens every collector that this machine has, and takes no reading. *ret is freed by collect_close.
+ * Returns 0 or -ENOMEM. */
+int  collect_open(const struct roots *roots, const struct tree *tree, struct collectors **ret);
+/* One reading of everything. What cannot be read stays METRIC_NONE. */
+void collect_read(struct collectors *collectors, struct sample *ret);
+void collect_close(struct collectors *collectors); /* NULL is allowed */
+/* main_process may only be known after the first reading (`pillion run` forks later). */
+void collect_set_main_process(struct collectors *collectors, pid_t main_process);
+
+int totals_read(const struct roots *roots, const struct tree *tree, struct totals *ret);
+int machine_read(const struct roots *roots, struct machine *ret);
+
+#endif

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collect/cpu.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "collect/roots.h"
+#include "collect/scratch.h"
+
+/* A fall of more than this is no jitter: the counters began anew (a restored virtual machine, another lxcfs). */
+enum { CPU_JITTER_TICKS = 10000 };
+
+int cpu_open(struct cpu *cpu, const struct roots *roots)
+{
+    *cpu = (struct cpu){.fd = roots_open(roots->proc, "stat", 0)};
+    return cpu->fd < 0 ? cpu->fd : 0;
+}
+
+void cpu_close(struct cpu *cpu)
+{
+    file_close(&cpu->fd);
+}
+
+static void advance(struct cpu *cpu, int kind, uint64_t now)
+{
+    if (now > cpu->last[kind])
+        cpu->sum[kind] += now - cpu->last[kind];
+    else if (cpu->last[kind] - now < CPU_JITTER_TICKS)
+        return;
+    cpu->last[kind] = now;
+}
+
+int cpu_read(struct cpu *cpu, struct sample *ret)
+{
+    /* Only the first line is wanted; the rest grows with the number of CPUs and interrupts. */
+    char    line[512];
+    ssize_t len = pread(cpu->fd, line, sizeof line, 0);
+    if (len < 0)
+        return -errno;
+    struct text t = text_span(line, (size_t)len);
+    if (!text_skip(&t, "cpu "))
+        return -ENODATA;
+    enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, FIELDS };
+    uint64_t field[FIELDS] = {0};
+    int      n = 0;
+    while (n < FIELDS && text_unsigned(&t, &field[n]))
+        n++;
+    if (n <= IDLE)
+        return -ENODATA;
+    advance(cpu, CPU_USER, field[USER] + field[NICE]);
+    advance(cpu, CPU_SYSTEM, field[SYSTEM]);
+    advance(cpu, CPU_INTERRUPT, field[IRQ] + field[SOFTIRQ]);
+    ret->cpu_user = cpu->sum[CPU_USER];
+    ret->cpu_system = cpu->sum[CPU_SYSTEM];
+    ret->cpu_interrupt = cpu->sum[CPU_INTERRUPT];
+    return 0;
+}
+
+unsigned cpu_count_list(struct text t)
+{
+    uint64_t    count = 0;
+    struct text range;
+    while (text_until(&t, ',', &range)) {
+        uint64_t first = 0;
+        uint64_t last = 0;
+        if (!text_unsigned(&range, &first))
+            return 0;
+        last = first;
+        if (text_skip(&range, "-") && !text_unsigned(&range, &last))
+            return 0;
+        count += last >= first ? last - first + 1 : 0;
+    }
+    return (unsigned)count;
+}
+
+static unsigned count_lines(const struct roots *roots)
+{
+    struct scratch scratch;
+    unsigned       count = 0;
+    int            fd = roots_open(roots->proc, "stat", 0);
+    if (fd < 0)
+        return 0;
+    struct text t;
+    struct text line;
+    if (scratch_init(&scratch) == 0 && scratch_reread(&scratch, fd, &t) == 0)
+        while (text_line(&t, &line))
+            count += text_skip(&line, "cpu") && text_len(line) > 0 && *line.at >= '0' && *line.at <= '9';
+    scratch_done(&scratch);
+    close(fd);
+    return count;
+}
+
+unsigned cpu_count_online(const struct roots *roots)
+{
+    char     ranges[1024];
+    size_t   len = 0;
+    unsigned count = 0;
+    int      fd = roots_open(roots->sys, "devices/system/cpu/online", 0);
+    if (fd >= 0) {
+        if (file_reread(fd, ranges, sizeof ranges, &len) == 0)
+            count = cpu_count_list(text_span(ranges, len));
+        close(fd);
+    }
+    return count ? count : count_lines(roots);
+}

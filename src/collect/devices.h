@@ -1,0 +1,49 @@
+/* The counters of devices that come and go: disks and network interfaces.
+ *
+ * Totals only ever rise. A device seen for the first time gives its counters as a baseline; one that vanishes
+ * gives nothing; a counter that falls (the driver was reset) is a new baseline.
+ * Allocates: when a device appears; 1024 devices at most, further ones are not counted. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_COLLECT_DEVICES_H
+#define PILLION_COLLECT_DEVICES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/text.h"
+
+enum { DEVICES_MAX = 1024, DEVICE_NAME_SIZE = 32 };
+
+struct device {
+    char     name[DEVICE_NAME_SIZE];
+    bool     counted;     /* set by the owner when devices->changed says so */
+    uint8_t  rank;        /* the owner's, while it decides */
+    bool     present;     /* met in this reading */
+    bool     was_present; /* met in the last one */
+    uint64_t in, out;     /* as last read */
+    uint64_t in_before, out_before;
+};
+
+struct devices {
+    struct device *list;
+    size_t         count, capacity;
+    size_t         next;    /* where the next name probably is: the kernel keeps its order */
+    bool           changed; /* a name appeared or went: who is counted has to be decided again */
+    bool           begun;   /* there was a reading before */
+    uint64_t       in_total, out_total;
+};
+
+void devices_init(struct devices *devices);
+void devices_done(struct devices *devices);
+
+/* One reading: begin, one add for each device, met, settle; the owner sets `counted` between the last two. */
+void devices_begin(struct devices *devices);
+void devices_add(struct devices *devices, struct text name, uint64_t in, uint64_t out);
+/* Compares the devices met with the last reading and sets `changed`. */
+void devices_met(struct devices *devices);
+/* Adds the growth of the counted devices. `new_from_zero`: a device that appears after the first reading started
+ * its counters at 0 then (disks; an interface may come out of another namespace with a past). */
+void devices_settle(struct devices *devices, bool new_from_zero);
+
+#endif

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collect/disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "collect/dir.h"
+#include "collect/roots.h"
+
+enum { SECTOR_BYTES = 512 };
+
+int disk_open(struct disk *disk, const struct roots *roots)
+{
+    devices_init(&disk->devices);
+    disk->block = -1;
+    disk->fd = roots_open(roots->proc, "diskstats", 0);
+    if (disk->fd < 0)
+        return disk->fd;
+    disk->block = roots_open(roots->sys, "block", O_DIRECTORY);
+    return 0;
+}
+
+void disk_close(struct disk *disk)
+{
+    file_close(&disk->fd);
+    file_close(&disk->block);
+    devices_done(&disk->devices);
+}
+
+static bool is_memory_or_file(const char *name)
+{
+    struct text t = text_of(name);
+    return text_starts(t, "loop") || text_starts(t, "ram") || text_starts(t, "zram");
+}
+
+bool disk_counts(int block, const char *name)
+{
+    char path[DEVICE_NAME_SIZE + sizeof "/slaves"];
+    if (is_memory_or_file(name))
+        return false;
+    (void)snprintf(path, sizeof path, "%s/slaves", name);
+    struct dir slaves;
+    if (dir_open(&slaves, block, path) < 0)
+        return true;
+    /* A slave may be a partition or another dm: its bytes are counted at some disk below, unless that is a loop. */
+    bool        stands_on_counted = false;
+    const char *slave;
+    while ((slave = dir_next(&slaves)))
+        stands_on_counted = stands_on_counted || !is_memory_or_file(slave);
+    dir_close(&slaves);
+    return !stands_on_counted;
+}
+
+/* nvme0c1n2 is a path (controller 1) to nvme0n2, which multipathing puts on top. Old kernels count the requests at
+ * the paths only, newer ones at both, so the paths are what is counted, where they are listed at all. */
+static bool is_path_of(const char *path, const char *head)
+{
+    struct text p = text_of(path);
+    struct text h = text_of(head);
+    uint64_t    p_subsystem = 0;
+    uint64_t    h_subsystem = 0;
+    uint64_t    controller = 0;
+    return text_skip(&p, "nvme") && text_skip(&h, "nvme") && text_unsigned(&p, &p_subsystem) &&
+           text_unsigned(&h, &h_subsystem) && p_subsystem == h_subsystem && text_skip(&p, "c") &&
+           text_unsigned(&p, &controller) && text_starts(h, "n") && text_is(p, h.at);
+}
+
+static bool has_paths(const struct devices *devices, const char *head)
+{
+    if (strncmp(head, "nvme", 4) != 0)
+        return false;
+    for (size_t i = 0; i < devices->count; i++)
+        if (devices->list[i].present && is_path_of(devices->list[i].name, head))
+            return true;
+    return false;
+}
+
+/* Without /sys: the kernel lists partitions right behind their disk, as sda1, or nvme0n1p1 behind a digit. */
+static bool looks_like_partition(struct text name, const char *disk)
+{
+    uint64_t number = 0;
+    size_t   len = strlen(disk);
+    if (len == 0 || !text_skip(&name, disk))
+        return false;
+    if (disk[len - 1] >= '0' && disk[len - 1] <= '9' && !text_skip(&name, "p"))
+        return false;
+    return text_unsigned(&name, &number) && text_len(name) == 0;
+}
+
+static void choose(struct disk *disk)
+{
+    const char *whole = "";
+    for (size_t i = 0; i < disk->devices.count; i++) {
+        struct device *device = &disk->devices.list[i];
+        char           name[DEVICE_NAME_SIZE];
+        if (!device->present)
+            continue;
+        (void)snprintf(name, sizeof name, "%s", device->name);
+        for (char *c = name; *c; c++)
+            if (*c == '/') /* cciss/c0d0 is cciss!c0d0 in /sys */
+                *c = '!';
+        if (disk->block >= 0) {
+            device->counted = faccessat(disk->block, name, F_OK, 0) == 0 && disk_counts(disk->block, name);
+        } else {
+            bool part = looks_like_partition(text_of(name), whole);
+            if (!part)
+                whole = device->name;
+            device->counted = !part && !is_memory_or_file(name) && strncmp(name, "dm-", 3) != 0 &&
+                              strncmp(name, "md", 2) != 0;
+        }
+        if (device->counted && has_paths(&disk->devices, device->name))
+            device->counted = false;
+    }
+}
+
+/* "   8       0 sda 1 2 3 ..." with iostats.rst's fields 1 to 11 and more behind the name. */
+static bool parse(struct text line, struct text *ret_name, uint64_t *ret_read, uint64_t *ret_written)
+{
+    enum { READ_FIELD = 3, WRITTEN_FIELD = 7 };
+    uint64_t value[WRITTEN_FIELD + 1] = {0};
+    uint64_t number = 0;
+    if (!text_unsigned(&line, &number) || !text_unsigned(&line, &number) || !text_word(&line, ret_name))
+        return false;
+    for (int field = 1; field <= WRITTEN_FIELD; field++)
+        if (!text_unsigned(&line, &value[field]))
+            return false;
+    *ret_read = value[READ_FIELD];
+    *ret_written = value[WRITTEN_FIELD];
+    return true;
+}
+
+int disk_read(struct disk *disk, struct scratch *scratch, struct sample *ret)
+{
+    struct text t;
+    struct text line;
+    int         error = scratch_reread(scratch, disk->fd, &t);
+    if (error)
+        return error;
+    devices_begin(&disk->devices);
+    while (text_line(&t, &line)) {
+        struct text name;
+        uint64_t    in = 0;
+        uint64_t    out = 0;
+        if (parse(line, &name, &in, &out))
+            devices_add(&disk->devices, name, in, out);
+    }
+    devices_met(&disk->devices);
+    if (disk->devices.changed)
+        choose(disk);
+    devices_settle(&disk->devices, true);
+    ret->disk_read = disk->devices.in_total * SECTOR_BYTES;
+    ret->disk_write = disk->devices.out_total * SECTOR_BYTES;
+    return 0;
+}
+
+static uint64_t sectors_of(int block, const char *name)
+{
+    char        path[DEVICE_NAME_SIZE + sizeof "/hidden"];
+    char        content[32];
+    size_t      len = 0;
+    uint64_t    sectors = 0;
+    struct text t;
+    (void)snprintf(path, sizeof path, "%s/hidden", name);
+    if (file_read(block, path, content, sizeof content, &len) == 0 && content[0] == '1')
+        return 0; /* a path to a disk that is listed itself */
+    (void)snprintf(path, sizeof path, "%s/size", name);
+    if (file_read(block, path, content, sizeof content, &len))
+        return 0;
+    t = text_span(content, len);
+    return text_unsigned(&t, &sectors) ? sectors : 0;
+}
+
+uint64_t disk_capacity(const struct roots *roots)
+{
+    struct dir  dir;
+    uint64_t    sectors = 0;
+    const char *name;
+    int         block = roots_open(roots->sys, "block", O_DIRECTORY);
+    if (block < 0)
+        return METRIC_NONE;
+    dir_rewind(&dir, block);
+    while ((name = dir_next(&dir)))
+        if (strlen(name) < DEVICE_NAME_SIZE && disk_counts(block, name))
+            sectors += sectors_of(block, name);
+    dir_close(&dir);
+    return sectors * SECTOR_BYTES;
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collect/machine.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "collect/collect.h"
+#include "collect/cpu.h"
+#include "collect/disk.h"
+#include "collect/memory.h"
+#include "collect/roots.h"
+
+enum { CPUINFO_SIZE = 4096, INTERFACES_MAX = 64 };
+
+static void trim(struct text *t)
+{
+    text_blanks(t);
+    while (t->at < t->end && (unsigned char)t->end[-1] <= ' ')
+        t->end--;
+}
+
+/* The first line of a small file; "" when it cannot be read or does not fit. */
+static void read_line(const char *root, const char *path, char *ret, size_t size)
+{
+    char        content[512];
+    size_t      len = 0;
+    struct text t;
+    struct text line;
+    int         fd = roots_open(root, path, 0);
+    ret[0] = '\0';
+    if (fd < 0)
+        return;
+    if (file_reread(fd, content, sizeof content, &len) == 0) {
+        t = text_span(content, len);
+        if (text_line(&t, &line)) {
+            trim(&line);
+            (void)text_copy(line, ret, size);
+        }
+    }
+    close(fd);
+}
+
+/* proc.rst "/proc/cpuinfo": "model name : ..." on x86, "cpu : ..." on POWER; ARM names no model. Only the first CPU
+ * matters, so a part of the file is enough. */
+static void read_cpu_model(const struct roots *roots, char *ret, size_t size)
+{
+    char    content[CPUINFO_SIZE];
+    int     fd = roots_open(roots->proc, "cpuinfo", 0);
+    ssize_t len = fd < 0 ? -1 : pread(fd, content, sizeof content, 0);
+    file_close(&fd);
+    ret[0] = '\0';
+    struct text t = text_span(content, len < 0 ? 0 : (size_t)len);
+    struct text line;
+    struct text key;
+    while (ret[0] == '\0' && text_line(&t, &line)) {
+        if (!text_until(&line, ':', &key))
+            continue;
+        trim(&key);
+        trim(&line);
+        if (text_is(key, "model name") || text_is(key, "cpu"))
+            (void)text_copy(line, ret, size);
+    }
+}
+
+/* ASCII alone, whatever the locale; the prefix is in lower case. */
+static bool starts_with(const char *text, const char *prefix)
+{
+    for (; *prefix; text++, prefix++)
+        if ((*text >= 'A' && *text <= 'Z' ? *text - 'A' + 'a' : *text) != *prefix)
+            return false;
+    return true;
+}
+
+/* Where nobody has set a tag, vendors write that in words. */
+static bool is_placeholder(const char *tag)
+{
+    static const char *const words[] = {"not specified", "to be filled", "default string", "no asset", "none",
+                                        "n/a",           "asset tag",    "unknown",        "chassis asset"};
+    if (*tag == '\0')
+        return true;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (starts_with(tag, words[i]))
+            return true;
+    return false;
+}
+
+/* On AWS the board's asset tag is the instance's id (sysfs-class-dmi). */
+static void read_id(const struct roots *roots, char *ret, size_t size)
+{
+    read_line(roots->sys, "class/dmi/id/board_asset_tag", ret, size);
+    if (!is_placeholder(ret))
+        return;
+    ret[0] = '\0';
+    if (strcmp(roots->proc, "/proc") == 0)
+        read_line("/etc", "machine-id", ret, size);
+}
+
+int machine_read(const struct roots *roots, struct machine *ret)
+{
+    struct utsname name;
+    *ret = (struct machine){.cpus = METRIC_NONE, .memory_mib = METRIC_NONE};
+    if (uname(&name) == 0)
+        (void)text_copy(text_of(name.nodename), ret->host_name, sizeof ret->host_name);
+    read_line(roots->proc, "sys/kernel/random/boot_id", ret->boot_id, sizeof ret->boot_id);
+    read_line(roots->sys, "class/dmi/id/sys_vendor", ret->dmi_vendor, sizeof ret->dmi_vendor);
+    read_cpu_model(roots, ret->cpu_model, sizeof ret->cpu_model);
+    read_id(roots, ret->id, sizeof ret->id);
+    unsigned cpus = cpu_count_online(roots);
+    if (cpus > 0)
+        ret->cpus = cpus;
+    uint64_t kib = memory_total(roots);
+    if (kib != METRIC_NONE)
+        ret->memory_mib = kib / 1024;
+    ret->storage_bytes = disk_capacity(roots);
+    return 0;
+}
+
+static bool is_global(uint32_t address)
+{
+    return address != 0 && address >> 24 != 127 && address >> 16 != 0xA9FE;
+}
+
+int machine_ip(char *ret, size_t size)
+{
+    struct ifreq  list[INTERFACES_MAX];
+    struct ifconf all = {.ifc_len = sizeof list, .ifc_req = list};
+    int           fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int error = ioctl(fd, SIOCGIFCONF, &all) == 0 ? -ENODATA : -errno;
+    close(fd);
+    for (size_t i = 0; error == -ENODATA && i < (size_t)all.ifc_len / sizeof *list; i++) {
+        struct sockaddr_in in;
+        memcpy(&in, &list[i].ifr_addr, sizeof in);
+        uint32_t address = ntohl(in.sin_addr.s_addr);
+        if (in.sin_family != AF_INET || !is_global(address))
+            continue;
+        int len = snprintf(ret, size, "%u.%u.%u.%u", address >> 24, address >> 16 & 255, address >> 8 & 255,
+                           address & 255);
+        error = len > 0 && (size_t)len < size ? 0 : -ENOSPC;
+    }
+    return error;
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collect/memory.h"
+
+#include "base/file.h"
+#include "base/text.h"
+#include "collect/roots.h"
+
+enum {
+    TOTAL,
+    FREE,
+    AVAILABLE,
+    BUFFERS,
+    CACHED,
+    ACTIVE,
+    INACTIVE,
+    RECLAIMABLE,
+    ENTRIES,
+    MEMINFO_SIZE = 8192 /* 57 lines of 28 bytes in Linux 6.18 */
+};
+
+int memory_open(struct memory *memory, const struct roots *roots)
+{
+    memory->fd = roots_open(roots->proc, "meminfo", 0);
+    return memory->fd < 0 ? memory->fd : 0;
+}
+
+void memory_close(struct memory *memory)
+{
+    file_close(&memory->fd);
+}
+
+static int parse(int fd, uint64_t ret[static ENTRIES])
+{
+    static const char *const names[ENTRIES] = {"MemTotal:", "MemFree:", "MemAvailable:", "Buffers:",
+                                               "Cached:",   "Active:",  "Inactive:",     "SReclaimable:"};
+    char                     content[MEMINFO_SIZE];
+    size_t                   len = 0;
+    for (int i = 0; i < ENTRIES; i++)
+        ret[i] = METRIC_NONE;
+    int error = file_reread(fd, content, sizeof content, &len);
+    if (error)
+        return error;
+    struct text t = text_span(content, len);
+    struct text line;
+    int         found = 0;
+    while (found < ENTRIES && text_line(&t, &line)) {
+        for (int i = 0; i < ENTRIES; i++) {
+            if (text_skip(&line, names[i])) {
+                found += text_unsigned(&line, &ret[i]);
+                break;
+            }
+        }
+    }
+    return 0;
+}
+
+/* A sum with something unknown in it is unknown; what old kernels lack (SReclaimable, 2.6.19) counts as 0. */
+static uint64_t plus(uint64_t a, uint64_t b)
+{
+    return a == METRIC_NONE ? METRIC_NONE : a + (b == METRIC_NONE ? 0 : b);
+}
+
+int memory_read(struct memory *memory, struct sample *ret)
+{
+    uint64_t entry[ENTRIES];
+    int      error = parse(memory->fd, entry);
+    if (error)
+        return error;
+    uint64_t available = entry[AVAILABLE];
+    if (available == METRIC_NONE)
+        available = plus(plus(plus(entry[FREE], entry[BUFFERS]), entry[CACHED]), entry[RECLAIMABLE]);
+    ret->memory_free = entry[FREE];
+    ret->memory_buffers = entry[BUFFERS];
+    ret->memory_cached = plus(entry[CACHED], entry[RECLAIMABLE]);
+    ret->memory_active = entry[ACTIVE];
+    ret->memory_inactive = entry[INACTIVE];
+    ret->memory_used = METRIC_NONE;
+    if (entry[TOTAL] != METRIC_NONE && available != METRIC_NONE)
+        ret->memory_used = entry[TOTAL] > available ? entry[TOTAL] - available : 0;
+    return 0;
+}
+
+uint64_t memory_total(const struct roots *roots)
+{
+    struct memory memory;
+    uint64_t      entry[ENTRIES] = {METRIC_NONE};
+    if (memory_open(&memory, roots) == 0)
+        (void)parse(memory.fd, entry);
+    memory_close(&memory);
+    return entry[TOTAL];
+}

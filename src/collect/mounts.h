@@ -1,0 +1,35 @@
+/* Which filesystems count as the machine's storage.
+ *
+ * Those on a block device, each once however often it is bound, and the one that holds /, whatever it is. Never
+ * network, FUSE or autofs: statvfs on a server that hangs would stop our thread, and on an autofs it mounts. No
+ * loop devices and no images (squashfs, iso9660 …): their bytes are a file's, or a medium's that is full by nature.
+ * A mount that another one covers is not asked: its path leads to the other.
+ *
+ * Source: proc.rst "/proc/<pid>/mountinfo - Information about mounts". Allocates: yes, bounded. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_COLLECT_MOUNTS_H
+#define PILLION_COLLECT_MOUNTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/text.h"
+
+enum { MOUNTS_READ_MAX = 16384, MOUNTS_KEPT_MAX = 256 };
+
+struct mount {
+    char *path;     /* mount point, unescaped */
+    bool  is_root;  /* holds / */
+    bool  on_block; /* on a block device */
+};
+
+struct mounts {
+    struct mount *list;
+    size_t        count;
+};
+
+/* Replaces *mounts by what the content of mountinfo says. 0 or -ENOMEM (then *mounts is as before). */
+int  mounts_parse(struct mounts *mounts, struct text mountinfo);
+void mounts_done(struct mounts *mounts);
+
+#endif

@@ -1,0 +1,28 @@
+/* Network traffic of the machine, or of the container. Thread: pillion. Allocates: when an interface appears.
+ * Files: /proc/net/dev and the folder /sys/class/net, both held open. The held file shows the network namespace of
+ * the moment of opening, so that a program that enters another one later makes no jump. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_COLLECT_NET_H
+#define PILLION_COLLECT_NET_H
+
+#include "collect/collect.h"
+#include "collect/devices.h"
+#include "collect/scratch.h"
+
+struct net {
+    int            fd;      /* /proc/net/dev */
+    int            classes; /* /sys/class/net, negative without it */
+    struct devices devices;
+};
+
+int net_open(struct net *net, const struct roots *roots);
+
+/*   ret->net_recv  bytes, counter   receive bytes    proc.rst "Networking info in /proc/net", dev
+ *   ret->net_sent  bytes, counter   transmit bytes
+ * Without lo, and no byte twice: see net_interfaces.h. An interface that appears gives its baseline, one that goes
+ * gives nothing. Shape: one value per network namespace. Returns 0, or -errno; on error both stay METRIC_NONE. */
+int net_read(struct net *net, struct scratch *scratch, struct sample *ret);
+
+void net_close(struct net *net);
+
+#endif

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collect/net_interfaces.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "collect/dir.h"
+
+enum rank { RANK_NONE, RANK_CARRIED, RANK_PLAIN, RANK_HARDWARE };
+
+enum { PATH_SIZE = 2 * DEVICE_NAME_SIZE + 32, TYPE_ETHERNET = 1, TYPE_80211 = 801, TYPE_80211_RADIOTAP = 803 };
+
+static bool has(int classes, const char *name, const char *entry)
+{
+    char path[PATH_SIZE];
+    (void)snprintf(path, sizeof path, "%s/%s", name, entry);
+    return faccessat(classes, path, F_OK, 0) == 0;
+}
+
+/* The last component of the link X/master; "" without one. */
+static void master_of(int classes, const char *name, char ret[static DEVICE_NAME_SIZE])
+{
+    char path[PATH_SIZE];
+    char target[256];
+    ret[0] = '\0';
+    (void)snprintf(path, sizeof path, "%s/master", name);
+    ssize_t len = readlinkat(classes, path, target, sizeof target);
+    if (len <= 0 || (size_t)len == sizeof target)
+        return;
+    struct text t = text_span(target, (size_t)len);
+    (void)text_after_last(&t, '/');
+    (void)text_copy(t, ret, DEVICE_NAME_SIZE);
+}
+
+static uint64_t type_of(int classes, const char *name)
+{
+    char        path[PATH_SIZE];
+    char        content[32];
+    size_t      len = 0;
+    uint64_t    type = TYPE_ETHERNET;
+    struct text t;
+    (void)snprintf(path, sizeof path, "%s/type", name);
+    if (file_read(classes, path, content, sizeof content, &len) == 0) {
+        t = text_span(content, len);
+        (void)text_unsigned(&t, &type);
+    }
+    return type;
+}
+
+/* Does X stand on another interface of this namespace? `only_hardware`: on hardware that it is not the master of. */
+static bool has_lower(int classes, const char *name, bool only_hardware)
+{
+    struct dir  dir;
+    bool        found = false;
+    const char *entry;
+    if (dir_open(&dir, classes, name) < 0)
+        return false;
+    while (!found && (entry = dir_next(&dir))) {
+        if (strncmp(entry, "lower_", 6) != 0)
+            continue;
+        char master[DEVICE_NAME_SIZE];
+        master_of(classes, entry + 6, master);
+        found = !only_hardware || (has(classes, entry + 6, "device") && strcmp(master, name) != 0);
+    }
+    dir_close(&dir);
+    return found;
+}
+
+/* Names that container engines, hypervisors and tunnels give to what never leaves the machine by itself. */
+static bool has_telling_name(const char *name)
+{
+    static const char *const prefixes[] = {"docker", "br-",     "veth", "virbr", "vnet", "cali", "lxc",
+                                           "lxd",    "cni",     "flannel", "cilium", "podman", "kube", "nodelocaldns",
+                                           "weave",  "ifb",     "dummy", "tun",   "tap",  "wg",   "tailscale",
+                                           "bond",   "team",    "sit",  "gre",   "ip6",  "ip_vti", "erspan",
+                                           "vxlan",  "macvlan", "ipvlan", "nlmon", "bridge"};
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    /* br0, and VLANs as eth0.100 */
+    return (strncmp(name, "br", 2) == 0 && name[2] >= '0' && name[2] <= '9') || strchr(name, '.');
+}
+
+static enum rank rank_of(int classes, const char *name)
+{
+    char master[DEVICE_NAME_SIZE];
+    if (strcmp(name, "lo") == 0)
+        return RANK_NONE;
+    if (classes < 0)
+        return has_telling_name(name) ? RANK_CARRIED : RANK_PLAIN;
+    master_of(classes, name, master);
+    uint64_t type = type_of(classes, name);
+    if (has(classes, name, "device")) {
+        if (type >= TYPE_80211 && type <= TYPE_80211_RADIOTAP)
+            return RANK_NONE;
+        bool to_hardware = master[0] && has(classes, master, "device");
+        return to_hardware || has_lower(classes, name, true) ? RANK_NONE : RANK_HARDWARE;
+    }
+    if (master[0] || has(classes, name, "bridge") || has(classes, name, "bonding") ||
+        strncmp(name, "ifb", 3) == 0 || strncmp(name, "dummy", 5) == 0 || has_lower(classes, name, false))
+        return RANK_NONE;
+    bool carried = type != TYPE_ETHERNET || has(classes, name, "tun_flags") || has_telling_name(name);
+    return carried ? RANK_CARRIED : RANK_PLAIN;
+}
+
+void net_choose(int classes, struct devices *devices)
+{
+    enum rank best = RANK_NONE;
+    for (size_t i = 0; i < devices->count; i++) {
+        enum rank rank = devices->list[i].present ? rank_of(classes, devices->list[i].name) : RANK_NONE;
+        best = rank > best ? rank : best;
+        devices->list[i].rank = (uint8_t)rank;
+    }
+    for (size_t i = 0; i < devices->count; i++)
+        devices->list[i].counted = best != RANK_NONE && devices->list[i].rank == best;
+}

@@ -1,0 +1,27 @@
+/* Which interfaces count, so that no byte is counted twice.
+ *
+ * One packet passes several interfaces: a NIC, the VLAN or bond on it, a bridge, a container's veth, a tunnel whose
+ * packets go out through the NIC again. All that enters or leaves the machine passes the hardware, so:
+ *
+ * 1. Where the namespace has hardware (class/net/X/device), hardware alone counts. Not what only monitors it (802.11
+ *    types 801 to 803), not what is the slave of other hardware, which adds its bytes to its own (Azure's and
+ *    virtio's failover pairs), and not what stands on other hardware without being its master (the ports of a switch
+ *    on its conduit).
+ * 2. A container's namespace has no hardware: its eth0 is one end of a veth or a macvlan whose other end is outside.
+ *    There every interface counts that stands on nothing here: no lower_* links, no bridge or bond, no master. If
+ *    some of those are plain Ethernet with an ordinary name, only they count (a VPN's tun0 goes out through eth0,
+ *    an inner container's veth too); a rootless container that has only a tap0 is counted by that.
+ * 3. Without /sys: by the name alone, as the ordinary names of rule 2.
+ *
+ * Sources: sysfs-class-net, net/core/dev.c (adjacency links exist only between devices of one namespace).
+ * Allocates: no. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_COLLECT_NET_INTERFACES_H
+#define PILLION_COLLECT_NET_INTERFACES_H
+
+#include "collect/devices.h"
+
+/* Sets `counted` of every present device. classes: /sys/class/net, negative without it. */
+void net_choose(int classes, struct devices *devices);
+
+#endif

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collect/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "collect/cpu.h"
+#include "collect/process_lost.h"
+#include "collect/process_walk.h"
+#include "collect/roots.h"
+
+int process_open(struct process_tree *tree, const struct roots *roots, const struct tree *who,
+                 const struct process_units *units)
+{
+    memset(tree, 0, sizeof *tree);
+    tree->who = *who;
+    tree->units = *units;
+    tree->has_children = true;
+    tree->proc = roots_open(roots->proc, ".", O_DIRECTORY);
+    if (tree->proc < 0)
+        return tree->proc;
+    if (process_table_init(&tree->table)) {
+        file_close(&tree->proc);
+        return -ENOMEM;
+    }
+    process_scan_init(&tree->scan);
+    pss_init(&tree->pss);
+    tree->loadavg = roots_open(roots->proc, "loadavg", 0);
+    tree->cpus_online = roots_open(roots->sys, "devices/system/cpu/online", 0);
+    tree->cpus = cpu_count_online(roots);
+    return 0;
+}
+
+void process_close(struct process_tree *tree)
+{
+    file_close(&tree->proc);
+    file_close(&tree->loadavg);
+    file_close(&tree->cpus_online);
+    process_table_done(&tree->table);
+    process_scan_done(&tree->scan);
+}
+
+static void sum_up(const struct process_tree *tree, uint64_t ret[static CONSERVED])
+{
+    for (int k = 0; k < CONSERVED; k++) {
+        ret[k] = tree->retained[k];
+        for (size_t i = 0; i < tree->table.count; i++) {
+            const struct process *p = &tree->table.list[i];
+            if (!p->gone)
+                ret[k] += p->value[k] + p->owed[k];
+        }
+        ret[k] -= tree->foreign[k] < ret[k] ? tree->foreign[k] : ret[k];
+    }
+}
+
+static uint64_t capacity_of(const struct process_tree *tree, int64_t elapsed)
+{
+    uint64_t second = (uint64_t)CLOCK_SECOND;
+    uint64_t ticks = ((uint64_t)elapsed * (uint64_t)tree->units.clock_ticks + second - 1) / second;
+    return tree->cpus * (ticks + 1); /* each CPU may have begun the last tick before */
+}
+
+/* CPUs may have been added since. */
+static void count_cpus_again(struct process_tree *tree)
+{
+    char   list[1024];
+    size_t len = 0;
+    if (tree->cpus_online >= 0 && file_reread(tree->cpus_online, list, sizeof list, &len) == 0) {
+        unsigned cpus = cpu_count_list(text_span(list, len));
+        tree->cpus = cpus > tree->cpus ? cpus : tree->cpus;
+    }
+}
+
+static uint64_t growth(uint64_t before, uint64_t now)
+{
+    return now > before ? now - before : 0;
+}
+
+/* What exceeds the machine's capacity stays between the sum and what is reported: the next reading has it. */
+static void report_cpu(struct process_tree *tree, const uint64_t sum[static CONSERVED], int64_t elapsed)
+{
+    uint64_t user = growth(tree->reported[USER], sum[USER]);
+    uint64_t system = growth(tree->reported[SYSTEM], sum[SYSTEM]);
+    uint64_t both = user + system;
+    if (both > capacity_of(tree, elapsed))
+        count_cpus_again(tree);
+    uint64_t capacity = capacity_of(tree, elapsed);
+    if (tree->cpus > 0 && both > capacity) {
+        user = (uint64_t)((double)user / (double)both * (double)capacity);
+        user = user < capacity ? user : capacity;
+        system = capacity - user;
+    }
+    tree->reported[USER] += user;
+    tree->reported[SYSTEM] += system;
+}
+
+static void report(struct process_tree *tree, const struct process_now *now)
+{
+    uint64_t sum[CONSERVED];
+    sum_up(tree, sum);
+    if (tree->begun) {
+        int64_t elapsed = now->monotonic > tree->read_at ? now->monotonic - tree->read_at : 0;
+        report_cpu(tree, sum, elapsed);
+        tree->reported[READ] += growth(tree->reported[READ], sum[READ]);
+        tree->reported[WRITTEN] += growth(tree->reported[WRITTEN], sum[WRITTEN]);
+    } else {
+        memcpy(tree->reported, sum, sizeof sum);
+    }
+    tree->begun = true;
+    tree->read_at = now->monotonic;
+    tree->boot_ticks[1] = tree->boot_ticks[0];
+    tree->boot_ticks[0] = now->boot_ticks;
+}
+
+static bool is_descendant(const struct process_tree *tree, pid_t pid)
+{
+    return pid != tree->who.root && !(tree->who.root_is_ours && pid == tree->who.main_process);
+}
+
+/* Returns the number of processes read; *ret_descendants does not count the program itself. */
+static uint64_t count(struct process_tree *tree, uint64_t *ret_descendants)
+{
+    uint64_t members = 0;
+    *ret_descendants = tree->threads = 0;
+    for (size_t i = 0; i < tree->table.count; i++) {
+        const struct process *p = &tree->table.list[i];
+        if (p->gone)
+            continue;
+        members++;
+        *ret_descendants += is_descendant(tree, p->pid);
+        tree->threads += p->threads;
+    }
+    return members;
+}
+
+int process_read(struct process_tree *tree, struct scratch *scratch, const struct process_now *now,
+                 struct sample *ret)
+{
+    uint64_t descendants = 0;
+    process_walk(tree, scratch, now);
+    process_lost_settle(&tree->table, tree->retained);
+    if (count(tree, &descendants) == 0 && !tree->begun) {
+        process_table_compact(&tree->table);
+        return -ESRCH;
+    }
+    report(tree, now);
+    ret->tree_processes = descendants;
+    ret->tree_user = tree->reported[USER];
+    ret->tree_system = tree->reported[SYSTEM];
+    if (tree->io_known) {
+        ret->tree_disk_read = tree->reported[READ];
+        ret->tree_disk_write = tree->reported[WRITTEN];
+    }
+    uint64_t memory = pss_read(&tree->pss, tree->proc, &tree->table, tree->who.root_is_ours ? tree->who.root : 0);
+    ret->tree_memory = memory < now->memory_used ? memory : now->memory_used; /* METRIC_NONE is the largest */
+    process_table_compact(&tree->table);
+    return 0;
+}

@@ -1,0 +1,79 @@
+/* What the program and all its descendants use. Thread: pillion. Allocates: when the tree grows beyond what it ever
+ * was. Files: /proc/PID/{stat,io,smaps_rollup}, /proc/PID/task/TID/children, opened, read and closed; /proc itself
+ * and /proc/loadavg are held.
+ *
+ * When a child is reaped, the kernel adds its times and its I/O to its parent's. So the sum over the live tree, with
+ * the reaped children that each process accounts for, is conserved: nothing is lost with a child that came and went
+ * between two readings, and nothing is counted twice. What the kernel does not hand on (a child of a process that
+ * ignores SIGCHLD, one that was adopted from outside the tree) keeps its last values here. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_COLLECT_PROCESS_H
+#define PILLION_COLLECT_PROCESS_H
+
+#include "collect/collect.h"
+#include "collect/dir.h"
+#include "collect/process_scan.h"
+#include "collect/process_table.h"
+#include "collect/pss.h"
+#include "collect/scratch.h"
+
+struct process_units {
+    long clock_ticks; /* per second */
+    long page_bytes;
+};
+
+/* The moment of a reading. */
+struct process_now {
+    int64_t  monotonic;         /* ns */
+    uint64_t boot_ticks;        /* clock ticks since boot, as start times are counted */
+    uint64_t machine_processes; /* METRIC_NONE: unknown */
+    uint64_t memory_used;       /* KiB, METRIC_NONE: unknown */
+};
+
+struct process_tree {
+    int                  proc;
+    int                  loadavg;
+    int                  cpus_online; /* sys/devices/system/cpu/online */
+    unsigned             cpus;
+    struct tree          who;
+    struct process_units units;
+
+    struct process_table table;
+    struct process_scan  scan;
+    struct pss           pss;
+    struct dir           dir;
+
+    bool     begun;           /* there was a reading */
+    bool     has_children;    /* the kernel has task/TID/children */
+    bool     io_known;        /* somebody's io could be read */
+    bool     suspect;         /* somebody went: the lists of children may have been read with gaps */
+    unsigned quiet;           /* readings since the children were last listed */
+    uint64_t last_pid;        /* the last number given to a process or thread */
+    uint64_t threads;         /* of the tree */
+    int64_t  read_at;         /* ns, monotonic */
+    uint64_t boot_ticks[2];   /* of the last reading, and of the one before */
+
+    uint64_t retained[CONSERVED]; /* of processes that are gone and were not reaped in the tree */
+    uint64_t foreign[CONSERVED];  /* what processes had used before they were adopted into the tree */
+    uint64_t reported[CONSERVED]; /* what the samples say; never falls */
+};
+
+/* 0, -ENOMEM, or -errno without /proc. process_close is only needed after 0. */
+int process_open(struct process_tree *tree, const struct roots *roots, const struct tree *who,
+                 const struct process_units *units);
+
+/*   ret->tree_processes   count, gauge     descendants of the root            proc.rst "3.7 /proc/<pid>/task/<tid>/children"
+ *   ret->tree_memory      KiB, gauge       Pss of root and descendants        see pss.h
+ *   ret->tree_user        ticks, counter   utime + cutime                     proc.rst table 1-4 (stat)
+ *   ret->tree_system      ticks, counter   stime + cstime
+ *   ret->tree_disk_read   bytes, counter   read_bytes                         proc.rst "3.3 /proc/<pid>/io"
+ *   ret->tree_disk_write  bytes, counter   write_bytes
+ * More CPU in one reading than the machine could do since the last one (a child that could not be seen before it
+ * was reaped) is carried to the next readings. I/O stays METRIC_NONE where nobody's can be read.
+ * Shape: one value per tree. Returns 0, or -ESRCH without any process; then every field stays METRIC_NONE. */
+int process_read(struct process_tree *tree, struct scratch *scratch, const struct process_now *now,
+                 struct sample *ret);
+
+void process_close(struct process_tree *tree);
+
+#endif

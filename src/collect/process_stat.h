@@ -1,0 +1,44 @@
+/* The files of one process: /proc/PID/stat, io, smaps_rollup. Allocates: no. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_COLLECT_PROCESS_STAT_H
+#define PILLION_COLLECT_PROCESS_STAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/text.h"
+
+/* proc.rst table 1-4; the numbers of the fields are those of proc(5). */
+struct process_stat {
+    char     state;                        /* 3; 'Z' and 'X' are dead */
+    pid_t    parent;                       /* 4 */
+    uint64_t child_faults;                 /* 11, minor faults of reaped children */
+    uint64_t faults;                       /* 10 */
+    uint64_t user, system;                 /* 14, 15: clock ticks */
+    uint64_t child_user, child_system;     /* 16, 17: clock ticks of reaped children */
+    uint64_t threads;                      /* 20 */
+    uint64_t start;                        /* 22: clock ticks since boot */
+    uint64_t resident_pages;               /* 24 */
+};
+
+/* The name in the second field may hold spaces, parentheses and line ends: the fields begin behind the last ")".
+ * False for anything that is not such a line. */
+bool process_stat_parse(struct text content, struct process_stat *ret);
+
+/* proc: a descriptor of /proc. 0, -ENOENT or -ESRCH when the process is gone, -EBADMSG, or another -errno. */
+int process_stat_read(int proc, pid_t pid, struct process_stat *ret);
+
+/* read_bytes and write_bytes of proc.rst "3.3 /proc/<pid>/io"; tid is 0 for the whole process, with its reaped
+ * children. 0, -EACCES, -ENOENT (gone, or a kernel without CONFIG_TASK_IO_ACCOUNTING), -ESRCH. */
+int process_io_read(int proc, pid_t pid, pid_t tid, uint64_t *ret_read, uint64_t *ret_written);
+
+/* Pss of proc.rst "/proc/PID/smaps_rollup", in KiB. The kernel walks the page tables for it, under mmap_lock. */
+int process_pss_read(int proc, pid_t pid, uint64_t *ret_kib);
+
+/* Writes "PID/file", or "PID/task/TID/file" where tid is not 0. */
+enum { PROCESS_PATH_SIZE = 64 };
+void process_path(char ret[static PROCESS_PATH_SIZE], pid_t pid, pid_t tid, const char *file);
+
+#endif

@@ -1,0 +1,64 @@
+/* The processes of the tree, known by pid and start time, in the order in which they were found: a parent always
+ * stands before its children, which makes the table the order of reading too.
+ * Allocates: when the tree grows beyond what it ever was; 65,536 processes at most. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_COLLECT_PROCESS_TABLE_H
+#define PILLION_COLLECT_PROCESS_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { PROCESSES_MAX = 65536 };
+
+/* What the kernel adds to the parent when a child is reaped, and what therefore is conserved over the tree. */
+enum conserved { USER, SYSTEM, READ, WRITTEN, FAULTS, CONSERVED };
+
+struct process {
+    pid_t    pid;
+    pid_t    parent;       /* 0: not in the tree (any more) */
+    uint64_t start;        /* clock ticks since boot: with the pid, the identity */
+    uint64_t parent_start;
+
+    bool     read_yet;     /* a candidate that a parent named is not */
+    bool     gone;         /* not there in this reading */
+    bool     dead;         /* a zombie: counts, has no memory */
+    bool     io_denied;    /* once refused, never asked again */
+    bool     io_known;
+
+    uint64_t value[CONSERVED];         /* the process and its reaped children */
+    uint64_t reaped_value[CONSERVED];  /* the part of its reaped children; for I/O, `value` again: it is one number */
+    uint64_t rise[CONSERVED];          /* of reaped_value, since the last reading */
+    uint64_t lost[CONSERVED];          /* last values of descendants that are gone since the last reading */
+    uint64_t owed[CONSERVED];          /* of those, what the next reading must find in reaped_value */
+    uint64_t threads;
+
+    uint64_t resident_kib;
+    float    pss_ratio;     /* last Pss / RSS, or the parent's */
+    bool     pss_read;
+    bool     pss_denied;
+    uint64_t pss_resident;  /* KiB of RSS at the last exact reading */
+    uint32_t pss_row;       /* the reading in which that was */
+};
+
+struct process_table {
+    struct process *list;
+    size_t          count, capacity;
+    uint32_t       *slots; /* index + 1 by hash of the pid, 0: free */
+    size_t          slot_count;
+};
+
+int  process_table_init(struct process_table *table); /* 0 or -ENOMEM */
+void process_table_done(struct process_table *table);
+
+/* All pointers into the table are valid until the next add or compact. */
+struct process *process_table_find(const struct process_table *table, pid_t pid, uint64_t start);
+/* The one with this pid that is not gone. */
+struct process *process_table_find_present(const struct process_table *table, pid_t pid);
+/* A new candidate at the end; NULL when the table is full or without memory. */
+struct process *process_table_add(struct process_table *table, pid_t pid);
+/* Forgets those that are gone; the order stays. */
+void process_table_compact(struct process_table *table);
+
+#endif

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collect/process_walk.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "collect/process_stat.h"
+
+/* Every so many readings the children are listed even if no process seems to have begun anywhere. */
+enum { WALK_QUIET_MAX = 10 };
+
+struct io {
+    int      error;
+    uint64_t value[2];
+};
+
+static struct io read_io(const struct process_tree *tree, const struct process *p)
+{
+    struct io io = {.error = p->io_denied ? -EACCES : 0};
+    if (!p->io_denied)
+        io.error = process_io_read(tree->proc, p->pid, 0, &io.value[0], &io.value[1]);
+    return io;
+}
+
+/* `pillion run` is the root, but not the program: its own threads' I/O is taken out again. */
+static void subtract_own_io(struct process_tree *tree, pid_t pid, struct io *io)
+{
+    char  path[PROCESS_PATH_SIZE];
+    pid_t tid;
+    process_path(path, pid, 0, "task");
+    if (dir_open(&tree->dir, tree->proc, path) < 0)
+        return;
+    while (dir_next_pid(&tree->dir, &tid)) {
+        uint64_t own[2];
+        if (process_io_read(tree->proc, pid, tid, &own[0], &own[1]))
+            continue;
+        for (int i = 0; i < 2; i++)
+            io->value[i] -= own[i] < io->value[i] ? own[i] : io->value[i];
+    }
+    dir_close(&tree->dir);
+}
+
+static void take_io(struct process_tree *tree, struct process *p, struct io *io, uint64_t after[static CONSERVED])
+{
+    bool is_refused = io->error == -EACCES || io->error == -EPERM;
+    if (io->error == 0) {
+        if (tree->who.root_is_ours && p->pid == tree->who.root)
+            subtract_own_io(tree, p->pid, io);
+        p->io_known = tree->io_known = true;
+        p->value[READ] = after[READ] = io->value[0];
+        p->value[WRITTEN] = after[WRITTEN] = io->value[1];
+    } else {
+        p->io_denied = p->io_denied || is_refused;
+    }
+}
+
+static void take_values(struct process_tree *tree, struct process *p, const struct process_stat *stat, struct io *io)
+{
+    bool     is_ours = tree->who.root_is_ours && p->pid == tree->who.root;
+    uint64_t after[CONSERVED] = {[USER] = stat->child_user,
+                                 [SYSTEM] = stat->child_system,
+                                 [READ] = p->reaped_value[READ],
+                                 [WRITTEN] = p->reaped_value[WRITTEN],
+                                 [FAULTS] = stat->child_faults};
+    p->value[USER] = stat->child_user + (is_ours ? 0 : stat->user);
+    p->value[SYSTEM] = stat->child_system + (is_ours ? 0 : stat->system);
+    p->value[FAULTS] = stat->child_faults + (is_ours ? 0 : stat->faults);
+    take_io(tree, p, io, after);
+    for (int k = 0; k < CONSERVED; k++) {
+        p->rise[k] = p->read_yet && after[k] > p->reaped_value[k] ? after[k] - p->reaped_value[k] : 0;
+        p->reaped_value[k] = after[k];
+    }
+    p->dead = stat->state == 'Z' || stat->state == 'X';
+    p->threads = stat->threads;
+    p->resident_kib = p->dead ? 0 : stat->resident_pages * ((uint64_t)tree->units.page_bytes / 1024);
+}
+
+static void take_parent(struct process_tree *tree, struct process *p, pid_t pid)
+{
+    const struct process *parent = process_table_find_present(&tree->table, pid);
+    bool                  is_member = parent && parent != p && parent->read_yet;
+    p->parent = is_member ? pid : 0;
+    p->parent_start = is_member ? parent->start : 0;
+    if (!p->read_yet && is_member)
+        p->pss_ratio = parent->pss_ratio;
+}
+
+/* A process older than the reading before last was adopted: what it used before is not the tree's. (A child that
+ * began since then is new, even if the last reading missed it: lists of children may have gaps.) */
+static void take_past(struct process_tree *tree, const struct process *p)
+{
+    if (!tree->begun || p->start + (uint64_t)tree->units.clock_ticks >= tree->boot_ticks[1])
+        return;
+    for (int k = 0; k < CONSERVED; k++)
+        tree->foreign[k] += p->value[k];
+}
+
+/* The number of a member that went was given to another process: if that is one of ours too, it is read later. */
+static void take_reused(struct process_tree *tree, pid_t pid, pid_t parent)
+{
+    if (process_table_find_present(&tree->table, parent))
+        (void)process_table_add(&tree->table, pid);
+}
+
+static void visit(struct process_tree *tree, size_t index)
+{
+    struct process     *p = &tree->table.list[index];
+    struct process_stat stat;
+    /* I/O first: a child reaped between the two is then missing for a moment, instead of being there twice. */
+    struct io io = read_io(tree, p);
+    int       error = process_stat_read(tree->proc, p->pid, &stat);
+    bool      is_other = error == 0 && p->read_yet && stat.start != p->start;
+    if (error || is_other) {
+        p->gone = true;
+        tree->suspect = true;
+        if (is_other)
+            take_reused(tree, p->pid, stat.parent);
+        return;
+    }
+    bool is_new = !p->read_yet;
+    take_values(tree, p, &stat, &io);
+    take_parent(tree, p, stat.parent);
+    p->start = stat.start;
+    p->read_yet = true;
+    if (is_new)
+        take_past(tree, p);
+}
+
+static int list_thread(struct process_tree *tree, struct scratch *scratch, pid_t pid, pid_t tid)
+{
+    char        path[PROCESS_PATH_SIZE];
+    struct text t;
+    uint64_t    child = 0;
+    process_path(path, pid, tid, "children");
+    int error = scratch_read(scratch, tree->proc, path, &t);
+    if (error)
+        return error;
+    while (text_unsigned(&t, &child))
+        if (child > 0 && child <= INT32_MAX && !process_table_find_present(&tree->table, (pid_t)child))
+            (void)process_table_add(&tree->table, (pid_t)child);
+    return 0;
+}
+
+/* Every thread has children of its own. */
+static void list_children(struct process_tree *tree, struct scratch *scratch, size_t index)
+{
+    char     path[PROCESS_PATH_SIZE];
+    pid_t    pid = tree->table.list[index].pid;
+    pid_t    tid;
+    uint64_t threads = tree->table.list[index].threads;
+    if (threads <= 1) {
+        int error = list_thread(tree, scratch, pid, pid);
+        if (error == -ENOENT && pid == tree->who.root)
+            tree->has_children = false;
+        return;
+    }
+    process_path(path, pid, 0, "task");
+    if (dir_open(&tree->dir, tree->proc, path) < 0)
+        return;
+    while (dir_next_pid(&tree->dir, &tid)) {
+        int error = list_thread(tree, scratch, pid, tid);
+        if (error == -ENOENT && pid == tree->who.root && tid == pid)
+            tree->has_children = false;
+    }
+    dir_close(&tree->dir);
+}
+
+static void look_up_children(struct process_tree *tree, pid_t pid)
+{
+    uint32_t at = 0;
+    pid_t    child;
+    while (process_scan_next_child(&tree->scan, pid, &at, &child))
+        if (!process_table_find_present(&tree->table, child))
+            (void)process_table_add(&tree->table, child);
+}
+
+/* The fifth field of /proc/loadavg is the last number given to any process or thread of our PID namespace. While it
+ * stands still, nobody can have a new child, and the lists of children need not be read. */
+static bool may_have_new_children(struct process_tree *tree)
+{
+    char     content[128];
+    size_t   len = 0;
+    uint64_t last = 0;
+    bool     known = tree->loadavg >= 0 && file_reread(tree->loadavg, content, sizeof content, &len) == 0;
+    if (known) {
+        struct text t = text_span(content, len);
+        known = text_after_last(&t, ' ') && text_unsigned(&t, &last);
+    }
+    bool quiet = known && tree->begun && !tree->suspect && last == tree->last_pid && tree->quiet < WALK_QUIET_MAX;
+    tree->last_pid = last;
+    tree->quiet = quiet ? tree->quiet + 1 : 0;
+    return !quiet;
+}
+
+static bool is_scan_cheaper(const struct process_tree *tree, const struct process_now *now)
+{
+    return !tree->has_children || (now->machine_processes != METRIC_NONE && tree->threads > now->machine_processes);
+}
+
+void process_walk(struct process_tree *tree, struct scratch *scratch, const struct process_now *now)
+{
+    bool listing = may_have_new_children(tree);
+    bool scanning = listing && is_scan_cheaper(tree, now) &&
+                    process_scan_run(&tree->scan, tree->proc, &tree->dir) == 0;
+    tree->suspect = false;
+    if (tree->table.count == 0)
+        (void)process_table_add(&tree->table, tree->who.root);
+    /* The table grows while it is read. */
+    for (size_t i = 0; i < tree->table.count; i++) {
+        visit(tree, i);
+        if (!listing || tree->table.list[i].gone || tree->table.list[i].dead)
+            continue;
+        if (!scanning && tree->has_children)
+            list_children(tree, scratch, i);
+        /* The root, read first, may just have shown that this kernel has no such lists. */
+        if (!scanning && !tree->has_children)
+            scanning = process_scan_run(&tree->scan, tree->proc, &tree->dir) == 0;
+        if (scanning)
+            look_up_children(tree, tree->table.list[i].pid);
+    }
+}

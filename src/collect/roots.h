@@ -1,0 +1,10 @@
+/* Opening what lies below the roots. Allocates: no. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_COLLECT_ROOTS_H
+#define PILLION_COLLECT_ROOTS_H
+
+/* Opens root/path (path relative, "." for the root itself) for reading, O_CLOEXEC, without ever blocking.
+ * `flags` is added (O_DIRECTORY). Returns a descriptor of the caller, or -errno. */
+int roots_open(const char *root, const char *path, int flags);
+
+#endif

@@ -1,0 +1,43 @@
+/* The Sentinel API's answers, parsed and checked. Pure. Everything that may later go into a URL, a path or a
+ * header is matched against its alphabet here; what does not match is -EBADMSG. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_SENTINEL_ANSWER_H
+#define PILLION_SENTINEL_ANSWER_H
+
+#include <pillion/sentinel.h>
+
+#include "base/bytes.h"
+#include "sentinel/http.h"
+
+/* 0, -EBADMSG (not JSON, run_id missing or odd, …), -ENOMEM. sentinel_registration_done frees. */
+int answer_registration(const char *body, size_t len, struct sentinel_registration *ret);
+int answer_credentials(const char *body, size_t len, struct sentinel_credentials *ret);
+/* The backend's statistics as one line of JSON text (minified). An empty body gives "{}". */
+int answer_result(const char *body, size_t len, struct bytes *ret);
+
+/* What to do after an answer (§3 of the design): */
+enum verdict {
+    VERDICT_OK,      /* 2xx */
+    VERDICT_RETRY,   /* network error, 5xx, 408, 429 */
+    VERDICT_ARRIVED, /* finish only: 404, 409, 410, 422 after an unanswered attempt */
+    VERDICT_REPAIR,  /* register 422, once; finish 413, once: with gzip */
+    VERDICT_REFUSED, /* any other 4xx, redirects, nonsense */
+};
+
+struct attempts {
+    unsigned count;      /* attempts made, this one included */
+    bool     unanswered; /* an earlier attempt may have arrived without its answer reaching us */
+    bool     repaired;
+};
+
+enum verdict answer_judge_register(const struct http_answer *answer, const struct attempts *attempts);
+enum verdict answer_judge_finish(const struct http_answer *answer, const struct attempts *attempts);
+
+/* Delay before the next try in ms: exponential from 1 s with jitter (`random` is any 32 bits), never beyond five
+ * minutes, never before Retry-After says (that too at most five minutes). */
+int64_t answer_retry_delay_ms(const struct http_answer *answer, unsigned attempts, uint32_t random);
+
+/* One line for a log or a person: status and the start of the body, printable, without secrets. */
+void answer_describe(const struct http_answer *answer, char *ret, size_t size);
+
+#endif
