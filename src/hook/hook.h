@@ -1,0 +1,103 @@
+/* The hook: what every process of the tree loads. All of it runs on the program's own threads, some of it inside a
+ * vfork child, a signal handler or the last moments of exit. Hence: system calls only (never a libc function that a
+ * program may have replaced, allocates or locks), no stdio but one fflush, no memory but these statics. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_HOOK_HOOK_H
+#define PILLION_HOOK_HOOK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "run/engine.h"
+
+enum { HOOK_PATH_MAX = 4096, HOOK_NAME_MAX = 256 };
+
+/* ---- call.c: raw system calls, 0 or more, -errno ---- */
+long call_open(const char *path, int flags, unsigned mode);
+long call_read(int fd, void *data, size_t size);
+void call_close(int fd);
+long call_read_file(const char *path, char *ret, size_t size); /* NUL-terminated; length or -errno */
+long call_readlink(const char *path, char *ret, size_t size);  /* the same */
+long call_pid(void);
+long call_tid(void);
+struct stat;
+int  call_stat(const char *path, struct stat *ret);  /* follows links */
+int  call_lstat(const char *path, struct stat *ret);
+int64_t call_monotonic(void); /* ns */
+
+/* ---- word.c: text on the stack ---- */
+struct word {
+    char  *text;
+    size_t len, size;
+    bool   cut; /* did not fit */
+};
+struct word word_in(char *buffer, size_t size);
+void        word_add(struct word *w, const char *text);
+void        word_number(struct word *w, uint64_t value);
+bool        word_equal(const char *a, const char *b);
+bool        word_is_no(const char *value);  /* 0 false no off, any case */
+const char *word_base_name(const char *path);
+bool        word_matches(const char *pattern, size_t len, const char *text); /* * ? [..]; * crosses slashes */
+bool        word_in_patterns(const char *colon_list, const char *path);
+uint64_t    word_parse(const char **at); /* decimal digits, stops at the first other byte */
+const char *word_environment(const char *name); /* value in environ, NULL */
+
+/* ---- process.c: /proc/PID ---- */
+struct process {
+    pid_t    pid, parent;
+    uint64_t start;   /* clock ticks since boot */
+    uint64_t threads;
+    uid_t    uid;     /* owner of /proc/PID */
+};
+int  process_read(pid_t pid, struct process *ret);       /* 0: self, checked against getpid; 0 or -errno */
+bool process_has_thread_named_pillion(const struct process *p);
+bool process_maps_hook(pid_t pid);
+bool process_alone(void); /* no thread but the calling one and ours; false when it cannot be told */
+
+/* ---- marker.c: who leads, as files ---- */
+bool marker_exists(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size);
+int  marker_make(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size);
+
+/* ---- lead.c ---- */
+enum role { ROLE_NONE, ROLE_PASSENGER, ROLE_LEADER };
+struct lead {
+    enum role      role;
+    bool           continues;
+    bool           in_step;
+    struct process self;
+    char           executable[HOOK_PATH_MAX];
+    char           marker[HOOK_NAME_MAX];
+};
+void lead_decide(struct lead *ret);
+
+/* ---- next.c: what comes after us in the search order ---- */
+void *next_symbol(const char *name); /* NULL when nobody else has it */
+
+/* ---- start.c ---- */
+struct hook {
+    pid_t                owner; /* the leader's pid; meaningful while owns() */
+    volatile uint32_t   *alive; /* on a page that a fork wipes; NULL: this process does not lead */
+    const struct engine *engine;
+    struct link          link;
+};
+extern struct hook hook;
+
+/* This very process leads and this is no vfork child of it. Safe everywhere. */
+bool hook_owns(void);
+
+/* ---- ends.c ---- */
+void ends_resolve(void); /* finds the next exit, _exit, quick_exit */
+
+/* ---- hold.c ---- */
+#define HOLD_PAUSE_LAST INT64_C(1000000000) /* ns, before main's thread leaves a threaded program */
+enum hold_place { HOLD_MAIN_RETURNED, HOLD_EXIT_ENTERED, HOLD_LAST_HANDLER, HOLD_DIRECT_EXIT };
+/* Ends the run with that exit status and waits for it as long as the contract allows. At most once a process;
+ * returns at once everywhere else. */
+void hold(enum hold_place place, int status);
+/* Stops the thread for good or for a while; false when it did not stop in time. */
+bool hold_pause(int64_t limit_ns);
+void hold_resume(void);
+
+#endif

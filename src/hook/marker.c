@@ -1,0 +1,89 @@
+/* A marker is an empty file PIDNS-PID-START in /tmp/.pillion-UID/, or below /dev/shm where /tmp cannot be written.
+ * It says: that process leads. It counts only if directory and file are the process's owner's, and no links. */
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "hook/hook.h"
+
+static const char *const places[] = {"/tmp", "/dev/shm"};
+
+static void directory_name(uid_t uid, const char *place, struct word *ret)
+{
+    word_add(ret, place);
+    word_add(ret, "/.pillion-");
+    word_number(ret, uid);
+}
+
+static void file_name(uint64_t pid_namespace, const struct process *p, struct word *ret)
+{
+    word_add(ret, "/");
+    word_number(ret, pid_namespace);
+    word_add(ret, "-");
+    word_number(ret, (uint64_t)p->pid);
+    word_add(ret, "-");
+    word_number(ret, p->start);
+}
+
+static bool is_directory_of(const char *path, uid_t uid)
+{
+    struct stat info;
+    return call_lstat(path, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == uid;
+}
+
+/* Most ancestors have one owner: its two directories are looked at once. */
+static bool directory_counts(uid_t uid, size_t place, const char *path)
+{
+    static struct {
+        bool  known, counts;
+        uid_t uid;
+    } last[2];
+    if (!last[place].known || last[place].uid != uid) {
+        last[place].known = true;
+        last[place].uid = uid;
+        last[place].counts = is_directory_of(path, uid);
+    }
+    return last[place].counts;
+}
+
+bool marker_exists(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size)
+{
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        struct stat info;
+        struct word path = word_in(ret_path, size);
+        directory_name(p->uid, places[i], &path);
+        if (path.cut || !directory_counts(p->uid, i, ret_path))
+            continue;
+        file_name(pid_namespace, p, &path);
+        if (!path.cut && call_lstat(ret_path, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == p->uid)
+            return true;
+    }
+    ret_path[0] = '\0';
+    return false;
+}
+
+int marker_make(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size)
+{
+    int error = -EACCES;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        struct word path = word_in(ret_path, size);
+        directory_name(p->uid, places[i], &path);
+        /* 0711 whatever the umask, which is the program's and stays: other users look into it by name. */
+        if (syscall(SYS_mkdirat, AT_FDCWD, ret_path, 0711) == 0)
+            (void)syscall(SYS_fchmodat, AT_FDCWD, ret_path, 0711);
+        if (!is_directory_of(ret_path, p->uid))
+            continue;
+        file_name(pid_namespace, p, &path);
+        long fd = path.cut ? -ENAMETOOLONG : call_open(ret_path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0600);
+        if (fd >= 0) {
+            call_close((int)fd);
+            return 0;
+        }
+        error = (int)fd;
+    }
+    ret_path[0] = '\0';
+    return error;
+}

@@ -1,0 +1,145 @@
+/* What leadership needs of /proc/PID. proc.rst, "stat", "maps", "task". */
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "hook/hook.h"
+
+enum { STAT_MAX = 1024, THREADS_LOOKED_AT = 512 };
+
+static void proc_path(char ret[64], pid_t pid, const char *file)
+{
+    struct word path = word_in(ret, 64);
+    word_add(&path, "/proc/");
+    if (pid)
+        word_number(&path, (uint64_t)pid);
+    else
+        word_add(&path, "self");
+    word_add(&path, file);
+}
+
+/* Fields 4 (ppid), 20 (num_threads) and 22 (starttime); the name in field 2 may hold spaces and parentheses. */
+static int parse_stat(const char *text, struct process *ret)
+{
+    const char *at = text;
+    ret->pid = (pid_t)word_parse(&at);
+    at = strrchr(text, ')');
+    if (!at || at[1] != ' ' || !at[2] || at[3] != ' ')
+        return -EBADMSG;
+    at += 4;
+    for (int field = 4; field <= 22; field++) {
+        bool     negative = *at == '-';
+        uint64_t value = (at += negative, word_parse(&at));
+        if (field == 4)
+            ret->parent = (pid_t)value;
+        else if (field == 20)
+            ret->threads = value;
+        else if (field == 22)
+            ret->start = value;
+        if (field < 22 && *at++ != ' ')
+            return -EBADMSG;
+    }
+    return 0;
+}
+
+int process_read(pid_t pid, struct process *ret)
+{
+    char        path[64];
+    char        text[STAT_MAX];
+    struct stat owner;
+    proc_path(path, pid, "/stat");
+    long fd = call_open(path, O_RDONLY, 0);
+    if (fd < 0)
+        return (int)fd;
+    long n = call_read((int)fd, text, sizeof text - 1);
+    int  error = syscall(SYS_fstat, (int)fd, &owner) < 0 ? -errno : 0;
+    call_close((int)fd);
+    if (n <= 0)
+        return n < 0 ? (int)n : -ESRCH;
+    text[n] = '\0';
+    ret->uid = owner.st_uid;
+    if (error == 0)
+        error = parse_stat(text, ret);
+    /* A /proc of another pid namespace names somebody else. */
+    if (error == 0 && ret->pid != (pid ? pid : (pid_t)call_pid()))
+        return -ESRCH;
+    return error;
+}
+
+struct entry {
+    uint64_t       inode;
+    int64_t        offset;
+    unsigned short size;
+    unsigned char  type;
+    char           name[];
+};
+
+bool process_has_thread_named_pillion(const struct process *p)
+{
+    char path[64];
+    if (p->threads < 2)
+        return false;
+    proc_path(path, p->pid, "/task");
+    long dir = call_open(path, O_RDONLY | O_DIRECTORY, 0);
+    if (dir < 0)
+        return false;
+    _Alignas(struct entry) char block[4096];
+    bool                        found = false;
+    int                         looked_at = 0;
+    for (long n; !found && (n = syscall(SYS_getdents64, (int)dir, block, sizeof block)) > 0;) {
+        for (long at = 0; at < n && !found && looked_at < THREADS_LOOKED_AT;) {
+            const struct entry *entry = (const void *)(block + at);
+            at += entry->size;
+            if (entry->name[0] == '.')
+                continue;
+            char        comm[128];
+            char        name[32];
+            struct word w = word_in(comm, sizeof comm);
+            word_add(&w, path);
+            word_add(&w, "/");
+            word_add(&w, entry->name);
+            word_add(&w, "/comm");
+            looked_at++;
+            found = !w.cut && call_read_file(comm, name, sizeof name) > 0 && word_equal(name, "pillion\n");
+        }
+    }
+    call_close((int)dir);
+    return found;
+}
+
+/* Looks for the name in a stream that is read in blocks: the tail of a block is kept for the next. */
+bool process_maps_hook(pid_t pid)
+{
+    static const char name[] = "/libpillion.so\n";
+    enum { KEEP = sizeof name - 2 };
+    char path[64];
+    char block[KEEP + 4096 + 1];
+    proc_path(path, pid, "/maps");
+    long fd = call_open(path, O_RDONLY, 0);
+    if (fd < 0)
+        return false;
+    size_t kept = 0;
+    bool   found = false;
+    for (long n; !found && (n = call_read((int)fd, block + kept, 4096)) > 0;) {
+        size_t len = kept + (size_t)n;
+        found = memmem(block, len, name, sizeof name - 1) != NULL;
+        kept = len < KEEP ? len : KEEP;
+        memmove(block, block + len - kept, kept);
+    }
+    call_close((int)fd);
+    return found;
+}
+
+bool process_alone(void)
+{
+    struct stat task;
+    if (call_stat("/proc/self/task", &task) < 0)
+        return false;
+    bool     ours = atomic_load(&hook.link.tid) != 0;
+    uint64_t threads = task.st_nlink - 2;
+    return threads <= 1U + ours;
+}

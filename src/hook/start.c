@@ -1,0 +1,125 @@
+/* Where the hook gets its chance: __libc_start_main, which every dynamically linked program calls once, after the
+ * libraries' constructors and before its own. A passenger's call goes straight through. */
+// SPDX-License-Identifier: Apache-2.0
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "hook/hook.h"
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+enum { ALIVE = 0x70696c6c, PAGE = 4096 };
+
+typedef int  main_function(int argc, char **argv, char **envp);
+typedef void exit_function(void *argument, int status); /* how glibc calls what it registered itself */
+typedef int  start_function(main_function *main, int argc, char **argv, void (*init)(void), void (*fini)(void),
+                            void (*rtld_fini)(void), void *stack_end);
+
+int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(void), void (*fini)(void),
+                      void (*rtld_fini)(void), void *stack_end);
+
+/* Only glibc calls the last handler with the exit status; absent on musl. */
+extern const char *gnu_get_libc_version(void) __attribute__((weak));
+extern char      **environ;
+
+struct hook         hook;
+static struct lead  lead;
+static main_function *program_main;
+static void (*program_rtld_fini)(void);
+
+bool hook_owns(void)
+{
+    return hook.alive && *hook.alive == ALIVE && call_pid() == hook.owner;
+}
+
+static const struct engine *load_engine(void)
+{
+    Dl_info     us;
+    char        file[HOOK_PATH_MAX];
+    struct word path = word_in(file, sizeof file);
+    if (!dladdr || !dlopen || !dlsym || !dladdr(&hook, &us) || !us.dli_fname)
+        return NULL;
+    const char *base = word_base_name(us.dli_fname);
+    word_add(&path, us.dli_fname);
+    path.len -= path.cut ? 0 : strlen(base);
+    word_add(&path, "libpillion-engine.so");
+    void *library = path.cut ? NULL : dlopen(file, RTLD_NOW | RTLD_LOCAL);
+    const struct engine *engine = library ? dlsym(library, "pillion_engine") : NULL;
+    return engine && engine->version == ENGINE_VERSION ? engine : NULL;
+}
+
+/* A page that a forked child finds zeroed: in a nested pid namespace it may even have our pid. */
+static bool own(void)
+{
+    void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        return false;
+    (void)madvise(page, PAGE, MADV_WIPEONFORK);
+    hook.owner = (pid_t)call_pid();
+    *(volatile uint32_t *)page = ALIVE;
+    hook.alive = page;
+    return true;
+}
+
+static void start_engine(char **argv)
+{
+    struct engine_start start = {
+        .environment = (const char *const *)environ,
+        .arguments = (const char *const *)argv,
+        .executable = lead.executable,
+        .root = lead.in_step ? lead.self.parent : lead.self.pid,
+        .root_is_ours = lead.in_step,
+        .continues = lead.continues,
+        .in_step = lead.in_step,
+        .marker = lead.marker[0] ? lead.marker : NULL,
+    };
+    int saved = errno;
+    hook.engine = load_engine();
+    atomic_store(&hook.link.main_process, (int32_t)lead.self.pid);
+    if (!hook.engine || !own() || hook.engine->start(&hook.link, &start) < 0) {
+        hook.engine = NULL;
+        hook.alive = NULL;
+        if (lead.marker[0])
+            (void)syscall(SYS_unlinkat, AT_FDCWD, lead.marker, 0);
+    }
+    errno = saved;
+}
+
+static int leader_main(int argc, char **argv, char **envp)
+{
+    start_engine(argv);
+    int status = program_main(argc, argv, envp);
+    if (hook_owns() && !process_alone())
+        hold(HOLD_MAIN_RETURNED, status);
+    return status;
+}
+
+/* glibc registers it before everything else: the last of all exit handlers. */
+static void last_handler(void *argument, int status)
+{
+    if (hook_owns())
+        hold(HOLD_LAST_HANDLER, status);
+    if (program_rtld_fini)
+        ((exit_function *)program_rtld_fini)(argument, status); // NOLINT(clang-diagnostic-cast-function-type)
+}
+
+int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(void), void (*fini)(void),
+                      void (*rtld_fini)(void), void *stack_end)
+{
+    start_function *next = (start_function *)next_symbol("__libc_start_main");
+    ends_resolve();
+    if (gnu_get_libc_version)
+        lead_decide(&lead);
+    if (lead.role != ROLE_LEADER)
+        return next(main, argc, argv, init, fini, rtld_fini, stack_end);
+    program_main = main;
+    program_rtld_fini = rtld_fini;
+    return next(leader_main, argc, argv, init, fini, rtld_fini ? (void (*)(void))last_handler : NULL, stack_end);
+}

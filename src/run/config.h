@@ -1,0 +1,51 @@
+/* The configuration: environment variables, read once, before main. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_RUN_CONFIG_H
+#define PILLION_RUN_CONFIG_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "pillion/sentinel.h"
+
+enum share {
+    SHARE_HOSTNAME = 1,
+    SHARE_IP = 2,
+    SHARE_HOST_ID = 4,
+    SHARE_ACCOUNT = 8,
+    SHARE_COMMAND = 16,
+    SHARE_ALL = 31,
+};
+
+enum { CONFIG_TOKEN_MAX = 4096, CONFIG_URL_MAX = 1024, CONFIG_TAGS_MAX = 64, CONFIG_TEXT_MAX = 16 * 1024 };
+
+struct config {
+    char           token[CONFIG_TOKEN_MAX]; /* "": everything stays local */
+    char           api_url[CONFIG_URL_MAX];
+    int64_t        interval;        /* ns */
+    int64_t        upload_interval; /* ns; for streaming, which is not built yet */
+    int64_t        min_life;        /* ns */
+    int64_t        exit_timeout;    /* ns */
+    uint64_t       keep_runs;
+    uint64_t       keep_bytes;
+    unsigned       share; /* enum share, or'ed */
+    enum log_level log_level;
+    const char    *log;    /* PILLION_LOG, NULL; like all strings here it lives in the environment snapshot */
+    const char    *output; /* PILLION_OUTPUT's pattern, NULL */
+    /* the metadata fields alone; job_name may be NULL */
+    struct sentinel_run  metadata;
+    struct sentinel_pair tags[CONFIG_TAGS_MAX];
+    char                 tag_text[CONFIG_TEXT_MAX];
+};
+
+/* Reads everything through getenv. Never fails: what is invalid is logged once, with the variable, its value, what
+ * is allowed and the default that is used instead. `names` is the environment, to find unknown PILLION_ names; it
+ * may be NULL. */
+void config_read(struct config *ret, const char *const *names, struct log *log);
+
+/* Expands %p %h %r %% of PILLION_OUTPUT. 0, -EINVAL (another %), -ENAMETOOLONG. */
+int config_output(const char *pattern, long pid, const char *machine, const char *id, char *ret, size_t size);
+
+#endif

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/delivery.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "run/record.h"
+#include "run/state.h"
+#include "sentinel/request.h"
+
+#define API_DOWN "api-down"
+#define API_DOWN_SECONDS 600
+
+static const char *lookup(const char *name)
+{
+    return getenv(name);
+}
+
+static const char *proxy(const char *lower, const char *upper)
+{
+    const char *value = getenv(lower);
+    return value && *value ? value : upper ? getenv(upper) : NULL;
+}
+
+void delivery_init(struct delivery *d, const struct config *config, const struct home *home, struct rundir *run,
+                   struct log *log)
+{
+    *d = (struct delivery){.config = config, .home = home, .run = run, .log = log, .deadline = INT64_MAX};
+    bytes_init(&d->registration, DELIVERY_INLINE_MAX);
+    bytes_init(&d->finish, (size_t)2 * DELIVERY_SYNC_MAX);
+    bytes_init(&d->ca_bundle, DELIVERY_INLINE_MAX);
+}
+
+void delivery_suspend(struct delivery *d)
+{
+    http_close(d->http);
+    d->http = NULL;
+    d->call = NULL;
+    bytes_done(&d->ca_bundle);
+}
+
+void delivery_done(struct delivery *d)
+{
+    delivery_suspend(d);
+    bytes_done(&d->registration);
+    bytes_done(&d->finish);
+}
+
+/* curl's rule: HTTP_PROXY in capitals is a header of CGI, not a setting. */
+static int open_network(struct delivery *d)
+{
+    if (d->http)
+        return 0;
+    struct http_options options = {.http_proxy = proxy("http_proxy", NULL),
+                                   .https_proxy = proxy("https_proxy", "HTTPS_PROXY"),
+                                   .no_proxy = proxy("no_proxy", "NO_PROXY")};
+    if (strncmp(d->config->api_url, "https:", 6) == 0 && http_find_ca_bundle(lookup, &d->ca_bundle) == 0) {
+        options.ca_bundle = d->ca_bundle.data;
+        options.ca_bundle_len = d->ca_bundle.len;
+    }
+    return http_open(&options, &d->http);
+}
+
+static void set_phase(struct delivery *d, enum delivery_phase phase)
+{
+    d->phase = phase;
+    d->attempts = (struct attempts){0};
+    d->next_try = 0;
+}
+
+void delivery_begin(struct delivery *d)
+{
+    set_phase(d, d->run_id[0] ? DELIVERY_READY : DELIVERY_REGISTER);
+}
+
+int delivery_finish(struct delivery *d, const cJSON *state, size_t max)
+{
+    struct bytes rows;
+    int64_t      finished_at = 0;
+    const char  *when = state_text(state, "finished_at");
+    const char  *now = state_text(state, "state");
+    double       exit_code = state_number(state, "exit_code", -1);
+    bytes_init(&rows, max);
+    int error = rundir_load_rows(d->run, &rows);
+    if (error == 0 && rows.len == 0)
+        error = -ENODATA;
+    if (when)
+        (void)clock_parse_utc(when, &finished_at);
+    struct sentinel_finish finish = {.exit_code = exit_code >= 0 ? (int)exit_code & 255 : 0,
+                                     .exit_code_unknown = exit_code < 0,
+                                     .run_status = exit_code == 0 ? SENTINEL_FINISHED : SENTINEL_FAILED,
+                                     .data_source = SENTINEL_DATA_INLINE,
+                                     .data_csv = rows.data,
+                                     .data_csv_len = rows.len,
+                                     .finished_at = finished_at};
+    bytes_clear(&d->finish);
+    if (error == 0)
+        error = request_finish_body(&finish, &d->finish);
+    bytes_done(&rows);
+    if (error < 0)
+        return error;
+    if (d->phase == DELIVERY_READY)
+        set_phase(d, DELIVERY_FINISH);
+    d->attempts.unanswered = (now && strcmp(now, "finishing") == 0) ||
+                             cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(state, "unanswered"));
+    return 0;
+}
+
+static int build(struct delivery *d, struct http_request *ret)
+{
+    struct api api = {.base_url = d->config->api_url, .token = d->config->token};
+    if (d->phase == DELIVERY_REGISTER)
+        return request_register(&api, d->registration.data, d->registration.len, ret);
+    return request_finish(&api, d->run_id, d->finish.data, d->finish.len, d->gzip, ret);
+}
+
+static int start_request(struct delivery *d, int64_t now)
+{
+    struct http_request request = {0};
+    int                 error = open_network(d);
+    if (error == 0)
+        error = build(d, &request);
+    if (error < 0)
+        return error;
+    if (d->deadline != INT64_MAX) {
+        int64_t left = (d->deadline - now) / CLOCK_MILLISECOND;
+        request.timeout_ms = left < 1 ? 1 : left < 30000 ? (int)left : 30000;
+        if (request.timeout_ms < 10000)
+            request.connect_timeout_ms = request.timeout_ms;
+    }
+    if (d->phase == DELIVERY_FINISH)
+        record_state(d->run, "finishing", NULL);
+    error = http_start(d->http, &request, &d->call);
+    if (error < 0)
+        http_request_done(&request);
+    else
+        d->attempts.count++;
+    return error;
+}
+
+static void mark_api(const struct delivery *d, bool down)
+{
+    if (d->home->dir < 0)
+        return;
+    if (!down) {
+        (void)unlinkat(d->home->dir, API_DOWN, 0);
+        return;
+    }
+    int fd = openat(d->home->dir, API_DOWN, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd >= 0) {
+        (void)futimens(fd, NULL);
+        close(fd);
+    }
+}
+
+bool delivery_api_is_down(const struct home *home)
+{
+    struct stat info;
+    if (home->dir < 0 || fstatat(home->dir, API_DOWN, &info, AT_SYMLINK_NOFOLLOW) < 0)
+        return false;
+    int64_t age = clock_real() / CLOCK_SECOND - info.st_mtime;
+    return age >= 0 && age < API_DOWN_SECONDS;
+}
+
+static void explain(struct delivery *d, const struct http_answer *answer, const char *what)
+{
+    char described[200];
+    answer_describe(answer, described, sizeof described);
+    struct bytes reason = {.data = d->reason, .capacity = sizeof d->reason, .max = sizeof d->reason - 1};
+    bytes_text(&reason, what);
+    bytes_text(&reason, ": ");
+    bytes_text(&reason, described);
+}
+
+static void try_again(struct delivery *d, const struct http_answer *answer, int64_t now)
+{
+    uint32_t random = 0;
+    (void)getrandom(&random, sizeof random, GRND_NONBLOCK);
+    d->last_failure = now;
+    d->next_try = now + answer_retry_delay_ms(answer, d->attempts.count, random) * CLOCK_MILLISECOND;
+    log_line(d->log, LOG_WARN, "%s; tried %u times, next in %d s", d->reason, d->attempts.count,
+             (int)((d->next_try - now) / CLOCK_SECOND));
+}
+
+static void refuse(struct delivery *d)
+{
+    d->last_failure = clock_monotonic();
+    d->phase = DELIVERY_REFUSED;
+    log_line(d->log, LOG_ERROR, "%s; the run stays on disk for pillion sync", d->reason);
+}
+
+static bool repair_registration(struct delivery *d, const struct http_answer *answer)
+{
+    struct bytes repaired;
+    bytes_init(&repaired, d->registration.max);
+    int error = request_register_repair(d->registration.data, answer->body.data ? answer->body.data : "", &repaired);
+    if (error < 0 || repaired.failed) {
+        bytes_done(&repaired);
+        return false;
+    }
+    bytes_done(&d->registration);
+    d->registration = repaired;
+    return true;
+}
+
+static void on_registered(struct delivery *d, const struct http_answer *answer, int64_t now)
+{
+    struct sentinel_registration registration = {0};
+    int error = answer_registration(answer->body.data ? answer->body.data : "", answer->body.len, &registration);
+    if (error == 0 && strlen(registration.run_id) < sizeof d->run_id) {
+        memcpy(d->run_id, registration.run_id, strlen(registration.run_id) + 1);
+        record_registered(d->run, d->run_id, registration.upload_uri_prefix);
+        log_line(d->log, LOG_INFO, "registered as %s", d->run_id);
+        bool finish = d->finish.len > 0;
+        set_phase(d, finish ? DELIVERY_FINISH : DELIVERY_READY);
+    } else {
+        explain(d, answer, "register: the answer makes no sense");
+        try_again(d, answer, now);
+    }
+    sentinel_registration_done(&registration);
+}
+
+static void on_register_answer(struct delivery *d, const struct http_answer *answer, int64_t now)
+{
+    explain(d, answer, "register");
+    switch (answer_judge_register(answer, &d->attempts)) {
+    case VERDICT_OK:
+        on_registered(d, answer, now);
+        break;
+    case VERDICT_REPAIR:
+        d->attempts.repaired = true;
+        if (repair_registration(d, answer)) {
+            log_line(d->log, LOG_WARN, "%s; sent once more without what it names", d->reason);
+            d->next_try = now;
+        } else {
+            refuse(d);
+        }
+        break;
+    case VERDICT_RETRY:
+        try_again(d, answer, now);
+        break;
+    case VERDICT_ARRIVED:
+    case VERDICT_REFUSED:
+        refuse(d);
+        break;
+    }
+}
+
+static void on_delivered(struct delivery *d, const struct http_answer *answer, bool has_result)
+{
+    struct bytes result;
+    bytes_init(&result, HTTP_ANSWER_MAX);
+    if (has_result && answer_result(answer->body.data ? answer->body.data : "", answer->body.len, &result) < 0)
+        bytes_clear(&result);
+    record_state(d->run, "finished", result.len > 0 && !result.failed ? result.data : NULL);
+    bytes_done(&result);
+    d->phase = DELIVERY_DONE;
+    log_line(d->log, LOG_INFO, "finished at the API as %s", d->run_id);
+}
+
+static void on_finish_answer(struct delivery *d, const struct http_answer *answer, int64_t now)
+{
+    explain(d, answer, "finish");
+    enum verdict verdict = answer_judge_finish(answer, &d->attempts);
+    if (answer->error && answer->sent)
+        d->attempts.unanswered = true;
+    switch (verdict) {
+    case VERDICT_OK:
+        on_delivered(d, answer, true);
+        break;
+    case VERDICT_ARRIVED:
+        on_delivered(d, answer, false);
+        break;
+    case VERDICT_REPAIR:
+        d->attempts.repaired = d->gzip = true;
+        d->next_try = now;
+        break;
+    case VERDICT_RETRY:
+        try_again(d, answer, now);
+        break;
+    case VERDICT_REFUSED:
+        refuse(d);
+        break;
+    }
+}
+
+static void on_answer(struct delivery *d, const struct http_answer *answer, int64_t now)
+{
+    if (!answer->error) {
+        d->answered = true;
+        mark_api(d, false);
+    } else if (!answer->sent) {
+        mark_api(d, true);
+    }
+    if (d->phase == DELIVERY_REGISTER)
+        on_register_answer(d, answer, now);
+    else if (d->phase == DELIVERY_FINISH)
+        on_finish_answer(d, answer, now);
+}
+
+void delivery_step(struct delivery *d, int64_t now)
+{
+    bool               wants = d->phase == DELIVERY_REGISTER || d->phase == DELIVERY_FINISH;
+    struct http_answer answer = {0};
+    if (d->call && http_finished(d->http, d->call, &answer)) {
+        d->call = NULL;
+        on_answer(d, &answer, now);
+        http_answer_done(&answer);
+        wants = d->phase == DELIVERY_REGISTER || d->phase == DELIVERY_FINISH;
+    }
+    if (!wants || d->call || now < d->next_try)
+        return;
+    int error = start_request(d, now);
+    if (error < 0) {
+        answer = (struct http_answer){.error = error, .retry_after_s = -1, .message = "no request could be made"};
+        d->attempts.count++;
+        explain(d, &answer, d->phase == DELIVERY_REGISTER ? "register" : "finish");
+        try_again(d, &answer, now);
+    }
+}
+
+int64_t delivery_due(const struct delivery *d)
+{
+    bool wants = d->phase == DELIVERY_REGISTER || d->phase == DELIVERY_FINISH;
+    return wants && !d->call ? d->next_try : INT64_MAX;
+}
+
+void delivery_poll(struct delivery *d, struct pollfd *extra, size_t count, int64_t timeout_ns)
+{
+    /* Up, never down: a tick is not to be early, nor the loop to spin through the last millisecond. */
+    int64_t ms = timeout_ns <= 0 ? 0 : (timeout_ns + CLOCK_MILLISECOND - 1) / CLOCK_MILLISECOND;
+    int     timeout = ms < 3600000 ? (int)ms : 3600000;
+    if (d->http)
+        (void)http_poll(d->http, extra, count, timeout);
+    else
+        (void)poll(extra, count, timeout);
+}

@@ -1,0 +1,147 @@
+/* The door: the table of functions that the hook and the command call, on the program's threads. */
+// SPDX-License-Identifier: Apache-2.0
+#include "run/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/libc.h"
+#include "base/text.h"
+#include "run/run.h"
+#include "run/sync.h"
+
+enum { ARGUMENTS_MAX = 4096, LINE_MAX_BYTES = 8192, ARGUMENT_BYTES = 256 * 1024 };
+
+#define HOLD_LOCAL CLOCK_SECOND /* for the last row and line on disk, whatever the network may take */
+
+static struct run the_run;
+
+static char **copy_arguments(const char *const *arguments)
+{
+    size_t count = 0;
+    size_t total = 0;
+    while (arguments && arguments[count] && count < ARGUMENTS_MAX && total < ARGUMENT_BYTES)
+        total += strlen(arguments[count++]) + 1;
+    char **copy = calloc(count + 1, sizeof *copy);
+    for (size_t i = 0; copy && i < count; i++)
+        copy[i] = strdup(arguments[i]);
+    return copy;
+}
+
+/* Field 22 of /proc/self/stat: with the pid it names this process for as long as the machine runs. */
+static uint64_t read_start_time(void)
+{
+    char        content[1024];
+    size_t      len = 0;
+    uint64_t    start = 0;
+    struct text word;
+    if (file_read(AT_FDCWD, "/proc/self/stat", content, sizeof content, &len) < 0)
+        return 0;
+    struct text t = text_span(content, len);
+    (void)text_after_last(&t, ')');
+    for (int field = 3; field < 22; field++)
+        (void)text_word(&t, &word);
+    (void)text_unsigned(&t, &start);
+    return start;
+}
+
+static void prepare(struct run *run, struct link *link, const struct engine_start *start)
+{
+    *run = (struct run){.link = link,
+                        .roots = {.proc = "/proc", .sys = "/sys"},
+                        .tree = {.root = start->root, .root_is_ours = start->root_is_ours},
+                        .home = {.dir = -1, .runs = -1},
+                        .wake = -1,
+                        .output = -1,
+                        .load = clock_monotonic(),
+                        .load_real = clock_real(),
+                        .continues = start->continues};
+    run->tree.main_process = atomic_load(&link->main_process);
+    run->shape.clock_ticks = sysconf(_SC_CLK_TCK);
+    run->shape.main_process = run->tree.main_process;
+    log_init(&run->log, LOG_WARN);
+    config_read(&run->config, start->environment, &run->log);
+    rundir_init(&run->dir);
+    bytes_init(&run->line, LINE_MAX_BYTES);
+    run->pid_start = read_start_time();
+    run->arguments = copy_arguments(start->arguments);
+    run->executable = strdup(start->executable ? start->executable : "");
+    run->marker = start->marker ? strdup(start->marker) : NULL;
+    run->output_pattern = start->output ? strdup(start->output) : NULL;
+    if (!run->output_pattern && run->config.output)
+        run->output_pattern = strdup(run->config.output);
+    if (start->job_name)
+        run->config.metadata.job_name = strdup(start->job_name);
+    delivery_init(&run->delivery, &run->config, &run->home, &run->dir, &run->log);
+}
+
+static int start(struct link *link, const struct engine_start *start)
+{
+    struct run *run = &the_run;
+    if (libc_environment(start->environment) < 0)
+        return -ENOMEM;
+    prepare(run, link, start);
+    if (!run->executable || !run->arguments)
+        return -ENOMEM;
+    link->hold_limit = run->config.exit_timeout > HOLD_LOCAL ? run->config.exit_timeout : HOLD_LOCAL;
+    int error = thread_start(run);
+    if (error < 0)
+        log_line(&run->log, LOG_WARN, "no thread could be made (%s): the run has one row, taken at exit",
+                 strerror(-error));
+    return 0;
+}
+
+static int resume(struct link *link)
+{
+    (void)link;
+    return thread_start(&the_run);
+}
+
+/* SIGXFSZ and the like, raised by our writing, must not end the program: they are taken back before anything is
+ * unblocked. */
+static void end_here(struct link *link)
+{
+    struct run     *run = &the_run;
+    struct timespec now = {0};
+    sigset_t        ours;
+    sigset_t        before;
+    sigset_t        pending;
+    (void)sigemptyset(&ours);
+    (void)sigaddset(&ours, SIGXFSZ);
+    (void)sigaddset(&ours, SIGPIPE);
+    if (!pthread_sigmask || pthread_sigmask(SIG_BLOCK, &ours, &before) != 0 || sigpending(&pending) < 0)
+        return;
+    run->unobserved_exit = true;
+    loop_open(run);
+    finish_run(run);
+    loop_close(run);
+    atomic_store(&link->state, LINK_ENDED);
+    if (!sigismember(&pending, SIGXFSZ) && !sigismember(&pending, SIGPIPE))
+        while (sigtimedwait(&ours, NULL, &now) > 0)
+            ;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static int sync_runs(const struct engine_sync *sync)
+{
+    if (libc_environment(sync->environment) < 0)
+        return -ENOMEM;
+    return sync_all(sync);
+}
+
+const struct engine pillion_engine __attribute__((visibility("default"))) = {
+    .version = ENGINE_VERSION,
+    .release = PILLION_VERSION,
+    .start = start,
+    .resume = resume,
+    .join = thread_join,
+    .end_here = end_here,
+    .sync = sync_runs,
+};

@@ -1,0 +1,130 @@
+/* The program ends: what the run still needs, first on disk, then, within the hold, at the API. */
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "run/record.h"
+#include "run/run.h"
+#include "run/state.h"
+
+#define UNANSWERED_LIMIT CLOCK_SECOND
+#define FAILED_RECENTLY (60 * CLOCK_SECOND)
+#define LOCAL_RESERVE (50 * CLOCK_MILLISECOND) /* of the hold, for the last line on disk */
+#define SLICE (20 * CLOCK_MILLISECOND)
+
+static void write_end(struct run *run)
+{
+    struct totals     totals;
+    struct record_end end = {
+        .finished_at = clock_real() / CLOCK_SECOND,
+        .wait_status = atomic_load(&run->link->wait_status),
+        .totals = totals_read(&run->roots, &run->tree, &totals) == 0 ? &totals : NULL,
+        .rows = run->rows,
+        .lost_rows = run->dir.lost_rows,
+        .cost_cpu = run->unobserved_exit ? 0 : clock_thread_cpu(),
+        .state = run->config.token[0] ? "undelivered" : "local",
+    };
+    record_end(&run->dir, &end);
+}
+
+/* Why the program is not to be held at all; NULL: it may be. */
+static const char *no_hold(const struct run *run, int64_t now)
+{
+    if (run->config.exit_timeout == 0)
+        return "PILLION_EXIT_TIMEOUT is 0";
+    if (!run->own_table)
+        return "no descriptor table of its own could be had";
+    if (run->delivery.last_failure && now - run->delivery.last_failure < FAILED_RECENTLY && !run->delivery.answered)
+        return "the API failed within the last minute";
+    if (delivery_api_is_down(&run->home) && !run->delivery.answered)
+        return "the API could not be reached within the last ten minutes";
+    return NULL;
+}
+
+/* The state as run.jsonl has it, or, without a file, as far as a finish needs it. */
+static cJSON *load_state(const struct run *run)
+{
+    cJSON *state = NULL;
+    if (run->dir.dir >= 0 && state_load(run->dir.dir, &state) == 0)
+        return state;
+    char when[21];
+    int  status = atomic_load(&run->link->wait_status);
+    state = cJSON_CreateObject();
+    clock_format_utc(clock_real() / CLOCK_SECOND, when);
+    (void)cJSON_AddStringToObject(state, "finished_at", when);
+    if (status >= 0)
+        (void)cJSON_AddNumberToObject(state, "exit_code", status & 0x7f ? 128 + (status & 0x7f) : status >> 8);
+    return state;
+}
+
+static bool ended(const struct delivery *d)
+{
+    return d->phase == DELIVERY_DONE || d->phase == DELIVERY_REFUSED || d->phase == DELIVERY_OFF;
+}
+
+/* Drives register and finish until done, refused, out of time, or without hope of being in time. */
+static void deliver(struct run *run)
+{
+    struct delivery *d = &run->delivery;
+    int64_t          began = atomic_load(&run->link->hold_began);
+    int64_t          whole = began + run->config.exit_timeout - LOCAL_RESERVE;
+    int64_t          unanswered = began + UNANSWERED_LIMIT - LOCAL_RESERVE;
+    struct pollfd    wake = {.fd = run->wake, .events = POLLIN};
+    d->next_try = 0;
+    while (!ended(d) && !atomic_load(&run->link->hurry)) {
+        int64_t now = clock_monotonic();
+        int64_t limit = d->answered || whole < unanswered ? whole : unanswered;
+        int64_t due = delivery_due(d);
+        if (now >= limit || (due != INT64_MAX && due >= limit))
+            break;
+        d->deadline = whole;
+        delivery_step(d, now);
+        if (ended(d))
+            break;
+        due = delivery_due(d);
+        now = clock_monotonic();
+        int64_t until = due < limit ? due : limit;
+        delivery_poll(d, &wake, 1, until - now < SLICE ? until - now : SLICE);
+    }
+}
+
+static void try_to_deliver(struct run *run)
+{
+    struct delivery *d = &run->delivery;
+    const char      *reason = no_hold(run, clock_monotonic());
+    cJSON           *state = load_state(run);
+    int              error = delivery_finish(d, state, DELIVERY_INLINE_MAX);
+    cJSON_Delete(state);
+    if (error < 0)
+        reason = error == -EFBIG ? "more than 8 MiB of rows" : strerror(-error);
+    if (!reason)
+        deliver(run);
+    if (d->phase == DELIVERY_DONE)
+        return;
+    if (!reason)
+        reason = d->reason[0] ? d->reason : "the time to hold the program was over";
+    record_undelivered(&run->dir, reason, d->attempts.unanswered || (d->phase == DELIVERY_FINISH && d->call));
+    log_line(&run->log, LOG_WARN, "not delivered: %s; pillion sync does it later", reason);
+}
+
+void finish_run(struct run *run)
+{
+    int64_t lived = atomic_load(&run->link->hold_began) - run->load;
+    if (!run->made && lived < run->config.min_life) {
+        upkeep_remove_marker(run);
+        return;
+    }
+    run->unobserved_exit |= !run->own_table;
+    if (!run->made)
+        make_run(run);
+    loop_row(run);
+    write_end(run);
+    if (run->config.token[0])
+        try_to_deliver(run);
+    if (run->home.dir >= 0)
+        upkeep_prune(&run->home, &run->config, run->dir.id);
+    upkeep_remove_marker(run);
+}

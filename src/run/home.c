@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/home.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/text.h"
+
+enum { DIRECTORY = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW };
+
+static bool is_ours(int fd)
+{
+    struct stat info;
+    return fstat(fd, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid();
+}
+
+/* One step down, never through a link; made on the way when asked. Takes `parent`. */
+static int step(int parent, const char *name, bool create, bool must_be_ours, int *ret)
+{
+    int error = 0;
+    if (create && mkdirat(parent, name, 0700) < 0 && errno != EEXIST)
+        error = -errno;
+    int fd = openat(parent, name, DIRECTORY);
+    if (fd < 0 && error == 0)
+        error = errno == ELOOP || errno == ENOTDIR ? -EPERM : -errno;
+    else if (fd >= 0)
+        error = 0;
+    file_close(&parent);
+    if (error == 0 && must_be_ours && !is_ours(fd))
+        error = -EPERM;
+    if (error < 0)
+        file_close(&fd);
+    *ret = fd;
+    return error;
+}
+
+/* All components of `path` below the open directory `fd`. Takes fd. */
+static int descend(int fd, const char *path, bool create, bool ours, int *ret)
+{
+    struct text rest = text_of(path);
+    struct text piece;
+    char        name[NAME_MAX + 1];
+    int         error = 0;
+    while (error == 0 && text_until(&rest, '/', &piece)) {
+        if (text_len(piece) == 0)
+            continue;
+        if (!text_copy(piece, name, sizeof name))
+            error = -ENAMETOOLONG;
+        else
+            error = step(fd, name, create, ours, &fd);
+    }
+    if (error < 0)
+        file_close(&fd);
+    *ret = fd;
+    return error;
+}
+
+/* PILLION_DIR: whatever the user named, links on the way included; only the last component must be no link. */
+static int make_parents(const char *path)
+{
+    char part[PATH_MAX];
+    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        if (!text_copy(text_span(path, (size_t)(slash - path)), part, sizeof part))
+            return -ENAMETOOLONG;
+        if (mkdir(part, 0700) < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
+            return -errno;
+    }
+    return 0;
+}
+
+static int try_named(const char *path, bool create, struct home *ret)
+{
+    int error = create ? make_parents(path) : 0;
+    if (error < 0)
+        return error;
+    if (create && mkdir(path, 0700) < 0 && errno != EEXIST)
+        return -errno;
+    ret->dir = open(path, DIRECTORY);
+    if (ret->dir < 0)
+        return errno == ELOOP || errno == ENOTDIR ? -EPERM : -errno;
+    return is_ours(ret->dir) ? 0 : -EPERM;
+}
+
+/* `below` a directory that has to be the effective user's (HOME) or may be everybody's (/tmp). */
+static int try_below(const char *base, const char *below, bool base_is_ours, bool create, struct home *ret)
+{
+    int fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (base_is_ours && !is_ours(fd)) {
+        file_close(&fd);
+        return -EPERM;
+    }
+    return descend(fd, below, create, true, &ret->dir);
+}
+
+static int try_place(int place, const char *(*lookup)(const char *name), bool create, struct home *ret)
+{
+    const char *variable = place == 0 ? "XDG_STATE_HOME" : "HOME";
+    const char *below = place == 0 ? "pillion" : ".local/state/pillion";
+    char        own[32];
+    (void)snprintf(own, sizeof own, "pillion-%u", (unsigned)geteuid());
+    if (place >= 2) {
+        const char *base = place == 2 ? "/tmp" : "/dev/shm";
+        (void)snprintf(ret->path, sizeof ret->path, "%s/%s", base, own);
+        return try_below(base, own, false, create, ret);
+    }
+    const char *base = lookup(variable);
+    if (!base || *base != '/')
+        return -ENOENT;
+    int len = snprintf(ret->path, sizeof ret->path, "%s/%s", base, below);
+    if (len < 0 || (size_t)len >= sizeof ret->path)
+        return -ENAMETOOLONG;
+    return try_below(base, below, true, create, ret);
+}
+
+static int open_runs(bool create, struct home *ret)
+{
+    int error = 0;
+    if (create && mkdirat(ret->dir, "runs", 0700) < 0 && errno != EEXIST)
+        return -errno;
+    ret->runs = openat(ret->dir, "runs", DIRECTORY);
+    if (ret->runs < 0)
+        error = -errno;
+    else if (!is_ours(ret->runs))
+        error = -EPERM;
+    else if (create && faccessat(ret->runs, ".", W_OK, AT_EACCESS) < 0)
+        error = -errno;
+    return error;
+}
+
+int home_open(const char *(*lookup)(const char *name), bool create, struct home *ret)
+{
+    const char *named = lookup("PILLION_DIR");
+    int         first = -ENOENT;
+    *ret = (struct home){.dir = -1, .runs = -1};
+    for (int place = named && *named ? -1 : 0; place < 4; place++) {
+        int error = -ENAMETOOLONG;
+        if (place >= 0)
+            error = try_place(place, lookup, create, ret);
+        else if (text_copy(text_of(named), ret->path, sizeof ret->path))
+            error = try_named(named, create, ret);
+        if (error == 0)
+            error = open_runs(create, ret);
+        if (error == 0)
+            return 0;
+        home_close(ret);
+        if (first == -ENOENT)
+            first = error;
+        if (place < 0)
+            break;
+    }
+    return first;
+}
+
+void home_close(struct home *home)
+{
+    file_close(&home->dir);
+    file_close(&home->runs);
+}

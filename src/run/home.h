@@ -1,0 +1,22 @@
+/* PILLION_DIR: where run directories live. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_RUN_HOME_H
+#define PILLION_RUN_HOME_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+struct home {
+    int  dir;  /* PILLION_DIR, -1: none */
+    int  runs; /* PILLION_DIR/runs */
+    char path[PATH_MAX];
+};
+
+/* The first of: PILLION_DIR when set (then no other), $XDG_STATE_HOME/pillion, $HOME/.local/state/pillion,
+ * /tmp/pillion-UID, /dev/shm/pillion-UID. HOME and XDG_STATE_HOME count only when owned by the effective user; below
+ * them no component may be a link or another user's. `create` makes what is missing, 0700.
+ * 0; -ENOENT without `create` when there is none yet; -EACCES, -EROFS …; *ret is closed by home_close. */
+int  home_open(const char *(*lookup)(const char *name), bool create, struct home *ret);
+void home_close(struct home *home);
+
+#endif

@@ -1,0 +1,150 @@
+/* The one loop: the next tick, the network and the program's wake-up are waited for at once. */
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "run/run.h"
+
+#define HOUR (3600 * CLOCK_SECOND)
+#define UNWAKEABLE (50 * CLOCK_MILLISECOND) /* without a signalfd the link is looked at this often */
+
+void loop_open(struct run *run)
+{
+    if (!run->collectors && collect_open(&run->roots, &run->tree, &run->collectors) < 0)
+        return;
+    if (run->has_baseline)
+        return;
+    collect_read(run->collectors, &run->last);
+    (void)machine_read(&run->roots, &run->machine);
+    struct stat ns;
+    if (stat("/proc/self/ns/pid", &ns) == 0)
+        run->pid_namespace = ns.st_ino;
+    run->has_baseline = true;
+    run->next_upkeep = run->load + HOUR;
+}
+
+void loop_close(struct run *run)
+{
+    delivery_suspend(&run->delivery);
+    collect_close(run->collectors);
+    run->collectors = NULL;
+    rundir_close(&run->dir);
+    home_close(&run->home);
+    file_close(&run->output);
+    run->log.file = -1;
+    file_close(&run->log.copy);
+}
+
+/* A consumer of PILLION_OUTPUT gets the same bytes; when its disk is full it gets no more. */
+static void copy_to_output(struct run *run)
+{
+    if (run->output >= 0 && file_write(run->output, run->line.data, run->line.len, NULL) < 0) {
+        log_line(&run->log, LOG_WARN, "PILLION_OUTPUT: %s; no more rows go there", strerror(errno));
+        file_close(&run->output);
+    }
+}
+
+void loop_row(struct run *run)
+{
+    struct sample now;
+    if (!run->collectors || !run->has_baseline)
+        return;
+    pid_t main_process = atomic_load(&run->link->main_process);
+    if (main_process != run->shape.main_process) {
+        run->shape.main_process = main_process;
+        collect_set_main_process(run->collectors, main_process);
+    }
+    collect_read(run->collectors, &now);
+    bytes_clear(&run->line);
+    if (run->rows == 0)
+        row_header(&run->line);
+    row_encode(&run->shape, &run->last, &now, &run->line);
+    if (run->line.failed)
+        return;
+    uint64_t lost = run->dir.lost_rows;
+    (void)rundir_append_row(&run->dir, run->line.data, run->line.len);
+    if (run->dir.lost_rows > lost && lost == 0)
+        log_line(&run->log, LOG_ERROR, "neither disk nor memory takes another row");
+    copy_to_output(run);
+    run->rows++;
+    run->last = now;
+}
+
+/* When the run directory is made and registration begins; before it, nothing leaves a trace. */
+static int64_t making_due(const struct run *run)
+{
+    if (!run->own_table)
+        return INT64_MAX; /* no file may stay open: everything is written at the end */
+    int64_t first = run->config.interval < CLOCK_SECOND ? run->config.interval : CLOCK_SECOND;
+    return run->load + (run->config.min_life > 0 ? run->config.min_life : first);
+}
+
+static int64_t next_tick(const struct run *run, int64_t now)
+{
+    return run->load + ((now - run->load) / run->config.interval + 1) * run->config.interval;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void drain(int wake)
+{
+    struct signalfd_siginfo signals[4];
+    while (wake >= 0 && read(wake, signals, sizeof signals) > 0)
+        ;
+}
+
+/* Main's thread has gone by a raw exit, and all others too: only we keep the process. */
+static bool alone_in_dead_process(const struct run *run)
+{
+    char        text[512];
+    size_t      len = 0;
+    struct stat task;
+    if (run->tree.root_is_ours || stat("/proc/self/task", &task) < 0 || task.st_nlink - 2 > 2 ||
+        file_read(-1, "/proc/self/stat", text, sizeof text, &len) < 0)
+        return false;
+    const char *end = strrchr(text, ')');
+    return end && end[1] == ' ' && (end[2] == 'Z' || end[2] == 'X');
+}
+
+void loop_run(struct run *run)
+{
+    struct pollfd wake = {.fd = run->wake, .events = POLLIN};
+    int64_t       tick = next_tick(run, clock_monotonic());
+    while (atomic_load(&run->link->request) == LINK_NONE) {
+        int64_t now = clock_monotonic();
+        if (now >= tick) {
+            if (!run->made && now >= making_due(run))
+                make_run(run);
+            loop_row(run);
+            if (alone_in_dead_process(run)) {
+                atomic_store(&run->link->wait_status, -1);
+                atomic_store(&run->link->hold_began, clock_monotonic());
+                return;
+            }
+            tick = next_tick(run, now);
+        } else if (!run->made && now >= making_due(run)) {
+            make_run(run);
+        }
+        if (run->made)
+            delivery_step(&run->delivery, clock_monotonic());
+        if (now >= run->next_upkeep) {
+            upkeep_hourly(run);
+            run->next_upkeep = now + HOUR;
+        }
+        int64_t due = earlier(tick, run->next_upkeep);
+        due = earlier(due, run->made ? delivery_due(&run->delivery) : making_due(run));
+        int64_t wait = due - clock_monotonic();
+        delivery_poll(&run->delivery, &wake, 1, run->wake < 0 ? earlier(wait, UNWAKEABLE) : wait);
+        drain(run->wake);
+    }
+}

@@ -1,0 +1,158 @@
+/* The run directory comes into being when the first row is due; after an exec in place the old one is found again. */
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "collect/dir.h"
+#include "run/record.h"
+#include "run/registration.h"
+#include "run/run.h"
+#include "run/state.h"
+
+static const char *lookup(const char *name)
+{
+    return getenv(name);
+}
+
+static bool same_text(const cJSON *object, const char *key, const char *value)
+{
+    const char *text = state_text(object, key);
+    return text && strcmp(text, value) == 0;
+}
+
+/* This very process began that run, in an image before. */
+static bool is_ours(const struct run *run, const cJSON *state)
+{
+    const cJSON *machine = cJSON_GetObjectItemCaseSensitive(state, "machine");
+    return same_text(state, "state", "running") && same_text(machine, "boot_id", run->machine.boot_id) &&
+           state_number(state, "pid", 0) == (double)getpid() &&
+           state_number(state, "pid_start", 0) == (double)run->pid_start &&
+           state_number(machine, "pid_namespace", 0) == (double)run->pid_namespace;
+}
+
+static bool name_holds_pid(const char *name, pid_t pid)
+{
+    char         text[24];
+    struct bytes b = {.data = text, .capacity = sizeof text, .max = sizeof text - 1};
+    bytes_char(&b, '-');
+    bytes_signed(&b, pid);
+    return strstr(name, text) != NULL;
+}
+
+static void take_up(struct run *run, const cJSON *state)
+{
+    const cJSON *registration = cJSON_GetObjectItemCaseSensitive(state, "registration");
+    const char  *run_id = state_text(state, "sentinel_run_id");
+    const char  *started = state_text(state, "started_at");
+    char        *text = registration ? cJSON_PrintUnformatted(registration) : NULL;
+    if (run_id && strlen(run_id) < sizeof run->delivery.run_id)
+        memcpy(run->delivery.run_id, run_id, strlen(run_id) + 1);
+    if (text)
+        bytes_text(&run->delivery.registration, text);
+    free(text);
+    int64_t seconds = 0;
+    if (started && clock_parse_utc(started, &seconds) == 0)
+        run->load_real = seconds * CLOCK_SECOND;
+    struct stat info;
+    run->rows = fstat(run->dir.rows, &info) == 0 && info.st_size > 0; /* its header stands */
+}
+
+static bool find_again(struct run *run)
+{
+    struct dir  list;
+    const char *name = NULL;
+    bool        found = false;
+    if (dir_open(&list, run->home.runs, ".") < 0)
+        return false;
+    while (!found && (name = dir_next(&list))) {
+        cJSON *state = NULL;
+        if (!name_holds_pid(name, getpid()))
+            continue;
+        int dir = openat(run->home.runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (dir >= 0 && state_load(dir, &state) == 0 && is_ours(run, state)) {
+            int error = rundir_open(&run->home, name, &run->dir);
+            found = error == 0 || error == -ENOLCK;
+            if (found)
+                take_up(run, state);
+        }
+        cJSON_Delete(state);
+        file_close(&dir);
+    }
+    dir_close(&list);
+    return found;
+}
+
+static void create(struct run *run, const struct record_begin *begin)
+{
+    int error = -EACCES;
+    if (run->home.runs >= 0)
+        error = rundir_create(&run->home, begin->started_at, run->machine.host_name, begin->pid, &run->dir);
+    if (error < 0 && error != -ENOLCK) {
+        run->failed_to_make = true;
+        log_line(&run->log, LOG_ERROR, "no run directory in %s (%s): the run is kept in memory; set PILLION_DIR to a "
+                                       "writable folder", run->home.path, strerror(-error));
+        return;
+    }
+    record_begin(&run->dir, begin);
+}
+
+static void open_output(struct run *run)
+{
+    char        path[PATH_MAX];
+    struct stat info;
+    if (!run->output_pattern || !run->own_table)
+        return;
+    int error = config_output(run->output_pattern, (long)run->shape.main_process, run->machine.host_name, run->dir.id,
+                              path, sizeof path);
+    if (error == 0) {
+        run->output = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+        error = run->output < 0 ? -errno : 0;
+    }
+    if (error == 0 && (fstat(run->output, &info) < 0 || !S_ISREG(info.st_mode)))
+        error = -EINVAL;
+    if (error == 0 && !(run->continues && run->rows > 0) && ftruncate(run->output, 0) < 0)
+        error = -errno;
+    if (error < 0) {
+        file_close(&run->output);
+        log_line(&run->log, LOG_WARN, "PILLION_OUTPUT=%.200s cannot be written (%s): it has to be a regular file; the "
+                                      "run directory has the rows", run->output_pattern, strerror(-error));
+    }
+}
+
+void make_run(struct run *run)
+{
+    struct record_begin begin = {
+        .config = &run->config,
+        .machine = &run->machine,
+        .arguments = (const char *const *)run->arguments,
+        .executable = run->executable,
+        .registration = "",
+        .pid = getpid(),
+        .pid_start = run->pid_start,
+        .pid_namespace = run->pid_namespace,
+        .started_at = run->load_real / CLOCK_SECOND,
+    };
+    run->made = true;
+    run->shape.main_process = atomic_load(&run->link->main_process);
+    int  error = run->own_table || run->unobserved_exit ? home_open(lookup, true, &run->home) : -EMFILE;
+    bool again = error == 0 && run->continues && find_again(run);
+    if (run->delivery.registration.len == 0)
+        (void)registration_compose(&run->config, &run->machine, run->executable,
+                                   (const char *const *)run->arguments, &run->delivery.registration);
+    if (run->delivery.registration.len > 0 && !run->delivery.registration.failed)
+        begin.registration = run->delivery.registration.data;
+    if (again)
+        record_continue(&run->dir, &begin);
+    else
+        create(run, &begin);
+    log_attach(&run->log, run->dir.log);
+    open_output(run);
+    if (run->config.token[0] && run->own_table)
+        delivery_begin(&run->delivery);
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/record.h"
+
+#include <mbedtls/sha256.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "sentinel/json.h"
+
+enum { COMMAND_MAX = 256 * 1024 };
+
+static void open_line(struct bytes *line)
+{
+    bytes_init(line, RUNDIR_STATE_MAX);
+    bytes_char(line, '{');
+}
+
+static void close_line(struct bytes *line, struct rundir *run)
+{
+    bytes_char(line, '}');
+    if (!line->failed)
+        (void)rundir_append_state(run, line->data, line->len);
+    bytes_done(line);
+}
+
+static void text(struct bytes *line, const char *key, const char *value)
+{
+    json_key(line, key);
+    json_string(line, value, strlen(value));
+}
+
+static void number(struct bytes *line, const char *key, uint64_t value)
+{
+    json_key(line, key);
+    bytes_unsigned(line, value);
+}
+
+static void utc(struct bytes *line, const char *key, int64_t seconds)
+{
+    char when[21];
+    clock_format_utc(seconds, when);
+    text(line, key, when);
+}
+
+void record_token_id(const char *token, char ret[static 9])
+{
+    unsigned char hash[32] = {0};
+    ret[0] = '\0';
+    if (mbedtls_sha256((const unsigned char *)token, strlen(token), hash, 0) != 0)
+        return;
+    for (int i = 0; i < 4; i++)
+        (void)snprintf(ret + (ptrdiff_t)2 * i, 3, "%02x", hash[i]);
+}
+
+static void command(struct bytes *line, const struct record_begin *begin)
+{
+    size_t total = 0;
+    json_key(line, "command");
+    bytes_char(line, '[');
+    for (size_t i = 0; begin->arguments && begin->arguments[i]; i++) {
+        total += strlen(begin->arguments[i]);
+        if (i > 0)
+            bytes_char(line, ',');
+        if (total > COMMAND_MAX) {
+            json_string(line, "\xe2\x80\xa6", 3);
+            break;
+        }
+        json_string(line, begin->arguments[i], strlen(begin->arguments[i]));
+    }
+    bytes_char(line, ']');
+    text(line, "executable", begin->executable);
+}
+
+void record_begin(struct rundir *run, const struct record_begin *begin)
+{
+    struct bytes line;
+    char         token_id[9];
+    open_line(&line);
+    text(&line, "id", run->id);
+    text(&line, "state", "running");
+    command(&line, begin);
+    number(&line, "pid", (uint64_t)begin->pid);
+    number(&line, "pid_start", begin->pid_start);
+    json_key(&line, "machine");
+    bytes_char(&line, '{');
+    text(&line, "boot_id", begin->machine->boot_id);
+    number(&line, "pid_namespace", begin->pid_namespace);
+    text(&line, "host_name", begin->machine->host_name);
+    bytes_char(&line, '}');
+    utc(&line, "started_at", begin->started_at);
+    json_key(&line, "interval");
+    bytes_decimal(&line, (double)begin->config->interval / 1e9, 3);
+    if (*begin->registration) {
+        json_key(&line, "registration");
+        bytes_text(&line, begin->registration);
+    }
+    if (begin->config->token[0]) {
+        record_token_id(begin->config->token, token_id);
+        text(&line, "api_url", begin->config->api_url);
+        text(&line, "token_id", token_id);
+    }
+    close_line(&line, run);
+}
+
+void record_continue(struct rundir *run, const struct record_begin *begin)
+{
+    struct bytes line;
+    open_line(&line);
+    command(&line, begin);
+    close_line(&line, run);
+}
+
+void record_registered(struct rundir *run, const char *sentinel_run_id, const char *upload_uri_prefix)
+{
+    struct bytes line;
+    open_line(&line);
+    text(&line, "sentinel_run_id", sentinel_run_id);
+    if (upload_uri_prefix)
+        text(&line, "upload_uri_prefix", upload_uri_prefix);
+    close_line(&line, run);
+}
+
+static void write_totals(struct bytes *line, const struct totals *t)
+{
+    json_key(line, "totals");
+    bytes_char(line, '{');
+    json_key(line, "user_s");
+    bytes_decimal(line, (double)t->user_us / 1e6, 6);
+    json_key(line, "system_s");
+    bytes_decimal(line, (double)t->system_us / 1e6, 6);
+    number(line, "max_rss_kib", t->max_rss_kib);
+    number(line, "minor_faults", t->minor_faults);
+    number(line, "major_faults", t->major_faults);
+    number(line, "voluntary_switches", t->voluntary_switches);
+    number(line, "involuntary_switches", t->involuntary_switches);
+    if (t->cgroup_memory_peak != METRIC_NONE)
+        number(line, "cgroup_memory_peak", t->cgroup_memory_peak);
+    bytes_char(line, '}');
+}
+
+void record_end(struct rundir *run, const struct record_end *end)
+{
+    struct bytes line;
+    open_line(&line);
+    text(&line, "state", end->state);
+    utc(&line, "finished_at", end->finished_at);
+    if (end->wait_status >= 0 && WIFSIGNALED(end->wait_status)) {
+        number(&line, "exit_code", 128U + (unsigned)WTERMSIG(end->wait_status));
+        number(&line, "signal", (uint64_t)WTERMSIG(end->wait_status));
+    } else if (end->wait_status >= 0) {
+        number(&line, "exit_code", (uint64_t)WEXITSTATUS(end->wait_status));
+    }
+    if (end->totals)
+        write_totals(&line, end->totals);
+    json_key(&line, "cost");
+    bytes_text(&line, "{\"cpu_s\":");
+    bytes_decimal(&line, (double)end->cost_cpu / 1e9, 6);
+    number(&line, "rows", end->rows);
+    if (end->lost_rows)
+        number(&line, "lost_rows", end->lost_rows);
+    bytes_char(&line, '}');
+    close_line(&line, run);
+}
+
+void record_state(struct rundir *run, const char *state, const char *result)
+{
+    struct bytes line;
+    open_line(&line);
+    text(&line, "state", state);
+    if (result) {
+        json_key(&line, "result");
+        bytes_text(&line, result);
+    }
+    close_line(&line, run);
+}
+
+void record_undelivered(struct rundir *run, const char *reason, bool unanswered)
+{
+    struct bytes line;
+    open_line(&line);
+    text(&line, "state", "undelivered");
+    text(&line, "reason", reason);
+    json_key(&line, "unanswered");
+    bytes_text(&line, unanswered ? "true" : "false");
+    close_line(&line, run);
+}

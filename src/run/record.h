@@ -1,0 +1,45 @@
+/* The lines of run.jsonl. Each function appends one; a line that cannot be written is dropped: the rows come first. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_RUN_RECORD_H
+#define PILLION_RUN_RECORD_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "collect/collect.h"
+#include "run/config.h"
+#include "run/rundir.h"
+
+struct record_begin {
+    const struct config  *config;
+    const struct machine *machine;
+    const char *const    *arguments;
+    const char           *executable;
+    const char           *registration; /* JSON text, "" when it could not be composed */
+    pid_t                 pid;
+    uint64_t              pid_start; /* clock ticks since boot */
+    uint64_t              pid_namespace;
+    int64_t               started_at; /* seconds since 1970 */
+};
+
+struct record_end {
+    int64_t              finished_at; /* seconds since 1970 */
+    int                  wait_status; /* as from wait(2); -1: unknown */
+    const struct totals *totals;      /* NULL: unknown */
+    uint64_t             rows;        /* in all */
+    uint64_t             lost_rows;
+    int64_t              cost_cpu; /* ns of the thread */
+    const char          *state;    /* "local", "undelivered" */
+};
+
+void record_begin(struct rundir *run, const struct record_begin *begin);
+void record_continue(struct rundir *run, const struct record_begin *begin); /* exec in place */
+void record_registered(struct rundir *run, const char *sentinel_run_id, const char *upload_uri_prefix);
+void record_end(struct rundir *run, const struct record_end *end);
+void record_state(struct rundir *run, const char *state, const char *result); /* result: JSON text or NULL */
+void record_undelivered(struct rundir *run, const char *reason, bool unanswered);
+
+/* The first 8 hex digits of SHA-256 over the token. */
+void record_token_id(const char *token, char ret[static 9]);
+
+#endif

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/row.h"
+
+#include "base/clock.h"
+#include "pillion/columns.h"
+
+/* A row while it is written: the next cell's column knows its decimals. */
+struct row {
+    struct bytes *out;
+    int           column;
+};
+
+static const int decimals[PILLION_COLUMN_COUNT] = {
+#define COLUMN(name, unit, digits, kind, source) digits,
+    PILLION_COLUMNS(COLUMN)
+#undef COLUMN
+};
+
+void row_header(struct bytes *ret)
+{
+    static const char header[] =
+#define COLUMN(name, unit, digits, kind, source) "," #name
+        PILLION_COLUMNS(COLUMN)
+#undef COLUMN
+        ;
+    bytes_text(ret, header + 1);
+    bytes_char(ret, '\n');
+}
+
+static void next(struct row *row)
+{
+    if (row->column++ > 0)
+        bytes_char(row->out, ',');
+}
+
+static void empty(struct row *row, int cells)
+{
+    for (; cells > 0; cells--)
+        next(row);
+}
+
+static void cell(struct row *row, double value)
+{
+    int digits = decimals[row->column];
+    next(row);
+    bytes_decimal(row->out, value, digits);
+}
+
+static void integer(struct row *row, uint64_t value)
+{
+    next(row);
+    if (value != METRIC_NONE)
+        bytes_unsigned(row->out, value);
+}
+
+static void scaled(struct row *row, uint64_t value, double unit)
+{
+    if (value == METRIC_NONE)
+        empty(row, 1);
+    else
+        cell(row, (double)value / unit);
+}
+
+/* METRIC_NONE unless both samples know the counter; 0 rather than less. */
+static uint64_t delta(uint64_t before, uint64_t now)
+{
+    if (before == METRIC_NONE || now == METRIC_NONE)
+        return METRIC_NONE;
+    return now > before ? now - before : 0;
+}
+
+static uint64_t sum(uint64_t a, uint64_t b)
+{
+    return a == METRIC_NONE || b == METRIC_NONE ? METRIC_NONE : a + b;
+}
+
+static void machine_cells(struct row *row, double ticks, double seconds, const struct sample *before,
+                          const struct sample *now)
+{
+    const double mib = 1024;
+    const double gb = 1e9;
+    uint64_t     user = delta(before->cpu_user, now->cpu_user);
+    uint64_t     system = delta(before->cpu_system, now->cpu_system);
+    uint64_t     interrupt = delta(before->cpu_interrupt, now->cpu_interrupt);
+    integer(row, now->processes);
+    scaled(row, user, ticks);
+    scaled(row, system, ticks);
+    scaled(row, sum(sum(user, system), interrupt), ticks * seconds);
+    scaled(row, now->memory_free, mib);
+    scaled(row, now->memory_used, mib);
+    scaled(row, now->memory_buffers, mib);
+    scaled(row, now->memory_cached, mib);
+    scaled(row, now->memory_active, mib);
+    scaled(row, now->memory_inactive, mib);
+    integer(row, delta(before->disk_read, now->disk_read));
+    integer(row, delta(before->disk_write, now->disk_write));
+    scaled(row, now->space_total, gb);
+    scaled(row, now->space_used, gb);
+    scaled(row, now->space_free, gb);
+    integer(row, delta(before->net_recv, now->net_recv));
+    integer(row, delta(before->net_sent, now->net_sent));
+    empty(row, 3); /* GPU */
+}
+
+static void tree_cells(struct row *row, double ticks, double seconds, const struct sample *before,
+                       const struct sample *now)
+{
+    uint64_t user = delta(before->tree_user, now->tree_user);
+    uint64_t system = delta(before->tree_system, now->tree_system);
+    integer(row, now->tree_processes);
+    scaled(row, user, ticks);
+    scaled(row, system, ticks);
+    scaled(row, sum(user, system), ticks * seconds);
+    scaled(row, now->tree_memory, 1024);
+    integer(row, delta(before->tree_disk_read, now->tree_disk_read));
+    integer(row, delta(before->tree_disk_write, now->tree_disk_write));
+    empty(row, 3); /* GPU */
+}
+
+void row_encode(const struct row_shape *shape, const struct sample *before, const struct sample *now,
+                struct bytes *ret)
+{
+    struct row row = {.out = ret};
+    double     ticks = (double)shape->clock_ticks;
+    /* Two samples of one instant: nothing can have been used, and nothing is divided by zero. */
+    double seconds = now->monotonic > before->monotonic
+                         ? (double)(now->monotonic - before->monotonic) / (double)CLOCK_SECOND
+                         : 1;
+    cell(&row, (double)now->real / (double)CLOCK_SECOND);
+    machine_cells(&row, ticks, seconds, before, now);
+    integer(&row, shape->main_process > 0 ? (uint64_t)shape->main_process : METRIC_NONE);
+    tree_cells(&row, ticks, seconds, before, now);
+    bytes_char(ret, '\n');
+}

@@ -1,0 +1,19 @@
+/* One CSV line: the difference of two samples, in the units and decimals of pillion/columns.h. Pure. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_RUN_ROW_H
+#define PILLION_RUN_ROW_H
+
+#include "base/bytes.h"
+#include "collect/collect.h"
+
+/* What stays constant over a run's rows. */
+struct row_shape {
+    long  clock_ticks;   /* per second, sysconf(_SC_CLK_TCK) */
+    pid_t main_process;
+};
+
+void row_header(struct bytes *ret); /* the 32 names and \n */
+void row_encode(const struct row_shape *shape, const struct sample *before, const struct sample *now,
+                struct bytes *ret);
+
+#endif

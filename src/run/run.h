@@ -1,0 +1,71 @@
+/* One run, as its thread holds it. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_RUN_RUN_H
+#define PILLION_RUN_RUN_H
+
+#include "base/log.h"
+#include "collect/collect.h"
+#include "run/config.h"
+#include "run/delivery.h"
+#include "run/engine.h"
+#include "run/home.h"
+#include "run/row.h"
+#include "run/rundir.h"
+
+struct run {
+    struct link        *link;
+    struct config       config;
+    struct log          log;
+    struct roots        roots;
+    struct tree         tree;
+    struct machine      machine;
+    struct row_shape    shape;
+    struct collectors  *collectors;
+    struct sample       last; /* the row before, or the baseline */
+    bool                has_baseline;
+    struct home         home;
+    struct rundir       dir;
+    bool                made;   /* the run directory, or its stand-in in memory */
+    bool                failed_to_make;
+    struct bytes        line; /* one row */
+    uint64_t            rows;
+    struct delivery     delivery;
+    int                 wake;   /* signalfd */
+    int                 output; /* PILLION_OUTPUT, -1 */
+    bool                own_table; /* our descriptors are not the program's */
+    int64_t             load;      /* ns CLOCK_MONOTONIC, of engine.start */
+    int64_t             load_real; /* ns since 1970 */
+    int64_t             next_upkeep;
+    uint64_t            pid_start;
+    uint64_t            pid_namespace;
+    bool                continues;
+    bool                unobserved_exit; /* no thread: everything on the program's own at its end */
+    /* copies of what engine.start was given */
+    char              **arguments;
+    char               *executable;
+    char               *marker;
+    char               *output_pattern;
+};
+
+/* ---- thread.c ---- */
+int  thread_start(struct run *run);           /* LINK_OFF afterwards: it could not be made; 0 or -errno */
+bool thread_join(struct link *link, int64_t limit);
+
+/* ---- loop.c ---- */
+void loop_open(struct run *run);   /* collectors and baseline; after a pause: descriptors again */
+void loop_run(struct run *run);    /* until the link asks for something */
+void loop_close(struct run *run);  /* gives up every descriptor; the run can go on */
+void loop_row(struct run *run);    /* takes a sample and appends its row */
+
+/* ---- make.c ---- */
+void make_run(struct run *run); /* the run directory: a new one, or the one of this process before its exec */
+
+/* ---- finish.c ---- */
+void finish_run(struct run *run); /* the program ends: last row, totals, delivery within the hold */
+
+/* ---- upkeep.c ---- */
+void upkeep_hourly(struct run *run);                       /* renews the marker, sweeps, prunes when it is time */
+void upkeep_remove_marker(struct run *run);
+void upkeep_prune(const struct home *home, const struct config *config, const char *current);
+
+#endif

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/rundir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+
+enum { SAME_NAME_TRIES = 1000, FILE_FLAGS = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK };
+
+void rundir_init(struct rundir *run)
+{
+    *run = (struct rundir){.dir = -1, .state = -1, .rows = -1, .log = -1, .lock = -1, .in_memory = true};
+    bytes_init(&run->memory_rows, RUNDIR_MEMORY_MAX);
+}
+
+static void close_files(struct rundir *run)
+{
+    file_close(&run->state);
+    file_close(&run->rows);
+    file_close(&run->log);
+    file_close(&run->lock);
+    file_close(&run->dir);
+    run->in_memory = true;
+}
+
+void rundir_close(struct rundir *run)
+{
+    close_files(run);
+    bytes_done(&run->memory_rows);
+}
+
+/* A torn last line, from a writer that was killed, is no line: the next one must not stick to it. */
+static int cut_torn_line(int fd)
+{
+    struct stat info;
+    if (fstat(fd, &info) < 0)
+        return -errno;
+    for (off_t end = info.st_size; end > 0;) {
+        char    block[4096];
+        off_t   start = end > (off_t)sizeof block ? end - (off_t)sizeof block : 0;
+        ssize_t n = pread(fd, block, (size_t)(end - start), start);
+        if (n < end - start)
+            return n < 0 ? -errno : -EIO;
+        for (ssize_t i = n; i > 0; i--)
+            if (block[i - 1] == '\n')
+                return start + i == info.st_size || ftruncate(fd, start + i) == 0 ? 0 : -errno;
+        end = start;
+    }
+    return info.st_size == 0 || ftruncate(fd, 0) == 0 ? 0 : -errno;
+}
+
+static int open_file(int dir, const char *name, bool create, int *ret)
+{
+    struct stat info;
+    int         fd = openat(dir, name, FILE_FLAGS | (create ? O_CREAT : 0), 0600);
+    if (fd < 0)
+        return errno == ELOOP ? -EPERM : -errno;
+    if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode) || info.st_uid != geteuid() || info.st_nlink != 1) {
+        file_close(&fd);
+        return -EPERM;
+    }
+    *ret = fd;
+    return 0;
+}
+
+static int open_files(struct rundir *run)
+{
+    int error = open_file(run->dir, "lock", true, &run->lock);
+    int locked = 0;
+    if (error == 0 && flock(run->lock, LOCK_EX | LOCK_NB) < 0) {
+        locked = errno == EWOULDBLOCK ? -EBUSY : -ENOLCK;
+        if (locked == -EBUSY)
+            error = locked;
+    }
+    if (error == 0)
+        error = open_file(run->dir, "run.jsonl", true, &run->state);
+    if (error == 0)
+        error = open_file(run->dir, "metrics.csv", true, &run->rows);
+    if (error == 0)
+        error = open_file(run->dir, "log", true, &run->log);
+    if (error == 0)
+        error = cut_torn_line(run->state);
+    if (error == 0)
+        error = cut_torn_line(run->rows);
+    if (error < 0)
+        close_files(run);
+    else
+        run->in_memory = false;
+    return error < 0 ? error : locked;
+}
+
+/* A machine's name becomes part of a path. */
+static void clean_name(const char *machine, char ret[static 48])
+{
+    size_t n = 0;
+    for (; machine[n] && n < 47; n++) {
+        char c = machine[n];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_';
+        ret[n] = plain && !(n == 0 && c == '.') ? c : '-';
+    }
+    if (n == 0)
+        ret[n++] = '-';
+    ret[n] = '\0';
+}
+
+int rundir_create(const struct home *home, int64_t started_s, const char *machine, pid_t pid, struct rundir *ret)
+{
+    char when[17];
+    char name[48];
+    clock_format_compact(started_s, when);
+    clean_name(machine, name);
+    for (int i = 1; i <= SAME_NAME_TRIES; i++) {
+        if (i == 1)
+            (void)snprintf(ret->id, sizeof ret->id, "%s-%s-%d", when, name, (int)pid);
+        else
+            (void)snprintf(ret->id, sizeof ret->id, "%s-%s-%d-%d", when, name, (int)pid, i);
+        if (home->runs < 0)
+            return -ENOENT; /* the ID is wanted all the same */
+        if (mkdirat(home->runs, ret->id, 0700) == 0) {
+            ret->dir = openat(home->runs, ret->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+            return ret->dir < 0 ? -errno : open_files(ret);
+        }
+        if (errno != EEXIST)
+            return -errno;
+    }
+    return -EEXIST;
+}
+
+int rundir_open(const struct home *home, const char *id, struct rundir *ret)
+{
+    struct stat info;
+    if (strlen(id) >= sizeof ret->id || strchr(id, '/') || id[0] == '.')
+        return -EINVAL;
+    memcpy(ret->id, id, strlen(id) + 1);
+    ret->dir = openat(home->runs, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (ret->dir < 0)
+        return errno == ELOOP || errno == ENOTDIR ? -EPERM : -errno;
+    if (fstat(ret->dir, &info) < 0 || info.st_uid != geteuid()) {
+        close_files(ret);
+        return -EPERM;
+    }
+    return open_files(ret);
+}
+
+/* All or nothing: what a full disk took of a line is taken back. */
+static int append(int fd, const char *data, size_t len)
+{
+    size_t      written = 0;
+    struct stat before;
+    if (fd < 0)
+        return -EBADF;
+    int error = file_write(fd, data, len, &written);
+    if (error < 0 && written > 0 && fstat(fd, &before) == 0)
+        (void)ftruncate(fd, before.st_size - (off_t)written);
+    return error;
+}
+
+int rundir_append_state(struct rundir *run, const char *json, size_t len)
+{
+    struct bytes line;
+    bytes_init(&line, RUNDIR_STATE_MAX);
+    bytes_add(&line, json, len);
+    bytes_char(&line, '\n');
+    int error = line.failed ? -EFBIG : append(run->state, line.data, line.len);
+    bytes_done(&line);
+    return error;
+}
+
+int rundir_append_row(struct rundir *run, const char *line, size_t len)
+{
+    int error = -EAGAIN;
+    if (run->memory_rows.len == 0)
+        error = append(run->rows, line, len);
+    if (error == 0)
+        return 0;
+    bytes_add(&run->memory_rows, line, len);
+    if (run->memory_rows.failed) {
+        run->memory_rows.failed = false;
+        run->lost_rows++;
+        return -ENOMEM;
+    }
+    error = append(run->rows, run->memory_rows.data, run->memory_rows.len);
+    if (error == 0)
+        bytes_done(&run->memory_rows);
+    return error;
+}
+
+int rundir_load_rows(const struct rundir *run, struct bytes *ret)
+{
+    int error = run->dir >= 0 ? file_load(run->dir, "metrics.csv", ret) : 0;
+    while (error == 0 && ret->len > 0 && ret->data[ret->len - 1] != '\n')
+        ret->len--;
+    if (error == 0)
+        bytes_add(ret, run->memory_rows.data, run->memory_rows.len);
+    if (ret->data)
+        ret->data[ret->len] = '\0';
+    return error < 0 ? error : ret->failed ? -EFBIG : 0;
+}

@@ -1,0 +1,39 @@
+/* One run directory: PILLION_DIR/runs/ID/ with run.jsonl, metrics.csv, log and lock. Everything needed to finish the
+ * run after its program is gone. Append-only; a line is one write; a torn last line is cut before anything is
+ * appended. Without a writable place the same calls keep the run in memory, RUNDIR_MEMORY_MAX at most. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_RUN_RUNDIR_H
+#define PILLION_RUN_RUNDIR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/bytes.h"
+#include "run/home.h"
+
+enum { RUNDIR_ID_MAX = 128, RUNDIR_MEMORY_MAX = 16 * 1024 * 1024, RUNDIR_STATE_MAX = 4 * 1024 * 1024 };
+
+struct rundir {
+    char         id[RUNDIR_ID_MAX];
+    int          dir, state, rows, log, lock; /* -1 when closed */
+    bool         in_memory;
+    struct bytes memory_rows; /* rows that are not on disk: no directory, or the disk refused them */
+    uint64_t     lost_rows;   /* rows that neither disk nor memory took */
+};
+
+void rundir_init(struct rundir *run);
+/* Makes and locks a new directory: UTC start, machine name and pid, then -2, -3 … while the name is taken. */
+int rundir_create(const struct home *home, int64_t started_s, const char *machine, pid_t pid, struct rundir *ret);
+/* Opens and locks an existing one. -EBUSY: somebody works on it; -EPERM: another user's, or a link; -ENOLCK: flock
+ * is refused here (it is open then, but not locked); -ENOENT. */
+int  rundir_open(const struct home *home, const char *id, struct rundir *ret);
+void rundir_close(struct rundir *run);
+
+int rundir_append_state(struct rundir *run, const char *json, size_t len); /* without \n */
+int rundir_append_row(struct rundir *run, const char *line, size_t len);   /* with \n; header too */
+/* All rows, header first, whole lines only. -EFBIG beyond ret->max. */
+int rundir_load_rows(const struct rundir *run, struct bytes *ret);
+
+#endif

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "collect/dir.h"
+#include "run/rundir.h"
+#include "sentinel/json.h"
+
+enum { QUIET = 10, FOREIGN_HOUR = 3600, DEFAULT_UPLOAD = 60, LINE_VALUES_MAX = 4096 };
+
+/* Members of `line` replace those of the same name in `state`. */
+static int merge(cJSON *state, struct text line)
+{
+    if (json_check(line, LINE_VALUES_MAX) < 0)
+        return -EBADMSG;
+    cJSON *object = cJSON_ParseWithLength(line.at, text_len(line));
+    int    error = cJSON_IsObject(object) ? 0 : -EBADMSG;
+    while (error == 0 && object->child) {
+        cJSON *item = cJSON_DetachItemViaPointer(object, object->child);
+        cJSON_DeleteItemFromObjectCaseSensitive(state, item->string);
+        if (!cJSON_AddItemToObject(state, item->string, item)) {
+            cJSON_Delete(item);
+            error = -ENOMEM;
+        }
+    }
+    cJSON_Delete(object);
+    return error;
+}
+
+int state_load(int dir, cJSON **ret)
+{
+    struct bytes content;
+    bytes_init(&content, RUNDIR_STATE_MAX);
+    int    error = file_load(dir, "run.jsonl", &content);
+    cJSON *state = error == 0 ? cJSON_CreateObject() : NULL;
+    int    lines = 0;
+    if (error == 0 && !state)
+        error = -ENOMEM;
+    struct text rest = text_span(content.data, content.len);
+    struct text line;
+    while (error == 0 && text_line(&rest, &line)) {
+        if (line.end == rest.end && content.data[content.len - 1] != '\n')
+            break;
+        int merged = merge(state, line);
+        lines += merged == 0;
+        if (merged == -ENOMEM)
+            error = merged;
+    }
+    if (error == 0 && lines == 0)
+        error = -EBADMSG;
+    bytes_done(&content);
+    if (error < 0) {
+        cJSON_Delete(state);
+        return error;
+    }
+    *ret = state;
+    return 0;
+}
+
+const char *state_text(const cJSON *state, const char *key)
+{
+    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(state, key));
+}
+
+double state_number(const cJSON *state, const char *key, double fallback)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(state, key);
+    return cJSON_IsNumber(item) ? item->valuedouble : fallback;
+}
+
+static bool same_boot(const cJSON *machine)
+{
+    char        boot[64];
+    size_t      len = 0;
+    struct stat ns;
+    const char *id = state_text(machine, "boot_id");
+    if (!id || file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof boot, &len) < 0)
+        return false;
+    if (len > 0 && boot[len - 1] == '\n')
+        boot[len - 1] = '\0';
+    if (strcmp(boot, id) != 0 || stat("/proc/self/ns/pid", &ns) < 0)
+        return false;
+    return state_number(machine, "pid_namespace", 0) == (double)ns.st_ino;
+}
+
+/* Start time of a process in clock ticks since boot (proc.rst, stat, field 22); false when it is gone. */
+static bool process_started(int pid, uint64_t *ret)
+{
+    char         path[64];
+    char         stat_text[1024];
+    size_t       len = 0;
+    struct bytes name = {.data = path, .capacity = sizeof path, .max = sizeof path - 1};
+    bytes_text(&name, "/proc/");
+    bytes_signed(&name, pid);
+    bytes_text(&name, "/stat");
+    if (file_read(AT_FDCWD, path, stat_text, sizeof stat_text, &len) < 0)
+        return false;
+    struct text t = text_span(stat_text, len);
+    struct text word;
+    if (!text_after_last(&t, ')'))
+        return false;
+    for (int field = 3; field < 22; field++)
+        if (!text_word(&t, &word))
+            return false;
+    return text_unsigned(&t, ret);
+}
+
+/* Cannot be told: yes. */
+static bool has_thread(int pid)
+{
+    char         path[64];
+    char         comm[32];
+    size_t       len = 0;
+    struct bytes name = {.data = path, .capacity = sizeof path, .max = sizeof path - 1};
+    struct dir   tasks;
+    pid_t        tid = 0;
+    bytes_text(&name, "/proc/");
+    bytes_signed(&name, pid);
+    bytes_text(&name, "/task");
+    if (dir_open(&tasks, AT_FDCWD, path) < 0)
+        return true;
+    bool found = false;
+    while (!found && dir_next_pid(&tasks, &tid)) {
+        bytes_clear(&name);
+        bytes_signed(&name, tid);
+        bytes_text(&name, "/comm");
+        found = file_read(tasks.fd, path, comm, sizeof comm, &len) == 0 && strcmp(comm, "pillion\n") == 0;
+    }
+    dir_close(&tasks);
+    return found;
+}
+
+static int64_t age_of_newest(int dir)
+{
+    static const char *const files[] = {"metrics.csv", "run.jsonl", "log"};
+    int64_t                  newest = 0;
+    struct stat              info;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (fstatat(dir, files[i], &info, AT_SYMLINK_NOFOLLOW) == 0 && info.st_mtime > newest)
+            newest = info.st_mtime;
+    return clock_real() / CLOCK_SECOND - newest;
+}
+
+enum liveness state_liveness(const cJSON *state, int dir)
+{
+    const cJSON *machine = cJSON_GetObjectItemCaseSensitive(state, "machine");
+    int          pid = (int)state_number(state, "pid", 0);
+    uint64_t     start = 0;
+    double       interval = state_number(state, "interval", 1);
+    if (!same_boot(machine))
+        return age_of_newest(dir) > FOREIGN_HOUR + 3 * DEFAULT_UPLOAD ? LIVENESS_DEAD : LIVENESS_FOREIGN;
+    if (pid <= 0 || !process_started(pid, &start) || (double)start != state_number(state, "pid_start", -1))
+        return LIVENESS_DEAD;
+    if (age_of_newest(dir) > QUIET + (int64_t)(3 * interval) && !has_thread(pid))
+        return LIVENESS_DEAD;
+    return LIVENESS_ALIVE;
+}

@@ -1,0 +1,27 @@
+/* run.jsonl: one JSON object a line; the last value of a key stands. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_RUN_STATE_H
+#define PILLION_RUN_STATE_H
+
+#include <cJSON.h>
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Merged state of the run whose directory is open at `dir`; free with cJSON_Delete. Lines that are no object, and a
+ * last line without \n, are skipped. 0, -ENOENT, -EFBIG, -EBADMSG (no line at all), -ENOMEM. */
+int state_load(int dir, cJSON **ret);
+
+/* Strings and numbers of it; NULL / fallback when absent or of another type. */
+const char *state_text(const cJSON *state, const char *key);
+double      state_number(const cJSON *state, const char *key, double fallback);
+
+/* Is the process of a run that has not ended still there? (design: Sync) */
+enum liveness {
+    LIVENESS_ALIVE,
+    LIVENESS_DEAD,
+    LIVENESS_FOREIGN, /* another boot, machine or pid namespace, and its files are still fresh: counts as alive */
+};
+enum liveness state_liveness(const cJSON *state, int dir);
+
+#endif

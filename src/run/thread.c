@@ -1,0 +1,185 @@
+/* The thread `pillion`: how it comes to be, and how it leaves everything that is the program's behind. */
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "run/run.h"
+
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE (1U << 1)
+#endif
+
+enum { STACK = 256 * 1024, STACK_DOUBLINGS = 6, SETTLE_LIMIT = 100 * 1000 * 1000 /* ns */ };
+
+static pthread_t thread;
+
+static void tell(struct link *link, enum link_state state)
+{
+    atomic_store(&link->state, state);
+    (void)syscall(SYS_futex, &link->state, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+}
+
+/* PILLION_LOG=stderr is the one descriptor of the program's that we keep, because it was asked for. */
+static int keep_stderr(const struct run *run)
+{
+    if (!run->config.log || strcmp(run->config.log, "stderr") != 0)
+        return -1;
+    return syscall(SYS_unshare, CLONE_FILES) < 0 ? -1 : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+}
+
+/* On kernels before 5.9: one by one, in a table that is already ours. */
+static bool close_one_by_one(int kept)
+{
+    long limit = sysconf(_SC_OPEN_MAX);
+    if (syscall(SYS_unshare, CLONE_FILES) < 0)
+        return false;
+    for (int fd = 0; fd < (limit > 0 && limit < 65536 ? limit : 65536); fd++)
+        if (fd != kept)
+            (void)close(fd);
+    return true;
+}
+
+/* A descriptor table of our own with nothing of the program's in it; 0 to 2 lead nowhere. False: the table is the
+ * program's still, and nothing may be held open in it. */
+static bool own_table(int kept)
+{
+    bool own = false;
+    if (kept < 0)
+        own = syscall(SYS_close_range, 0U, ~0U, CLOSE_RANGE_UNSHARE) == 0;
+    else
+        own = syscall(SYS_close_range, 0U, (unsigned)kept - 1U, CLOSE_RANGE_UNSHARE) == 0 &&
+              syscall(SYS_close_range, (unsigned)kept + 1U, ~0U, 0U) == 0;
+    if (!own && !close_one_by_one(kept))
+        return false;
+    for (int fd = 0; fd <= 2; fd++)
+        if (open("/dev/null", O_RDWR | O_CLOEXEC) < 0 && open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC) < 0)
+            return false;
+    return true;
+}
+
+static int open_wake(void)
+{
+    sigset_t wake;
+    (void)sigemptyset(&wake);
+    (void)sigaddset(&wake, ENGINE_WAKE_SIGNAL);
+    return signalfd(-1, &wake, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void settle(struct run *run)
+{
+    struct sched_param normal = {0};
+    (void)syscall(SYS_prctl, PR_SET_NAME, "pillion", 0, 0, 0);
+    (void)syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &normal);
+    int kept = keep_stderr(run);
+    run->own_table = own_table(kept);
+    (void)syscall(SYS_unshare, CLONE_FS);
+    run->wake = run->own_table ? open_wake() : -1;
+    if (kept >= 0)
+        run->log.copy = kept;
+    else if (run->own_table && run->config.log && strcmp(run->config.log, "stderr") != 0)
+        run->log.copy = open(run->config.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+}
+
+/* Once main's thread is gone, libc would run exit on the last thread to return: the raw call is not counted. */
+static void leave(struct run *run, enum link_state state)
+{
+    loop_close(run);
+    file_close(&run->wake);
+    tell(run->link, state);
+    if (state == LINK_ENDED)
+        (void)syscall(SYS_exit, 0);
+}
+
+static void *thread_main(void *argument)
+{
+    struct run *run = argument;
+    atomic_store(&run->link->tid, (int32_t)syscall(SYS_gettid));
+    settle(run);
+    tell(run->link, LINK_RUNNING);
+    loop_open(run);
+    loop_run(run);
+    if (atomic_load(&run->link->request) == LINK_PAUSE) {
+        loop_row(run);
+        leave(run, LINK_PAUSED);
+        return NULL;
+    }
+    finish_run(run);
+    leave(run, LINK_ENDED);
+    return NULL;
+}
+
+static int create(struct run *run)
+{
+    pthread_attr_t attributes;
+    int            error = pthread_attr_init(&attributes);
+    size_t         size = STACK;
+    for (int i = 0; error == 0 && i < STACK_DOUBLINGS; i++, size *= 2) {
+        error = pthread_attr_setstacksize(&attributes, size);
+        if (error == 0)
+            error = pthread_create(&thread, &attributes, thread_main, run);
+        if (error != EINVAL) /* a program with much static TLS takes it from the stack */
+            break;
+        error = i + 1 < STACK_DOUBLINGS ? 0 : EINVAL;
+    }
+    (void)pthread_attr_destroy(&attributes);
+    return -error;
+}
+
+/* Main goes on only when nothing of its table can be in our hands any more. */
+static void wait_until_settled(struct link *link)
+{
+    int64_t deadline = clock_monotonic() + SETTLE_LIMIT;
+    while (atomic_load(&link->state) == LINK_STARTING) {
+        int64_t left = deadline - clock_monotonic();
+        if (left <= 0)
+            break;
+        struct timespec limit = {.tv_nsec = left};
+        (void)syscall(SYS_futex, &link->state, FUTEX_WAIT_PRIVATE, LINK_STARTING, &limit, NULL, 0);
+    }
+}
+
+int thread_start(struct run *run)
+{
+    sigset_t all;
+    sigset_t before;
+    if (!pthread_create || !pthread_sigmask || !pthread_attr_setstacksize)
+        return -ENOSYS; /* glibc before 2.34, in a program without libpthread */
+    (void)sigfillset(&all);
+    if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0)
+        return -EAGAIN;
+    uint32_t old = atomic_exchange(&run->link->state, LINK_STARTING);
+    int      error = create(run);
+    if (error < 0)
+        atomic_store(&run->link->state, old);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error == 0)
+        wait_until_settled(run->link);
+    return error;
+}
+
+bool thread_join(struct link *link, int64_t limit)
+{
+    int64_t deadline = clock_monotonic() + limit;
+    int     error = EBUSY;
+    if (!pthread_tryjoin_np || atomic_load(&link->tid) == 0)
+        return true;
+    while ((error = pthread_tryjoin_np(thread, NULL)) == EBUSY && clock_monotonic() < deadline) {
+        struct timespec moment = {.tv_nsec = 20 * 1000};
+        (void)nanosleep(&moment, NULL);
+    }
+    if (error == 0)
+        atomic_store(&link->tid, 0);
+    return error == 0;
+}

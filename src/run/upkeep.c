@@ -1,0 +1,166 @@
+/* What keeps a machine tidy over months: markers of dead leaders go, old runs go. */
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "collect/dir.h"
+#include "run/run.h"
+#include "run/state.h"
+
+enum { PRUNED_MAX = 4096, SWEPT_MAX = 1024, UNDELIVERED_RUNS = 1000 };
+#define PRUNED "pruned"
+#define PRUNE_SECONDS 3600
+#define UNDELIVERED_BYTES (UINT64_C(2) << 30)
+
+void upkeep_remove_marker(struct run *run)
+{
+    if (run->marker)
+        (void)unlink(run->marker);
+}
+
+/* Markers of our pid namespace whose process is gone. */
+static void sweep_markers(const struct run *run)
+{
+    char        folder[PATH_MAX];
+    struct text path = text_of(run->marker);
+    struct dir  list;
+    const char *name = NULL;
+    if (!text_after_last(&path, '/') || !text_copy(text_span(run->marker, (size_t)(path.at - run->marker)), folder,
+                                                   sizeof folder) ||
+        dir_open(&list, AT_FDCWD, folder) < 0)
+        return;
+    for (int i = 0; i < SWEPT_MAX && (name = dir_next(&list)); i++) {
+        struct text rest = text_of(name);
+        uint64_t    ns = 0;
+        uint64_t    pid = 0;
+        if (!text_unsigned(&rest, &ns) || ns != run->pid_namespace || !text_skip(&rest, "-") ||
+            !text_unsigned(&rest, &pid))
+            continue;
+        char         process[32];
+        struct stat  info;
+        struct bytes b = {.data = process, .capacity = sizeof process, .max = sizeof process - 1};
+        bytes_text(&b, "/proc/");
+        bytes_unsigned(&b, pid);
+        if (stat(process, &info) < 0 && errno == ENOENT)
+            (void)unlinkat(list.fd, name, 0);
+    }
+    dir_close(&list);
+}
+
+/* Once an hour at most, whoever comes first: the mark's time tells. */
+static bool prune_is_due(const struct home *home)
+{
+    struct stat info;
+    bool        known = fstatat(home->dir, PRUNED, &info, AT_SYMLINK_NOFOLLOW) == 0;
+    if (known && clock_real() / CLOCK_SECOND - info.st_mtime < PRUNE_SECONDS)
+        return false;
+    int fd = openat(home->dir, PRUNED, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return false;
+    (void)futimens(fd, NULL);
+    close(fd);
+    return true;
+}
+
+struct old_run {
+    char     name[RUNDIR_ID_MAX];
+    uint64_t bytes;
+    bool     undelivered;
+};
+
+static uint64_t size_of(int dir)
+{
+    static const char *const files[] = {"metrics.csv", "run.jsonl", "log"};
+    uint64_t                 total = 0;
+    struct stat              info;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (fstatat(dir, files[i], &info, AT_SYMLINK_NOFOLLOW) == 0)
+            total += (uint64_t)info.st_size;
+    return total;
+}
+
+/* False: not ended, not readable, or not ours to judge. */
+static bool look_at(const struct home *home, const char *name, struct old_run *ret)
+{
+    cJSON *state = NULL;
+    int    dir = openat(home->runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    bool   good = dir >= 0 && text_copy(text_of(name), ret->name, sizeof ret->name) && state_load(dir, &state) == 0;
+    if (good) {
+        const char *text = state_text(state, "state");
+        bool        over = text && (strcmp(text, "finished") == 0 || strcmp(text, "local") == 0);
+        ret->undelivered = !over;
+        ret->bytes = size_of(dir);
+        good = text && (over || strcmp(text, "undelivered") == 0 || state_liveness(state, dir) == LIVENESS_DEAD);
+    }
+    cJSON_Delete(state);
+    file_close(&dir);
+    return good;
+}
+
+static void remove_run(const struct home *home, const char *name)
+{
+    static const char *const files[] = {"metrics.csv", "log", "lock", "run.jsonl"};
+    int dir = openat(home->runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    for (size_t i = 0; dir >= 0 && i < sizeof files / sizeof *files; i++)
+        (void)unlinkat(dir, files[i], 0);
+    file_close(&dir);
+    (void)unlinkat(home->runs, name, AT_REMOVEDIR);
+}
+
+/* Names begin with the UTC start: newest first. */
+static int newest_first(const void *a, const void *b)
+{
+    return -strcmp(((const struct old_run *)a)->name, ((const struct old_run *)b)->name);
+}
+
+static void remove_beyond(const struct home *home, const struct old_run *runs, size_t count, bool undelivered,
+                          uint64_t max_runs, uint64_t max_bytes)
+{
+    uint64_t kept = 0;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (runs[i].undelivered != undelivered)
+            continue;
+        bytes += runs[i].bytes;
+        if (++kept > max_runs || bytes > max_bytes)
+            remove_run(home, runs[i].name);
+    }
+}
+
+void upkeep_prune(const struct home *home, const struct config *config, const char *current)
+{
+    struct dir      list;
+    const char     *name = NULL;
+    size_t          count = 0;
+    struct old_run *runs = NULL;
+    if (!prune_is_due(home) || dir_open(&list, home->runs, ".") < 0)
+        return;
+    runs = malloc(PRUNED_MAX * sizeof *runs);
+    while (runs && count < PRUNED_MAX && (name = dir_next(&list)))
+        if (strcmp(name, current) != 0 && look_at(home, name, &runs[count]))
+            count++;
+    dir_close(&list);
+    if (runs) {
+        qsort(runs, count, sizeof *runs, newest_first);
+        remove_beyond(home, runs, count, false, config->keep_runs, config->keep_bytes);
+        remove_beyond(home, runs, count, true, UNDELIVERED_RUNS, UNDELIVERED_BYTES);
+    }
+    free(runs);
+}
+
+void upkeep_hourly(struct run *run)
+{
+    if (run->marker) {
+        (void)utimensat(AT_FDCWD, run->marker, NULL, AT_SYMLINK_NOFOLLOW);
+        sweep_markers(run);
+    }
+    if (run->made && run->home.dir >= 0)
+        upkeep_prune(&run->home, &run->config, run->dir.id);
+}
