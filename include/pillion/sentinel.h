@@ -7,8 +7,13 @@
  * Errors, for every function: 0; -EREMOTEIO when the API answered with anything but 2xx (then `error` has status
  * code and body); -EINVAL without any request for arguments that the API would refuse, or for a client without a
  * token; -EBADMSG for a 2xx answer that makes no sense; -ETIMEDOUT, -ECONNREFUSED, -EHOSTUNREACH, -ECONNRESET,
- * -EPROTO, -EKEYREJECTED (certificate) … for what kept the answer away, with status_code 0 and the reason in body;
- * -ENOMEM.
+ * -EPROTO, -EMSGSIZE (beyond 1 MiB), -EKEYREJECTED (certificate, or no CA bundle) … for what kept the answer away,
+ * with status_code 0 and the reason in body; -EACCES without any request for plain http to another machine; -ENOMEM.
+ * `ret` and `reterr` are overwritten, whatever was in them; on an error `ret` is left zeroed. `reterr` may be NULL.
+ *
+ * Nothing is tried a second time, with two exceptions that the API itself asks for: a register refused with 422 is
+ * repeated without the optional fields that the answer names (tags first as a list), a finish refused with 413 is
+ * repeated compressed. Redirects are not followed.
  *
  * Source: the Sentinel API (https://api.sentinel.sparecores.net). */
 // SPDX-License-Identifier: Apache-2.0
@@ -22,17 +27,18 @@
 extern "C" {
 #endif
 
-#define SENTINEL_API __attribute__((visibility("default")))
+#define SENTINEL_API         __attribute__((visibility("default")))
 #define SENTINEL_DEFAULT_URL "https://api.sentinel.sparecores.net"
 
 /* Who speaks to which server. Zeroed means: from the environment (SENTINEL_API_TOKEN, else SENTINEL_API_KEY, else
  * the first line of the file SENTINEL_API_TOKEN_FILE; SENTINEL_API_URL; http_proxy, https_proxy, no_proxy;
- * AWS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE) and the default time limits. A NULL client means the same. */
+ * AWS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE, else the distribution's bundle) and the default time limits. A NULL
+ * client means the same. The environment is read during the call, by getenv. */
 struct sentinel_client {
-    const char *token;
-    const char *base_url;       /* a path in it is kept, trailing slashes are not; http only to loopback */
-    int connect_timeout_ms;     /* 0: 10,000 */
-    int timeout_ms;             /* 0: 30,000, the whole request */
+    const char *token;    /* visible ASCII, 8 KiB at most */
+    const char *base_url; /* a path in it is kept, trailing slashes are not; http only to loopback, no proxy there */
+    int         connect_timeout_ms; /* 0: 10,000 */
+    int         timeout_ms;         /* 0: 30,000, the whole request */
 };
 
 /* What the API said, or what kept it from saying anything. */
@@ -46,21 +52,22 @@ struct sentinel_pair {
     const char *value;
 };
 
-/* A run as it is registered. Every field is optional: NULL, or 0 for numbers, is left out of the request. */
+/* A run as it is registered. Every field is optional: NULL, or 0 for numbers, is left out of the request. Text is
+ * UTF-8; other bytes go out as U+FFFD. Values longer than 64 KiB (arguments: 16 KiB) end in an ellipsis. */
 struct sentinel_run {
     /* metadata */
     const char *job_name, *project_name, *stage_name, *task_name, *team, *env, *language, *orchestrator, *executor,
         *external_run_id, *container_image;
-    const char *const *command; /* argument vector, NULL-terminated; goes out as a JSON array in a string */
-    const struct sentinel_pair *tags;
-    size_t tag_count;
+    const char *const          *command; /* argument vector, NULL-terminated; goes out as a JSON array in a string */
+    const struct sentinel_pair *tags;    /* 256 at most; of two equal keys the last stands */
+    size_t                      tag_count;
     /* host */
     const char *host_id, *host_hostname, *host_ip, *host_server_allocation, *host_cpu_model, *host_gpu_model;
-    uint64_t host_vcpus;
-    uint64_t host_memory_mib;
-    uint64_t host_gpu_count;
-    uint64_t host_gpu_memory_mib;
-    double   host_storage_gb; /* GB = 10^9 bytes */
+    uint64_t    host_vcpus;
+    uint64_t    host_memory_mib;
+    uint64_t    host_gpu_count;
+    uint64_t    host_gpu_memory_mib;
+    double      host_storage_gb; /* GB = 10^9 bytes */
     /* cloud */
     const char *cloud_vendor_id, *cloud_account_id, *cloud_region_id, *cloud_zone_id, *cloud_instance_type;
 };
@@ -71,13 +78,13 @@ struct sentinel_credentials {
     char   *secret_key;
     char   *session_token;
     char   *region;     /* NULL: not told */
-    int64_t expires_at; /* seconds since 1970 UTC; INT64_MAX: not told */
+    int64_t expires_at; /* seconds since 1970 UTC; INT64_MAX: not told; 0: told in a way that cannot be read */
 };
 
 struct sentinel_registration {
-    char *run_id;            /* [A-Za-z0-9_-]+ */
-    char *upload_uri_prefix; /* "s3://bucket/prefix", without a trailing slash; NULL: not told */
-    struct sentinel_credentials credentials; /* access_key is NULL when none were given */
+    char                       *run_id;            /* [A-Za-z0-9_-]+ */
+    char                       *upload_uri_prefix; /* "s3://bucket/prefix", without a trailing slash; NULL: not told */
+    struct sentinel_credentials credentials;       /* access_key is NULL when none were given */
 };
 
 enum sentinel_run_status {
@@ -98,21 +105,22 @@ struct sentinel_finish {
     enum sentinel_data_source data_source;
     const char *const        *data_uris; /* s3://…, for SENTINEL_DATA_S3; order is kept */
     size_t                    data_uri_count;
-    const char               *data_csv; /* CSV text with its header, for SENTINEL_DATA_INLINE */
+    const char               *data_csv;     /* CSV text with its header, for SENTINEL_DATA_INLINE */
     size_t                    data_csv_len; /* 0: strlen */
     int64_t                   finished_at;  /* seconds since 1970 UTC; 0: left out */
 };
 
-/* POST /runs. */
+/* POST /runs. `run` may be NULL: nothing is known of it. Success means that there is a run ID; a prefix or credentials
+ * that could not be used are left NULL, and the run can be finished inline. */
 SENTINEL_API int sentinel_register_run(const struct sentinel_client *client, const struct sentinel_run *run,
                                        struct sentinel_registration *ret, struct sentinel_api_error *reterr);
 
-/* POST /runs/{run_id}/refresh-credentials. */
+/* POST /runs/{run_id}/refresh-credentials. run_id: [A-Za-z0-9_-]{1,128}. */
 SENTINEL_API int sentinel_refresh_credentials(const struct sentinel_client *client, const char *run_id,
                                               struct sentinel_credentials *ret, struct sentinel_api_error *reterr);
 
-/* POST /runs/{run_id}/finish. *ret_result (may be NULL) is the backend's answer, run and statistics, as JSON text;
- * free it with sentinel_free. */
+/* POST /runs/{run_id}/finish. `finish` may be NULL, which means zeroed. *ret_result (may be NULL) is the backend's
+ * answer, run and statistics, as JSON text; free it with sentinel_free. */
 SENTINEL_API int sentinel_finish_run(const struct sentinel_client *client, const char *run_id,
                                      const struct sentinel_finish *finish, char **ret_result,
                                      struct sentinel_api_error *reterr);

@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/libc.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-static int lower(char c)
+#undef tolower /* a macro, by the table of the locale */
+
+/* Keys, header names and host names are compared as ASCII; libc's follow the program's locale. */
+int tolower(int c)
 {
-    return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : (unsigned char)c;
+    return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
 }
 
-/* Header names and host names are compared as ASCII; libc's follow the program's locale. */
 int strncasecmp(const char *a, const char *b, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
-        int difference = lower(a[i]) - lower(b[i]);
+        int difference = tolower((unsigned char)a[i]) - tolower((unsigned char)b[i]);
         if (difference != 0 || a[i] == '\0')
             return difference;
     }

@@ -1,6 +1,6 @@
 /* What the program and all its descendants use. Thread: pillion. Allocates: when the tree grows beyond what it ever
- * was. Files: /proc/PID/{stat,io,smaps_rollup}, /proc/PID/task/TID/children, opened, read and closed; /proc itself
- * and /proc/loadavg are held.
+ * was. Files: /proc/PID/{stat,schedstat,io,smaps_rollup} and /proc/PID/task/TID/children, opened, read and closed;
+ * /proc itself and /proc/loadavg, held.
  *
  * When a child is reaped, the kernel adds its times and its I/O to its parent's. So the sum over the live tree, with
  * the reaped children that each process accounts for, is conserved: nothing is lost with a child that came and went
@@ -47,6 +47,7 @@ struct process_tree {
     bool     has_children;    /* the kernel has task/TID/children */
     bool     io_known;        /* somebody's io could be read */
     bool     suspect;         /* somebody went: the lists of children may have been read with gaps */
+    unsigned row;             /* readings so far */
     unsigned quiet;           /* readings since the children were last listed */
     uint64_t last_pid;        /* the last number given to a process or thread */
     uint64_t threads;         /* of the tree */
@@ -62,7 +63,8 @@ struct process_tree {
 int process_open(struct process_tree *tree, const struct roots *roots, const struct tree *who,
                  const struct process_units *units);
 
-/*   ret->tree_processes   count, gauge     descendants of the root            proc.rst "3.7 /proc/<pid>/task/<tid>/children"
+/*   ret->tree_processes   count, gauge     descendants of the root            proc.rst "3.7 /proc/<pid>/task/<tid>/
+ *                                                                             children"
  *   ret->tree_memory      KiB, gauge       Pss of root and descendants        see pss.h
  *   ret->tree_user        ticks, counter   utime + cutime                     proc.rst table 1-4 (stat)
  *   ret->tree_system      ticks, counter   stime + cstime

@@ -100,6 +100,21 @@ int process_stat_read(int proc, pid_t pid, struct process_stat *ret)
     return process_stat_parse(t, ret) ? 0 : -EBADMSG;
 }
 
+int process_ran_read(int proc, pid_t pid, uint64_t *ret_ran, uint64_t *ret_slices)
+{
+    char        path[PROCESS_PATH_SIZE];
+    char        content[IO_SIZE];
+    struct text t;
+    uint64_t    waited = 0;
+    process_path(path, pid, 0, "schedstat");
+    int error = read_once(proc, path, content, sizeof content, &t);
+    if (error)
+        return error;
+    if (!text_unsigned(&t, ret_ran) || !text_unsigned(&t, &waited) || !text_unsigned(&t, ret_slices) || *ret_ran == 0)
+        return -ENODATA;
+    return 0;
+}
+
 int process_io_read(int proc, pid_t pid, pid_t tid, uint64_t *ret_read, uint64_t *ret_written)
 {
     char        path[PROCESS_PATH_SIZE];

@@ -1,4 +1,4 @@
-/* The files of one process: /proc/PID/stat, io, smaps_rollup. Allocates: no. */
+/* The files of one process: /proc/PID/stat, schedstat, io, smaps_rollup. Allocates: no. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_PROCESS_STAT_H
 #define PILLION_COLLECT_PROCESS_STAT_H
@@ -33,6 +33,10 @@ int process_stat_read(int proc, pid_t pid, struct process_stat *ret);
 /* read_bytes and write_bytes of proc.rst "3.3 /proc/<pid>/io"; tid is 0 for the whole process, with its reaped
  * children. 0, -EACCES, -ENOENT (gone, or a kernel without CONFIG_TASK_IO_ACCOUNTING), -ESRCH. */
 int process_io_read(int proc, pid_t pid, pid_t tid, uint64_t *ret_read, uint64_t *ret_written);
+
+/* How long the main thread has been on a CPU, in ns, and how often: the first and the third number of
+ * /proc/PID/schedstat (sched-stats.rst). 0, -ENODATA from kernels that show zeros, or another -errno. */
+int process_ran_read(int proc, pid_t pid, uint64_t *ret_ran, uint64_t *ret_slices);
 
 /* Pss of proc.rst "/proc/PID/smaps_rollup", in KiB. The kernel walks the page tables for it, under mmap_lock. */
 int process_pss_read(int proc, pid_t pid, uint64_t *ret_kib);

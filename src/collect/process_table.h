@@ -23,6 +23,7 @@ struct process {
 
     bool     read_yet;     /* a candidate that a parent named is not */
     bool     gone;         /* not there in this reading */
+    bool     is_parent;    /* has had children in the tree */
     bool     dead;         /* a zombie: counts, has no memory */
     bool     io_denied;    /* once refused, never asked again */
     bool     io_known;
@@ -33,6 +34,9 @@ struct process {
     uint64_t lost[CONSERVED];          /* last values of descendants that are gone since the last reading */
     uint64_t owed[CONSERVED];          /* of those, what the next reading must find in reaped_value */
     uint64_t threads;
+    uint64_t ran;          /* ns on a CPU at the last full look; 0: unknown */
+    uint64_t slices;       /* and how often */
+    uint8_t  streak;       /* looks in a row that found it had run */
 
     uint64_t resident_kib;
     float    pss_ratio;     /* last Pss / RSS, or the parent's */

@@ -11,6 +11,10 @@
 /* Every so many readings the children are listed even if no process seems to have begun anywhere. */
 enum { WALK_QUIET_MAX = 10 };
 
+/* A process that has not run is read anew only at every so many readings (its RSS may have been reclaimed); one that
+ * ran at each of the last few is not asked whether it did at the next. Powers of two. */
+enum { WALK_IDLE_MAX = 16, WALK_BUSY_STREAK = 4, WALK_BUSY_MAX = 8 };
+
 struct io {
     int      error;
     uint64_t value[2];
@@ -79,12 +83,21 @@ static void take_values(struct process_tree *tree, struct process *p, const stru
 
 static void take_parent(struct process_tree *tree, struct process *p, pid_t pid)
 {
-    const struct process *parent = process_table_find_present(&tree->table, pid);
-    bool                  is_member = parent && parent != p && parent->read_yet;
+    struct process *parent = process_table_find_present(&tree->table, pid);
+    bool            is_member = parent && parent != p && parent->read_yet;
+    if (is_member)
+        parent->is_parent = true;
     p->parent = is_member ? pid : 0;
     p->parent_start = is_member ? parent->start : 0;
     if (!p->read_yet && is_member)
         p->pss_ratio = parent->pss_ratio;
+}
+
+static void take_new_parent(struct process_tree *tree, struct process *p)
+{
+    struct process_stat stat;
+    if (process_stat_read(tree->proc, p->pid, &stat) == 0 && stat.start == p->start)
+        take_parent(tree, p, stat.parent);
 }
 
 /* A process older than the reading before last was adopted: what it used before is not the tree's. (A child that
@@ -104,7 +117,29 @@ static void take_reused(struct process_tree *tree, pid_t pid, pid_t parent)
         (void)process_table_add(&tree->table, pid);
 }
 
-static void visit(struct process_tree *tree, size_t index)
+/* A process with one thread that has not been on a CPU since its last look has used nothing, has reaped nobody and
+ * has forked nobody: one file says so instead of three. Its figures are those of the last look. */
+static bool has_not_run(struct process_tree *tree, struct process *p)
+{
+    uint64_t ran = 0;
+    uint64_t slices = 0;
+    unsigned turn = tree->row + (unsigned)p->pid;
+    if (p->streak >= WALK_BUSY_STREAK && turn % WALK_BUSY_MAX != 0)
+        return false;
+    /* Asked before the other files are read, so that what happens in between shows the next time. */
+    bool known = process_ran_read(tree->proc, p->pid, &ran, &slices) == 0;
+    bool same = known && p->read_yet && p->threads == 1 && ran == p->ran && slices == p->slices;
+    p->ran = known ? ran : 0;
+    p->slices = slices;
+    p->streak = same ? 0 : (uint8_t)(p->streak + (p->streak < WALK_BUSY_STREAK));
+    if (!same || turn % WALK_IDLE_MAX == 0)
+        return false;
+    for (int k = 0; k < CONSERVED; k++)
+        p->rise[k] = 0;
+    return true;
+}
+
+static void look(struct process_tree *tree, size_t index)
 {
     struct process     *p = &tree->table.list[index];
     struct process_stat stat;
@@ -126,6 +161,29 @@ static void visit(struct process_tree *tree, size_t index)
     p->read_yet = true;
     if (is_new)
         take_past(tree, p);
+}
+
+/* Returns whether the process may have new children: without having run, only from below (a descendant's orphans
+ * come to a subreaper; CLONE_PARENT). */
+static bool visit(struct process_tree *tree, size_t index)
+{
+    if (has_not_run(tree, &tree->table.list[index]))
+        return tree->table.list[index].is_parent;
+    look(tree, index);
+    return !tree->table.list[index].gone && !tree->table.list[index].dead;
+}
+
+/* Who has lost his parent has another one now, without having run: that one may be of the tree. */
+static void look_at_orphans(struct process_tree *tree)
+{
+    for (size_t i = 0; i < tree->table.count; i++) {
+        struct process *p = &tree->table.list[i];
+        if (p->gone || !p->read_yet || p->parent == 0)
+            continue;
+        const struct process *parent = process_table_find(&tree->table, p->parent, p->parent_start);
+        if (!parent || parent->gone)
+            take_new_parent(tree, p);
+    }
 }
 
 static int list_thread(struct process_tree *tree, struct scratch *scratch, pid_t pid, pid_t tid)
@@ -209,8 +267,8 @@ void process_walk(struct process_tree *tree, struct scratch *scratch, const stru
         (void)process_table_add(&tree->table, tree->who.root);
     /* The table grows while it is read. */
     for (size_t i = 0; i < tree->table.count; i++) {
-        visit(tree, i);
-        if (!listing || tree->table.list[i].gone || tree->table.list[i].dead)
+        bool may_have_children = visit(tree, i);
+        if (!listing || !may_have_children)
             continue;
         if (!scanning && tree->has_children)
             list_children(tree, scratch, i);
@@ -220,4 +278,7 @@ void process_walk(struct process_tree *tree, struct scratch *scratch, const stru
         if (scanning)
             look_up_children(tree, tree->table.list[i].pid);
     }
+    if (tree->suspect)
+        look_at_orphans(tree);
+    tree->row++;
 }

@@ -113,10 +113,12 @@ static void last_handler(void *argument, int status)
 int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(void), void (*fini)(void),
                       void (*rtld_fini)(void), void *stack_end)
 {
+    int             saved = errno; /* main finds 0 */
     start_function *next = (start_function *)next_symbol("__libc_start_main");
     ends_resolve();
     if (gnu_get_libc_version)
         lead_decide(&lead);
+    errno = saved;
     if (lead.role != ROLE_LEADER)
         return next(main, argc, argv, init, fini, rtld_fini, stack_end);
     program_main = main;

@@ -172,6 +172,8 @@ static void explain(struct delivery *d, const struct http_answer *answer, const 
 {
     char described[200];
     answer_describe(answer, described, sizeof described);
+    if (strstr(described, d->config->token)) /* a server that quotes our token back */
+        (void)memcpy(described, "(withheld)", sizeof "(withheld)");
     struct bytes reason = {.data = d->reason, .capacity = sizeof d->reason, .max = sizeof d->reason - 1};
     bytes_text(&reason, what);
     bytes_text(&reason, ": ");

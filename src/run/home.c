@@ -129,7 +129,7 @@ static int open_runs(bool create, struct home *ret)
         error = -errno;
     else if (!is_ours(ret->runs))
         error = -EPERM;
-    else if (create && faccessat(ret->runs, ".", W_OK, AT_EACCESS) < 0)
+    else if (create && faccessat(ret->runs, ".", W_OK, 0) < 0)
         error = -errno;
     return error;
 }

@@ -1,6 +1,7 @@
 /* The one loop: the next tick, the network and the program's wake-up are waited for at once. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "run/run.h"
 
 #define HOUR (3600 * CLOCK_SECOND)
@@ -103,17 +105,31 @@ static void drain(int wake)
         ;
 }
 
-/* Main's thread has gone by a raw exit, and all others too: only we keep the process. */
-static bool alone_in_dead_process(const struct run *run)
+/* Main's thread has gone by a raw exit, and all others too: only we keep the process. The kernel takes the status of
+ * the last thread to go; unless others outlived main, that would have been main's. */
+static bool alone_in_dead_process(struct run *run)
 {
-    char        text[512];
+    char        content[512];
     size_t      len = 0;
+    uint64_t    exit_code = 0;
     struct stat task;
-    if (run->tree.root_is_ours || stat("/proc/self/task", &task) < 0 || task.st_nlink - 2 > 2 ||
-        file_read(-1, "/proc/self/stat", text, sizeof text, &len) < 0)
+    struct text word = {0};
+    if (run->tree.root_is_ours || stat("/proc/self/task", &task) < 0 ||
+        file_read(AT_FDCWD, "/proc/self/stat", content, sizeof content, &len) < 0)
         return false;
-    const char *end = strrchr(text, ')');
-    return end && end[1] == ' ' && (end[2] == 'Z' || end[2] == 'X');
+    struct text t = text_span(content, len);
+    if (!text_after_last(&t, ')') || !text_word(&t, &word) || !text_is(word, "Z"))
+        return false;
+    if (task.st_nlink - 2 > 2) {
+        run->others_outlived_main = true;
+        return false;
+    }
+    for (int field = 4; field < 52; field++)
+        (void)text_word(&t, &word);
+    (void)text_unsigned(&t, &exit_code);
+    atomic_store(&run->link->wait_status, run->others_outlived_main ? 0 : (int32_t)exit_code);
+    atomic_store(&run->link->hold_began, clock_monotonic());
+    return true;
 }
 
 void loop_run(struct run *run)
@@ -126,11 +142,8 @@ void loop_run(struct run *run)
             if (!run->made && now >= making_due(run))
                 make_run(run);
             loop_row(run);
-            if (alone_in_dead_process(run)) {
-                atomic_store(&run->link->wait_status, -1);
-                atomic_store(&run->link->hold_began, clock_monotonic());
+            if (alone_in_dead_process(run))
                 return;
-            }
             tick = next_tick(run, now);
         } else if (!run->made && now >= making_due(run)) {
             make_run(run);

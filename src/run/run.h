@@ -39,6 +39,7 @@ struct run {
     uint64_t            pid_start;
     uint64_t            pid_namespace;
     bool                continues;
+    bool                others_outlived_main;
     bool                unobserved_exit; /* no thread: everything on the program's own at its end */
     /* copies of what engine.start was given */
     char              **arguments;

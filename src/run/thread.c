@@ -95,11 +95,12 @@ static void settle(struct run *run)
 /* Once main's thread is gone, libc would run exit on the last thread to return: the raw call is not counted. */
 static void leave(struct run *run, enum link_state state)
 {
+    int status = atomic_load(&run->link->wait_status) >> 8 & 0xff;
     loop_close(run);
     file_close(&run->wake);
     tell(run->link, state);
     if (state == LINK_ENDED)
-        (void)syscall(SYS_exit, 0);
+        (void)syscall(SYS_exit, status);
 }
 
 static void *thread_main(void *argument)

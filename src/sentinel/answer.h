@@ -9,16 +9,19 @@
 #include "base/bytes.h"
 #include "sentinel/http.h"
 
-/* 0, -EBADMSG (not JSON, run_id missing or odd, …), -ENOMEM. sentinel_registration_done frees. */
+/* 0, -EBADMSG (not JSON, nested or split up beyond measure, run_id missing or odd, …), -ENOMEM; *ret is zeroed on
+ * errors. sentinel_registration_done, sentinel_credentials_done free. Of a registration only the run ID must be right:
+ * a prefix or credentials that could not be used are left NULL. Credentials have all three of key, secret and token. */
 int answer_registration(const char *body, size_t len, struct sentinel_registration *ret);
 int answer_credentials(const char *body, size_t len, struct sentinel_credentials *ret);
-/* The backend's statistics as one line of JSON text (minified). An empty body gives "{}". */
+/* The backend's statistics as one line of JSON text (minified). An empty body gives "{}". *ret is initialised here and
+ * is the caller's in any case. 0, -EBADMSG, -ENOMEM. */
 int answer_result(const char *body, size_t len, struct bytes *ret);
 
 /* What to do after an answer (§3 of the design): */
 enum verdict {
     VERDICT_OK,      /* 2xx */
-    VERDICT_RETRY,   /* network error, 5xx, 408, 429 */
+    VERDICT_RETRY,   /* network error, 5xx, 408, 429; finish: also an answer beyond measure */
     VERDICT_ARRIVED, /* finish only: 404, 409, 410, 422 after an unanswered attempt */
     VERDICT_REPAIR,  /* register 422, once; finish 413, once: with gzip */
     VERDICT_REFUSED, /* any other 4xx, redirects, nonsense */
@@ -27,7 +30,7 @@ enum verdict {
 struct attempts {
     unsigned count;      /* attempts made, this one included */
     bool     unanswered; /* an earlier attempt may have arrived without its answer reaching us */
-    bool     repaired;
+    bool     repaired;   /* no further repair is wanted: register may be repaired twice, tags have a second form */
 };
 
 enum verdict answer_judge_register(const struct http_answer *answer, const struct attempts *attempts);
@@ -37,7 +40,8 @@ enum verdict answer_judge_finish(const struct http_answer *answer, const struct 
  * minutes, never before Retry-After says (that too at most five minutes). */
 int64_t answer_retry_delay_ms(const struct http_answer *answer, unsigned attempts, uint32_t random);
 
-/* One line for a log or a person: status and the start of the body, printable, without secrets. */
+/* One line for a log or a person, cut to `size`: status and the start of the body, printable, without secrets: no body
+ * of a success, of XML and HTML only code, message and title, of the rest nothing that looks like a key. */
 void answer_describe(const struct http_answer *answer, char *ret, size_t size);
 
 #endif

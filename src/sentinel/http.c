@@ -37,7 +37,8 @@ static int prime(CURLM *multi)
     if (!easy)
         return -ENOMEM;
     int error = http_setup_silence(easy);
-    if (error == 0 && (curl_multi_add_handle(multi, easy) != CURLM_OK || curl_multi_remove_handle(multi, easy) != CURLM_OK))
+    if (error == 0 &&
+        (curl_multi_add_handle(multi, easy) != CURLM_OK || curl_multi_remove_handle(multi, easy) != CURLM_OK))
         error = -EIO;
     curl_easy_cleanup(easy);
     return error;
@@ -54,7 +55,10 @@ int http_open(const struct http_options *options, struct http **ret)
     http->http_proxy = copy(options->http_proxy);
     http->https_proxy = copy(options->https_proxy);
     http->no_proxy = copy(options->no_proxy);
-    union { const char *borrowed; void *data; } ca = {.borrowed = options->ca_bundle}; /* libcurl's type is not const */
+    union {
+        const char *borrowed;
+        void       *data;
+    } ca = {.borrowed = options->ca_bundle}; /* libcurl's type is not const */
     http->ca = (struct curl_blob){ca.data, options->ca_bundle ? options->ca_bundle_len : 0, CURL_BLOB_NOCOPY};
     http->multi = curl_multi_init();
     int error = http->multi && http->http_proxy && http->https_proxy && http->no_proxy ? prime(http->multi) : -ENOMEM;
@@ -107,7 +111,8 @@ void http_close(struct http *http)
 static int launch(struct http *http, struct http_call *call)
 {
     if (http->ca.len == 0 && strncmp(call->request.url, "https:", strlen("https:")) == 0) {
-        http_answer_fail(call, -EKEYREJECTED, "no CA certificates were found, and without them no server can be trusted");
+        http_answer_fail(call, -EKEYREJECTED,
+                         "no CA certificates were found, and without them no server can be trusted");
         return 0;
     }
     call->easy = curl_easy_init();
@@ -172,7 +177,8 @@ static int wait_for_network(struct http *http, const struct pollfd *extra, size_
 {
     struct curl_waitfd wait[EXTRA_MAX];
     for (size_t i = 0; i < count; i++) {
-        int events = (extra[i].events & POLLIN ? CURL_WAIT_POLLIN : 0) | (extra[i].events & POLLPRI ? CURL_WAIT_POLLPRI : 0) |
+        int events = (extra[i].events & POLLIN ? CURL_WAIT_POLLIN : 0) |
+                     (extra[i].events & POLLPRI ? CURL_WAIT_POLLPRI : 0) |
                      (extra[i].events & POLLOUT ? CURL_WAIT_POLLOUT : 0);
         wait[i] = (struct curl_waitfd){.fd = extra[i].fd, .events = (short)events};
     }

@@ -43,16 +43,16 @@ int  http_request_header(struct http_request *request, const char *name, const c
 void http_request_done(struct http_request *request);
 
 struct http_answer {
-    int          error;       /* 0: an HTTP answer came, whatever its status. Else -errno: -ETIMEDOUT,
-                                 -ECONNREFUSED, -EHOSTUNREACH (name not found), -ECONNRESET (cut off),
-                                 -EPROTO (TLS or garbage), -EKEYREJECTED (certificate refused), -EMSGSIZE (answer
-                                 beyond HTTP_ANSWER_MAX), -ECANCELED, -EIO */
+    int error;                 /* 0: an HTTP answer came, whatever its status. Else -errno: -ETIMEDOUT,
+                                  -ECONNREFUSED, -EHOSTUNREACH (name not found), -ECONNRESET (cut off),
+                                  -EPROTO (TLS or garbage), -EKEYREJECTED (certificate refused), -EMSGSIZE (answer
+                                  beyond HTTP_ANSWER_MAX), -ECANCELED, -EIO */
     char         message[160]; /* one sentence for the log when error; no secret in it */
-    bool         sent;        /* the request may have reached the server (false: surely not) */
+    bool         sent;         /* the request may have reached the server (false: surely not) */
     long         status;
     struct bytes body;
-    int          retry_after_s; /* seconds; -1: none given; a date in the header is turned into seconds from now */
-    int64_t      date;          /* seconds since 1970 from the Date header, 0: none */
+    int          retry_after_s;     /* seconds; -1: none given; a date in the header is turned into seconds from now */
+    int64_t      date;              /* seconds since 1970 from the Date header, 0: none */
     char         bucket_region[32]; /* x-amz-bucket-region, "" : none */
 };
 
@@ -68,22 +68,22 @@ void http_close(struct http *http); /* cancels what is under way; NULL is allowe
 /* Starts a request. *request is taken over (moved out of the caller's struct) on success and untouched on
  * failure: -ENOMEM, -EINVAL (no URL, or a body that failed), -EIO. What is wrong with the server or the URL itself is
  * said by the answer; https without a CA bundle ends at once with -EKEYREJECTED. */
-int  http_start(struct http *http, struct http_request *request, struct http_call **ret);
+int http_start(struct http *http, struct http_request *request, struct http_call **ret);
 /* Drives all transfers, waits for network, for the extra descriptors (their revents are set; at most 16) or the
  * timeout, whatever is first; does not wait when a call ended on the way in. Without calls it is poll(2). Returns 0
  * (a signal counts as nothing having happened) or -errno. */
-int  http_poll(struct http *http, struct pollfd *extra, size_t extra_count, int timeout_ms);
+int http_poll(struct http *http, struct pollfd *extra, size_t extra_count, int timeout_ms);
 /* True once when the call has ended; the answer is then the caller's (http_answer_done) and the call is gone. */
 bool http_finished(struct http *http, struct http_call *call, struct http_answer *ret);
 void http_cancel(struct http *http, struct http_call *call);
 
 /* Blocking: start, poll until finished or deadline (CLOCK_MONOTONIC ns). The answer's error says the rest. Returns
  * what http_start returns; *ret is the caller's in any case. */
-int  http_perform(struct http *http, struct http_request *request, int64_t deadline, struct http_answer *ret);
+int http_perform(struct http *http, struct http_request *request, int64_t deadline, struct http_answer *ret);
 
 /* Finds and reads the CA bundle: the first readable of AWS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE (by `lookup`),
  * then the distributions' paths. *ret is initialised here, 4 MiB at most, and is the caller's (bytes_done). 0,
  * -ENOENT. Source: the places that curl's tool, the AWS tools and the distributions agree on. */
-int  http_find_ca_bundle(const char *(*lookup)(const char *name), struct bytes *ret);
+int http_find_ca_bundle(const char *(*lookup)(const char *name), struct bytes *ret);
 
 #endif

@@ -187,7 +187,8 @@ static void succeed(struct http_call *call)
 void http_answer_end(struct http_call *call, CURLcode code)
 {
     if (call->refused != 0) {
-        http_answer_fail(call, call->refused, call->refused == -ENOMEM ? "out of memory" : "answer larger than allowed");
+        http_answer_fail(call, call->refused,
+                         call->refused == -ENOMEM ? "out of memory" : "answer larger than allowed");
         return;
     }
     if (code == CURLE_OK && curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &call->answer.status) == CURLE_OK &&

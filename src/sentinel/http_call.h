@@ -10,22 +10,22 @@
 struct http {
     CURLM            *multi;
     char             *http_proxy, *https_proxy, *no_proxy; /* "" for none, never NULL: NULL makes curl ask getenv */
-    struct curl_blob  ca; /* len 0: none */
+    struct curl_blob  ca;                                  /* len 0: none */
     struct http_call *calls;
     int               running;
 };
 
 struct http_call {
-    struct http_call  *next;
-    CURL              *easy;
-    struct curl_slist *headers;
+    struct http_call   *next;
+    CURL               *easy;
+    struct curl_slist  *headers;
     struct http_request request;
     struct http_answer  answer;
-    bool    ended;
-    size_t  header_bytes;
-    int     refused;    /* -errno with which a callback stopped the transfer; 0: none did */
-    int64_t retry_date; /* Retry-After as a date, 0: none */
-    char    detail[CURL_ERROR_SIZE];
+    bool                ended;
+    size_t              header_bytes;
+    int                 refused;    /* -errno with which a callback stopped the transfer; 0: none did */
+    int64_t             retry_date; /* Retry-After as a date, 0: none */
+    char                detail[CURL_ERROR_SIZE];
 };
 
 /* http_setup.c. 0, -ENOMEM, -EIO (this libcurl refuses a setting without which it must not run). */

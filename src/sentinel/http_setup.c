@@ -156,7 +156,8 @@ int http_setup(const struct http *http, struct http_call *call)
     set_headers(&s, call);
     set_body(&s, call);
     set_callbacks(&s, call);
-    set_long(&s, CURLOPT_CONNECTTIMEOUT_MS, request->connect_timeout_ms > 0 ? request->connect_timeout_ms : CONNECT_TIMEOUT_MS);
+    set_long(&s, CURLOPT_CONNECTTIMEOUT_MS,
+             request->connect_timeout_ms > 0 ? request->connect_timeout_ms : CONNECT_TIMEOUT_MS);
     set_long(&s, CURLOPT_TIMEOUT_MS, request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_MS);
     return s.code == CURLE_OK ? 0 : s.code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EIO;
 }

@@ -34,7 +34,8 @@ int request_finish_body(const struct sentinel_finish *finish, struct bytes *ret)
 
 /* A 422 to register named these fields (`detail[].loc`): the same body with `tags` as a list of "k=v" the first
  * time that tags is named, without the named optional fields otherwise. -ENODATA when nothing changes, -EINVAL when
- * `body` is none of ours; *ret is initialised here and the caller's in any case. So there are at most two useful repairs of a body: tags as a list, then without. */
+ * `body` is none of ours; *ret is initialised here and the caller's in any case. So there are at most two useful
+ * repairs of a body: tags as a list, then without. */
 int request_register_repair(const char *body, const char *answer, struct bytes *ret);
 
 /* Whole requests, with all headers. `body` is copied, *ret is the caller's on success (http_request_done), empty

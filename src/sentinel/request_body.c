@@ -24,23 +24,37 @@ struct field {
     size_t      offset;
 };
 
-#define FIELD(name) {#name, offsetof(struct sentinel_run, name)}
+#define FIELD(name)                                \
+    {                                              \
+#name, offsetof(struct sentinel_run, name) \
+    }
 
 static const struct field metadata[] = {
-    FIELD(job_name),     FIELD(project_name),    FIELD(stage_name),      FIELD(task_name),
-    FIELD(team),         FIELD(env),             FIELD(language),        FIELD(orchestrator),
-    FIELD(executor),     FIELD(external_run_id), FIELD(container_image),
+    FIELD(job_name),
+    FIELD(project_name),
+    FIELD(stage_name),
+    FIELD(task_name),
+    FIELD(team),
+    FIELD(env),
+    FIELD(language),
+    FIELD(orchestrator),
+    FIELD(executor),
+    FIELD(external_run_id),
+    FIELD(container_image),
 };
 static const struct field host_texts[] = {
-    FIELD(host_id), FIELD(host_hostname), FIELD(host_ip), FIELD(host_server_allocation), FIELD(host_cpu_model),
-    FIELD(host_gpu_model),
+    FIELD(host_id),        FIELD(host_hostname),  FIELD(host_ip), FIELD(host_server_allocation),
+    FIELD(host_cpu_model), FIELD(host_gpu_model),
 };
 static const struct field host_numbers[] = {
-    FIELD(host_vcpus), FIELD(host_memory_mib), FIELD(host_gpu_count), FIELD(host_gpu_memory_mib),
+    FIELD(host_vcpus),
+    FIELD(host_memory_mib),
+    FIELD(host_gpu_count),
+    FIELD(host_gpu_memory_mib),
 };
 static const struct field cloud[] = {
-    FIELD(cloud_vendor_id), FIELD(cloud_account_id), FIELD(cloud_region_id), FIELD(cloud_zone_id),
-    FIELD(cloud_instance_type),
+    FIELD(cloud_vendor_id), FIELD(cloud_account_id),    FIELD(cloud_region_id),
+    FIELD(cloud_zone_id),   FIELD(cloud_instance_type),
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #define UTF8_REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
-#define UTF8_ELLIPSIS "\xe2\x80\xa6"    /* U+2026 */
+#define UTF8_ELLIPSIS    "\xe2\x80\xa6" /* U+2026 */
 
 /* Bytes of the well-formed character at `at`, 1 to 4; 0 when it is malformed (overlong, surrogate, beyond U+10FFFF,
  * cut off) or at == end. Source: the Unicode standard, table 3-7. */
