@@ -1,8 +1,9 @@
 /* A client of the Spare Cores Sentinel API, in C: register a run, refresh its credentials, finish it.
  *
  * Blocking calls, thread-safe as long as no two threads use one client at once. Nothing is printed, no signal is
- * raised or handled, no global state is kept. TLS is always verified. Every string that goes in is borrowed for
- * the call only; everything that comes out is owned by the caller and released by the function named.
+ * raised or handled, nothing is kept between calls but the network library's own start. TLS is always verified. Every
+ * string that goes in is borrowed for the call only; everything that comes out is owned by the caller and released by
+ * the function named.
  *
  * Errors, for every function: 0; -EREMOTEIO when the API answered with anything but 2xx (then `error` has status
  * code and body); -EINVAL without any request for arguments that the API would refuse, or for a client without a
@@ -38,7 +39,7 @@ struct sentinel_client {
     const char *token;    /* visible ASCII, 8 KiB at most */
     const char *base_url; /* a path in it is kept, trailing slashes are not; http only to loopback, no proxy there */
     int         connect_timeout_ms; /* 0: 10,000 */
-    int         timeout_ms;         /* 0: 30,000, the whole request */
+    int         timeout_ms;         /* 0: 30,000; each whole request, DNS to last byte */
 };
 
 /* What the API said, or what kept it from saying anything. */

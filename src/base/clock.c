@@ -30,6 +30,9 @@ int64_t clock_thread_cpu(void)
     return now(CLOCK_THREAD_CPUTIME_ID);
 }
 
+/* The compiler cannot know that each part of a date has two digits. */
+enum { DATE_ROOM = 80 };
+
 struct date {
     int64_t year;
     int     month, day, hour, minute, second;
@@ -71,15 +74,19 @@ static struct date date_from_seconds(int64_t seconds)
 void clock_format_utc(int64_t seconds, char ret[static 21])
 {
     struct date d = date_from_seconds(seconds);
-    (void)snprintf(ret, 21, "%04d-%02d-%02dT%02d:%02d:%02dZ", (int)d.year % 10000, d.month, d.day, d.hour, d.minute,
+    char        text[DATE_ROOM];
+    (void)snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02dZ", (int)d.year, d.month, d.day, d.hour, d.minute,
                    d.second);
+    memcpy(ret, text, 21);
 }
 
 void clock_format_compact(int64_t seconds, char ret[static 17])
 {
     struct date d = date_from_seconds(seconds);
-    (void)snprintf(ret, 17, "%04d%02d%02dT%02d%02d%02dZ", (int)d.year % 10000, d.month, d.day, d.hour, d.minute,
+    char        text[DATE_ROOM];
+    (void)snprintf(text, sizeof text, "%04d%02d%02dT%02d%02d%02dZ", (int)d.year, d.month, d.day, d.hour, d.minute,
                    d.second);
+    memcpy(ret, text, 17);
 }
 
 /* Exactly n digits. */

@@ -6,6 +6,7 @@
  *
  *   heap.c         malloc and its family
  *   libc.c         getenv, random numbers, file status, qsort
+ *   libc_calls.c   system calls that the program may have wrapped
  *   libc_format.c  snprintf and its family, by the C locale
  *   libc_float.c   decimal text of a double
  *   libc_strtod.c  and back

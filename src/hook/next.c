@@ -99,7 +99,8 @@ void *next_symbol(const char *name)
     if (dlsym) {
         void *found = dlsym(RTLD_NEXT, name);
         __asm__ volatile("" ::: "memory"); /* no tail call: RTLD_NEXT is judged by the return address */
-        return found;
+        if (found)
+            return found;
     }
     struct quest quest = {.name = name};
     (void)dl_iterate_phdr(look_into, &quest);

@@ -176,6 +176,19 @@ static void read_share(struct config *c, struct log *log)
     }
 }
 
+/* Slurm's own variables: nothing that a user sets for us, hence nothing to complain about. */
+static void read_crowd(struct config *c)
+{
+    static const char *const names[] = {"SLURM_STEP_NUM_NODES", "SLURM_ARRAY_TASK_COUNT"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = set(names[i]);
+        struct text t = text_of(value ? value : "");
+        uint64_t    count = 0;
+        if (text_unsigned(&t, &count) && count > c->crowd)
+            c->crowd = count < 1000000 ? count : 1000000;
+    }
+}
+
 static void read_log(struct config *c, struct log *log)
 {
     static const char *const levels[] = {"error", "warn", "info", "debug"};
@@ -272,6 +285,7 @@ void config_read(struct config *ret, const char *const *names, struct log *log)
     read_api(ret, log);
     read_keep(ret, log);
     read_share(ret, log);
+    read_crowd(ret);
     read_metadata(ret, log);
     read_later(log);
     ret->output = set("PILLION_OUTPUT");

@@ -30,6 +30,7 @@ struct config {
     int64_t        exit_timeout;    /* ns */
     uint64_t       keep_runs;
     uint64_t       keep_bytes;
+    uint64_t       crowd; /* nodes of the step, or tasks of the array, that this run is one of; 0: neither */
     unsigned       share; /* enum share, or'ed */
     enum log_level log_level;
     const char    *log;    /* PILLION_LOG, NULL; like all strings here it lives in the environment snapshot */

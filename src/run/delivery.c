@@ -16,6 +16,7 @@
 
 #define API_DOWN "api-down"
 #define API_DOWN_SECONDS 600
+#define SPREAD_MAX (30 * CLOCK_SECOND)
 
 static const char *lookup(const char *name)
 {
@@ -74,9 +75,19 @@ static void set_phase(struct delivery *d, enum delivery_phase phase)
     d->next_try = 0;
 }
 
+int64_t delivery_random_part(int64_t whole)
+{
+    uint32_t random = 0;
+    (void)getrandom(&random, sizeof random, GRND_NONBLOCK);
+    return (int64_t)((double)whole * random / (double)UINT32_MAX);
+}
+
 void delivery_begin(struct delivery *d)
 {
+    int64_t spread = (int64_t)d->config->crowd * 10 * CLOCK_MILLISECOND;
     set_phase(d, d->run_id[0] ? DELIVERY_READY : DELIVERY_REGISTER);
+    if (spread > 0)
+        d->next_try = clock_monotonic() + delivery_random_part(spread < SPREAD_MAX ? spread : SPREAD_MAX);
 }
 
 int delivery_finish(struct delivery *d, const cJSON *state, size_t max)
@@ -236,7 +247,7 @@ static void on_register_answer(struct delivery *d, const struct http_answer *ans
         on_registered(d, answer, now);
         break;
     case VERDICT_REPAIR:
-        d->attempts.repaired = true;
+        d->attempts.repaired = d->repairs++ > 0; /* tags have two forms to be tried */
         if (repair_registration(d, answer)) {
             log_line(d->log, LOG_WARN, "%s; sent once more without what it names", d->reason);
             d->next_try = now;
@@ -294,8 +305,10 @@ static void on_finish_answer(struct delivery *d, const struct http_answer *answe
 
 static void on_answer(struct delivery *d, const struct http_answer *answer, int64_t now)
 {
+    d->overloaded = !answer->error && (answer->status == 429 || answer->status == 503);
     if (!answer->error) {
         d->answered = true;
+        d->last_failure = 0;
         mark_api(d, false);
     } else if (!answer->sent) {
         mark_api(d, true);

@@ -43,7 +43,9 @@ struct delivery {
     int64_t              last_failure; /* the same; 0: none */
     int64_t              deadline;     /* of the hold or the sync; INT64_MAX: none */
     bool                 answered;     /* any request was */
+    bool                 overloaded;   /* the last answer was 429 or 503 */
     bool                 gzip;
+    unsigned             repairs; /* of the registration */
     struct bytes         registration; /* the body, as it stands after a repair */
     struct bytes         finish;       /* the body, fixed before it is first sent */
     char                 run_id[DELIVERY_RUN_ID_MAX];
@@ -66,6 +68,8 @@ void    delivery_step(struct delivery *d, int64_t now);
 int64_t delivery_due(const struct delivery *d); /* when to call next without network activity; INT64_MAX: never */
 /* Waits for the network, the extra descriptor or the timeout; plain poll while no network is open. */
 void delivery_poll(struct delivery *d, struct pollfd *extra, size_t count, int64_t timeout_ns);
+/* Uniformly between 0 and `whole` ns, so that a crowd does not act at once. */
+int64_t delivery_random_part(int64_t whole);
 /* The api-down mark of PILLION_DIR is younger than ten minutes. */
 bool delivery_api_is_down(const struct home *home);
 

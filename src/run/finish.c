@@ -13,6 +13,7 @@
 #define UNANSWERED_LIMIT CLOCK_SECOND
 #define FAILED_RECENTLY (60 * CLOCK_SECOND)
 #define LOCAL_RESERVE (50 * CLOCK_MILLISECOND) /* of the hold, for the last line on disk */
+#define CROWD_FINISH 16 /* nodes: a larger step spreads its finishes */
 #define SLICE (20 * CLOCK_MILLISECOND)
 
 static void write_end(struct run *run)
@@ -37,9 +38,9 @@ static const char *no_hold(const struct run *run, int64_t now)
         return "PILLION_EXIT_TIMEOUT is 0";
     if (!run->own_table)
         return "no descriptor table of its own could be had";
-    if (run->delivery.last_failure && now - run->delivery.last_failure < FAILED_RECENTLY && !run->delivery.answered)
+    if (run->delivery.last_failure && now - run->delivery.last_failure < FAILED_RECENTLY)
         return "the API failed within the last minute";
-    if (delivery_api_is_down(&run->home) && !run->delivery.answered)
+    if (delivery_api_is_down(&run->home))
         return "the API could not be reached within the last ten minutes";
     return NULL;
 }
@@ -73,12 +74,12 @@ static void deliver(struct run *run)
     int64_t          whole = began + run->config.exit_timeout - LOCAL_RESERVE;
     int64_t          unanswered = began + UNANSWERED_LIMIT - LOCAL_RESERVE;
     struct pollfd    wake = {.fd = run->wake, .events = POLLIN};
-    d->next_try = 0;
+    d->next_try = run->config.crowd > CROWD_FINISH ? began + delivery_random_part(whole - began) : 0;
     while (!ended(d) && !atomic_load(&run->link->hurry)) {
         int64_t now = clock_monotonic();
         int64_t limit = d->answered || whole < unanswered ? whole : unanswered;
         int64_t due = delivery_due(d);
-        if (now >= limit || (due != INT64_MAX && due >= limit))
+        if (now >= limit || (due != INT64_MAX && due >= limit) || (run->config.crowd > 0 && d->overloaded))
             break;
         d->deadline = whole;
         delivery_step(d, now);
@@ -124,7 +125,6 @@ void finish_run(struct run *run)
     write_end(run);
     if (run->config.token[0])
         try_to_deliver(run);
-    if (run->home.dir >= 0)
-        upkeep_prune(&run->home, &run->config, run->dir.id);
+    upkeep_tidy(run);
     upkeep_remove_marker(run);
 }

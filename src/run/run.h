@@ -65,8 +65,10 @@ void make_run(struct run *run); /* the run directory: a new one, or the one of t
 void finish_run(struct run *run); /* the program ends: last row, totals, delivery within the hold */
 
 /* ---- upkeep.c ---- */
-void upkeep_hourly(struct run *run);                       /* renews the marker, sweeps, prunes when it is time */
+void upkeep_hourly(struct run *run); /* renews the marker, and tidies up */
+void upkeep_tidy(struct run *run);   /* once an hour over all runs: sweeps dead leaders' markers, prunes old runs */
 void upkeep_remove_marker(struct run *run);
+/* Removes what PILLION_KEEP does not keep; never the run `current`, nor one that may be alive. */
 void upkeep_prune(const struct home *home, const struct config *config, const char *current);
 
 #endif

@@ -140,7 +140,7 @@ void upkeep_prune(const struct home *home, const struct config *config, const ch
     const char     *name = NULL;
     size_t          count = 0;
     struct old_run *runs = NULL;
-    if (!prune_is_due(home) || dir_open(&list, home->runs, ".") < 0)
+    if (dir_open(&list, home->runs, ".") < 0)
         return;
     runs = malloc(PRUNED_MAX * sizeof *runs);
     while (runs && count < PRUNED_MAX && (name = dir_next(&list)))
@@ -155,12 +155,19 @@ void upkeep_prune(const struct home *home, const struct config *config, const ch
     free(runs);
 }
 
+void upkeep_tidy(struct run *run)
+{
+    if (run->home.dir < 0 || !prune_is_due(&run->home))
+        return;
+    if (run->marker)
+        sweep_markers(run);
+    upkeep_prune(&run->home, &run->config, run->dir.id);
+}
+
 void upkeep_hourly(struct run *run)
 {
-    if (run->marker) {
+    if (run->marker)
         (void)utimensat(AT_FDCWD, run->marker, NULL, AT_SYMLINK_NOFOLLOW);
-        sweep_markers(run);
-    }
-    if (run->made && run->home.dir >= 0)
-        upkeep_prune(&run->home, &run->config, run->dir.id);
+    if (run->made)
+        upkeep_tidy(run);
 }

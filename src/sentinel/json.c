@@ -37,7 +37,9 @@ static struct text escape(const char *at, size_t character, char buffer[static 8
         buffer[1] = names[found - named];
         return text_span(buffer, 2);
     }
-    memcpy(buffer, "\\u00", 4);
+    buffer[0] = '\\';
+    buffer[1] = 'u';
+    buffer[2] = buffer[3] = '0';
     buffer[4] = digits[c >> 4];
     buffer[5] = digits[c & 15];
     return text_span(buffer, 6);

@@ -60,7 +60,7 @@ endfunction()
 # All that can change an archive, in one short name.
 function(dependency_key sources ret_key)
     execute_process(COMMAND ${CMAKE_C_COMPILER} -dumpmachine OUTPUT_VARIABLE machine OUTPUT_STRIP_TRAILING_WHITESPACE)
-    set(text "${CMAKE_C_COMPILER} ${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION} ${machine} ${dependency_flags}")
+    set(text "${CMAKE_C_COMPILER} ${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION} ${machine} ${CMAKE_C_FLAGS} ${dependency_flags}")
     file(GLOB stamps "${sources}/*/debian/changelog")
     foreach(file ${stamps} "${sources}/curl/include/curl/curlver.h" "${sources}/c-ares/include/ares_version.h"
             "${sources}/mbedtls/include/mbedtls/build_info.h" "${sources}/cjson/cJSON.h" "${sources}/zlib/zlib.h"
@@ -77,18 +77,19 @@ endfunction()
 # Configure, build and install one library into ${prefix}; the rest of the arguments goes to its configuration.
 function(dependency_build name)
     message(STATUS "Building ${name} for the engine")
-    string(JOIN " " flags ${dependency_flags} "-ffile-prefix-map=${sources}=." "-ffile-prefix-map=${work}=.")
+    string(JOIN " " flags ${CMAKE_C_FLAGS} ${dependency_flags} "-ffile-prefix-map=${sources}=." "-ffile-prefix-map=${work}=.")
     set(common "-DCMAKE_C_COMPILER=${CMAKE_C_COMPILER}" -DCMAKE_BUILD_TYPE=None "-DCMAKE_INSTALL_PREFIX=${prefix}"
         -DCMAKE_INSTALL_LIBDIR=lib -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF -DCMAKE_POLICY_VERSION_MINIMUM=3.5)
     if(CMAKE_TOOLCHAIN_FILE)
         list(APPEND common "-DCMAKE_TOOLCHAIN_FILE=${CMAKE_TOOLCHAIN_FILE}")
     endif()
+    cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
     foreach(step configure build install)
         if(step STREQUAL configure)
             set(command ${CMAKE_COMMAND} -G "${CMAKE_GENERATOR}" "-DCMAKE_MAKE_PROGRAM=${CMAKE_MAKE_PROGRAM}"
                 -S "${dependency_source}" -B "${work}/${name}" ${common} "-DCMAKE_C_FLAGS=${flags} ${dependency_extra}" ${ARGN})
         elseif(step STREQUAL build)
-            set(command ${CMAKE_COMMAND} --build "${work}/${name}" --parallel 2)
+            set(command ${CMAKE_COMMAND} --build "${work}/${name}" --parallel ${cores})
         else()
             set(command ${CMAKE_COMMAND} --install "${work}/${name}")
         endif()
@@ -98,6 +99,29 @@ function(dependency_build name)
             message(FATAL_ERROR "${name} failed to ${step}: see ${work}/${name}-${step}.log")
         endif()
     endforeach()
+endfunction()
+
+# mbedTLS 3.6.6 offers RSA-PSS signatures to every server, but as a TLS 1.2 client then rejects them: no handshake with
+# most servers that have an RSA certificate and no TLS 1.3. Fixed upstream by Mbed-TLS/mbedtls pull request 10674; where
+# that is in, this changes nothing. The sources stay as they are, a copy is mended.
+function(dependency_mend_mbedtls sources mended)
+    file(COPY "${sources}/mbedtls/" DESTINATION "${mended}" PATTERN tests EXCLUDE PATTERN docs EXCLUDE)
+    file(READ "${mended}/library/ssl_misc.h" text)
+    set(before "    switch (hash) {
+#if defined(MBEDTLS_MD_CAN_MD5)
+        case MBEDTLS_SSL_HASH_MD5:
+            break;
+#endif
+
+#if defined(MBEDTLS_MD_CAN_SHA1)")
+    set(fix "    if (sig_alg >= MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256 &&
+        sig_alg <= MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512) {
+        return 1;
+    }
+
+")
+    string(REPLACE "${before}" "${fix}${before}" text "${text}")
+    file(WRITE "${mended}/library/ssl_misc.h" "${text}")
 endfunction()
 
 function(dependency_build_all sources work prefix)
@@ -110,7 +134,8 @@ function(dependency_build_all sources work prefix)
     set(dependency_source "${CMAKE_SOURCE_DIR}/tools/cmake/dependencies")
     dependency_build(cjson-and-zlib "-DSOURCES=${sources}")
 
-    set(dependency_source "${sources}/mbedtls")
+    dependency_mend_mbedtls("${sources}" "${work}/mbedtls-source")
+    set(dependency_source "${work}/mbedtls-source")
     dependency_build(mbedtls "-DMBEDTLS_USER_CONFIG_FILE=${prefix}/include/mbedtls-config.h" -DENABLE_TESTING=OFF
         -DENABLE_PROGRAMS=OFF -DGEN_FILES=OFF -DUSE_STATIC_MBEDTLS_LIBRARY=ON -DUSE_SHARED_MBEDTLS_LIBRARY=OFF)
 

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Installs into a folder, moves it, and builds a user's program from there, as README tells users to."""
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+SOURCE = pathlib.Path(os.environ["PILLION_SOURCE"])
+BUILD = pathlib.Path(os.environ["PILLION_BUILD"])
+CMAKE = os.environ.get("CMAKE", "cmake")
+CC = os.environ.get("CC", "cc")
+CONSUMER = pathlib.Path(__file__).with_name("consumer")
+
+
+def run(*command, **environment):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
+                          env=dict(os.environ, **environment))
+    if done.returncode != 0:
+        raise AssertionError("%s\n%s%s" % (" ".join(map(str, command)), done.stdout, done.stderr))
+    return done.stdout
+
+
+class Installed(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="pillion-install-")
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.root = pathlib.Path(cls.folder.name)
+        run(CMAKE, "--install", BUILD, "--prefix", cls.root / "first")
+        # An installed tree may be copied to where it is wanted: nothing in it may know where it was made.
+        cls.prefix = cls.root / "moved"
+        (cls.root / "first").rename(cls.prefix)
+
+    def test_all_files_are_in_their_places(self):
+        for name in ("lib/libpillion.so", "lib/libpillion-engine.so", "bin/pillion", "include/pillion/sentinel.h",
+                     "include/pillion/columns.h", "lib/libpillion-sentinel.a", "lib/libpillion-sentinel.so.0",
+                     "lib/libpillion-sentinel.so", "lib/pkgconfig/pillion-sentinel.pc",
+                     "lib/cmake/pillion/pillion-config.cmake", "share/doc/pillion/LICENSE"):
+            self.assertTrue((self.prefix / name).exists(), name)
+
+    def test_every_man_page_is_installed(self):
+        for page in (SOURCE / "tools" / "man").glob("*.[1-8]"):
+            self.assertTrue((self.prefix / "share/man" / ("man" + page.suffix[1:]) / page.name).exists(), page.name)
+
+    def test_no_file_names_the_folders_it_was_made_in(self):
+        folders = [str(self.root / "first").encode(), os.fsencode(BUILD) + b"/", os.fsencode(SOURCE) + b"/"]
+        for file in self.prefix.rglob("*"):
+            if file.is_file() and file.suffix not in (".so", ".a", ".0") and file.name != "pillion":
+                content = file.read_bytes()
+                self.assertEqual([f for f in folders if f in content], [], file)
+
+    def test_a_consumer_is_built_by_find_package_and_runs(self):
+        build = self.root / "cmake-build"
+        run(CMAKE, "-S", CONSUMER, "-B", build, "-DCMAKE_PREFIX_PATH=%s" % self.prefix, "-DCMAKE_C_COMPILER=%s" % CC)
+        run(CMAKE, "--build", build)
+        self.assertEqual(run(build / "consumer"), "refused\n")
+        self.assertEqual(run(build / "consumer-static"), "refused\n")
+
+    def test_a_consumer_is_built_by_pkg_config_and_runs(self):
+        if not shutil.which("pkg-config"):
+            self.skipTest("no pkg-config")
+        flags = run("pkg-config", "--cflags", "--libs", "pillion-sentinel",
+                    PKG_CONFIG_PATH=str(self.prefix / "lib/pkgconfig")).split()
+        run(CC, "-o", self.root / "consumer", CONSUMER / "main.c", *flags)
+        self.assertEqual(run(self.root / "consumer", LD_LIBRARY_PATH=str(self.prefix / "lib")), "refused\n")
+
+
+if __name__ == "__main__":
+    unittest.main()
