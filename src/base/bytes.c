@@ -29,7 +29,7 @@ void bytes_clear(struct bytes *b)
 
 static bool bytes_reserve(struct bytes *b, size_t more)
 {
-    if (b->failed || more > b->max - b->len)
+    if (b->failed || more > b->max - b->len || more >= SIZE_MAX / 2 - b->len)
         return !(b->failed = true);
     size_t need = b->len + more + 1;
     if (need <= b->capacity)

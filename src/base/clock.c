@@ -130,8 +130,10 @@ static bool parse_zone(struct text *t, int64_t *ret_offset)
         return text_skip(t, "Z") || text_skip(t, "z") || text_len(*t) == 0;
     if (!digits(t, 2, &hours))
         return false;
-    (void)text_skip(t, ":");
-    if (text_len(*t) > 0 && !digits(t, 2, &minutes))
+    bool colon = text_skip(t, ":");
+    if ((colon || text_len(*t) > 0) && !digits(t, 2, &minutes))
+        return false;
+    if (hours > 23 || minutes > 59)
         return false;
     *ret_offset = (east ? 1 : -1) * (int64_t)(hours * 3600 + minutes * 60);
     return true;

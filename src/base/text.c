@@ -110,6 +110,8 @@ bool text_decimal(struct text t, double *ret)
             fraction = true;
         } else if (*t.at >= '0' && *t.at <= '9') {
             digits = true;
+            if (scale >= 1e15) /* further digits are beyond what a double holds */
+                continue;
             value = value * 10 + (*t.at - '0');
             if (fraction)
                 scale *= 10;
@@ -117,7 +119,7 @@ bool text_decimal(struct text t, double *ret)
             return false;
         }
     }
-    if (!digits || !(value < 1e18))
+    if (!digits || !(value / scale < 1e18))
         return false;
     *ret = value / scale;
     return true;

@@ -74,7 +74,7 @@ static void read_token(struct config *c, struct log *log)
         token = set("SENTINEL_API_KEY");
     if (!token && file) {
         struct text t = {0};
-        struct text line = {0};
+        struct text line = text_of("");
         size_t      len = 0;
         int         error = file_read(AT_FDCWD, file, text, sizeof text, &len);
         if (error < 0) {

@@ -20,7 +20,7 @@ static void write_end(struct run *run)
 {
     struct totals     totals;
     struct record_end end = {
-        .finished_at = clock_real() / CLOCK_SECOND,
+        .finished_at = clock_real(),
         .wait_status = atomic_load(&run->link->wait_status),
         .totals = totals_read(&run->roots, &run->tree, &totals) == 0 ? &totals : NULL,
         .rows = run->rows,

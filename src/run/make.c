@@ -92,7 +92,7 @@ static void create(struct run *run, const struct record_begin *begin)
 {
     int error = -EACCES;
     if (run->home.runs >= 0)
-        error = rundir_create(&run->home, begin->started_at, run->machine.host_name, begin->pid, &run->dir);
+        error = rundir_create(&run->home, begin->started_at / CLOCK_SECOND, run->machine.host_name, begin->pid, &run->dir);
     if (error < 0 && error != -ENOLCK) {
         run->failed_to_make = true;
         log_line(&run->log, LOG_ERROR, "no run directory in %s (%s): the run is kept in memory; set PILLION_DIR to a "
@@ -136,7 +136,7 @@ void make_run(struct run *run)
         .pid = getpid(),
         .pid_start = run->pid_start,
         .pid_namespace = run->pid_namespace,
-        .started_at = run->load_real / CLOCK_SECOND,
+        .started_at = run->load_real,
     };
     run->made = true;
     run->shape.main_process = atomic_load(&run->link->main_process);

@@ -37,11 +37,13 @@ static void number(struct bytes *line, const char *key, uint64_t value)
     bytes_unsigned(line, value);
 }
 
-static void utc(struct bytes *line, const char *key, int64_t seconds)
+static void utc(struct bytes *line, const char *key, int64_t real)
 {
     char when[21];
-    clock_format_utc(seconds, when);
-    text(line, key, when);
+    clock_format_utc(real / CLOCK_SECOND, when);
+    when[19] = '\0'; /* the fraction goes before the Z */
+    json_key(line, key);
+    bytes_format(line, "\"%s.%03dZ\"", when, (int)(real / CLOCK_MILLISECOND % 1000));
 }
 
 void record_token_id(const char *token, char ret[static 9])

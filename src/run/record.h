@@ -19,11 +19,11 @@ struct record_begin {
     pid_t                 pid;
     uint64_t              pid_start; /* clock ticks since boot */
     uint64_t              pid_namespace;
-    int64_t               started_at; /* seconds since 1970 */
+    int64_t               started_at; /* ns since 1970 */
 };
 
 struct record_end {
-    int64_t              finished_at; /* seconds since 1970 */
+    int64_t              finished_at; /* ns since 1970 */
     int                  wait_status; /* as from wait(2); -1: unknown */
     const struct totals *totals;      /* NULL: unknown */
     uint64_t             rows;        /* in all */

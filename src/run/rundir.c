@@ -181,14 +181,15 @@ int rundir_append_row(struct rundir *run, const char *line, size_t len)
     if (error == 0)
         return 0;
     bytes_add(&run->memory_rows, line, len);
-    if (run->memory_rows.failed) {
-        run->memory_rows.failed = false;
-        run->lost_rows++;
-        return -ENOMEM;
-    }
+    bool no_room = run->memory_rows.failed;
+    run->memory_rows.failed = false;
     error = append(run->rows, run->memory_rows.data, run->memory_rows.len);
     if (error == 0)
         bytes_done(&run->memory_rows);
+    if (no_room && (error < 0 || append(run->rows, line, len) < 0)) {
+        run->lost_rows++;
+        return -ENOMEM;
+    }
     return error;
 }
 

@@ -71,7 +71,7 @@ static const char *why_not(const struct errand *e, int dir)
 static int64_t last_change(const struct rundir *run)
 {
     struct stat info;
-    return fstat(run->rows, &info) == 0 ? info.st_mtime : clock_real() / CLOCK_SECOND;
+    return fstat(run->rows, &info) == 0 ? (int64_t)info.st_mtime * CLOCK_SECOND + info.st_mtim.tv_nsec : clock_real();
 }
 
 static int reload(struct errand *e)

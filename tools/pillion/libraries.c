@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "libraries.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#define MULTIARCH "../lib/x86_64-linux-gnu"
+#elif defined(__aarch64__)
+#define MULTIARCH "../lib/aarch64-linux-gnu"
+#else
+#define MULTIARCH "../lib32"
+#endif
+
+int library_find(const char *name, char ret[static PATH_MAX])
+{
+    static const char *const folders[] = {"../lib", MULTIARCH, "../lib64", "../lib/pillion", "."};
+    char    self[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (len <= 0)
+        return -ENOENT;
+    self[len] = '\0';
+    char *slash = strrchr(self, '/');
+    if (slash == NULL)
+        return -ENOENT;
+    *slash = '\0';
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        char path[PATH_MAX];
+        int  n = snprintf(path, sizeof path, "%s/%s/%s", self, folders[i], name);
+        if (n > 0 && (size_t)n < sizeof path && realpath(path, ret) != NULL)
+            return 0;
+    }
+    return -ENOENT;
+}
+
+const struct engine *engine_open(const char **ret_reason)
+{
+    static char reason[2 * PATH_MAX];
+    char        path[PATH_MAX];
+    *ret_reason = reason;
+    if (library_find("libpillion-engine.so", path) < 0) {
+        (void)snprintf(reason, sizeof reason, "libpillion-engine.so is not in ../lib beside the command");
+        return NULL;
+    }
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL) {
+        (void)snprintf(reason, sizeof reason, "the engine cannot be loaded: %s", dlerror());
+        return NULL;
+    }
+    const struct engine *engine = dlsym(library, "pillion_engine");
+    if (engine == NULL || engine->version != ENGINE_VERSION) {
+        (void)snprintf(reason, sizeof reason, "%s is of another version of pillion", path);
+        return NULL;
+    }
+    return engine;
+}

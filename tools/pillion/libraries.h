@@ -1,0 +1,16 @@
+/* Where hook and engine are: beside this command, in the build tree as well as installed. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_LIBRARIES_H
+#define PILLION_LIBRARIES_H
+
+#include <limits.h>
+
+#include "run/engine.h"
+
+/* Absolute path without links of "libpillion.so" or "libpillion-engine.so". 0 or -ENOENT. */
+int library_find(const char *name, char ret[static PATH_MAX]);
+
+/* Loads the engine; it stays. NULL, and *ret_reason is one sentence, when that fails. */
+const struct engine *engine_open(const char **ret_reason);
+
+#endif

@@ -1,0 +1,37 @@
+/* Figures for people, and what all subcommands say in the same way. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_OUTPUT_H
+#define PILLION_OUTPUT_H
+
+#include <cJSON.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { FIGURE_MAX = 32 };
+
+/* "pillion: …" and a line end on stderr. */
+__attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
+
+/* Flushes stdout: `code`, or EXIT_NO with a sentence when it could not all be written. */
+int output_end(int code);
+/* Prints a tree as text, frees it, flushes. */
+int output_json(cJSON *tree, int code);
+
+/* "512 B", "1.5 KiB" … and "12.3 s", "3 min 12 s", "2 h 05 min". */
+void figure_bytes(double bytes, char ret[static FIGURE_MAX]);
+void figure_seconds(double seconds, char ret[static FIGURE_MAX]);
+
+/* Command line in one line of text, quoted as a shell reads it; control characters are shown as `?`. `command` may
+ * be an array of strings, one string, or NULL. Cut to `width` columns when that is not 0. */
+void print_command(const cJSON *command, size_t width);
+/* Somebody else's text, with `?` for control characters, so that it cannot steer the terminal. */
+void print_text(const char *text);
+/* "SIGTERM"; "signal 40" for those without a name. */
+void signal_text(int number, char ret[static FIGURE_MAX]);
+
+/* Is what the user sees UTF-8? From LC_ALL, LC_CTYPE, LANG: C and POSIX are not, nothing set is. */
+bool output_is_utf8(void);
+size_t output_width(void); /* columns of the terminal on stdout; 0: no terminal */
+
+#endif

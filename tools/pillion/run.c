@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "command.h"
+#include "launch.h"
+#include "libraries.h"
+#include "marker.h"
+#include "output.h"
+#include "run/state.h"
+#include "runs.h"
+#include "watch.h"
+
+static const char help[] =
+    "Usage: pillion run [--name N] [-o FILE] [--summary | --quiet] [--] CMD [ARGUMENT...]\n"
+    "\n"
+    "Makes one run of CMD and everything below it. CMD itself is not touched: static and\n"
+    "setuid programs are covered, and the run is finished even when CMD is killed.\n"
+    "\n"
+    "  -n, --name N       the run's job name\n"
+    "  -o, --output FILE  also write the CSV there (%p pid, %h machine, %r run ID)\n"
+    "  -s, --summary      one line on stderr at the end, even if that is no terminal\n"
+    "  -q, --quiet        no such line\n"
+    "\n"
+    "The exit status is CMD's; 126 if it cannot be executed, 127 if it is not found,\n"
+    "128 + n if signal n killed it.\n";
+
+struct order {
+    const char *name;
+    const char *output;
+    bool        summary;
+    bool        quiet;
+    char      **command;
+    char        path[PATH_MAX];       /* what is executed */
+    char        executable[PATH_MAX]; /* the same without links */
+};
+
+/* -1: go on. */
+static int read_order(int argc, char **argv, struct order *ret)
+{
+    static const struct option options[] = {
+        {"name", required_argument, NULL, 'n'}, {"output", required_argument, NULL, 'o'},
+        {"summary", no_argument, NULL, 's'},    {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},       {"version", no_argument, NULL, 'V'},
+        {0}};
+    opterr = 0;
+    optind = 1;
+    for (int option; (option = getopt_long(argc, argv, "+n:o:sqhV", options, NULL)) != -1;) {
+        switch (option) {
+        case 'n': ret->name = optarg; break;
+        case 'o': ret->output = optarg; break;
+        case 's': ret->summary = true; break;
+        case 'q': ret->quiet = true; break;
+        case 'h': fputs(help, stdout); return output_end(EXIT_YES);
+        case 'V': return print_version();
+        default: return options_refuse(argv);
+        }
+    }
+    if (ret->summary && ret->quiet) {
+        complain("run: --summary and --quiet exclude each other");
+        return EXIT_WRONG_CALL;
+    }
+    if (optind == argc) {
+        complain("run: which command? see pillion run --help");
+        return EXIT_WRONG_CALL;
+    }
+    ret->command = argv + optind;
+    return -1;
+}
+
+static bool is_disabled(void)
+{
+    static const char *const no[] = {"", "0", "false", "no", "off"};
+    const char              *value = getenv("PILLION_DISABLE");
+    for (size_t i = 0; value != NULL && i < sizeof no / sizeof *no; i++)
+        if (strcasecmp(value, no[i]) == 0)
+            return false;
+    return value != NULL;
+}
+
+static int exit_code_of(int status)
+{
+    return WIFSIGNALED(status) ? EXIT_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void print_delivery(const struct marker *marker)
+{
+    struct home home;
+    char        id[RUNDIR_ID_MAX];
+    int         dir = -1;
+    cJSON      *state = NULL;
+    if (home_open(runs_lookup, false, &home) < 0) {
+        fputs("no run was kept\n", stderr);
+        return;
+    }
+    if (runs_of_process(&home, getpid(), marker->start, id) < 0 || runs_open(&home, id, &dir) < 0) {
+        fputs("no run was kept\n", stderr);
+    } else {
+        const char *name = state_load(dir, &state) == 0 ? state_text(state, "state") : NULL;
+        fprintf(stderr, "%s: %s\n", name == NULL ? "damaged" : strcmp(name, "finished") == 0 ? "delivered" : name, id);
+        close(dir);
+    }
+    cJSON_Delete(state);
+    home_close(&home);
+}
+
+static void print_summary(int status, double seconds, const struct marker *marker)
+{
+    struct rusage usage;
+    char          ended[FIGURE_MAX], took[FIGURE_MAX], cpu[FIGURE_MAX], memory[FIGURE_MAX];
+    getrusage(RUSAGE_CHILDREN, &usage);
+    if (WIFSIGNALED(status))
+        signal_text(WTERMSIG(status), ended);
+    else
+        (void)snprintf(ended, sizeof ended, "exit %d", WEXITSTATUS(status));
+    figure_seconds(seconds, took);
+    figure_seconds((double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
+                   cpu);
+    figure_bytes((double)usage.ru_maxrss * 1024, memory);
+    fprintf(stderr, "pillion: %s, %s, CPU %s, peak %s, ", ended, took, cpu, memory);
+    print_delivery(marker);
+}
+
+/* From CMD's start to the end of its run: the exit code. */
+static int ride(const struct order *order, const struct engine *engine, struct link *link, const struct marker *marker,
+                const struct signals *signals)
+{
+    int64_t began = clock_monotonic();
+    int     status = EXIT_NOT_EXECUTABLE << 8;
+    pid_t   child = launch_child(order->path, order->command, signals);
+    if (child > 0) {
+        atomic_store(&link->main_process, child);
+        status = watch_child(child);
+    } else {
+        complain("%s: cannot be started: %s", order->command[0], strerror(-child));
+    }
+    double seconds = (double)(clock_monotonic() - began) / 1e9;
+    hold(engine, link, status);
+    marker_remove(marker);
+    if (order->summary || (!order->quiet && isatty(STDERR_FILENO)))
+        print_summary(status, seconds, marker);
+    return exit_code_of(status);
+}
+
+static int begin(const struct order *order, const struct engine *engine, struct link *link,
+                 const struct marker *marker)
+{
+    struct engine_start start = {
+        .environment = (const char *const *)environ,
+        .arguments = (const char *const *)order->command,
+        .executable = order->executable,
+        .root = getpid(),
+        .root_is_ours = true,
+        .marker = marker->path[0] != '\0' ? marker->path : NULL,
+        .job_name = order->name,
+        .output = order->output,
+    };
+    return engine->start(link, &start);
+}
+
+int command_run(int argc, char **argv)
+{
+    static struct link link;
+    struct order       order = {.name = NULL};
+    struct marker      marker;
+    struct signals     signals;
+    const char        *reason = NULL;
+    int                code = read_order(argc, argv, &order);
+    if (code >= 0 || order.command == NULL)
+        return code;
+    code = launch_find(order.command[0], order.path);
+    if (code != 0)
+        return code;
+    if (realpath(order.path, order.executable) == NULL)
+        (void)snprintf(order.executable, PATH_MAX, "%s", order.path);
+    const struct engine *engine = is_disabled() ? NULL : engine_open(&reason);
+    if (engine == NULL) {
+        if (!is_disabled())
+            complain("%s; CMD runs unobserved", reason);
+        return launch_here(order.path, order.command);
+    }
+    signals_take(&signals);
+    (void)marker_make(&marker); /* without one, a hook below may begin a run of its own: no reason to give up */
+    int result = begin(&order, engine, &link, &marker);
+    if (result < 0) {
+        if (result != -ECANCELED)
+            complain("no run: %s; CMD runs unobserved", strerror(-result));
+        marker_remove(&marker);
+        signals_give_back(&signals);
+        return launch_here(order.path, order.command);
+    }
+    /* What daemonises below stays in the tree, and its CPU time is counted when it ends. */
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    return ride(&order, engine, &link, &marker, &signals);
+}

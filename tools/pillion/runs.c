@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "output.h"
+#include "run/state.h"
+
+const char *runs_lookup(const char *name)
+{
+    return getenv(name);
+}
+
+static int by_age(const void *a, const void *b)
+{
+    return strverscmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int append(struct run_names *names, const char *name)
+{
+    if ((names->count & (names->count + 1)) == 0) { /* one less than a power of two: full */
+        char **more = realloc(names->names, (2 * names->count + 1) * sizeof *more);
+        if (more == NULL)
+            return -ENOMEM;
+        names->names = more;
+    }
+    names->names[names->count] = strdup(name);
+    return names->names[names->count] != NULL ? (int)!++names->count : -ENOMEM;
+}
+
+int runs_read(const struct home *home, struct run_names *ret)
+{
+    *ret = (struct run_names){0};
+    if (home->runs < 0)
+        return 0;
+    int fd = openat(home->runs, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (dir == NULL) {
+        int error = -errno;
+        if (fd >= 0)
+            close(fd);
+        return error;
+    }
+    int result = 0;
+    for (struct dirent *entry; result == 0 && (entry = readdir(dir)) != NULL;) {
+        struct stat info;
+        if (entry->d_name[0] == '.' || strlen(entry->d_name) >= RUNDIR_ID_MAX)
+            continue;
+        if (fstatat(fd, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode) &&
+            info.st_uid == geteuid())
+            result = append(ret, entry->d_name);
+    }
+    closedir(dir);
+    if (ret->count > 1)
+        qsort(ret->names, ret->count, sizeof *ret->names, by_age);
+    return result;
+}
+
+void runs_free(struct run_names *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        free(names->names[i]);
+    free(names->names);
+    *names = (struct run_names){0};
+}
+
+static int open_own(int at, const char *path, int *ret_dir)
+{
+    struct stat info;
+    int         fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ELOOP ? -EPERM : -errno;
+    if (fstat(fd, &info) < 0 || info.st_uid != geteuid()) {
+        close(fd);
+        return -EPERM;
+    }
+    *ret_dir = fd;
+    return 0;
+}
+
+int runs_open(const struct home *home, const char *id, int *ret_dir)
+{
+    return open_own(home->runs, id, ret_dir);
+}
+
+/* The newest for "last", the one of that name, or the only one that begins so. NULL and a sentence otherwise. */
+static const char *choose(const struct run_names *names, const struct home *home, const char *name)
+{
+    const char *found = NULL;
+    size_t      matches = 0;
+    if (strcmp(name, "last") == 0 && names->count > 0)
+        return names->names[names->count - 1];
+    for (size_t i = 0; i < names->count; i++) {
+        if (strcmp(names->names[i], name) == 0)
+            return names->names[i];
+        if (name[0] != '\0' && strncmp(names->names[i], name, strlen(name)) == 0) {
+            found = names->names[i];
+            matches++;
+        }
+    }
+    if (strcmp(name, "last") == 0)
+        complain("there is no run yet%s%s", home->runs >= 0 ? " in " : "", home->runs >= 0 ? home->path : "");
+    else if (matches == 0)
+        complain("no run \"%s\"; see pillion list", name);
+    else if (matches > 1)
+        complain("%zu runs begin with \"%s\": give more of the ID; see pillion list", matches, name);
+    return matches == 1 ? found : NULL;
+}
+
+static int find_listed(const char *name, struct run_place *ret)
+{
+    struct home      home = {.dir = -1, .runs = -1};
+    struct run_names names = {0};
+    int              result = home_open(runs_lookup, false, &home);
+    if (result == -ENOENT)
+        home = (struct home){.dir = -1, .runs = -1};
+    if (result == 0 || result == -ENOENT)
+        result = runs_read(&home, &names);
+    if (result < 0) {
+        complain("the runs cannot be read: %s", strerror(-result));
+        return result;
+    }
+    const char *id = choose(&names, &home, name);
+    result = id != NULL ? runs_open(&home, id, &ret->dir) : -ENOENT;
+    if (result == 0) {
+        ret->listed = true;
+        (void)snprintf(ret->id, sizeof ret->id, "%s", id);
+        (void)snprintf(ret->path, sizeof ret->path, "%.3900s/runs/%s", home.path, id);
+    } else if (id != NULL) {
+        complain("%s: %s", id, strerror(-result));
+    }
+    runs_free(&names);
+    home_close(&home);
+    return result;
+}
+
+/* Is that directory PILLION_DIR/runs/ID itself? */
+static bool is_listed(const struct run_place *place)
+{
+    struct home home;
+    struct stat here, there;
+    if (home_open(runs_lookup, false, &home) < 0)
+        return false;
+    bool same = fstatat(home.runs, place->id, &there, AT_SYMLINK_NOFOLLOW) == 0 && fstat(place->dir, &here) == 0 &&
+                here.st_ino == there.st_ino && here.st_dev == there.st_dev;
+    home_close(&home);
+    return same;
+}
+
+static int find_path(const char *name, const struct stat *info, struct run_place *ret)
+{
+    if (realpath(name, ret->path) == NULL)
+        return -errno;
+    (void)snprintf(ret->id, sizeof ret->id, "%.127s", strrchr(ret->path, '/') + 1);
+    if (S_ISDIR(info->st_mode)) {
+        int result = open_own(AT_FDCWD, ret->path, &ret->dir);
+        ret->listed = result == 0 && is_listed(ret);
+        return result;
+    }
+    if (!S_ISREG(info->st_mode))
+        return -EINVAL;
+    ret->csv = open(ret->path, O_RDONLY | O_CLOEXEC);
+    return ret->csv < 0 ? -errno : 0;
+}
+
+int runs_find(const char *name, struct run_place *ret)
+{
+    struct stat info;
+    *ret = (struct run_place){.dir = -1, .csv = -1};
+    bool path = strchr(name, '/') != NULL;
+    int  result;
+    if (strcmp(name, "last") != 0 && stat(name, &info) == 0) {
+        result = find_path(name, &info, ret);
+        if (result < 0)
+            complain("%s: %s", name, result == -EPERM ? "it belongs to another user" : strerror(-result));
+    } else if (path) {
+        result = -errno;
+        complain("%s: %s", name, strerror(-result));
+    } else {
+        result = find_listed(name, ret);
+    }
+    if (result == 0 && ret->dir >= 0)
+        ret->csv = openat(ret->dir, "metrics.csv", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    return result;
+}
+
+void runs_done(struct run_place *place)
+{
+    if (place->dir >= 0)
+        close(place->dir);
+    if (place->csv >= 0)
+        close(place->csv);
+    place->dir = place->csv = -1;
+}
+
+const char *run_state_shown(const cJSON *state, int dir)
+{
+    const char *name = state_text(state, "state");
+    if (name == NULL)
+        return "damaged";
+    if (strcmp(name, "running") == 0 && state_liveness(state, dir) == LIVENESS_DEAD)
+        return "lost";
+    return name;
+}
+
+double run_time(const cJSON *state, const char *key)
+{
+    const char *text = state_text(state, key);
+    int64_t     seconds;
+    if (text == NULL || clock_parse_utc(text, &seconds) < 0)
+        return 0;
+    struct text rest = text_of(text);
+    struct text whole;
+    double      fraction = 0;
+    if (text_until(&rest, '.', &whole) && rest.at < rest.end) {
+        const char *end = rest.at;
+        while (end < rest.end && *end >= '0' && *end <= '9')
+            end++;
+        struct text digits = {rest.at - 1, end};
+        (void)text_decimal(digits, &fraction);
+    }
+    return (double)seconds + fraction;
+}
+
+int runs_of_process(const struct home *home, pid_t pid, unsigned long long start, char ret[static RUNDIR_ID_MAX])
+{
+    struct run_names names;
+    char             mark[32];
+    int              result = runs_read(home, &names);
+    (void)snprintf(mark, sizeof mark, "-%d", (int)pid);
+    if (result == 0)
+        result = -ENOENT;
+    for (size_t i = names.count; result == -ENOENT && i-- > 0;) {
+        int    dir = -1;
+        cJSON *state = NULL;
+        if (strstr(names.names[i], mark) == NULL || runs_open(home, names.names[i], &dir) < 0)
+            continue;
+        if (state_load(dir, &state) == 0 && (pid_t)state_number(state, "pid", -1) == pid &&
+            state_number(state, "pid_start", -1) == (double)start) {
+            (void)snprintf(ret, RUNDIR_ID_MAX, "%s", names.names[i]);
+            result = 0;
+        }
+        cJSON_Delete(state);
+        close(dir);
+    }
+    runs_free(&names);
+    return result;
+}

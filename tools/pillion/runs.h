@@ -1,0 +1,54 @@
+/* The runs on this machine: which there are, and which one a user means. Runs of other users are never read. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_RUNS_H
+#define PILLION_RUNS_H
+
+#include <cJSON.h>
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "run/home.h"
+#include "run/rundir.h"
+
+/* The names of the run directories, oldest first. */
+struct run_names {
+    char **names;
+    size_t count;
+};
+
+/* 0, also when there is no PILLION_DIR yet; -errno. Free with runs_free. */
+int  runs_read(const struct home *home, struct run_names *ret);
+void runs_free(struct run_names *names);
+
+/* What RUN stands for. */
+struct run_place {
+    char id[RUNDIR_ID_MAX]; /* name of the directory, or of the CSV file */
+    char path[PATH_MAX];
+    int  dir;    /* the run directory, -1 for a CSV file */
+    int  csv;    /* the rows, -1: none yet */
+    bool listed; /* below PILLION_DIR/runs */
+};
+
+/* Says what is wrong on stderr when it is not 0: -ENOENT, -EEXIST (not unique), -EPERM (another user's), -errno. */
+int  runs_find(const char *name, struct run_place *ret);
+void runs_done(struct run_place *place);
+
+/* Opens a directory below PILLION_DIR/runs for reading; -EPERM when it is a link or another user's. */
+int runs_open(const struct home *home, const char *id, int *ret_dir);
+
+/* Its state as people should see it: `lost` for one that has not ended and whose process is gone, `damaged` for one
+ * without a readable state. */
+const char *run_state_shown(const cJSON *state, int dir);
+
+/* Seconds since 1970 of a time in the state, 0 when there is none. Fractions are kept. */
+double run_time(const cJSON *state, const char *key);
+
+/* The run that process `pid`, started at `start`, led most recently: its directory's name. -ENOENT. */
+int runs_of_process(const struct home *home, pid_t pid, unsigned long long start, char ret[static RUNDIR_ID_MAX]);
+
+const char *runs_lookup(const char *name); /* getenv, as home_open wants it */
+
+#endif

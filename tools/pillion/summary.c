@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "summary.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CELLS_MAX = 64, CHUNK = 64 * 1024 };
+
+static const char *const column_names[PILLION_COLUMN_COUNT] = {
+#define COLUMN(name, unit, decimals, kind, source) #name,
+    PILLION_COLUMNS(COLUMN)
+#undef COLUMN
+};
+
+/* The column behind each figure; PILLION_COLUMN_COUNT: there is none. */
+static const enum pillion_column sources[SUBJECT_COUNT][MEASURE_COUNT] = {
+    [SUBJECT_PROCESS] = {PILLION_COLUMN_process_cpu_usage, PILLION_COLUMN_process_memory_mib,
+                         PILLION_COLUMN_process_disk_read_bytes, PILLION_COLUMN_process_disk_write_bytes,
+                         PILLION_COLUMN_COUNT, PILLION_COLUMN_COUNT},
+    [SUBJECT_SYSTEM] = {PILLION_COLUMN_system_cpu_usage, PILLION_COLUMN_system_memory_used_mib,
+                        PILLION_COLUMN_system_disk_read_bytes, PILLION_COLUMN_system_disk_write_bytes,
+                        PILLION_COLUMN_system_net_recv_bytes, PILLION_COLUMN_system_net_sent_bytes},
+};
+
+struct row {
+    bool   known[PILLION_COLUMN_COUNT];
+    double value[PILLION_COLUMN_COUNT];
+};
+
+void summary_init(struct summary *summary, struct beginning beginning)
+{
+    *summary = (struct summary){.beginning = beginning, .rows_per_bucket = 1};
+    for (size_t i = 0; i < PILLION_COLUMN_COUNT; i++)
+        summary->position[i] = -1;
+}
+
+static struct text unquoted(struct text cell)
+{
+    if (text_len(cell) >= 2 && cell.at[0] == '"' && cell.end[-1] == '"') {
+        cell.at++;
+        cell.end--;
+    }
+    return cell;
+}
+
+int summary_header(struct summary *summary, struct text line)
+{
+    struct text cell;
+    for (int at = 0; at < CELLS_MAX && text_until(&line, ',', &cell); at++)
+        for (size_t i = 0; i < PILLION_COLUMN_COUNT; i++)
+            if (text_is(unquoted(cell), column_names[i]))
+                summary->position[i] = at;
+    return summary->position[PILLION_COLUMN_timestamp] < 0 ? -EBADMSG : 0;
+}
+
+static bool read_row(const struct summary *summary, struct text line, struct row *ret)
+{
+    struct text cells[CELLS_MAX];
+    int         count = 0;
+    *ret = (struct row){0};
+    while (count < CELLS_MAX && text_until(&line, ',', &cells[count]))
+        count++;
+    for (size_t i = 0; i < PILLION_COLUMN_COUNT; i++) {
+        int at = summary->position[i];
+        if (at >= 0 && at < count)
+            ret->known[i] = text_decimal(unquoted(cells[at]), &ret->value[i]);
+    }
+    return ret->known[PILLION_COLUMN_timestamp] && ret->value[PILLION_COLUMN_timestamp] > 0;
+}
+
+/* The first row covers the time since the program was loaded. Where that instant is only known to the second, or not
+ * at all, the row's own CPU seconds and cores tell how long it was, or the interval does. */
+static double first_interval(const struct beginning *beginning, const struct row *row)
+{
+    double at = row->value[PILLION_COLUMN_timestamp];
+    double cores = row->value[PILLION_COLUMN_process_cpu_usage];
+    double longest = beginning->at > 0 && at > beginning->at ? at - beginning->at : 0;
+    double shortest = longest > beginning->within ? longest - beginning->within : 0;
+    double seconds = beginning->interval;
+    if (beginning->at > 0 && beginning->within <= 0)
+        return longest;
+    if (cores >= 0.05)
+        seconds = (row->value[PILLION_COLUMN_process_utime] + row->value[PILLION_COLUMN_process_stime]) / cores;
+    if (beginning->at <= 0)
+        return seconds;
+    return seconds < shortest ? shortest : seconds > longest ? longest : seconds;
+}
+
+static void merge_pairs(struct summary *summary, struct figure *figure)
+{
+    for (size_t i = 0; i < summary->buckets; i++) {
+        bool   kept = i < summary->buckets / 2;
+        size_t from = 2 * i;
+        figure->curve[i] = kept ? figure->curve[from] + figure->curve[from + 1] : 0;
+        figure->in_bucket[i] = kept ? figure->in_bucket[from] + figure->in_bucket[from + 1] : 0;
+    }
+}
+
+/* The place of the next row in the curves; when they are full, each pair of buckets becomes one. */
+static size_t next_bucket(struct summary *summary)
+{
+    size_t bucket = (size_t)(summary->rows / summary->rows_per_bucket);
+    if (bucket >= SUMMARY_BUCKETS) {
+        for (int subject = 0; subject < SUBJECT_COUNT; subject++)
+            for (int measure = 0; measure < MEASURE_COUNT; measure++)
+                merge_pairs(summary, &summary->figures[subject][measure]);
+        summary->rows_per_bucket *= 2;
+        bucket = (size_t)(summary->rows / summary->rows_per_bucket);
+    }
+    summary->buckets = bucket + 1;
+    return bucket;
+}
+
+static void add(struct figure *figure, enum measure measure, double value, double seconds, size_t bucket)
+{
+    bool gauge = measure == MEASURE_CPU || measure == MEASURE_MEMORY;
+    figure->known++;
+    figure->total += measure == MEASURE_CPU ? value * seconds : value;
+    if (value > figure->max)
+        figure->max = value;
+    if (!gauge && seconds <= 0)
+        return;
+    figure->curve[bucket] += gauge ? value : value / seconds;
+    figure->in_bucket[bucket]++;
+}
+
+void summary_row(struct summary *summary, struct text line)
+{
+    struct row row;
+    if (!read_row(summary, line, &row)) {
+        summary->bad_rows++;
+        return;
+    }
+    double at = row.value[PILLION_COLUMN_timestamp];
+    double seconds = summary->rows == 0 ? first_interval(&summary->beginning, &row) : at - summary->last;
+    if (seconds < 0)
+        seconds = 0;
+    if (summary->rows == 0) {
+        summary->first = at;
+        summary->began = at - seconds;
+    }
+    size_t bucket = next_bucket(summary);
+    for (int subject = 0; subject < SUBJECT_COUNT; subject++) {
+        for (int measure = 0; measure < MEASURE_COUNT; measure++) {
+            enum pillion_column source = sources[subject][measure];
+            if (source != PILLION_COLUMN_COUNT && row.known[source])
+                add(&summary->figures[subject][measure], (enum measure)measure, row.value[source], seconds, bucket);
+        }
+    }
+    summary->user_s += row.value[PILLION_COLUMN_process_utime];
+    summary->system_s += row.value[PILLION_COLUMN_process_stime];
+    summary->last = at;
+    summary->rows++;
+}
+
+void summary_close(struct summary *summary)
+{
+    for (int subject = 0; subject < SUBJECT_COUNT; subject++) {
+        for (int measure = 0; measure < MEASURE_COUNT; measure++) {
+            struct figure *figure = &summary->figures[subject][measure];
+            for (size_t i = 0; i < summary->buckets; i++)
+                figure->curve[i] = figure->in_bucket[i] > 0 ? figure->curve[i] / figure->in_bucket[i] : -1;
+        }
+    }
+}
+
+double summary_duration(const struct summary *summary)
+{
+    return summary->rows > 0 && summary->last > summary->began ? summary->last - summary->began : 0;
+}
+
+double summary_mean_cores(const struct summary *summary, enum subject subject)
+{
+    double duration = summary_duration(summary);
+    if (duration <= 0)
+        return 0;
+    /* The tree's seconds are exact, its cores are rounded. */
+    if (subject == SUBJECT_PROCESS)
+        return (summary->user_s + summary->system_s) / duration;
+    return summary->figures[subject][MEASURE_CPU].total / duration;
+}
+
+/* Takes the whole lines off the front of a chunk; bytes used. */
+static ssize_t take_lines(struct summary *summary, const char *data, size_t len, bool *header)
+{
+    size_t used = 0;
+    for (const char *end; (end = memchr(data + used, '\n', len - used)) != NULL; used = (size_t)(end - data) + 1) {
+        const char *stop = end > data + used && end[-1] == '\r' ? end - 1 : end;
+        struct text line = text_span(data + used, (size_t)(stop - data) - used);
+        if (*header) {
+            summary_row(summary, line);
+        } else if (summary_header(summary, line) < 0) {
+            return -EBADMSG;
+        } else {
+            *header = true;
+        }
+    }
+    return (ssize_t)used;
+}
+
+int summary_read(int fd, struct beginning beginning, struct summary *ret)
+{
+    static char chunk[CHUNK];
+    size_t      held = 0;
+    bool        header = false;
+    summary_init(ret, beginning);
+    for (;;) {
+        ssize_t got = read(fd, chunk + held, sizeof chunk - held);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -errno;
+        if (got == 0)
+            break;
+        held += (size_t)got;
+        ssize_t used = take_lines(ret, chunk, held, &header);
+        if (used < 0)
+            return (int)used;
+        held -= (size_t)used;
+        memmove(chunk, chunk + used, held);
+        if (held == sizeof chunk)
+            return -EBADMSG;
+    }
+    summary_close(ret);
+    return 0;
+}

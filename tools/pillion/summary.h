@@ -1,0 +1,68 @@
+/* What the rows of a run add up to: one pass over the CSV, memory that does not depend on its length. Pure but for
+ * summary_read. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_SUMMARY_H
+#define PILLION_SUMMARY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/text.h"
+#include "pillion/columns.h"
+
+enum { SUMMARY_BUCKETS = 72 }; /* of a curve; even */
+
+enum subject { SUBJECT_PROCESS, SUBJECT_SYSTEM, SUBJECT_COUNT };
+
+enum measure {
+    MEASURE_CPU,       /* cores; total: core seconds */
+    MEASURE_MEMORY,    /* MiB */
+    MEASURE_DISK_READ, /* bytes; the curve: bytes per second */
+    MEASURE_DISK_WRITE,
+    MEASURE_NET_RECV,
+    MEASURE_NET_SENT,
+    MEASURE_COUNT
+};
+
+struct figure {
+    uint64_t known; /* rows that had it; 0: the machine or the client has no such figure */
+    double   total;
+    double   max;
+    double   curve[SUMMARY_BUCKETS]; /* sums while reading, means after summary_close; negative: a gap */
+    uint32_t in_bucket[SUMMARY_BUCKETS];
+};
+
+/* When the program was loaded, as far as the run's state says. All 0: not known. */
+struct beginning {
+    double at;       /* s since 1970 */
+    double within;   /* it was at most that much later: 1 where whole seconds were written down */
+    double interval; /* s between rows */
+};
+
+struct summary {
+    struct beginning beginning;
+    double   began; /* s since 1970, estimated from the first row where it is not known exactly; 0: no idea */
+    double   first, last; /* timestamps of rows */
+    uint64_t rows;
+    uint64_t bad_rows;         /* lines that are no rows */
+    double   user_s, system_s; /* CPU of the process tree */
+    struct figure figures[SUBJECT_COUNT][MEASURE_COUNT];
+    uint32_t rows_per_bucket;
+    size_t   buckets;
+    int      position[PILLION_COLUMN_COUNT]; /* of a column in the file, -1: not there */
+};
+
+void summary_init(struct summary *summary, struct beginning beginning);
+/* Finds the columns by their names, in any order. -EBADMSG when timestamp is not among them. */
+int    summary_header(struct summary *summary, struct text line);
+void   summary_row(struct summary *summary, struct text line);
+void   summary_close(struct summary *summary);
+double summary_duration(const struct summary *summary); /* s */
+double summary_mean_cores(const struct summary *summary, enum subject subject);
+
+/* All of the above over an open file, whole lines only. 0, -EBADMSG: not such a CSV, -errno. An empty file is a
+ * summary without rows. */
+int summary_read(int fd, struct beginning beginning, struct summary *ret);
+
+#endif

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "libraries.h"
+#include "output.h"
+#include "runs.h"
+
+static const char help[] =
+    "Usage: pillion sync [--json] [RUN...]\n"
+    "\n"
+    "Delivers to Sentinel what has not arrived there: all runs that are undelivered or\n"
+    "lost, or the named ones; a run made without a token only when it is named. One line\n"
+    "for each. Exit status 0 when nothing is left to deliver, else 1.\n";
+
+struct report {
+    cJSON *list; /* NULL: text */
+    size_t count;
+};
+
+static void report(void *context, const char *id, const char *outcome, const char *reason)
+{
+    struct report *to = context;
+    bool           reasoned = reason != NULL && reason[0] != '\0';
+    to->count++;
+    if (to->list == NULL) {
+        printf("%s  %s%s%s\n", id, outcome, reasoned ? ": " : "", reasoned ? reason : "");
+        (void)fflush(stdout);
+        return;
+    }
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "id", id);
+    cJSON_AddStringToObject(object, "outcome", outcome);
+    if (reasoned)
+        cJSON_AddStringToObject(object, "reason", reason);
+    cJSON_AddItemToArray(to->list, object);
+}
+
+static int deliver(const char *const *ids, bool json)
+{
+    const char          *reason;
+    const struct engine *engine = engine_open(&reason);
+    if (engine == NULL) {
+        complain("%s", reason);
+        return EXIT_NO;
+    }
+    struct report      to = {.list = json ? cJSON_CreateArray() : NULL};
+    struct engine_sync sync = {
+        .environment = (const char *const *)environ,
+        .runs = ids,
+        .named = ids != NULL,
+        .report = report,
+        .context = &to,
+    };
+    int left = engine->sync(&sync);
+    if (left < 0)
+        complain("sync failed: %s", strerror(-left));
+    else if (to.count == 0)
+        complain("nothing to deliver");
+    int code = left == 0 ? EXIT_YES : EXIT_NO;
+    return json ? output_json(to.list, code) : output_end(code);
+}
+
+/* The runs that the operands stand for; NULL and a sentence when one stands for none. */
+static struct run_place *named_runs(char *const *operands, size_t count)
+{
+    struct run_place *places = calloc(count, sizeof *places);
+    for (size_t i = 0; places != NULL && i < count; i++) {
+        bool listed = false;
+        if (runs_find(operands[i], &places[i]) == 0) {
+            runs_done(&places[i]);
+            listed = places[i].listed;
+            if (!listed)
+                complain("%s: only runs in the run directory can be delivered; see pillion list", operands[i]);
+        }
+        if (!listed) {
+            free(places);
+            return NULL;
+        }
+    }
+    return places;
+}
+
+static int deliver_named(char *const *operands, size_t count, bool json)
+{
+    struct run_place *places = named_runs(operands, count);
+    const char      **ids = calloc(count + 1, sizeof *ids);
+    int               code = EXIT_NO;
+    if (places != NULL && ids != NULL) {
+        for (size_t i = 0; i < count; i++)
+            ids[i] = places[i].id;
+        code = deliver(ids, json);
+    }
+    free(ids);
+    free(places);
+    return code;
+}
+
+int command_sync(int argc, char **argv)
+{
+    bool json;
+    int  code = options_read(argc, argv, help, &json);
+    if (code >= 0)
+        return code;
+    if (optind < argc)
+        return deliver_named(argv + optind, (size_t)(argc - optind), json);
+    return deliver(NULL, json);
+}
