@@ -42,27 +42,29 @@ int file_read(int dir, const char *path, char *ret, size_t size, size_t *ret_len
     return error;
 }
 
+int file_load_held(int fd, struct bytes *ret)
+{
+    char  block[16384];
+    off_t at = 0;
+    for (;;) {
+        ssize_t n = pread(fd, block, sizeof block, at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : 0;
+        at += n;
+        bytes_add(ret, block, (size_t)n);
+        if (ret->failed)
+            return -EFBIG;
+    }
+}
+
 int file_load(int dir, const char *path, struct bytes *ret)
 {
     int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
         return -errno;
-    char    block[16384];
-    int     error = 0;
-    ssize_t n;
-    while ((n = read(fd, block, sizeof block)) != 0) {
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            error = -errno;
-            break;
-        }
-        bytes_add(ret, block, (size_t)n);
-        if (ret->failed) {
-            error = -EFBIG;
-            break;
-        }
-    }
+    int error = file_load_held(fd, ret);
     close(fd);
     return error;
 }

@@ -18,6 +18,9 @@ int file_reread(int fd, char *ret, size_t size, size_t *ret_len);
 /* Appends the whole rest of the file to a buffer (its maximum holds: -EFBIG). */
 int file_load(int dir, const char *path, struct bytes *ret);
 
+/* The same of a held descriptor, from offset 0. */
+int file_load_held(int fd, struct bytes *ret);
+
 /* Writes everything, or -errno (-ENOSPC …). *ret_written may be NULL. */
 int file_write(int fd, const void *data, size_t len, size_t *ret_written);
 

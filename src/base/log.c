@@ -32,6 +32,13 @@ void log_attach(struct log *log, int file)
     }
 }
 
+void log_copy_to(struct log *log, int copy)
+{
+    log->copy = copy;
+    if (log->early.len > 0)
+        put(copy, &log->copy_limit, log->early.data, log->early.len);
+}
+
 void log_done(struct log *log)
 {
     bytes_done(&log->early);

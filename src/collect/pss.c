@@ -1,35 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/pss.h"
 
+#include <errno.h>
+
 #include "base/clock.h"
 #include "collect/process_stat.h"
 
 #define PSS_INCOME (CLOCK_MILLISECOND * 3 / 10)
 #define PSS_PURSE_MAX (50 * CLOCK_MILLISECOND)
-/* Until a price has been measured, a guess that is wrong by half must not break the 50 ms. */
-#define PSS_UNSURE_MAX (25 * CLOCK_MILLISECOND)
 #define PSS_SMALL CLOCK_MILLISECOND /* many small readings are not made up for in one row */
 #define PSS_FIXED_NS 13000.0
-/* 4 ms per GiB of 4 KiB pages; 2.7 to 3.9 were measured. */
-#define PSS_FIRST_NS_PER_KIB (4e6 / 1048576)
+/* 8 ms per GiB: 2.7 to 7.1 were measured with 4 KiB pages, and a first guess must not overdraw the purse. */
+#define PSS_FIRST_NS_PER_KIB (8e6 / 1048576)
 
-enum { PSS_OLD_ROWS = 30, PSS_PRICED_FROM_KIB = 16 * 1024 };
+/* A Pss may change while the RSS does not, when others begin or stop to share the pages. */
+enum { PSS_OLD_ROWS = 30, PSS_OLD_DEAR_ROWS = 300, PSS_PRICED_FROM_KIB = 16 * 1024 };
 
 void pss_init(struct pss *pss)
 {
     *pss = (struct pss){.ns_per_kib = PSS_FIRST_NS_PER_KIB};
 }
 
+static int64_t price_of(const struct pss *pss, const struct process *p)
+{
+    return (int64_t)(PSS_FIXED_NS + (double)p->resident_kib * pss->ns_per_kib);
+}
+
 static bool is_wanted(const struct pss *pss, const struct process *p, pid_t except)
 {
     if (p->gone || p->dead || p->pss_denied || p->resident_kib == 0 || p->pid == except)
         return false;
-    return !p->pss_read || p->resident_kib != p->pss_resident || pss->row - p->pss_row >= PSS_OLD_ROWS;
-}
-
-static int64_t price_of(const struct pss *pss, const struct process *p)
-{
-    return (int64_t)(PSS_FIXED_NS + (double)p->resident_kib * pss->ns_per_kib);
+    uint32_t old = price_of(pss, p) <= PSS_SMALL ? PSS_OLD_ROWS : PSS_OLD_DEAR_ROWS;
+    return !p->pss_read || p->resident_kib != p->pss_resident || pss->row - p->pss_row >= old;
 }
 
 /* A price too low breaks the budget, one too high only makes figures rarer: up at once, down slowly. */
@@ -44,7 +46,6 @@ static void learn(struct pss *pss, const struct process *p, int64_t cost)
         pss->ns_per_kib += (price - pss->ns_per_kib) * 0.3;
     if (pss->ns_per_kib < 0)
         pss->ns_per_kib = 0;
-    pss->price_known = true;
 }
 
 /* Returns what it cost, in ns. */
@@ -55,11 +56,12 @@ static int64_t buy(struct pss *pss, int proc, struct process *p)
     int      error = process_pss_read(proc, p->pid, &kib);
     int64_t  cost = clock_thread_cpu() - start;
     pss->purse -= cost;
-    if (error) {
+    if (error == -EACCES || error == -EPERM || error == -ENOENT) {
         p->pss_denied = true;
         p->pss_ratio = 1.0F;
-        return cost;
     }
+    if (error) /* anything else: it is just ending, or between two programs */
+        return cost;
     /* The kernel's RSS is approximate (a counter per CPU), its Pss is exact: the ratio may exceed 1. */
     p->pss_ratio = (float)((double)kib / (double)p->resident_kib);
     p->pss_read = true;
@@ -70,14 +72,14 @@ static int64_t buy(struct pss *pss, int proc, struct process *p)
 }
 
 /* Is somebody waiting for a figure that the purse does not hold yet? */
-static bool is_saving(const struct pss *pss, const struct process_table *table, int64_t most, pid_t except)
+static bool is_saving(const struct pss *pss, const struct process_table *table, pid_t except)
 {
     for (size_t i = 0; i < table->count; i++) {
         const struct process *p = &table->list[i];
         if (!is_wanted(pss, p, except))
             continue;
         int64_t price = price_of(pss, p);
-        if (price > pss->purse && price <= most)
+        if (price > pss->purse && price <= PSS_PURSE_MAX)
             return true;
     }
     return false;
@@ -85,8 +87,7 @@ static bool is_saving(const struct pss *pss, const struct process_table *table, 
 
 static void spend(struct pss *pss, int proc, struct process_table *table, pid_t except)
 {
-    int64_t most = pss->price_known ? PSS_PURSE_MAX : PSS_UNSURE_MAX;
-    int64_t small = is_saving(pss, table, most, except) ? PSS_INCOME / 2 : PSS_SMALL;
+    int64_t small = is_saving(pss, table, except) ? PSS_INCOME / 2 : PSS_SMALL;
     for (int round = 0; round < 2; round++) {
         size_t begin = round ? pss->turn : 0;
         for (size_t n = 0; n < table->count; n++) {
@@ -96,7 +97,7 @@ static void spend(struct pss *pss, int proc, struct process_table *table, pid_t 
                 continue;
             int64_t price = price_of(pss, p);
             bool    is_small = price <= PSS_SMALL;
-            if (price > most || price > pss->purse || (is_small && price > small))
+            if (price > pss->purse || (is_small && price > small))
                 continue;
             int64_t cost = buy(pss, proc, p);
             if (is_small)

@@ -10,18 +10,16 @@
 #ifndef PILLION_COLLECT_PSS_H
 #define PILLION_COLLECT_PSS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "collect/process_table.h"
 
 struct pss {
-    int64_t  purse;       /* ns of CPU */
-    double   ns_per_kib;  /* price, as measured */
-    bool     price_known; /* measured at something large enough */
-    size_t   turn;        /* where the next round begins */
-    uint32_t row;         /* readings so far */
+    int64_t  purse;      /* ns of CPU */
+    double   ns_per_kib; /* price, as measured */
+    size_t   turn;       /* where the next round begins */
+    uint32_t row;        /* readings so far */
 };
 
 void pss_init(struct pss *pss);

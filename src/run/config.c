@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -252,6 +253,15 @@ static void read_metadata(struct config *c, struct log *log)
         add_tag(c, piece, &at, log);
 }
 
+/* `words` is a list of strings, ended by an empty one. Any case. */
+static bool is_one_of(const char *value, const char *words)
+{
+    for (; *words; words += strlen(words) + 1)
+        if (strcasecmp(value, words) == 0)
+            return true;
+    return false;
+}
+
 /* Accepted and checked from the first version on; what is behind them comes later. */
 static void read_later(struct log *log)
 {
@@ -260,7 +270,6 @@ static void read_later(struct log *log)
         const char *words[5];
     } later[] = {
         {"PILLION_RANKS", "node, all, first", "node", {"node", "all", "first"}},
-        {"PILLION_SIGNALS", "on, off", "on", {"on", "off"}},
         {"PILLION_CLOUD", "auto, probe, off", "auto", {"auto", "probe", "off"}},
     };
     for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
@@ -273,7 +282,13 @@ static void read_later(struct log *log)
         else if (given && strcmp(given, later[i].fallback) != 0)
             log_line(log, LOG_WARN, "%s=%s has no effect in this version", later[i].name, given);
     }
-    if (set("PILLION_S3_ENDPOINT"))
+    const char *signals = set("PILLION_SIGNALS");
+    const char *endpoint = set("PILLION_S3_ENDPOINT");
+    if (signals && !is_one_of(signals, "1\0true\0yes\0on\0") && !is_one_of(signals, "0\0false\0no\0off\0"))
+        invalid(log, "PILLION_SIGNALS", signals, "on, off", "on");
+    if (endpoint && strncmp(endpoint, "https://", 8) != 0 && strncmp(endpoint, "http://", 7) != 0)
+        invalid(log, "PILLION_S3_ENDPOINT", endpoint, "an http or https URL", "AWS");
+    else if (endpoint)
         log_line(log, LOG_WARN, "PILLION_S3_ENDPOINT has no effect in this version: runs are delivered inline");
 }
 

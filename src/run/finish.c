@@ -49,7 +49,7 @@ static const char *no_hold(const struct run *run, int64_t now)
 static cJSON *load_state(const struct run *run)
 {
     cJSON *state = NULL;
-    if (run->dir.dir >= 0 && state_load(run->dir.dir, &state) == 0)
+    if (run->dir.state >= 0 && state_load_held(run->dir.state, &state) == 0)
         return state;
     char when[21];
     int  status = atomic_load(&run->link->wait_status);

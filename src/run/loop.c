@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -53,6 +54,16 @@ static void copy_to_output(struct run *run)
     }
 }
 
+/* Timestamps have milliseconds, and rise: a program that ends right after a tick waits for the next one. */
+static void wait_for_next_millisecond(const struct sample *last)
+{
+    int64_t since = clock_real() - last->real;
+    if (since < 0 || since >= CLOCK_MILLISECOND)
+        return;
+    struct timespec rest = {.tv_nsec = CLOCK_MILLISECOND - since};
+    (void)nanosleep(&rest, NULL);
+}
+
 void loop_row(struct run *run)
 {
     struct sample now;
@@ -63,6 +74,7 @@ void loop_row(struct run *run)
         run->shape.main_process = main_process;
         collect_set_main_process(run->collectors, main_process);
     }
+    wait_for_next_millisecond(&run->last);
     collect_read(run->collectors, &now);
     bytes_clear(&run->line);
     if (run->rows == 0)

@@ -195,7 +195,8 @@ int rundir_append_row(struct rundir *run, const char *line, size_t len)
 
 int rundir_load_rows(const struct rundir *run, struct bytes *ret)
 {
-    int error = run->dir >= 0 ? file_load(run->dir, "metrics.csv", ret) : 0;
+    /* By the held descriptor: the program may have become another user, or the folder may be gone. */
+    int error = run->rows >= 0 ? file_load_held(run->rows, ret) : 0;
     while (error == 0 && ret->len > 0 && ret->data[ret->len - 1] != '\n')
         ret->len--;
     if (error == 0)

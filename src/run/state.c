@@ -36,19 +36,15 @@ static int merge(cJSON *state, struct text line)
     return error;
 }
 
-int state_load(int dir, cJSON **ret)
+static int parse(const struct bytes *content, cJSON **ret)
 {
-    struct bytes content;
-    bytes_init(&content, RUNDIR_STATE_MAX);
-    int    error = file_load(dir, "run.jsonl", &content);
-    cJSON *state = error == 0 ? cJSON_CreateObject() : NULL;
+    cJSON *state = cJSON_CreateObject();
+    int    error = state ? 0 : -ENOMEM;
     int    lines = 0;
-    if (error == 0 && !state)
-        error = -ENOMEM;
-    struct text rest = text_span(content.data, content.len);
+    struct text rest = text_span(content->data, content->len);
     struct text line;
     while (error == 0 && text_line(&rest, &line)) {
-        if (line.end == rest.end && content.data[content.len - 1] != '\n')
+        if (line.end == rest.end && content->data[content->len - 1] != '\n')
             break;
         int merged = merge(state, line);
         lines += merged == 0;
@@ -57,13 +53,33 @@ int state_load(int dir, cJSON **ret)
     }
     if (error == 0 && lines == 0)
         error = -EBADMSG;
-    bytes_done(&content);
-    if (error < 0) {
+    if (error < 0)
         cJSON_Delete(state);
-        return error;
-    }
-    *ret = state;
-    return 0;
+    else
+        *ret = state;
+    return error;
+}
+
+int state_load(int dir, cJSON **ret)
+{
+    struct bytes content;
+    bytes_init(&content, RUNDIR_STATE_MAX);
+    int error = file_load(dir, "run.jsonl", &content);
+    if (error == 0)
+        error = parse(&content, ret);
+    bytes_done(&content);
+    return error;
+}
+
+int state_load_held(int file, cJSON **ret)
+{
+    struct bytes content;
+    bytes_init(&content, RUNDIR_STATE_MAX);
+    int error = file_load_held(file, &content);
+    if (error == 0)
+        error = parse(&content, ret);
+    bytes_done(&content);
+    return error;
 }
 
 const char *state_text(const cJSON *state, const char *key)

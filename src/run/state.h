@@ -11,6 +11,8 @@
 /* Merged state of the run whose directory is open at `dir`; free with cJSON_Delete. Lines that are no object, and a
  * last line without \n, are skipped. 0, -ENOENT, -EFBIG, -EBADMSG (no line at all), -ENOMEM. */
 int state_load(int dir, cJSON **ret);
+/* The same of run.jsonl itself, held open. */
+int state_load_held(int file, cJSON **ret);
 
 /* Strings and numbers of it; NULL / fallback when absent or of another type. */
 const char *state_text(const cJSON *state, const char *key);

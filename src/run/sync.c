@@ -78,7 +78,7 @@ static int reload(struct errand *e)
 {
     cJSON_Delete(e->state);
     e->state = NULL;
-    return state_load(e->run.dir, &e->state);
+    return state_load_held(e->run.state, &e->state);
 }
 
 /* A run whose program was killed has no end yet: when the last row came, and no exit code. */

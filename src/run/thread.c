@@ -21,6 +21,7 @@
 #define CLOSE_RANGE_UNSHARE (1U << 1)
 #endif
 
+enum { LOG_FILE_FLAGS = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK };
 enum { STACK = 256 * 1024, STACK_DOUBLINGS = 6, SETTLE_LIMIT = 100 * 1000 * 1000 /* ns */ };
 
 static pthread_t thread;
@@ -87,9 +88,9 @@ static void settle(struct run *run)
     (void)syscall(SYS_unshare, CLONE_FS);
     run->wake = run->own_table ? open_wake() : -1;
     if (kept >= 0)
-        run->log.copy = kept;
+        log_copy_to(&run->log, kept);
     else if (run->own_table && run->config.log && strcmp(run->config.log, "stderr") != 0)
-        run->log.copy = open(run->config.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+        log_copy_to(&run->log, open(run->config.log, LOG_FILE_FLAGS, 0600));
 }
 
 /* Once main's thread is gone, libc would run exit on the last thread to return: the raw call is not counted. */

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fixture.h"
+
+#include <fcntl.h>
+
+#include "collect/disk.h"
+
+static struct fixture f;
+static struct disk    disk;
+static struct scratch scratch;
+
+static int set_up(void **state)
+{
+    (void)state;
+    fixture_open(&f);
+    return scratch_init(&scratch);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    disk_close(&disk);
+    scratch_done(&scratch);
+    fixture_close(&f);
+    return 0;
+}
+
+static void whole(const char *name, unsigned sectors)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "sys/block/%s/size", name);
+    fixture_write(&f, path, "%u\n", sectors);
+    (void)snprintf(path, sizeof path, "sys/block/%s/slaves", name);
+    fixture_folder(&f, path);
+}
+
+static void slave(const char *name, const char *below)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "sys/block/%s/slaves/%s", name, below);
+    fixture_link(&f, path, "../..");
+}
+
+static struct sample reading(void)
+{
+    struct sample s = {0};
+    assert_int_equal(disk_read(&disk, &scratch, &s), 0);
+    return s;
+}
+
+static void partitions_are_not_counted_with_their_disk(void **state)
+{
+    (void)state;
+    whole("vda", 1000);
+    whole("nvme0n1", 1000);
+    whole("mmcblk0", 1000);
+    fixture_write(&f, "proc/diskstats",
+                  " 254 0 vda 1 0 10 0 1 0 100 0 0 0 0 0 0 0 0 0 0\n 254 1 vda1 1 0 9 0 1 0 90 0 0 0 0\n"
+                  " 259 0 nvme0n1 1 0 20 0 1 0 200 0 0 0 0\n 259 1 nvme0n1p1 1 0 19 0 1 0 190 0 0 0 0\n"
+                  " 179 0 mmcblk0 1 0 30 0 1 0 300 0 0 0 0\n 179 1 mmcblk0p1 1 0 29 0 1 0 290 0 0 0 0\n");
+    assert_int_equal(disk_open(&disk, &f.roots), 0);
+    assert_int_equal(reading().disk_read, 60 * 512);
+    assert_int_equal(reading().disk_write, 600 * 512);
+}
+
+static void partitions_are_known_without_sys_too(void **state)
+{
+    (void)state;
+    fixture_write(&f, "proc/diskstats",
+                  "254 0 vda 1 0 10 0 1 0 1 0 0 0 0\n254 1 vda1 1 0 9 0 1 0 1 0 0 0 0\n254 12 vda12 1 0 9 0 1 0 1 0 0 0 0\n"
+                  "254 16 vdab 1 0 5 0 1 0 1 0 0 0 0\n259 0 nvme0n1 1 0 20 0 1 0 1 0 0 0 0\n"
+                  "259 1 nvme0n1p1 1 0 19 0 1 0 1 0 0 0 0\n259 2 nvme0n2 1 0 7 0 1 0 1 0 0 0 0\n"
+                  "7 0 loop0 1 0 100 0 1 0 1 0 0 0 0\n253 0 dm-0 1 0 100 0 1 0 1 0 0 0 0\n");
+    assert_int_equal(disk_open(&disk, &f.roots), 0);
+    assert_int_equal(reading().disk_read, (10 + 5 + 20 + 7) * 512);
+}
+
+static void a_sector_is_512_bytes_on_a_4_kib_device_too(void **state)
+{
+    (void)state;
+    whole("sda", 1000);
+    fixture_write(&f, "sys/block/sda/queue/hw_sector_size", "4096\n");
+    fixture_write(&f, "proc/diskstats", "8 0 sda 1 0 8 0 1 0 16 0 0 0 0\n");
+    assert_int_equal(disk_open(&disk, &f.roots), 0);
+    assert_int_equal(reading().disk_read, 4096);
+    assert_int_equal(reading().disk_write, 8192);
+}
+
+static void what_stands_on_a_disk_is_not_counted_again(void **state)
+{
+    (void)state;
+    whole("nvme0n1", 1000);
+    whole("dm-0", 900);
+    slave("dm-0", "nvme0n1p3");
+    whole("dm-1", 800);
+    slave("dm-1", "dm-0");
+    whole("md0", 800);
+    slave("md0", "sda1");
+    whole("loop0", 70);
+    whole("ram0", 70);
+    whole("zram0", 70);
+    whole("dm-2", 60);
+    slave("dm-2", "loop0");
+    fixture_write(&f, "proc/diskstats",
+                  "259 0 nvme0n1 1 0 10 0 1 0 1 0 0 0 0\n253 0 dm-0 1 0 10 0 1 0 1 0 0 0 0\n253 1 dm-1 1 0 10 0 1 0 1 0 0 0 0\n"
+                  "9 0 md0 1 0 10 0 1 0 1 0 0 0 0\n7 0 loop0 1 0 10 0 1 0 1 0 0 0 0\n1 0 ram0 1 0 10 0 1 0 1 0 0 0 0\n"
+                  "252 0 zram0 1 0 10 0 1 0 1 0 0 0 0\n253 2 dm-2 1 0 3 0 1 0 1 0 0 0 0\n");
+    assert_int_equal(disk_open(&disk, &f.roots), 0);
+    assert_int_equal(reading().disk_read, (10 + 3) * 512);
+    assert_int_equal(disk_capacity(&f.roots), (1000 + 60) * 512);
+}
+
+static void an_nvme_with_two_paths_is_counted_once(void **state)
+{
+    (void)state;
+    whole("nvme0n1", 1000);
+    whole("nvme0c0n1", 1000);
+    whole("nvme0c1n1", 1000);
+    whole("nvme1n1", 500);
+    fixture_write(&f, "sys/block/nvme0c0n1/hidden", "1\n");
+    fixture_write(&f, "sys/block/nvme0c1n1/hidden", "1\n");
+    fixture_write(&f, "proc/diskstats",
+                  "259 0 nvme0n1 1 0 30 0 1 0 1 0 0 0 0\n0 0 nvme0c0n1 1 0 10 0 1 0 1 0 0 0 0\n"
+                  "0 0 nvme0c1n1 1 0 20 0 1 0 1 0 0 0 0\n259 3 nvme1n1 1 0 5 0 1 0 1 0 0 0 0\n");
+    assert_int_equal(disk_open(&disk, &f.roots), 0);
+    assert_int_equal(reading().disk_read, 35 * 512);
+    assert_int_equal(disk_capacity(&f.roots), 1500 * 512);
+}
+
+static void a_slash_in_a_name_is_an_exclamation_mark_in_sys(void **state)
+{
+    (void)state;
+    whole("cciss!c0d0", 10);
+    fixture_write(&f, "proc/diskstats", "104 0 cciss/c0d0 1 0 4 0 1 0 1 0 0 0 0\n104 1 cciss/c0d0p1 1 0 4 0 1 0 1 0 0 0 0\n");
+    assert_int_equal(disk_open(&disk, &f.roots), 0);
+    assert_int_equal(reading().disk_read, 4 * 512);
+}
+
+static void a_disk_that_comes_and_goes_makes_no_jump_and_no_fall(void **state)
+{
+    (void)state;
+    whole("sda", 10);
+    fixture_write(&f, "proc/diskstats", "8 0 sda 1 0 1000 0 1 0 1 0 0 0 0\n");
+    assert_int_equal(disk_open(&disk, &f.roots), 0);
+    assert_int_equal(reading().disk_read, 1000 * 512);
+    whole("sdb", 10);
+    fixture_write(&f, "proc/diskstats", "8 0 sda 1 0 1001 0 1 0 1 0 0 0 0\n8 16 sdb 1 0 8 0 1 0 1 0 0 0 0\n");
+    assert_int_equal(reading().disk_read, 1009 * 512);
+    fixture_write(&f, "proc/diskstats", "8 0 sda 1 0 1002 0 1 0 1 0 0 0 0\n");
+    assert_int_equal(reading().disk_read, 1010 * 512);
+    fixture_write(&f, "proc/diskstats", "8 0 sda 1 0 2 0 1 0 1 0 0 0 0\n");
+    assert_int_equal(reading().disk_read, 1010 * 512);
+    fixture_write(&f, "proc/diskstats", "8 0 sda 1 0 5 0 1 0 1 0 0 0 0\n");
+    assert_int_equal(reading().disk_read, 1013 * 512);
+}
+
+static void two_thousand_disks_are_read_in_bounded_memory(void **state)
+{
+    (void)state;
+    char  *content = malloc(1 << 20);
+    size_t len = 0;
+    assert_non_null(content);
+    for (int i = 0; i < 2000; i++)
+        len += (size_t)sprintf(content + len, "8 %d disk%da 1 0 1 0 1 0 1 0 0 0 0\n", i, i);
+    fixture_write_bytes(&f, "proc/diskstats", content, len);
+    free(content);
+    assert_int_equal(disk_open(&disk, &f.roots), 0);
+    assert_int_equal(reading().disk_read, DEVICES_MAX * 512);
+    assert_int_equal(disk.devices.capacity, DEVICES_MAX);
+}
+
+static void the_real_machine_counts_what_we_write(void **state)
+{
+    (void)state;
+    struct roots  real = {"/proc", "/sys"};
+    struct sample before;
+    struct sample now;
+    assert_int_equal(disk_open(&disk, &real), 0);
+    before = reading();
+    now = before;
+    int fd = open("/var/tmp", O_TMPFILE | O_RDWR, 0600);
+    if (fd >= 0) {
+        static char block[1 << 20];
+        memset(block, 'x', sizeof block);
+        assert_int_equal(write(fd, block, sizeof block), sizeof block);
+        assert_int_equal(fsync(fd), 0);
+        close(fd);
+    }
+    now = reading();
+    assert_true(now.disk_read >= before.disk_read && now.disk_write >= before.disk_write);
+    uint64_t capacity = disk_capacity(&real);
+    if (fd >= 0 && capacity != METRIC_NONE && capacity > 0)
+        assert_true(now.disk_write - before.disk_write >= 1 << 20);
+}
+
+#define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        test(partitions_are_not_counted_with_their_disk),
+        test(partitions_are_known_without_sys_too),
+        test(a_sector_is_512_bytes_on_a_4_kib_device_too),
+        test(what_stands_on_a_disk_is_not_counted_again),
+        test(an_nvme_with_two_paths_is_counted_once),
+        test(a_slash_in_a_name_is_an_exclamation_mark_in_sys),
+        test(a_disk_that_comes_and_goes_makes_no_jump_and_no_fall),
+        test(two_thousand_disks_are_read_in_bounded_memory),
+        test(the_real_machine_counts_what_we_write),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where run directories live: the places in their order, and what is not trusted.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "folder.h"
+#include "run/home.h"
+
+enum { STRANGER = 54321 };
+
+static struct folder folder;
+static const char   *named, *xdg, *home_variable;
+
+static const char *lookup(const char *name)
+{
+    return strcmp(name, "PILLION_DIR") == 0      ? named
+           : strcmp(name, "XDG_STATE_HOME") == 0 ? xdg
+           : strcmp(name, "HOME") == 0           ? home_variable
+                                                 : NULL;
+}
+
+static int make(void **state)
+{
+    (void)state;
+    named = xdg = home_variable = NULL;
+    return folder_make(&folder) ? 0 : -1;
+}
+
+static int drop(void **state)
+{
+    (void)state;
+    folder_remove(&folder);
+    return 0;
+}
+
+static void need_root(void)
+{
+    if (geteuid() != 0)
+        skip();
+}
+
+static unsigned mode_of(const char *name)
+{
+    char        path[FOLDER_PATH];
+    struct stat info = {0};
+    assert_int_equal(lstat(folder_path(&folder, name, path), &info), 0);
+    return info.st_mode & 07777;
+}
+
+static void open_and_expect(const char *place)
+{
+    struct home home;
+    char        path[FOLDER_PATH];
+    assert_int_equal(home_open(lookup, true, &home), 0);
+    assert_string_equal(home.path, folder_path(&folder, place, path));
+    assert_true(home.dir >= 0 && home.runs >= 0);
+    assert_true(fcntl(home.dir, F_GETFD) & FD_CLOEXEC);
+    assert_true(fcntl(home.runs, F_GETFD) & FD_CLOEXEC);
+    home_close(&home);
+    assert_int_equal(home.dir, -1);
+    assert_int_equal(home.runs, -1);
+}
+
+/* The named folder is refused, and no other taken in its stead. */
+static void refuse_named(int error)
+{
+    struct home home;
+    assert_int_equal(home_open(lookup, true, &home), error);
+    assert_int_equal(home.dir, -1);
+    assert_int_equal(home.runs, -1);
+}
+
+static void the_named_folder_goes_first_and_is_made_with_its_parents(void **state)
+{
+    (void)state;
+    char path[FOLDER_PATH];
+    named = folder_path(&folder, "a/b/c", path);
+    xdg = folder.path;
+    mode_t before = umask(0);
+    open_and_expect("a/b/c");
+    umask(before);
+    assert_int_equal(mode_of("a"), 0700);
+    assert_int_equal(mode_of("a/b/c"), 0700);
+    assert_int_equal(mode_of("a/b/c/runs"), 0700);
+    open_and_expect("a/b/c");
+    assert_false(folder_has(&folder, "pillion"));
+}
+
+static void the_state_home_goes_before_the_home(void **state)
+{
+    (void)state;
+    char path[FOLDER_PATH];
+    char other[FOLDER_PATH];
+    named = "";
+    xdg = folder_path(&folder, "xdg", path);
+    home_variable = folder_path(&folder, "home", other);
+    assert_int_equal(mkdir(xdg, 0700), 0);
+    assert_int_equal(mkdir(home_variable, 0700), 0);
+    open_and_expect("xdg/pillion");
+    assert_false(folder_has(&folder, "home/.local"));
+    xdg = NULL;
+    open_and_expect("home/.local/state/pillion");
+    assert_int_equal(mode_of("home/.local"), 0700);
+    assert_int_equal(mode_of("home/.local/state/pillion/runs"), 0700);
+}
+
+static void a_relative_home_is_none(void **state)
+{
+    (void)state;
+    char path[FOLDER_PATH];
+    xdg = "relative";
+    home_variable = folder_path(&folder, "home", path);
+    assert_int_equal(mkdir(home_variable, 0700), 0);
+    open_and_expect("home/.local/state/pillion");
+}
+
+static void nothing_is_made_without_being_asked(void **state)
+{
+    (void)state;
+    struct home home;
+    char        path[FOLDER_PATH];
+    named = folder_path(&folder, "new", path);
+    assert_int_equal(home_open(lookup, false, &home), -ENOENT);
+    assert_false(folder_has(&folder, "new"));
+    assert_int_equal(mkdir(named, 0700), 0);
+    assert_int_equal(home_open(lookup, false, &home), -ENOENT);
+    assert_false(folder_has(&folder, "new/runs"));
+}
+
+static void a_link_is_refused_wherever_it_stands(void **state)
+{
+    (void)state;
+    char path[FOLDER_PATH];
+    char target[FOLDER_PATH];
+    assert_int_equal(mkdir(folder_path(&folder, "real", target), 0700), 0);
+    assert_int_equal(symlink(target, folder_path(&folder, "link", path)), 0);
+    named = path;
+    refuse_named(-EPERM);
+
+    char inside[FOLDER_PATH];
+    char runs[FOLDER_PATH];
+    named = folder_path(&folder, "real", inside);
+    assert_int_equal(symlink("/tmp", folder_path(&folder, "real/runs", runs)), 0);
+    struct home home;
+    assert_int_not_equal(home_open(lookup, true, &home), 0);
+    assert_int_equal(home.dir, -1);
+}
+
+static void a_link_below_the_home_sends_the_run_elsewhere(void **state)
+{
+    (void)state;
+    char path[FOLDER_PATH];
+    char other[FOLDER_PATH];
+    char link[FOLDER_PATH];
+    assert_int_equal(mkdir(folder_path(&folder, "xdg", path), 0700), 0);
+    assert_int_equal(mkdir(folder_path(&folder, "home", other), 0700), 0);
+    assert_int_equal(symlink(other, folder_path(&folder, "xdg/pillion", link)), 0);
+    xdg = path;
+    home_variable = other;
+    open_and_expect("home/.local/state/pillion");
+    assert_false(folder_has(&folder, "home/runs"));
+}
+
+static void a_file_in_the_way_is_refused(void **state)
+{
+    (void)state;
+    char path[FOLDER_PATH];
+    assert_true(folder_write_text(&folder, "file", ""));
+    named = folder_path(&folder, "file", path);
+    refuse_named(-EPERM);
+    named = folder_path(&folder, "file/below", path);
+    struct home home;
+    assert_int_not_equal(home_open(lookup, true, &home), 0);
+}
+
+static void what_belongs_to_somebody_else_is_refused(void **state)
+{
+    (void)state;
+    need_root();
+    char path[FOLDER_PATH];
+    char runs[FOLDER_PATH];
+    named = folder_path(&folder, "theirs", path);
+    assert_int_equal(mkdir(named, 0777), 0);
+    assert_int_equal(chown(named, STRANGER, STRANGER), 0);
+    refuse_named(-EPERM);
+    assert_int_equal(chown(named, 0, 0), 0);
+    assert_int_equal(mkdir(folder_path(&folder, "theirs/runs", runs), 0777), 0);
+    assert_int_equal(chown(runs, STRANGER, STRANGER), 0);
+    refuse_named(-EPERM);
+}
+
+static void a_home_of_somebody_else_does_not_count(void **state)
+{
+    (void)state;
+    need_root();
+    char path[FOLDER_PATH];
+    char other[FOLDER_PATH];
+    char state_folder[FOLDER_PATH];
+    xdg = folder_path(&folder, "xdg", path);
+    home_variable = folder_path(&folder, "home", other);
+    assert_int_equal(mkdir(xdg, 0755), 0);
+    assert_int_equal(chown(xdg, STRANGER, STRANGER), 0);
+    assert_int_equal(mkdir(home_variable, 0755), 0);
+    open_and_expect("home/.local/state/pillion");
+    assert_false(folder_has(&folder, "xdg/pillion"));
+    assert_int_equal(chown(folder_path(&folder, "home/.local/state", state_folder), STRANGER, STRANGER), 0);
+    struct home home;
+    if (home_open(lookup, false, &home) == 0)
+        assert_int_not_equal(strncmp(home.path, folder.path, strlen(folder.path)), 0);
+    home_close(&home);
+}
+
+static void try_without_rights(void *argument)
+{
+    struct home home;
+    (void)argument;
+    CHILD_EXPECTS(seteuid(STRANGER) == 0);
+    CHILD_EXPECTS(home_open(lookup, true, &home) == -EPERM);
+    CHILD_EXPECTS(home.dir == -1);
+}
+
+static void try_without_home(void *argument)
+{
+    struct home home;
+    (void)argument;
+    CHILD_EXPECTS(seteuid(STRANGER) == 0);
+    CHILD_EXPECTS(home_open(lookup, true, &home) == 0);
+    CHILD_EXPECTS(strcmp(home.path, "/tmp/pillion-54321") == 0);
+    home_close(&home);
+    CHILD_EXPECTS(rmdir("/tmp/pillion-54321/runs") == 0);
+    CHILD_EXPECTS(rmdir("/tmp/pillion-54321") == 0);
+}
+
+static void the_effective_user_is_who_counts(void **state)
+{
+    (void)state;
+    need_root();
+    named = folder.path;
+    assert_int_equal(chmod(folder.path, 0777), 0);
+    assert_true(child_succeeds(try_without_rights, NULL));
+    named = NULL;
+    home_variable = folder.path;
+    assert_true(child_succeeds(try_without_home, NULL));
+}
+
+static void try_planted(void *argument)
+{
+    struct home home;
+    (void)argument;
+    CHILD_EXPECTS(seteuid(STRANGER) == 0);
+    CHILD_EXPECTS(home_open(lookup, true, &home) == 0);
+    CHILD_EXPECTS(strcmp(home.path, "/dev/shm/pillion-54321") == 0);
+    home_close(&home);
+    CHILD_EXPECTS(rmdir("/dev/shm/pillion-54321/runs") == 0);
+    CHILD_EXPECTS(rmdir("/dev/shm/pillion-54321") == 0);
+}
+
+static void a_planted_folder_in_tmp_is_passed_over(void **state)
+{
+    (void)state;
+    need_root();
+    if (access("/dev/shm", W_OK) != 0)
+        skip();
+    assert_int_equal(mkdir("/tmp/pillion-54321", 0777), 0);
+    bool good = child_succeeds(try_planted, NULL);
+    assert_int_equal(rmdir("/tmp/pillion-54321"), 0);
+    assert_true(good);
+    assert_int_equal(symlink(folder.path, "/tmp/pillion-54321"), 0);
+    good = child_succeeds(try_planted, NULL);
+    assert_int_equal(unlink("/tmp/pillion-54321"), 0);
+    assert_true(good);
+}
+
+static void paths_that_are_too_long_are_refused(void **state)
+{
+    (void)state;
+    static char path[PATH_MAX + 16];
+    struct home home;
+    memset(path, 'a', sizeof path - 1);
+    path[0] = '/';
+    named = path;
+    assert_int_equal(home_open(lookup, true, &home), -ENAMETOOLONG);
+    path[300] = '\0';
+    assert_int_equal(home_open(lookup, true, &home), -ENAMETOOLONG);
+    assert_int_equal(home.dir, -1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_named_folder_goes_first_and_is_made_with_its_parents),
+        TEST(the_state_home_goes_before_the_home),
+        TEST(a_relative_home_is_none),
+        TEST(nothing_is_made_without_being_asked),
+        TEST(a_link_is_refused_wherever_it_stands),
+        TEST(a_link_below_the_home_sends_the_run_elsewhere),
+        TEST(a_file_in_the_way_is_refused),
+        TEST(what_belongs_to_somebody_else_is_refused),
+        TEST(a_home_of_somebody_else_does_not_count),
+        TEST(the_effective_user_is_who_counts),
+        TEST(a_planted_folder_in_tmp_is_passed_over),
+        TEST(paths_that_are_too_long_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a program is called.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "run/job.h"
+
+#define ASSERT_JOB(expected, executable, ...)                                                                          \
+    do {                                                                                                               \
+        const char *const arguments[] = {__VA_ARGS__, NULL};                                                           \
+        assert_string_equal(job_name(executable, arguments), expected);                                                \
+    } while (0)
+
+static void a_program_is_called_by_its_base_name(void **state)
+{
+    (void)state;
+    assert_string_equal(job_program("/usr/bin/sort"), "sort");
+    assert_string_equal(job_program("sort"), "sort");
+    assert_string_equal(job_program("/a b/c (deleted)"), "c (deleted)");
+    ASSERT_JOB("sort", "/usr/bin/sort", "sort", "-n", "file");
+    ASSERT_JOB("pythonic", "/usr/bin/pythonic", "pythonic", "script.py");
+    assert_string_equal(job_name("/usr/bin/python3", NULL), "python3");
+    assert_string_equal(job_name("/usr/bin/python3", (const char *const[]){NULL}), "python3");
+}
+
+static void a_script_is_called_by_its_own_name(void **state)
+{
+    (void)state;
+    ASSERT_JOB("train.py", "/usr/bin/python3.11", "python3", "/home/me/train.py", "--epochs", "3");
+    ASSERT_JOB("train.py", "/usr/bin/python3", "python3", "-u", "-O", "train.py");
+    ASSERT_JOB("run.sh", "/usr/bin/bash", "bash", "--norc", "/opt/run.sh", "-c", "x");
+    ASSERT_JOB("run.sh", "/usr/bin/dash", "sh", "run.sh");
+    ASSERT_JOB("x.pl", "/usr/bin/perl5.36", "perl", "-w", "x.pl");
+    ASSERT_JOB("app.js", "/usr/bin/node", "node", "app.js");
+    ASSERT_JOB("app.js", "/usr/bin/node18", "node", "./app.js");
+    ASSERT_JOB("fit.R", "/usr/lib/R/Rscript", "Rscript", "--vanilla", "fit.R");
+}
+
+static void a_module_is_called_by_its_name(void **state)
+{
+    (void)state;
+    ASSERT_JOB("pytest", "/usr/bin/python3", "python3", "-m", "pytest", "tests/");
+    ASSERT_JOB("http.server", "/usr/bin/python3", "python3", "-u", "-m", "http.server", "8000");
+    ASSERT_JOB("python3", "/usr/bin/python3", "python3", "-m");
+}
+
+static void code_on_the_command_line_stays_there(void **state)
+{
+    (void)state;
+    ASSERT_JOB("python3", "/usr/bin/python3", "python3", "-c", "password = 'x'");
+    ASSERT_JOB("bash", "/usr/bin/bash", "bash", "-c", "echo password");
+    ASSERT_JOB("bash", "/usr/bin/bash", "bash", "-lc", "echo password");
+    ASSERT_JOB("bash", "/usr/bin/bash", "bash", "--norc", "-c", "echo password");
+    ASSERT_JOB("bash", "/usr/bin/bash", "bash", "-euc", "echo password");
+    ASSERT_JOB("perl", "/usr/bin/perl", "perl", "-e", "print 'password'");
+    ASSERT_JOB("perl", "/usr/bin/perl", "perl", "-ne", "print 'password'");
+    ASSERT_JOB("node", "/usr/bin/node", "node", "-e", "secret()");
+    ASSERT_JOB("ruby", "/usr/bin/ruby", "ruby", "-e", "secret");
+    ASSERT_JOB("sh", "/bin/sh", "sh", "-");
+    ASSERT_JOB("bash", "/bin/bash", "-bash");
+    ASSERT_JOB("python3", "/usr/bin/python3", "python3");
+}
+
+static void odd_arguments_give_the_programs_name(void **state)
+{
+    (void)state;
+    ASSERT_JOB("bash", "/bin/bash", "bash", "directory/");
+    ASSERT_JOB("bash", "/bin/bash", "bash", "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_program_is_called_by_its_base_name),
+        cmocka_unit_test(a_script_is_called_by_its_own_name),
+        cmocka_unit_test(a_module_is_called_by_its_name),
+        cmocka_unit_test(code_on_the_command_line_stays_there),
+        cmocka_unit_test(odd_arguments_give_the_programs_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
