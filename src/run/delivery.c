@@ -110,7 +110,7 @@ int delivery_finish(struct delivery *d, const cJSON *state, size_t max)
                                      .data_csv = rows.data,
                                      .data_csv_len = rows.len,
                                      .finished_at = finished_at};
-    bytes_clear(&d->finish);
+    bytes_done(&d->finish);
     if (error == 0)
         error = request_finish_body(&finish, &d->finish);
     bytes_done(&rows);

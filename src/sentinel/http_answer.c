@@ -188,7 +188,10 @@ void http_answer_end(struct http_call *call, CURLcode code)
 {
     if (call->refused != 0) {
         http_answer_fail(call, call->refused,
-                         call->refused == -ENOMEM ? "out of memory" : "answer larger than allowed");
+                         call->refused == -ENOMEM       ? "out of memory"
+                         : call->refused == -ECONNRESET ? "connection closed without an answer"
+                                                        : "answer larger than allowed");
+        call->answer.sent |= call->sendings > 0;
         return;
     }
     if (code == CURLE_OK && curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &call->answer.status) == CURLE_OK &&

@@ -132,8 +132,23 @@ static void set_body(struct settings *s, const struct http_call *call)
         set_pointer(s, CURLOPT_CUSTOMREQUEST, "PUT");
 }
 
+/* libcurl quietly repeats a request whose kept connection died before the first byte of an answer. A POST may have
+ * arrived all the same: whether to repeat it is for those to judge who know what it was. */
+static int before_sending(void *data, char *remote, char *local, int remote_port, int local_port)
+{
+    struct http_call *call = data;
+    (void)remote, (void)local, (void)remote_port, (void)local_port;
+    if (call->sendings++ == 0 || call->request.method != HTTP_POST)
+        return CURL_PREREQFUNC_OK;
+    call->refused = -ECONNRESET;
+    return CURL_PREREQFUNC_ABORT;
+}
+
 static void set_callbacks(struct settings *s, struct http_call *call)
 {
+    if (s->code == CURLE_OK)
+        s->code = curl_easy_setopt(s->easy, CURLOPT_PREREQFUNCTION, before_sending);
+    set_pointer(s, CURLOPT_PREREQDATA, call);
     if (s->code == CURLE_OK)
         s->code = curl_easy_setopt(s->easy, CURLOPT_HEADERFUNCTION, http_answer_header);
     if (s->code == CURLE_OK)

@@ -156,12 +156,28 @@ static bool is_listed(const struct run_place *place)
     return same;
 }
 
+/* RUNDIR/metrics.csv stands for the run; the path is then the directory's. */
+static bool is_rows_of_a_run(struct run_place *place)
+{
+    char  beside[PATH_MAX];
+    char *slash = strrchr(place->path, '/');
+    if (strcmp(slash, "/metrics.csv") != 0)
+        return false;
+    int len = snprintf(beside, sizeof beside, "%.*s/run.jsonl", (int)(slash - place->path), place->path);
+    if (len < 0 || (size_t)len >= sizeof beside || access(beside, F_OK) != 0)
+        return false;
+    *slash = '\0';
+    (void)snprintf(place->id, sizeof place->id, "%.127s", strrchr(place->path, '/') + 1);
+    return true;
+}
+
 static int find_path(const char *name, const struct stat *info, struct run_place *ret)
 {
     if (realpath(name, ret->path) == NULL)
         return -errno;
     (void)snprintf(ret->id, sizeof ret->id, "%.127s", strrchr(ret->path, '/') + 1);
-    if (S_ISDIR(info->st_mode)) {
+    bool directory = S_ISDIR(info->st_mode) || is_rows_of_a_run(ret);
+    if (directory) {
         int result = open_own(AT_FDCWD, ret->path, &ret->dir);
         ret->listed = result == 0 && is_listed(ret);
         return result;
