@@ -42,21 +42,26 @@ int file_read(int dir, const char *path, char *ret, size_t size, size_t *ret_len
     return error;
 }
 
-int file_load_held(int fd, struct bytes *ret)
+/* From offset `at` on, or, at -1, from where a file without offsets stands. */
+static int load(int fd, off_t at, struct bytes *ret)
 {
-    char  block[16384];
-    off_t at = 0;
+    char block[16384];
     for (;;) {
-        ssize_t n = pread(fd, block, sizeof block, at);
+        ssize_t n = at < 0 ? read(fd, block, sizeof block) : pread(fd, block, sizeof block, at);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             return n < 0 ? -errno : 0;
-        at += n;
+        at += at < 0 ? 0 : n;
         bytes_add(ret, block, (size_t)n);
         if (ret->failed)
             return -EFBIG;
     }
+}
+
+int file_load_held(int fd, struct bytes *ret)
+{
+    return load(fd, 0, ret);
 }
 
 int file_load(int dir, const char *path, struct bytes *ret)
@@ -64,7 +69,7 @@ int file_load(int dir, const char *path, struct bytes *ret)
     int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
         return -errno;
-    int error = file_load_held(fd, ret);
+    int error = load(fd, -1, ret);
     close(fd);
     return error;
 }

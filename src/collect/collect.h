@@ -58,7 +58,7 @@ struct totals {
     uint64_t max_rss_kib;                               /* largest single process */
     uint64_t minor_faults, major_faults;                /* count */
     uint64_t voluntary_switches, involuntary_switches;  /* count */
-    uint64_t cgroup_memory_peak;                        /* bytes, METRIC_NONE without cgroup v2 */
+    uint64_t cgroup_memory_peak;                        /* bytes, METRIC_NONE outside of a cgroup that counts it */
 };
 
 /* Facts about the machine that do not change during a run; "" or METRIC_NONE where unknown. */
@@ -82,6 +82,9 @@ int  collect_open(const struct roots *roots, const struct tree *tree, struct col
 /* One reading of everything. What cannot be read stays METRIC_NONE. */
 void collect_read(struct collectors *collectors, struct sample *ret);
 void collect_close(struct collectors *collectors); /* NULL is allowed */
+/* Between the two no descriptor is held; what was counted goes on. For a thread that has to step aside. */
+void collect_suspend(struct collectors *collectors);
+int  collect_resume(struct collectors *collectors, const struct roots *roots); /* 0 or -ENOMEM */
 /* main_process may only be known after the first reading (`pillion run` forks later). */
 void collect_set_main_process(struct collectors *collectors, pid_t main_process);
 

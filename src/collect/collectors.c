@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "collect/collect.h"
 #include "collect/cpu.h"
 #include "collect/disk.h"
@@ -91,6 +92,43 @@ void collect_read(struct collectors *c, struct sample *ret)
                                   .memory_used = ret->memory_used};
         (void)process_read(&c->tree, &c->scratch, &now, ret);
     }
+}
+
+enum { DESCRIPTORS = 11 };
+
+static void list_descriptors(struct collectors *c, int *ret[static DESCRIPTORS])
+{
+    int *all[DESCRIPTORS] = {&c->cpu.fd,      &c->memory.fd,    &c->disk.fd,   &c->disk.block,   &c->space.fd,
+                             &c->net.fd,      &c->net.classes,  &c->processes.fd, &c->tree.proc, &c->tree.loadavg,
+                             &c->tree.cpus_online};
+    for (size_t i = 0; i < DESCRIPTORS; i++)
+        ret[i] = all[i];
+}
+
+void collect_suspend(struct collectors *c)
+{
+    int *fds[DESCRIPTORS];
+    list_descriptors(c, fds);
+    for (size_t i = 0; i < DESCRIPTORS; i++)
+        file_close(fds[i]);
+}
+
+int collect_resume(struct collectors *c, const struct roots *roots)
+{
+    struct collectors *fresh = NULL;
+    int               *ours[DESCRIPTORS];
+    int               *theirs[DESCRIPTORS];
+    if (collect_open(roots, &c->tree.who, &fresh) < 0)
+        return -ENOMEM;
+    list_descriptors(c, ours);
+    list_descriptors(fresh, theirs);
+    for (size_t i = 0; i < DESCRIPTORS; i++) {
+        *ours[i] = *theirs[i];
+        *theirs[i] = -1;
+    }
+    c->space.parsed = false;
+    collect_close(fresh);
+    return 0;
 }
 
 void collect_set_main_process(struct collectors *c, pid_t main_process)

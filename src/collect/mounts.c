@@ -152,6 +152,15 @@ static size_t choose(const struct entry *list, size_t count, const struct entry 
     return kept;
 }
 
+/* Below a chroot into a plain folder no mount holds / by name. */
+static bool has_root(const struct entry *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (text_is(list[i].path, "/"))
+            return true;
+    return false;
+}
+
 int mounts_parse(struct mounts *mounts, struct text mountinfo)
 {
     size_t lines = 1;
@@ -161,8 +170,13 @@ int mounts_parse(struct mounts *mounts, struct text mountinfo)
     if (!list)
         return -ENOMEM;
     const struct entry *chosen[MOUNTS_KEPT_MAX];
-    size_t              count = choose(list, parse_all(mountinfo, list), chosen);
-    struct mounts       fresh = {.list = calloc(count + 1, sizeof *fresh.list)};
+    size_t              parsed = parse_all(mountinfo, list);
+    size_t              count = choose(list, parsed, chosen);
+    struct mounts       fresh = {.list = calloc(count + 2, sizeof *fresh.list)};
+    if (fresh.list && parsed > 0 && count < MOUNTS_KEPT_MAX && !has_root(list, parsed)) {
+        fresh.list[0] = (struct mount){.path = strdup("/"), .is_root = true};
+        fresh.count = fresh.list[0].path != NULL;
+    }
     for (size_t i = 0; fresh.list && i < count; i++) {
         struct mount m = {.path = unescape(chosen[i]->path),
                           .is_root = text_is(chosen[i]->path, "/"),

@@ -142,7 +142,8 @@ int process_read(struct process_tree *tree, struct scratch *scratch, const struc
     uint64_t descendants = 0;
     process_walk(tree, scratch, now);
     process_lost_settle(&tree->table, tree->retained);
-    if (count(tree, &descendants) == 0 && !tree->begun) {
+    uint64_t members = count(tree, &descendants);
+    if (members == 0 && !tree->begun) {
         process_table_compact(&tree->table);
         return -ESRCH;
     }
@@ -155,7 +156,8 @@ int process_read(struct process_tree *tree, struct scratch *scratch, const struc
         ret->tree_disk_write = tree->reported[WRITTEN];
     }
     uint64_t memory = pss_read(&tree->pss, tree->proc, &tree->table, tree->who.root_is_ours ? tree->who.root : 0);
-    ret->tree_memory = memory < now->memory_used ? memory : now->memory_used; /* METRIC_NONE is the largest */
+    if (members > tree->who.root_is_ours) /* with nobody left to ask, there is no figure: not 0 */
+        ret->tree_memory = memory < now->memory_used ? memory : now->memory_used; /* METRIC_NONE is the largest */
     process_table_compact(&tree->table);
     return 0;
 }

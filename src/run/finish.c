@@ -25,7 +25,7 @@ static void write_end(struct run *run)
         .totals = totals_read(&run->roots, &run->tree, &totals) == 0 ? &totals : NULL,
         .rows = run->rows,
         .lost_rows = run->dir.lost_rows,
-        .cost_cpu = run->unobserved_exit ? 0 : clock_thread_cpu(),
+        .cost_cpu = run->cost_before + (run->unobserved_exit ? 0 : clock_thread_cpu()),
         .state = run->config.token[0] ? "undelivered" : "local",
     };
     record_end(&run->dir, &end);

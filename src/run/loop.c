@@ -20,9 +20,12 @@
 
 void loop_open(struct run *run)
 {
-    if (!run->collectors && collect_open(&run->roots, &run->tree, &run->collectors) < 0)
+    if (run->has_baseline) {
+        (void)collect_resume(run->collectors, &run->roots);
+        make_again(run);
         return;
-    if (run->has_baseline)
+    }
+    if (collect_open(&run->roots, &run->tree, &run->collectors) < 0)
         return;
     collect_read(run->collectors, &run->last);
     (void)machine_read(&run->roots, &run->machine);
@@ -36,9 +39,9 @@ void loop_open(struct run *run)
 void loop_close(struct run *run)
 {
     delivery_suspend(&run->delivery);
-    collect_close(run->collectors);
-    run->collectors = NULL;
-    rundir_close(&run->dir);
+    if (run->collectors)
+        collect_suspend(run->collectors);
+    rundir_suspend(&run->dir);
     home_close(&run->home);
     file_close(&run->output);
     run->log.file = -1;

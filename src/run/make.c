@@ -125,6 +125,21 @@ static void open_output(struct run *run)
     }
 }
 
+void make_again(struct run *run)
+{
+    if (!run->made || (!run->own_table && !run->unobserved_exit))
+        return;
+    int error = home_open(lookup, false, &run->home);
+    if (error == 0)
+        error = rundir_open(&run->home, run->dir.id, &run->dir);
+    if (error < 0 && error != -ENOLCK)
+        log_line(&run->log, LOG_ERROR, "the run directory cannot be opened again (%s): rows wait in memory",
+                 strerror(-error));
+    log_attach(&run->log, run->dir.log);
+    run->continues = true; /* PILLION_OUTPUT is appended to */
+    open_output(run);
+}
+
 void make_run(struct run *run)
 {
     struct record_begin begin = {

@@ -36,6 +36,7 @@ struct run {
     int64_t             load;      /* ns CLOCK_MONOTONIC, of engine.start */
     int64_t             load_real; /* ns since 1970 */
     int64_t             next_upkeep;
+    int64_t             cost_before; /* ns of CPU of the threads before this one */
     uint64_t            pid_start;
     uint64_t            pid_namespace;
     bool                continues;
@@ -59,6 +60,7 @@ void loop_close(struct run *run);  /* gives up every descriptor; the run can go 
 void loop_row(struct run *run);    /* takes a sample and appends its row */
 
 /* ---- make.c ---- */
+void make_again(struct run *run); /* opens what loop_close closed; without permission rows wait in memory */
 void make_run(struct run *run); /* the run directory: a new one, or the one of this process before its exec */
 
 /* ---- finish.c ---- */

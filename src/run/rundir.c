@@ -20,7 +20,7 @@ void rundir_init(struct rundir *run)
     bytes_init(&run->memory_rows, RUNDIR_MEMORY_MAX);
 }
 
-static void close_files(struct rundir *run)
+void rundir_suspend(struct rundir *run)
 {
     file_close(&run->state);
     file_close(&run->rows);
@@ -32,7 +32,7 @@ static void close_files(struct rundir *run)
 
 void rundir_close(struct rundir *run)
 {
-    close_files(run);
+    rundir_suspend(run);
     bytes_done(&run->memory_rows);
 }
 
@@ -90,7 +90,7 @@ static int open_files(struct rundir *run)
     if (error == 0)
         error = cut_torn_line(run->rows);
     if (error < 0)
-        close_files(run);
+        rundir_suspend(run);
     else
         run->in_memory = false;
     return error < 0 ? error : locked;
@@ -138,12 +138,12 @@ int rundir_open(const struct home *home, const char *id, struct rundir *ret)
     struct stat info;
     if (strlen(id) >= sizeof ret->id || strchr(id, '/') || id[0] == '.')
         return -EINVAL;
-    memcpy(ret->id, id, strlen(id) + 1);
+    memmove(ret->id, id, strlen(id) + 1);
     ret->dir = openat(home->runs, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (ret->dir < 0)
         return errno == ELOOP || errno == ENOTDIR ? -EPERM : -errno;
     if (fstat(ret->dir, &info) < 0 || info.st_uid != geteuid()) {
-        close_files(ret);
+        rundir_suspend(ret);
         return -EPERM;
     }
     return open_files(ret);

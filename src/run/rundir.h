@@ -29,6 +29,8 @@ int rundir_create(const struct home *home, int64_t started_s, const char *machin
 /* Opens and locks an existing one. -EBUSY: somebody works on it; -EPERM: another user's, or a link; -ENOLCK: flock
  * is refused here (it is open then, but not locked); -ENOENT. */
 int  rundir_open(const struct home *home, const char *id, struct rundir *ret);
+/* Closes the files; rows that wait in memory stay. rundir_open with its ID goes on. */
+void rundir_suspend(struct rundir *run);
 void rundir_close(struct rundir *run);
 
 int rundir_append_state(struct rundir *run, const char *json, size_t len); /* without \n */

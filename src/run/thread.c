@@ -113,7 +113,7 @@ static void *thread_main(void *argument)
     loop_open(run);
     loop_run(run);
     if (atomic_load(&run->link->request) == LINK_PAUSE) {
-        loop_row(run);
+        run->cost_before += clock_thread_cpu();
         leave(run, LINK_PAUSED);
         return NULL;
     }

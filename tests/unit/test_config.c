@@ -481,7 +481,6 @@ static void words_of_later_versions_are_checked_and_announced(void **state)
     static const struct {
         const char *name, *fallback, *other, *allowed;
     } later[] = {{"PILLION_RANKS", "node", "first", "node, all, first"},
-                 {"PILLION_SIGNALS", "on", "off", "on, off"},
                  {"PILLION_CLOUD", "auto", "off", "auto, probe, off"}};
     for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
         read_with(later[i].name, later[i].fallback);
@@ -491,8 +490,44 @@ static void words_of_later_versions_are_checked_and_announced(void **state)
         read_with(later[i].name, "nonsense");
         assert_said(later[i].name, "nonsense", later[i].allowed, later[i].fallback);
     }
+    read_with("PILLION_SIGNALS", "Off"); /* which is how it is */
+    assert_silent();
+    read_with("PILLION_SIGNALS", "perhaps");
+    assert_said("PILLION_SIGNALS", "perhaps", "on, off", "on is used");
     read_with("PILLION_S3_ENDPOINT", "http://127.0.0.1:9000");
     assert_said("PILLION_S3_ENDPOINT", "no effect", "version", "inline");
+    read_with("PILLION_S3_ENDPOINT", "127.0.0.1:9000");
+    assert_said("PILLION_S3_ENDPOINT", "127.0.0.1:9000", "http or https", "AWS");
+}
+
+static void yes_and_no_have_many_words(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"1", "true", "yes", "on", "0", "false", "no", "off", "ON", "False"};
+    static const char *const bad[] = {"2", "y", "onn", "t", " on", "enabled"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        read_with("PILLION_SIGNALS", good[i]);
+        assert_silent();
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        read_with("PILLION_SIGNALS", bad[i]);
+        assert_said("PILLION_SIGNALS", bad[i], "on, off", "on is used");
+    }
+}
+
+static void a_crowd_is_the_larger_of_step_and_array(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *nodes, *tasks;
+        uint64_t    crowd;
+    } crowds[] = {{"", "", 0}, {"16", "", 16}, {"", "500", 500}, {"4", "3", 4}, {"x", "-1", 0}, {"99999999999", "", 1000000}};
+    for (size_t i = 0; i < sizeof crowds / sizeof *crowds; i++) {
+        assert_int_equal(setenv("SLURM_STEP_NUM_NODES", crowds[i].nodes, 1), 0);
+        read_with("SLURM_ARRAY_TASK_COUNT", crowds[i].tasks);
+        assert_int_equal(config.crowd, crowds[i].crowd);
+        assert_silent();
+    }
 }
 
 static void a_value_with_line_breaks_stays_one_line(void **state)
@@ -533,6 +568,8 @@ int main(void)
         TEST(an_output_pattern_is_expanded),
         TEST(the_log_level_is_a_word),
         TEST(words_of_later_versions_are_checked_and_announced),
+        TEST(yes_and_no_have_many_words),
+        TEST(a_crowd_is_the_larger_of_step_and_array),
         TEST(a_value_with_line_breaks_stays_one_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,7 +79,7 @@ static struct record_begin begin_with(const char *const *arguments)
                                  .pid = 42,
                                  .pid_start = 4711,
                                  .pid_namespace = 4026531836,
-                                 .started_at = 1795344300};
+                                 .started_at = 1795344300250000000};
 }
 
 static const char *argument(const cJSON *state, int i)
@@ -100,7 +100,7 @@ static void a_begin_says_who_runs_where(void **state)
     assert_string_equal(state_text(s, "id"), run.id);
     assert_string_equal(state_text(s, "state"), "running");
     assert_string_equal(state_text(s, "executable"), "/usr/bin/sort");
-    assert_string_equal(state_text(s, "started_at"), "2026-11-22T10:45:00Z");
+    assert_string_equal(state_text(s, "started_at"), "2026-11-22T10:45:00.250Z");
     assert_string_equal(state_text(place, "boot_id"), "boot");
     assert_string_equal(state_text(place, "host_name"), "node7");
     assert_true(state_number(place, "pid_namespace", 0) == 4026531836);
@@ -223,7 +223,7 @@ static void a_registration_is_kept(void **state)
 static struct record_end end_with(int wait_status)
 {
     return (struct record_end){
-        .finished_at = 1795344361, .wait_status = wait_status, .rows = 61, .cost_cpu = 12345678, .state = "local"};
+        .finished_at = 1795344361000000000, .wait_status = wait_status, .rows = 61, .cost_cpu = 12345678, .state = "local"};
 }
 
 static void an_end_has_the_exit_code(void **state)
@@ -234,7 +234,7 @@ static void an_end_has_the_exit_code(void **state)
     (void)only_line();
     const cJSON *s = load();
     assert_string_equal(state_text(s, "state"), "local");
-    assert_string_equal(state_text(s, "finished_at"), "2026-11-22T10:46:01Z");
+    assert_string_equal(state_text(s, "finished_at"), "2026-11-22T10:46:01.000Z");
     assert_true(state_number(s, "exit_code", -1) == 3);
     assert_null(cJSON_GetObjectItemCaseSensitive(s, "signal"));
     assert_null(cJSON_GetObjectItemCaseSensitive(s, "totals"));

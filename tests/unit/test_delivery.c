@@ -1,0 +1,621 @@
+// SPDX-License-Identifier: Apache-2.0
+// One run on its way to the API: what is sent, what is made of the answers, what stands on disk meanwhile.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "folder.h"
+#include "run/delivery.h"
+#include "run/record.h"
+#include "run/state.h"
+#include "server.h"
+
+#define ANSWER(status, body) "HTTP/1.1 " status "\r\nConnection: close\r\n\r\n" body
+#define REGISTERED                                                                                                     \
+    ANSWER("200 OK", "{\"run_id\":\"r_1-A\",\"upload_uri_prefix\":\"s3://bucket/a\",\"upload_credentials\":"           \
+                     "{\"access_key\":\"AKsecret\",\"secret_key\":\"SKsecret\",\"session_token\":\"STsecret\","        \
+                     "\"expires_at\":\"2027-04-01T00:00:00Z\"}}")
+#define FINISHED ANSWER("200 OK", "{\"statistics\": {\n\"cpu\": 1.5}}")
+#define BODY "{\"job_name\":\"x\",\"team\":\"t\",\"command\":\"[\\\"x\\\"]\",\"tags\":{\"a\":\"b\"}}"
+#define TOKEN "token-of-somebody"
+#define ROWS "timestamp,cpu\n1.000,2\n"
+#define IS(...)                                                                                                        \
+    (const struct server_reply[]){__VA_ARGS__},                                                                        \
+        sizeof((const struct server_reply[]){__VA_ARGS__}) / sizeof(struct server_reply)
+
+static struct folder   folder;
+static struct home     home;
+static struct rundir   run;
+static struct config   config;
+static struct log      said;
+static struct delivery d;
+static struct server   server;
+static bool            serving;
+static cJSON          *loaded;
+
+static int make(void **state)
+{
+    (void)state;
+    char path[FOLDER_PATH];
+    serving = false;
+    loaded = NULL;
+    config = (struct config){.token = TOKEN, .api_url = "http://127.0.0.1:1"};
+    log_init(&said, LOG_DEBUG);
+    rundir_init(&run);
+    if (!folder_make(&folder) || mkdir(folder_path(&folder, "runs", path), 0700) != 0)
+        return -1;
+    home = (struct home){.dir = folder_open(&folder), .runs = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (rundir_create(&home, 0, "m", 1, &run) != 0 || rundir_append_row(&run, ROWS, strlen(ROWS)) != 0)
+        return -1;
+    delivery_init(&d, &config, &home, &run, &said);
+    bytes_text(&d.registration, BODY);
+    return 0;
+}
+
+static int drop(void **state)
+{
+    (void)state;
+    cJSON_Delete(loaded);
+    delivery_done(&d);
+    if (serving)
+        server_done(&server);
+    log_done(&said);
+    rundir_close(&run);
+    home_close(&home);
+    folder_remove(&folder);
+    return 0;
+}
+
+static void serve(const struct server_reply *replies, size_t count)
+{
+    assert_true(server_start(&server, replies, count));
+    serving = true;
+    (void)snprintf(config.api_url, sizeof config.api_url, "http://127.0.0.1:%d/base", server.port);
+}
+
+/* Closes the client's side, so that what was asked can be read. */
+static void stop(void)
+{
+    delivery_suspend(&d);
+    server_stop(&server);
+}
+
+/* One request, until it is answered or cannot be; what follows from it has not begun then. */
+static void drive_one(void)
+{
+    int64_t limit = clock_monotonic() + 20 * CLOCK_SECOND;
+    int64_t now = clock_monotonic();
+    delivery_step(&d, now);
+    unsigned attempt = d.attempts.count;
+    while (d.call && d.attempts.count == attempt && clock_monotonic() < limit) {
+        delivery_poll(&d, NULL, 0, CLOCK_SECOND);
+        delivery_step(&d, now); /* of then: nothing that is due later begins */
+    }
+    assert_true(clock_monotonic() < limit);
+}
+
+/* Until it has reached the phase, without the pauses between two tries. */
+static void drive_to(enum delivery_phase phase)
+{
+    int64_t limit = clock_monotonic() + 20 * CLOCK_SECOND;
+    while (d.phase != phase && clock_monotonic() < limit) {
+        if (!d.call)
+            d.next_try = 0;
+        delivery_step(&d, clock_monotonic());
+        if (d.call)
+            delivery_poll(&d, NULL, 0, CLOCK_SECOND / 10);
+    }
+    assert_int_equal(d.phase, phase);
+}
+
+static const cJSON *load(void)
+{
+    cJSON_Delete(loaded);
+    loaded = NULL;
+    assert_int_equal(state_load(run.dir, &loaded), 0);
+    return loaded;
+}
+
+static int finish_as(const char *json)
+{
+    cJSON *ended = cJSON_Parse(json);
+    assert_non_null(ended);
+    int error = delivery_finish(&d, ended, DELIVERY_INLINE_MAX);
+    cJSON_Delete(ended);
+    return error;
+}
+
+#define ENDED "{\"state\":\"undelivered\",\"finished_at\":\"2026-11-22T10:45:00Z\",\"exit_code\":0}"
+
+/* Registered already, and ended. */
+static void begin_finish(const char *json)
+{
+    (void)snprintf(d.run_id, sizeof d.run_id, "known");
+    delivery_begin(&d);
+    assert_int_equal(d.phase, DELIVERY_READY);
+    assert_int_equal(finish_as(json), 0);
+    assert_int_equal(d.phase, DELIVERY_FINISH);
+}
+
+static void assert_request(size_t number, const char *line)
+{
+    assert_true(number < server.request_count);
+    assert_int_equal(strncmp(server.requests[number], line, strlen(line)), 0);
+}
+
+static const char *said_text(void)
+{
+    return said.early.data ? said.early.data : "";
+}
+
+static void a_run_is_registered_and_finished(void **state)
+{
+    (void)state;
+    char value[256];
+    serve(IS({REGISTERED, SERVER_CLOSES}, {FINISHED, SERVER_CLOSES}));
+    assert_int_equal(delivery_due(&d), INT64_MAX);
+    delivery_step(&d, clock_monotonic()); /* off: nothing happens */
+    assert_null(d.call);
+    delivery_begin(&d);
+    assert_true(delivery_due(&d) <= clock_monotonic());
+    drive_to(DELIVERY_READY);
+    assert_true(d.answered);
+    assert_int_equal(delivery_due(&d), INT64_MAX);
+    assert_string_equal(d.run_id, "r_1-A");
+    assert_string_equal(state_text(load(), "sentinel_run_id"), "r_1-A");
+    assert_string_equal(state_text(load(), "upload_uri_prefix"), "s3://bucket/a");
+    assert_int_equal(finish_as(ENDED), 0);
+    drive_to(DELIVERY_DONE);
+    assert_string_equal(state_text(load(), "state"), "finished");
+    assert_non_null(cJSON_GetObjectItemCaseSensitive(load(), "result"));
+    stop();
+    assert_int_equal(server.request_count, 2);
+    assert_request(0, "POST /base/runs HTTP/1.1\r\n");
+    assert_request(1, "POST /base/runs/r_1-A/finish HTTP/1.1\r\n");
+    assert_string_equal(server_body(&server, 0), BODY);
+    assert_string_equal(server_header(&server, 0, "Authorization", value), "Bearer " TOKEN);
+    assert_string_equal(server_header(&server, 1, "Content-Type", value), "application/json");
+    cJSON *body = cJSON_Parse(server_body(&server, 1));
+    assert_string_equal(state_text(body, "data_csv"), ROWS);
+    assert_string_equal(state_text(body, "data_source"), "inline");
+    assert_string_equal(state_text(body, "run_status"), "finished");
+    assert_string_equal(state_text(body, "finished_at"), "2026-11-22T10:45:00Z");
+    assert_true(state_number(body, "exit_code", -1) == 0);
+    assert_int_equal(cJSON_GetArraySize(body), 5);
+    cJSON_Delete(body);
+}
+
+static void no_secret_is_left_behind(void **state)
+{
+    (void)state;
+    char name[FOLDER_PATH];
+    serve(IS({REGISTERED, SERVER_CLOSES}, {ANSWER("403 no", "{\"detail\":\"" TOKEN "\"}"), SERVER_CLOSES}));
+    delivery_begin(&d);
+    drive_to(DELIVERY_READY);
+    assert_int_equal(finish_as(ENDED), 0);
+    drive_to(DELIVERY_REFUSED);
+    stop();
+    log_attach(&said, run.log);
+    static const char *const files[] = {"run.jsonl", "log", "metrics.csv"};
+    for (size_t i = 0; i < 3; i++) {
+        (void)snprintf(name, sizeof name, "runs/%s/%s", run.id, files[i]);
+        assert_null(strstr(folder_read(&folder, name), "secret"));
+        assert_null(strstr(folder_read(&folder, name), "Bearer"));
+    }
+}
+
+static void a_busy_server_is_asked_again_later(void **state)
+{
+    (void)state;
+    serve(IS({ANSWER("503 busy", ""), SERVER_CLOSES}, {ANSWER("500 broken", ""), SERVER_CLOSES},
+             {REGISTERED, SERVER_CLOSES}));
+    delivery_begin(&d);
+    int64_t before = clock_monotonic();
+    drive_one();
+    assert_int_equal(d.phase, DELIVERY_REGISTER);
+    assert_int_equal(d.attempts.count, 1);
+    assert_true(d.answered);
+    assert_true(d.last_failure >= before);
+    assert_in_range(delivery_due(&d) - before, CLOCK_SECOND / 2, 3 * CLOCK_SECOND);
+    assert_non_null(strstr(d.reason, "HTTP 503"));
+    assert_non_null(strstr(said_text(), "HTTP 503"));
+    delivery_step(&d, clock_monotonic()); /* too early: nothing */
+    assert_null(d.call);
+    drive_to(DELIVERY_READY);
+    stop();
+    assert_int_equal(server.request_count, 3);
+    assert_string_equal(server_body(&server, 2), BODY);
+}
+
+static void the_server_says_how_much_later(void **state)
+{
+    (void)state;
+    serve(IS({"HTTP/1.1 429 slow\r\nRetry-After: 120\r\nConnection: close\r\n\r\n", SERVER_CLOSES}));
+    delivery_begin(&d);
+    int64_t before = clock_monotonic();
+    drive_one();
+    assert_in_range(delivery_due(&d) - before, 119 * CLOCK_SECOND, 125 * CLOCK_SECOND);
+    stop();
+}
+
+static void a_refusal_is_final(void **state)
+{
+    (void)state;
+    serve(IS({ANSWER("401 who are you", "{\"detail\":\"no such token\"}"), SERVER_CLOSES}));
+    delivery_begin(&d);
+    drive_to(DELIVERY_REFUSED);
+    assert_non_null(strstr(d.reason, "HTTP 401"));
+    assert_non_null(strstr(d.reason, "no such"));
+    assert_int_equal(delivery_due(&d), INT64_MAX);
+    delivery_step(&d, clock_monotonic() + 3600 * CLOCK_SECOND);
+    assert_null(d.call);
+    stop();
+    assert_int_equal(server.request_count, 1);
+}
+
+static void a_redirect_is_not_followed(void **state)
+{
+    (void)state;
+    serve(IS({"HTTP/1.1 302 there\r\nLocation: /elsewhere\r\nConnection: close\r\n\r\n", SERVER_CLOSES}));
+    delivery_begin(&d);
+    drive_to(DELIVERY_REFUSED);
+    stop();
+    assert_int_equal(server.request_count, 1);
+}
+
+#define NAMES_TEAM ANSWER("422 no", "{\"detail\":[{\"loc\":[\"body\",\"team\"],\"msg\":\"x\"}]}")
+
+static void a_registration_is_repaired_once(void **state)
+{
+    (void)state;
+    serve(IS({NAMES_TEAM, SERVER_CLOSES}, {REGISTERED, SERVER_CLOSES}));
+    delivery_begin(&d);
+    drive_one();
+    assert_int_equal(d.attempts.count, 2); /* at once */
+    drive_to(DELIVERY_READY);
+    stop();
+    assert_non_null(strstr(server_body(&server, 0), "\"team\""));
+    assert_null(strstr(server_body(&server, 1), "\"team\""));
+    assert_non_null(strstr(server_body(&server, 1), "\"job_name\":\"x\""));
+}
+
+#define NAMES_TAGS ANSWER("422 no", "{\"detail\":[{\"loc\":[\"body\",\"tags\"],\"msg\":\"x\"}]}")
+
+static void tags_have_two_forms_to_be_tried(void **state)
+{
+    (void)state;
+    serve(IS({NAMES_TAGS, SERVER_CLOSES}, {NAMES_TAGS, SERVER_CLOSES}, {REGISTERED, SERVER_CLOSES}));
+    delivery_begin(&d);
+    drive_to(DELIVERY_READY);
+    stop();
+    assert_int_equal(server.request_count, 3);
+    assert_non_null(strstr(server_body(&server, 0), "\"tags\":{\"a\":\"b\"}"));
+    assert_non_null(strstr(server_body(&server, 1), "\"tags\":[\"a=b\"]"));
+    assert_null(strstr(server_body(&server, 2), "\"tags\""));
+}
+
+static void repairs_come_to_an_end(void **state)
+{
+    (void)state;
+    serve(IS({NAMES_TAGS, SERVER_CLOSES}));
+    delivery_begin(&d);
+    drive_to(DELIVERY_REFUSED);
+    stop();
+    assert_int_equal(server.request_count, 3);
+}
+
+static void a_second_complaint_is_a_refusal(void **state)
+{
+    (void)state;
+    serve(IS({NAMES_TEAM, SERVER_CLOSES}, {NAMES_TEAM, SERVER_CLOSES}));
+    delivery_begin(&d);
+    drive_to(DELIVERY_REFUSED);
+    stop();
+    assert_int_equal(server.request_count, 2);
+}
+
+static void a_complaint_about_nothing_is_a_refusal(void **state)
+{
+    (void)state;
+    serve(IS({ANSWER("422 no", "{\"detail\":\"nothing\"}"), SERVER_CLOSES}));
+    delivery_begin(&d);
+    drive_to(DELIVERY_REFUSED);
+    stop();
+    assert_int_equal(server.request_count, 1);
+}
+
+static void a_finish_that_is_too_large_goes_once_more_compressed(void **state)
+{
+    (void)state;
+    char value[256];
+    serve(IS({ANSWER("413 large", ""), SERVER_CLOSES}, {FINISHED, SERVER_CLOSES}));
+    begin_finish(ENDED);
+    drive_to(DELIVERY_DONE);
+    stop();
+    assert_string_equal(server_header(&server, 0, "Content-Encoding", value), "");
+    assert_string_equal(server_header(&server, 1, "Content-Encoding", value), "gzip");
+    assert_int_equal((unsigned char)server_body(&server, 1)[0], 0x1f);
+    assert_int_equal((unsigned char)server_body(&server, 1)[1], 0x8b);
+}
+
+static void too_large_even_compressed_is_a_refusal(void **state)
+{
+    (void)state;
+    serve(IS({ANSWER("413 large", ""), SERVER_CLOSES}));
+    begin_finish(ENDED);
+    drive_to(DELIVERY_REFUSED);
+    stop();
+    assert_int_equal(server.request_count, 2);
+}
+
+static void a_finish_whose_answer_was_lost_had_arrived(void **state)
+{
+    (void)state;
+    static const char *const conflicts[] = {ANSWER("409 twice", ""), ANSWER("404 gone", ""), ANSWER("410 gone", ""),
+                                            ANSWER("422 ended", "")};
+    for (size_t i = 0; i < sizeof conflicts / sizeof *conflicts; i++) {
+        const struct server_reply script[] = {{NULL, SERVER_RESETS}, {conflicts[i], SERVER_CLOSES}};
+        serve(script, 2);
+        begin_finish(ENDED);
+        drive_one();
+        assert_int_equal(d.phase, DELIVERY_FINISH);
+        assert_true(d.attempts.unanswered);
+        assert_string_equal(state_text(load(), "state"), "finishing");
+        drive_to(DELIVERY_DONE);
+        assert_string_equal(state_text(load(), "state"), "finished");
+        stop();
+        assert_string_equal(server_body(&server, 0), server_body(&server, 1));
+        server_done(&server);
+        serving = false;
+    }
+}
+
+static void the_same_answer_to_a_first_attempt_is_a_refusal(void **state)
+{
+    (void)state;
+    serve(IS({ANSWER("409 no", ""), SERVER_CLOSES}));
+    begin_finish(ENDED);
+    drive_to(DELIVERY_REFUSED);
+    assert_string_equal(state_text(load(), "state"), "finishing");
+    stop();
+}
+
+static void an_earlier_attempt_may_have_arrived_too(void **state)
+{
+    (void)state;
+    static const char *const states[] = {
+        "{\"state\":\"finishing\",\"finished_at\":\"2026-11-22T10:45:00Z\"}",
+        "{\"state\":\"undelivered\",\"unanswered\":true,\"finished_at\":\"2026-11-22T10:45:00Z\"}"};
+    for (size_t i = 0; i < 2; i++) {
+        serve(IS({ANSWER("409 twice", ""), SERVER_CLOSES}));
+        begin_finish(states[i]);
+        drive_to(DELIVERY_DONE);
+        stop();
+        server_done(&server);
+        serving = false;
+    }
+}
+
+static void a_finish_is_repeated_byte_for_byte(void **state)
+{
+    (void)state;
+    serve(IS({ANSWER("503 busy", ""), SERVER_CLOSES}, {NULL, SERVER_CLOSES}, {FINISHED, SERVER_CLOSES}));
+    begin_finish(ENDED);
+    drive_one();
+    assert_int_equal(rundir_append_row(&run, "late\n", 5), 0);
+    drive_to(DELIVERY_DONE);
+    stop();
+    assert_int_equal(server.request_count, 3);
+    assert_string_equal(server_body(&server, 0), server_body(&server, 1));
+    assert_string_equal(server_body(&server, 0), server_body(&server, 2));
+}
+
+static void a_registration_without_an_answer_or_sense_is_tried_again(void **state)
+{
+    (void)state;
+    serve(IS({NULL, SERVER_RESETS}, {ANSWER("200 OK", "{}"), SERVER_CLOSES},
+             {ANSWER("200 OK", "{\"run_id\":\"../x\"}"), SERVER_CLOSES}, {REGISTERED, SERVER_CLOSES}));
+    delivery_begin(&d);
+    drive_to(DELIVERY_READY);
+    assert_string_equal(d.run_id, "r_1-A");
+    stop();
+    assert_int_equal(server.request_count, 4);
+}
+
+static void a_run_that_ends_before_it_is_registered_does_both(void **state)
+{
+    (void)state;
+    serve(IS({REGISTERED, SERVER_CLOSES}, {FINISHED, SERVER_CLOSES}));
+    delivery_begin(&d);
+    assert_int_equal(finish_as(ENDED), 0);
+    assert_int_equal(d.phase, DELIVERY_REGISTER);
+    drive_to(DELIVERY_DONE);
+    stop();
+    assert_request(0, "POST /base/runs HTTP");
+    assert_request(1, "POST /base/runs/r_1-A/finish HTTP");
+}
+
+static void a_server_that_hangs_is_left_at_the_deadline(void **state)
+{
+    (void)state;
+    serve(IS({NULL, SERVER_HANGS}));
+    begin_finish(ENDED);
+    int64_t before = clock_monotonic();
+    d.deadline = before + 300 * CLOCK_MILLISECOND;
+    drive_one();
+    assert_in_range(clock_monotonic() - before, 200 * CLOCK_MILLISECOND, 3 * CLOCK_SECOND);
+    assert_int_equal(d.phase, DELIVERY_FINISH);
+    assert_true(d.attempts.unanswered);
+    assert_false(d.answered);
+    assert_false(delivery_api_is_down(&home)); /* it was reached */
+    stop();
+}
+
+static void what_was_suspended_goes_on(void **state)
+{
+    (void)state;
+    serve(IS({NULL, SERVER_HANGS}, {REGISTERED, SERVER_CLOSES}));
+    delivery_begin(&d);
+    delivery_step(&d, clock_monotonic());
+    assert_non_null(d.call);
+    for (int i = 0; i < 200 && server.request_count == 0; i++)
+        delivery_poll(&d, NULL, 0, 10 * CLOCK_MILLISECOND);
+    delivery_suspend(&d);
+    assert_null(d.call);
+    assert_null(d.http);
+    assert_int_equal(d.phase, DELIVERY_REGISTER);
+    drive_to(DELIVERY_READY);
+    stop();
+}
+
+static void set_age(const char *name, time_t seconds)
+{
+    struct timespec times[2] = {{.tv_sec = time(NULL) - seconds}, {.tv_sec = time(NULL) - seconds}};
+    assert_int_equal(utimensat(home.dir, name, times, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+static void an_api_that_cannot_be_reached_is_marked_until_it_answers(void **state)
+{
+    (void)state;
+    assert_false(delivery_api_is_down(&home));
+    serve(IS({REGISTERED, SERVER_CLOSES}));
+    server_done(&server); /* nobody listens there any more */
+    serving = false;
+    delivery_begin(&d);
+    drive_one();
+    assert_int_equal(d.phase, DELIVERY_REGISTER);
+    assert_false(d.answered);
+    assert_true(folder_has(&folder, "api-down"));
+    assert_true(delivery_api_is_down(&home));
+    set_age("api-down", 590);
+    assert_true(delivery_api_is_down(&home));
+    set_age("api-down", 610);
+    assert_false(delivery_api_is_down(&home));
+    set_age("api-down", -3600);
+    assert_false(delivery_api_is_down(&home));
+    d.next_try = 0;
+    drive_one();
+    assert_true(delivery_api_is_down(&home)); /* renewed */
+    delivery_suspend(&d);
+    serve(IS({ANSWER("503 busy", ""), SERVER_CLOSES}));
+    d.next_try = 0;
+    drive_one();
+    assert_false(folder_has(&folder, "api-down")); /* busy, but there */
+    stop();
+}
+
+static void a_planted_mark_is_not_followed(void **state)
+{
+    (void)state;
+    char path[FOLDER_PATH];
+    assert_int_equal(symlink("victim", folder_path(&folder, "api-down", path)), 0);
+    delivery_begin(&d); /* port 1 of this machine refuses */
+    drive_one();
+    assert_int_equal(d.phase, DELIVERY_REGISTER);
+    assert_false(folder_has(&folder, "victim"));
+}
+
+static void an_exit_code_says_how_it_ended(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *state, *status;
+        int         code;
+    } ends[] = {{"{\"exit_code\":3}", "failed", 3}, {"{\"exit_code\":137}", "failed", 137}, {"{}", "failed", -1},
+                {"{\"exit_code\":256}", "failed", 0}, {"{\"exit_code\":\"0\"}", "failed", -1}};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        d.phase = DELIVERY_OFF;
+        begin_finish(ends[i].state);
+        cJSON *body = cJSON_Parse(d.finish.data);
+        assert_string_equal(state_text(body, "run_status"), ends[i].status);
+        assert_true(state_number(body, "exit_code", -1) == ends[i].code);
+        cJSON_Delete(body);
+    }
+}
+
+static void what_cannot_go_inline_is_told(void **state)
+{
+    (void)state;
+    cJSON *ended = cJSON_Parse(ENDED);
+    (void)snprintf(d.run_id, sizeof d.run_id, "known");
+    delivery_begin(&d);
+    assert_int_equal(delivery_finish(&d, ended, 5), -EFBIG);
+    assert_int_equal(d.phase, DELIVERY_READY);
+    assert_int_equal(ftruncate(run.rows, 0), 0);
+    assert_int_equal(delivery_finish(&d, ended, 5), -ENODATA);
+    assert_int_equal(d.phase, DELIVERY_READY);
+    cJSON_Delete(ended);
+}
+
+static void a_run_in_memory_is_delivered_too(void **state)
+{
+    (void)state;
+    rundir_close(&run);
+    rundir_init(&run);
+    home_close(&home);
+    (void)rundir_append_row(&run, ROWS, strlen(ROWS));
+    serve(IS({REGISTERED, SERVER_CLOSES}, {FINISHED, SERVER_CLOSES}));
+    delivery_begin(&d);
+    assert_int_equal(finish_as(ENDED), 0);
+    drive_to(DELIVERY_DONE);
+    stop();
+    assert_non_null(strstr(server_body(&server, 1), "1.000,2\\n"));
+    assert_false(delivery_api_is_down(&home));
+}
+
+static void a_token_that_fits_no_header_fails_without_a_request(void **state)
+{
+    (void)state;
+    (void)snprintf(config.token, sizeof config.token, "a b");
+    delivery_begin(&d);
+    drive_one();
+    assert_int_equal(d.phase, DELIVERY_REGISTER);
+    assert_int_equal(d.attempts.count, 1);
+    assert_true(delivery_due(&d) > clock_monotonic());
+    assert_null(strstr(said_text(), "a b"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_run_is_registered_and_finished),
+        TEST(no_secret_is_left_behind),
+        TEST(a_busy_server_is_asked_again_later),
+        TEST(the_server_says_how_much_later),
+        TEST(a_refusal_is_final),
+        TEST(a_redirect_is_not_followed),
+        TEST(a_registration_is_repaired_once),
+        TEST(tags_have_two_forms_to_be_tried),
+        TEST(repairs_come_to_an_end),
+        TEST(a_second_complaint_is_a_refusal),
+        TEST(a_complaint_about_nothing_is_a_refusal),
+        TEST(a_finish_that_is_too_large_goes_once_more_compressed),
+        TEST(too_large_even_compressed_is_a_refusal),
+        TEST(a_finish_whose_answer_was_lost_had_arrived),
+        TEST(the_same_answer_to_a_first_attempt_is_a_refusal),
+        TEST(an_earlier_attempt_may_have_arrived_too),
+        TEST(a_finish_is_repeated_byte_for_byte),
+        TEST(a_registration_without_an_answer_or_sense_is_tried_again),
+        TEST(a_run_that_ends_before_it_is_registered_does_both),
+        TEST(a_server_that_hangs_is_left_at_the_deadline),
+        TEST(what_was_suspended_goes_on),
+        TEST(an_api_that_cannot_be_reached_is_marked_until_it_answers),
+        TEST(a_planted_mark_is_not_followed),
+        TEST(an_exit_code_says_how_it_ended),
+        TEST(what_cannot_go_inline_is_told),
+        TEST(a_run_in_memory_is_delivered_too),
+        TEST(a_token_that_fits_no_header_fails_without_a_request),
+    };
+    (void)clearenv();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

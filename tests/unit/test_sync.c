@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which runs are delivered later, which are left, and with what reason.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <time.h>
+
+#include "folder.h"
+#include "run/record.h"
+#include "run/rundir.h"
+#include "run/state.h"
+#include "run/sync.h"
+#include "server.h"
+
+#define ANSWER(status, body) "HTTP/1.1 " status "\r\nConnection: close\r\n\r\n" body
+#define REGISTERED                                                                                                     \
+    ANSWER("200 OK", "{\"run_id\":\"r1\",\"upload_uri_prefix\":\"s3://bucket/a\",\"upload_credentials\":"              \
+                     "{\"access_key\":\"AK\",\"secret_key\":\"SK\",\"session_token\":\"ST\"}}")
+#define FINISHED ANSWER("200 OK", "{\"cpu\":1}")
+#define TOKEN "abc" /* ba7816bf */
+#define DEAD "\"pid\":0,\"machine\":{\"boot_id\":\"old\"}"
+#define OLD "20260101T000000Z-m-1"
+#define NEW "20260102T000000Z-m-1"
+
+static struct folder folder;
+static struct server server;
+static bool          serving;
+static char          heard[4096];
+static char          api[64];
+
+static int make(void **state)
+{
+    (void)state;
+    char path[FOLDER_PATH];
+    serving = false;
+    (void)clearenv();
+    (void)snprintf(api, sizeof api, "http://127.0.0.1:1");
+    return folder_make(&folder) && mkdir(folder_path(&folder, "runs", path), 0700) == 0 &&
+                   setenv("PILLION_DIR", folder.path, 1) == 0 && setenv("SENTINEL_API_TOKEN", TOKEN, 1) == 0 &&
+                   setenv("SENTINEL_API_URL", api, 1) == 0
+               ? 0
+               : -1;
+}
+
+static int drop(void **state)
+{
+    (void)state;
+    if (serving)
+        server_done(&server);
+    folder_remove(&folder);
+    return 0;
+}
+
+static void serve(const struct server_reply *replies, size_t count)
+{
+    assert_true(server_start(&server, replies, count));
+    serving = true;
+    (void)snprintf(api, sizeof api, "http://127.0.0.1:%d", server.port);
+    assert_int_equal(setenv("SENTINEL_API_URL", api, 1), 0);
+}
+
+static void hear(void *context, const char *id, const char *outcome, const char *reason)
+{
+    size_t len = strlen(heard);
+    assert_ptr_equal(context, heard);
+    (void)snprintf(heard + len, sizeof heard - len, "%s %s: %s\n", id, outcome, reason);
+}
+
+static int sync_runs(const char *const *runs)
+{
+    struct engine_sync sync = {.runs = runs, .named = runs != NULL, .report = hear, .context = heard};
+    heard[0] = '\0';
+    return sync_all(&sync);
+}
+
+static int sync_one(const char *id)
+{
+    const char *const runs[] = {id, NULL};
+    return sync_runs(runs);
+}
+
+static const char *in_run(const char *id, const char *file)
+{
+    static char name[FOLDER_PATH];
+    (void)snprintf(name, sizeof name, "runs/%s/%s", id, file);
+    return name;
+}
+
+/* `members` follow the state; %s in the API's place is this API. */
+static void add(const char *id, const char *state, const char *members)
+{
+    char path[FOLDER_PATH];
+    char line[2048];
+    assert_int_equal(mkdir(folder_path(&folder, in_run(id, ""), path), 0700), 0);
+    (void)snprintf(line, sizeof line, "{\"id\":\"%s\",\"state\":\"%s\"%s%s}\n", id, state, *members ? "," : "", members);
+    assert_true(folder_write_text(&folder, in_run(id, "run.jsonl"), line));
+    assert_true(folder_write_text(&folder, in_run(id, "metrics.csv"), "header\nrow\n"));
+}
+
+static void add_old(const char *id, const char *state, const char *members)
+{
+    add(id, state, members);
+    static const char *const files[] = {"run.jsonl", "metrics.csv"};
+    struct timespec          times[2] = {{.tv_sec = time(NULL) - 7200}, {.tv_sec = time(NULL) - 7200}};
+    for (size_t i = 0; i < 2; i++) {
+        char path[FOLDER_PATH];
+        assert_int_equal(utimensat(AT_FDCWD, folder_path(&folder, in_run(id, files[i]), path), times, 0), 0);
+    }
+}
+
+static cJSON *load(const char *id)
+{
+    char   path[FOLDER_PATH];
+    cJSON *state = NULL;
+    int    dir = open(folder_path(&folder, in_run(id, ""), path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(state_load(dir, &state), 0);
+    close(dir);
+    return state;
+}
+
+static void assert_state(const char *id, const char *expected)
+{
+    cJSON *state = load(id);
+    assert_string_equal(state_text(state, "state"), expected);
+    cJSON_Delete(state);
+}
+
+static void assert_left(const char *id, const char *reason)
+{
+    char line[512];
+    (void)snprintf(line, sizeof line, "%s left: %s\n", id, reason);
+    assert_string_equal(heard, line);
+}
+
+static void an_undelivered_run_is_delivered(void **state)
+{
+    (void)state;
+    const struct server_reply script[] = {{REGISTERED, SERVER_CLOSES}, {FINISHED, SERVER_CLOSES}};
+    add(OLD, "undelivered",
+        "\"finished_at\":\"2026-01-01T00:01:00.500Z\",\"exit_code\":3,\"registration\":{\"job_name\":\"x\",\"n\":1}");
+    serve(script, 2);
+    assert_int_equal(sync_runs(NULL), 0);
+    assert_string_equal(heard, OLD " delivered: \n");
+    assert_state(OLD, "finished");
+    server_stop(&server);
+    assert_int_equal(server.request_count, 2);
+    assert_string_equal(server_body(&server, 0), "{\"job_name\":\"x\",\"n\":1}");
+    cJSON *body = cJSON_Parse(server_body(&server, 1));
+    assert_true(state_number(body, "exit_code", -1) == 3);
+    assert_string_equal(state_text(body, "data_csv"), "header\nrow\n");
+    assert_int_equal(strncmp(state_text(body, "finished_at"), "2026-01-01T00:01:00", 19), 0);
+    cJSON_Delete(body);
+    assert_int_equal(sync_runs(NULL), 0); /* and not a second time */
+    assert_string_equal(heard, "");
+}
+
+static void a_registered_run_is_only_finished(void **state)
+{
+    (void)state;
+    const struct server_reply script = {FINISHED, SERVER_CLOSES};
+    add(OLD, "undelivered", "\"finished_at\":\"2026-01-01T00:01:00Z\",\"sentinel_run_id\":\"known\"");
+    serve(&script, 1);
+    assert_int_equal(sync_runs(NULL), 0);
+    server_stop(&server);
+    assert_int_equal(server.request_count, 1);
+    assert_int_equal(strncmp(server.requests[0], "POST /runs/known/finish ", 24), 0);
+}
+
+static void a_run_whose_program_was_killed_is_ended_and_delivered(void **state)
+{
+    (void)state;
+    const struct server_reply script = {FINISHED, SERVER_CLOSES};
+    char                      members[256];
+    serve(&script, 1);
+    (void)snprintf(members, sizeof members, DEAD ",\"api_url\":\"%s\",\"token_id\":\"ba7816bf\",\"sentinel_run_id\":\"k\"", api);
+    add_old(OLD, "running", members);
+    assert_int_equal(sync_runs(NULL), 0);
+    assert_string_equal(heard, OLD " delivered: \n");
+    cJSON *after = load(OLD);
+    assert_string_equal(state_text(after, "state"), "finished");
+    assert_non_null(state_text(after, "finished_at"));
+    cJSON_Delete(after);
+    server_stop(&server);
+    cJSON *body = cJSON_Parse(server_body(&server, 0));
+    assert_null(cJSON_GetObjectItemCaseSensitive(body, "exit_code"));
+    assert_string_equal(state_text(body, "run_status"), "failed");
+    cJSON_Delete(body);
+}
+
+static void a_local_run_is_delivered_only_by_name(void **state)
+{
+    (void)state;
+    const struct server_reply script[] = {{REGISTERED, SERVER_CLOSES}, {FINISHED, SERVER_CLOSES}};
+    add(OLD, "local", "\"finished_at\":\"2026-01-01T00:01:00Z\",\"exit_code\":0");
+    serve(script, 2);
+    assert_int_equal(sync_runs(NULL), 0);
+    assert_string_equal(heard, "");
+    assert_state(OLD, "local");
+    assert_int_equal(sync_one(OLD), 0);
+    assert_string_equal(heard, OLD " delivered: \n");
+    assert_state(OLD, "finished");
+    assert_int_equal(sync_one(OLD), 0);
+    assert_string_equal(heard, OLD " delivered: \n");
+}
+
+static void a_run_at_work_is_left(void **state)
+{
+    (void)state;
+    char        members[512];
+    char        boot[64] = "";
+    char        text[1024] = "";
+    struct stat ns;
+    int         fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    assert_true(read(fd, boot, 36) == 36);
+    close(fd);
+    fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+    assert_true(read(fd, text, sizeof text - 1) > 0);
+    close(fd);
+    const char *at = strrchr(text, ')');
+    for (int field = 2; field < 22; field++)
+        at = strchr(at, ' ') + 1;
+    assert_int_equal(stat("/proc/self/ns/pid", &ns), 0);
+    (void)snprintf(members, sizeof members,
+                   "\"pid\":%d,\"pid_start\":%llu,\"machine\":{\"boot_id\":\"%s\",\"pid_namespace\":%llu},"
+                   "\"api_url\":\"%s\"",
+                   getpid(), strtoull(at, NULL, 10), boot, (unsigned long long)ns.st_ino, api);
+    add(OLD, "running", members);
+    assert_int_equal(sync_runs(NULL), 1);
+    assert_left(OLD, "still running");
+    assert_state(OLD, "running");
+}
+
+static void a_fresh_run_of_another_machine_is_left(void **state)
+{
+    (void)state;
+    char members[256];
+    (void)snprintf(members, sizeof members, DEAD ",\"api_url\":\"%s\"", api);
+    add(OLD, "finishing", members);
+    assert_int_equal(sync_runs(NULL), 1);
+    assert_left(OLD, "perhaps still running on another machine");
+}
+
+static void another_account_is_left_alone(void **state)
+{
+    (void)state;
+    add(OLD, "undelivered", "\"api_url\":\"https://other.example\"");
+    assert_int_equal(sync_runs(NULL), 1);
+    assert_left(OLD, "made for another SENTINEL_API_URL");
+    char members[256];
+    (void)snprintf(members, sizeof members, "\"api_url\":\"%s\",\"token_id\":\"00000000\"", api);
+    add(NEW, "undelivered", members);
+    assert_int_equal(sync_one(NEW), 1);
+    assert_left(NEW, "made with another API token");
+}
+
+static void without_a_token_nothing_can_go(void **state)
+{
+    (void)state;
+    assert_int_equal(unsetenv("SENTINEL_API_TOKEN"), 0);
+    add(OLD, "undelivered", "");
+    assert_int_equal(sync_runs(NULL), 1);
+    assert_left(OLD, "no API token: set SENTINEL_API_TOKEN");
+}
+
+static void a_run_that_somebody_works_on_is_left(void **state)
+{
+    (void)state;
+    struct rundir other;
+    char          path[FOLDER_PATH];
+    struct home   home = {.dir = -1, .runs = open(folder_path(&folder, "runs", path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    add(OLD, "undelivered", "");
+    rundir_init(&other);
+    assert_int_equal(rundir_open(&home, OLD, &other), 0);
+    assert_int_equal(sync_runs(NULL), 1);
+    assert_left(OLD, "somebody works on it");
+    rundir_close(&other);
+    home_close(&home);
+}
+
+static void what_cannot_be_read_is_told(void **state)
+{
+    (void)state;
+    char path[FOLDER_PATH];
+    assert_int_equal(sync_one("missing"), 1);
+    assert_left("missing", "no such run");
+    assert_int_equal(mkdir(folder_path(&folder, in_run(OLD, ""), path), 0700), 0);
+    assert_true(folder_write_text(&folder, in_run(OLD, "run.jsonl"), "garbage\n"));
+    assert_int_equal(sync_one(OLD), 1);
+    assert_left(OLD, "damaged");
+}
+
+static void a_run_without_rows_stays(void **state)
+{
+    (void)state;
+    add(OLD, "undelivered", "\"finished_at\":\"2026-01-01T00:01:00Z\",\"sentinel_run_id\":\"k\"");
+    assert_true(folder_write_text(&folder, in_run(OLD, "metrics.csv"), "torn"));
+    assert_int_equal(sync_runs(NULL), 1);
+    assert_string_equal(heard, OLD " failed: it has no row\n");
+    assert_state(OLD, "undelivered");
+}
+
+static void a_refused_run_stays_with_its_reason(void **state)
+{
+    (void)state;
+    const struct server_reply script = {ANSWER("401 no", "{\"detail\":\"unknown\"}"), SERVER_CLOSES};
+    add(OLD, "undelivered", "\"finished_at\":\"2026-01-01T00:01:00Z\"");
+    serve(&script, 1);
+    assert_int_equal(sync_runs(NULL), 1);
+    assert_non_null(strstr(heard, OLD " failed: register: HTTP 401"));
+    cJSON *after = load(OLD);
+    assert_string_equal(state_text(after, "state"), "undelivered");
+    assert_non_null(strstr(state_text(after, "reason"), "HTTP 401"));
+    cJSON_Delete(after);
+    assert_null(strstr(folder_read(&folder, in_run(OLD, "log")), TOKEN));
+}
+
+static void an_attempt_of_before_that_arrived_is_recognised(void **state)
+{
+    (void)state;
+    const struct server_reply script = {ANSWER("409 twice", ""), SERVER_CLOSES};
+    char                      members[256];
+    serve(&script, 1);
+    (void)snprintf(members, sizeof members,
+                   DEAD ",\"api_url\":\"%s\",\"sentinel_run_id\":\"k\",\"finished_at\":\"2026-01-01T00:01:00Z\"", api);
+    add_old(OLD, "finishing", members);
+    assert_int_equal(sync_runs(NULL), 0);
+    assert_state(OLD, "finished");
+}
+
+static void the_oldest_goes_first(void **state)
+{
+    (void)state;
+    const struct server_reply script = {FINISHED, SERVER_CLOSES};
+    add(NEW, "undelivered", "\"sentinel_run_id\":\"new\",\"finished_at\":\"2026-01-01T00:01:00Z\"");
+    add(OLD, "undelivered", "\"sentinel_run_id\":\"old\",\"finished_at\":\"2026-01-01T00:01:00Z\"");
+    serve(&script, 1);
+    assert_int_equal(sync_runs(NULL), 0);
+    assert_string_equal(heard, OLD " delivered: \n" NEW " delivered: \n");
+}
+
+static void without_a_folder_there_is_nothing_to_do(void **state)
+{
+    (void)state;
+    char path[FOLDER_PATH];
+    assert_int_equal(setenv("PILLION_DIR", folder_path(&folder, "missing", path), 1), 0);
+    assert_int_equal(setenv("PILLION_INTERVAL", "nonsense", 1), 0); /* something to be said about it */
+    assert_int_equal(sync_runs(NULL), 0);
+    assert_int_equal(sync_one(OLD), -ENOENT);
+    assert_false(folder_has(&folder, "missing"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_undelivered_run_is_delivered),
+        TEST(a_registered_run_is_only_finished),
+        TEST(a_run_whose_program_was_killed_is_ended_and_delivered),
+        TEST(a_local_run_is_delivered_only_by_name),
+        TEST(a_run_at_work_is_left),
+        TEST(a_fresh_run_of_another_machine_is_left),
+        TEST(another_account_is_left_alone),
+        TEST(without_a_token_nothing_can_go),
+        TEST(a_run_that_somebody_works_on_is_left),
+        TEST(what_cannot_be_read_is_told),
+        TEST(a_run_without_rows_stays),
+        TEST(a_refused_run_stays_with_its_reason),
+        TEST(an_attempt_of_before_that_arrived_is_recognised),
+        TEST(the_oldest_goes_first),
+        TEST(without_a_folder_there_is_nothing_to_do),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

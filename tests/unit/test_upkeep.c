@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes and what stays over the months: old runs, markers of the dead.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <time.h>
+
+#include "folder.h"
+#include "run/run.h"
+
+static struct folder folder;
+static struct config config;
+static struct run    run;
+static struct link   link_words;
+
+static int make(void **state)
+{
+    (void)state;
+    char path[FOLDER_PATH];
+    if (!folder_make(&folder) || mkdir(folder_path(&folder, "runs", path), 0700) != 0)
+        return -1;
+    config = (struct config){.keep_runs = 3, .keep_bytes = 1000000};
+    memset(&run, 0, sizeof run);
+    run.link = &link_words;
+    run.home = (struct home){.dir = folder_open(&folder), .runs = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    rundir_init(&run.dir);
+    return 0;
+}
+
+static int drop(void **state)
+{
+    (void)state;
+    free(run.marker);
+    rundir_close(&run.dir);
+    home_close(&run.home);
+    folder_remove(&folder);
+    return 0;
+}
+
+static void set_age(const char *name, time_t seconds)
+{
+    struct timespec times[2] = {{.tv_sec = time(NULL) - seconds}, {.tv_sec = time(NULL) - seconds}};
+    assert_int_equal(utimensat(run.home.dir, name, times, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+/* A run of `bytes` of rows with that line of state. */
+static void add(const char *name, const char *line, size_t bytes)
+{
+    static char rows[100000];
+    char        path[FOLDER_PATH];
+    char        file[FOLDER_PATH];
+    (void)snprintf(file, sizeof file, "runs/%s", name);
+    assert_int_equal(mkdir(folder_path(&folder, file, path), 0700), 0);
+    (void)snprintf(file, sizeof file, "runs/%s/run.jsonl", name);
+    assert_true(folder_write_text(&folder, file, line));
+    (void)snprintf(file, sizeof file, "runs/%s/lock", name);
+    assert_true(folder_write_text(&folder, file, ""));
+    (void)snprintf(file, sizeof file, "runs/%s/metrics.csv", name);
+    assert_true(bytes <= sizeof rows && folder_write(&folder, file, rows, bytes));
+}
+
+static bool is_there(const char *name)
+{
+    char file[FOLDER_PATH];
+    (void)snprintf(file, sizeof file, "runs/%s", name);
+    return folder_has(&folder, file);
+}
+
+static void prune(const char *current)
+{
+    upkeep_prune(&run.home, &config, current);
+}
+
+#define OVER "{\"state\":\"finished\"}\n"
+#define LOCAL "{\"state\":\"local\"}\n"
+#define UNDELIVERED "{\"state\":\"undelivered\"}\n"
+
+static void the_newest_runs_stay(void **state)
+{
+    (void)state;
+    add("20260103T000000Z-m-1", OVER, 10);
+    add("20260101T000000Z-m-1", LOCAL, 10);
+    add("20260105T000000Z-m-1", LOCAL, 10);
+    add("20260102T000000Z-m-1", OVER, 10);
+    add("20260104T000000Z-m-1", OVER, 10);
+    prune("");
+    assert_true(is_there("20260105T000000Z-m-1"));
+    assert_true(is_there("20260104T000000Z-m-1"));
+    assert_true(is_there("20260103T000000Z-m-1"));
+    assert_false(is_there("20260102T000000Z-m-1"));
+    assert_false(is_there("20260101T000000Z-m-1"));
+    prune("");
+    assert_true(is_there("20260103T000000Z-m-1"));
+}
+
+static void no_run_is_kept_beyond_the_size(void **state)
+{
+    (void)state;
+    config.keep_runs = 100;
+    config.keep_bytes = 50000;
+    add("20260101T000000Z-m-1", OVER, 10);
+    add("20260102T000000Z-m-1", OVER, 20000);
+    add("20260103T000000Z-m-1", OVER, 20000);
+    add("20260104T000000Z-m-1", OVER, 20000);
+    prune("");
+    assert_true(is_there("20260104T000000Z-m-1"));
+    assert_true(is_there("20260103T000000Z-m-1"));
+    assert_false(is_there("20260102T000000Z-m-1"));
+    assert_false(is_there("20260101T000000Z-m-1"));
+}
+
+static void keeping_none_keeps_none_but_the_current(void **state)
+{
+    (void)state;
+    config.keep_runs = 0;
+    add("20260101T000000Z-m-1", OVER, 10);
+    add("20260102T000000Z-m-1", LOCAL, 10);
+    add("20260103T000000Z-m-1", UNDELIVERED, 10);
+    prune("20260102T000000Z-m-1");
+    assert_false(is_there("20260101T000000Z-m-1"));
+    assert_true(is_there("20260102T000000Z-m-1"));
+    assert_true(is_there("20260103T000000Z-m-1"));
+}
+
+static void undelivered_runs_are_counted_apart(void **state)
+{
+    (void)state;
+    char name[64];
+    config.keep_runs = 1;
+    for (int i = 1000; i < 2003; i++) {
+        (void)snprintf(name, sizeof name, "2026010%dT00%02d%02dZ-m-1", 1, i / 100, i % 100);
+        add(name, UNDELIVERED, 1);
+    }
+    add("20250101T000000Z-m-1", OVER, 10);
+    add("20250102T000000Z-m-1", OVER, 10);
+    prune("");
+    assert_false(is_there("20260101T001000Z-m-1"));
+    assert_false(is_there("20260101T001001Z-m-1"));
+    assert_false(is_there("20260101T001002Z-m-1"));
+    assert_true(is_there("20260101T001003Z-m-1"));
+    assert_true(is_there("20260101T002002Z-m-1"));
+    assert_true(is_there("20250102T000000Z-m-1"));
+    assert_false(is_there("20250101T000000Z-m-1"));
+}
+
+static void running_runs_are_never_touched(void **state)
+{
+    (void)state;
+    config.keep_runs = 0;
+    /* Of another machine, with fresh files: may well be at work. */
+    add("20260101T000000Z-other-1", "{\"state\":\"running\",\"pid\":1,\"machine\":{\"boot_id\":\"other\"}}\n", 10);
+    add("20260102T000000Z-other-1", "{\"state\":\"finishing\",\"pid\":1,\"machine\":{\"boot_id\":\"other\"}}\n", 10);
+    prune("");
+    assert_true(is_there("20260101T000000Z-other-1"));
+    assert_true(is_there("20260102T000000Z-other-1"));
+}
+
+static void what_is_no_run_is_left_alone(void **state)
+{
+    (void)state;
+    char path[FOLDER_PATH];
+    config.keep_runs = 0;
+    add("victim", OVER, 10);
+    assert_int_equal(rename(folder_path(&folder, "runs/victim", path), "/tmp/pillion-test-victim"), 0);
+    assert_int_equal(symlink("/tmp/pillion-test-victim", folder_path(&folder, "runs/link", path)), 0);
+    assert_true(folder_write_text(&folder, "runs/file", OVER));
+    assert_int_equal(mkdir(folder_path(&folder, "runs/empty", path), 0700), 0);
+    add("damaged", "garbage\n", 10);
+    add("stateless", "{\"id\":\"x\"}\n", 10);
+    prune("");
+    bool safe = access("/tmp/pillion-test-victim/run.jsonl", F_OK) == 0;
+    struct folder victim = {"/tmp/pillion-test-victim"};
+    folder_remove(&victim);
+    assert_true(safe);
+    assert_true(is_there("link"));
+    assert_true(is_there("file"));
+    assert_true(is_there("empty"));
+    assert_true(is_there("damaged"));
+    assert_true(is_there("stateless"));
+}
+
+static void a_run_with_foreign_files_in_it_is_not_removed_with_them(void **state)
+{
+    (void)state;
+    config.keep_runs = 0;
+    add("20260101T000000Z-m-1", OVER, 10);
+    assert_true(folder_write_text(&folder, "runs/20260101T000000Z-m-1/notes.txt", "mine"));
+    prune("");
+    assert_true(folder_has(&folder, "runs/20260101T000000Z-m-1/notes.txt"));
+}
+
+static void tidying_is_done_at_most_hourly(void **state)
+{
+    (void)state;
+    run.config = (struct config){.keep_runs = 0, .keep_bytes = 1000000};
+    add("20260101T000000Z-m-1", OVER, 10);
+    upkeep_tidy(&run);
+    assert_false(is_there("20260101T000000Z-m-1"));
+    add("20260102T000000Z-m-1", OVER, 10);
+    upkeep_tidy(&run);
+    assert_true(is_there("20260102T000000Z-m-1"));
+    set_age("pruned", 3500);
+    upkeep_tidy(&run);
+    assert_true(is_there("20260102T000000Z-m-1"));
+    set_age("pruned", 3700);
+    upkeep_tidy(&run);
+    assert_false(is_there("20260102T000000Z-m-1"));
+}
+
+static void without_a_folder_there_is_nothing_to_tidy(void **state)
+{
+    (void)state;
+    home_close(&run.home);
+    upkeep_tidy(&run);
+    run.made = true;
+    upkeep_hourly(&run);
+    upkeep_remove_marker(&run);
+}
+
+static void take_marker(const char *name)
+{
+    char path[FOLDER_PATH];
+    assert_true(folder_write_text(&folder, name, ""));
+    run.marker = strdup(folder_path(&folder, name, path));
+    run.pid_namespace = 77;
+}
+
+static void markers_of_the_dead_are_swept(void **state)
+{
+    (void)state;
+    char  own[64];
+    char  dead[64];
+    char  other[64];
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    (void)snprintf(own, sizeof own, "77-%d-1", getpid());
+    (void)snprintf(dead, sizeof dead, "77-%d-1", child);
+    (void)snprintf(other, sizeof other, "78-%d-1", child);
+    take_marker(own);
+    static const char *const odd[] = {"notes", "77", "77-", "77-x-1", "-1-1"};
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+        assert_true(folder_write_text(&folder, odd[i], ""));
+    assert_true(folder_write_text(&folder, dead, ""));
+    assert_true(folder_write_text(&folder, other, ""));
+    upkeep_tidy(&run);
+    assert_true(folder_has(&folder, own));
+    assert_false(folder_has(&folder, dead));
+    assert_true(folder_has(&folder, other));
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+        assert_true(folder_has(&folder, odd[i]));
+}
+
+static void the_own_marker_is_renewed_and_removed(void **state)
+{
+    (void)state;
+    struct stat info;
+    take_marker("77-1-1");
+    set_age("77-1-1", 100000);
+    upkeep_hourly(&run);
+    assert_int_equal(stat(run.marker, &info), 0);
+    assert_true(time(NULL) - info.st_mtime < 100);
+    upkeep_remove_marker(&run);
+    assert_int_not_equal(stat(run.marker, &info), 0);
+    upkeep_remove_marker(&run);
+    upkeep_hourly(&run);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_newest_runs_stay),
+        TEST(no_run_is_kept_beyond_the_size),
+        TEST(keeping_none_keeps_none_but_the_current),
+        TEST(undelivered_runs_are_counted_apart),
+        TEST(running_runs_are_never_touched),
+        TEST(what_is_no_run_is_left_alone),
+        TEST(a_run_with_foreign_files_in_it_is_not_removed_with_them),
+        TEST(tidying_is_done_at_most_hourly),
+        TEST(without_a_folder_there_is_nothing_to_tidy),
+        TEST(markers_of_the_dead_are_swept),
+        TEST(the_own_marker_is_renewed_and_removed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
