@@ -117,7 +117,8 @@ static bool date_is_valid(const struct date *d)
 
 static int64_t seconds_from_date(const struct date *d)
 {
-    return days_from_date(d->year, d->month, d->day) * 86400 + d->hour * 3600 + d->minute * 60 + d->second;
+    int64_t minutes = (days_from_date(d->year, d->month, d->day) * 24 + d->hour) * 60 + d->minute;
+    return minutes * 60 + d->second;
 }
 
 static bool parse_zone(struct text *t, int64_t *ret_offset)

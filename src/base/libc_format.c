@@ -161,7 +161,7 @@ static void put_signed(struct output *out, struct directive *d, va_list *argumen
     if (d->length == 2)
         value = (short)value;
     else if (d->length == 1)
-        value = (signed char)value;
+        value = (int8_t)(uint8_t)value; // NOLINT(bugprone-signed-char-misuse,cert-str34-c)
     put_integer(out, d, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, sign_of(d, value < 0));
 }
 

@@ -48,7 +48,7 @@ char *strdup(const char *text)
     return strndup(text, (size_t)-1);
 }
 
-static const char *error_text(int error)
+static const char *error_text(int error) // NOLINT(readability-function-size): it is one table
 {
     static const struct {
         int         error;

@@ -42,7 +42,7 @@ static struct device *find(struct devices *devices, struct text name)
 /* The place of a device that is gone is taken before the list grows: containers come with ever new names. */
 static struct device *place(struct devices *devices)
 {
-    for (size_t i = 0; i < devices->count; i++)
+    for (size_t i = 0; devices->list && i < devices->count; i++)
         if (!devices->list[i].present && !devices->list[i].was_present)
             return &devices->list[i];
     if (devices->count == devices->capacity) {

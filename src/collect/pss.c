@@ -85,6 +85,19 @@ static bool is_saving(const struct pss *pss, const struct process_table *table, 
     return false;
 }
 
+/* Reads p if the purse allows it; *small is what may still go to small ones. */
+static bool try_to_buy(struct pss *pss, int proc, struct process *p, int64_t *small)
+{
+    int64_t price = price_of(pss, p);
+    bool    is_small = price <= PSS_SMALL;
+    if (price > pss->purse || (is_small && price > *small))
+        return false;
+    int64_t cost = buy(pss, proc, p);
+    if (is_small)
+        *small -= cost;
+    return true;
+}
+
 static void spend(struct pss *pss, int proc, struct process_table *table, pid_t except)
 {
     int64_t small = is_saving(pss, table, except) ? PSS_INCOME / 2 : PSS_SMALL;
@@ -95,14 +108,7 @@ static void spend(struct pss *pss, int proc, struct process_table *table, pid_t 
             struct process *p = &table->list[i];
             if (!is_wanted(pss, p, except) || (round == 0 && p->pss_read))
                 continue;
-            int64_t price = price_of(pss, p);
-            bool    is_small = price <= PSS_SMALL;
-            if (price > pss->purse || (is_small && price > small))
-                continue;
-            int64_t cost = buy(pss, proc, p);
-            if (is_small)
-                small -= cost;
-            if (round)
+            if (try_to_buy(pss, proc, p, &small) && round)
                 pss->turn = i + 1;
         }
     }

@@ -57,6 +57,11 @@ long call_pid(void)
     return syscall(SYS_getpid);
 }
 
+long call_parent(void)
+{
+    return syscall(SYS_getppid);
+}
+
 long call_tid(void)
 {
     return syscall(SYS_gettid);

@@ -1,6 +1,7 @@
 /* Every way in which a program ends by a call of libc. */
 // SPDX-License-Identifier: Apache-2.0
-#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -9,20 +10,12 @@
 typedef void end_function(int status);
 typedef void thread_end_function(void *value);
 
-static end_function *next_exit;
-static end_function *next_quick_exit;
 static end_function *next__exit;
 
-_Noreturn void exit(int status);
-_Noreturn void quick_exit(int status);
-_Noreturn void pthread_exit(void *value);
 
-/* Before main: the loader's lock may be held by another thread when a vfork child or a handler comes along. */
 void ends_resolve(void)
 {
-    next_exit = (end_function *)next_symbol("exit");
     next__exit = (end_function *)next_symbol("_exit");
-    next_quick_exit = (end_function *)next_symbol("quick_exit");
 }
 
 static _Noreturn void end_at_once(int status)
@@ -35,10 +28,9 @@ _Noreturn void exit(int status)
 {
     if (hook_owns() && !process_alone())
         hold(HOLD_EXIT_ENTERED, status);
-    if (!next_exit)
-        ends_resolve(); /* called before __libc_start_main, by a library's constructor */
-    if (next_exit)
-        next_exit(status);
+    end_function *next = (end_function *)next_symbol("exit");
+    if (next)
+        next(status);
     end_at_once(status);
 }
 
@@ -60,10 +52,9 @@ _Noreturn void quick_exit(int status)
 {
     if (hook_owns())
         hold(HOLD_DIRECT_EXIT, status);
-    if (!next_quick_exit)
-        ends_resolve();
-    if (next_quick_exit)
-        next_quick_exit(status);
+    end_function *next = (end_function *)next_symbol("quick_exit");
+    if (next)
+        next(status);
     end_at_once(status);
 }
 

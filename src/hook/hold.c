@@ -5,14 +5,13 @@
 #include <linux/futex.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "hook/hook.h"
 
-enum { JOIN_LIMIT = 20 * 1000 * 1000 }; /* ns */
+enum { JOIN_LIMIT = 20 * 1000 * 1000, MIRROR_LIMIT = 50 * 1000 * 1000 }; /* ns */
 
 static const int terminating[] = {SIGHUP,  SIGINT,    SIGQUIT, SIGTERM, SIGALRM,
                                   SIGUSR1, SIGUSR2, SIGXCPU, SIGPROF, SIGVTALRM};
@@ -26,8 +25,8 @@ static void wake_program(void)
 static void wake_thread(void)
 {
     pid_t tid = atomic_load(&hook.link.tid);
-    if (tid)
-        (void)syscall(SYS_tgkill, hook.owner, tid, ENGINE_WAKE_SIGNAL);
+    if (tid && syscall(SYS_tgkill, hook.owner, tid, ENGINE_WAKE_SIGNAL) == 0)
+        atomic_fetch_add(&hook.link.wakes, 1);
 }
 
 /* Waits while the state is none of the two; false at the deadline or when in a hurry. */
@@ -82,11 +81,24 @@ static void wait_for_end(void)
     signals_give_back(old, taken);
 }
 
+/* Two threads may end the program at once. The second would end it under the first one's hold; the same thread comes
+ * again when a handler calls _exit. */
+static bool is_first(void)
+{
+    static _Atomic int32_t holder;
+    int32_t                nobody = 0;
+    int32_t                tid = (int32_t)call_tid();
+    if (atomic_compare_exchange_strong(&holder, &nobody, tid))
+        return true;
+    if (nobody != tid)
+        (void)wait_for(LINK_ENDED, call_monotonic() + hook.link.hold_limit);
+    return false;
+}
+
 void hold(enum hold_place place, int status)
 {
-    static atomic_flag began = ATOMIC_FLAG_INIT;
-    int                saved = errno;
-    if (!hook.engine || atomic_flag_test_and_set(&began))
+    int saved = errno;
+    if (!hook.engine || !is_first())
         return;
     /* What the program wrote must be out before it is kept waiting. Only a program without other threads gets
      * here by its last handler: none of them can hold a stream's lock. */
@@ -102,6 +114,22 @@ void hold(enum hold_place place, int status)
     else
         hook.engine->end_here(&hook.link);
     errno = saved;
+}
+
+void hold_mirror(const struct link_call *call)
+{
+    uint32_t none = LINK_NONE;
+    int64_t  deadline = call_monotonic() + MIRROR_LIMIT;
+    if (!hook.engine || atomic_load(&hook.link.state) != LINK_RUNNING ||
+        !atomic_compare_exchange_strong(&hook.link.request, &none, LINK_PREPARING))
+        return;
+    hook.link.call = *call;
+    atomic_store(&hook.link.request, LINK_CALL);
+    wake_thread();
+    for (int64_t left; atomic_load(&hook.link.request) == LINK_CALL && (left = deadline - call_monotonic()) > 0;) {
+        struct timespec limit = {.tv_nsec = left};
+        (void)syscall(SYS_futex, &hook.link.request, FUTEX_WAIT_PRIVATE, LINK_CALL, &limit, NULL, 0);
+    }
 }
 
 bool hold_pause(int64_t limit_ns)

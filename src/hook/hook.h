@@ -21,6 +21,7 @@ void call_close(int fd);
 long call_read_file(const char *path, char *ret, size_t size); /* NUL-terminated; length or -errno */
 long call_readlink(const char *path, char *ret, size_t size);  /* the same */
 long call_pid(void);
+long call_parent(void);
 long call_tid(void);
 struct stat;
 int  call_stat(const char *path, struct stat *ret);  /* follows links */
@@ -88,7 +89,7 @@ extern struct hook hook;
 bool hook_owns(void);
 
 /* ---- ends.c ---- */
-void ends_resolve(void); /* finds the next exit, _exit, quick_exit */
+void ends_resolve(void); /* finds the next _exit, before a vfork child or a handler needs it */
 
 /* ---- hold.c ---- */
 #define HOLD_PAUSE_LAST INT64_C(1000000000) /* ns, before main's thread leaves a threaded program */
@@ -96,6 +97,9 @@ enum hold_place { HOLD_MAIN_RETURNED, HOLD_EXIT_ENTERED, HOLD_LAST_HANDLER, HOLD
 /* Ends the run with that exit status and waits for it as long as the contract allows. At most once a process;
  * returns at once everywhere else. */
 void hold(enum hold_place place, int status);
+/* Has our thread make a call that a thread makes for itself alone; `data` is copied, its address put into arguments
+ * where it stood. Waits for it, 50 ms at most. */
+void hold_mirror(const struct link_call *call);
 /* Stops the thread for good or for a while; false when it did not stop in time. */
 bool hold_pause(int64_t limit_ns);
 void hold_resume(void);

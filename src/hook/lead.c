@@ -103,10 +103,10 @@ static bool somebody_else_led(const struct process *ancestors, size_t count)
 }
 
 /* Walks up until a marker (true), or the end; the ancestors seen are kept for a second look. */
-static bool ancestor_leads(uint64_t pid_namespace, const struct process *self, struct process *ret, size_t *ret_count)
+static bool ancestor_leads(uint64_t pid_namespace, struct process *ret, size_t *ret_count)
 {
     char  marker[HOOK_NAME_MAX];
-    pid_t parent = self->parent;
+    pid_t parent = (pid_t)call_parent();
     for (*ret_count = 0; parent > 0 && *ret_count < ANCESTORS_MAX; parent = ret[(*ret_count)++].parent) {
         struct process *p = &ret[*ret_count];
         if (process_read(parent, p) < 0)
@@ -123,35 +123,44 @@ static bool is_disabled(void)
     return (value && *value && !word_is_no(value)) || getauxval(AT_SECURE) != 0;
 }
 
+/* Not only the first process of a container, but one that was put into it: its parents end outside. */
+static bool was_put_into_a_container(const struct process *ancestors, size_t count, const struct process *self)
+{
+    const struct process *top = count ? &ancestors[count - 1] : self;
+    return top->parent == 0 && top->pid != 1 && cgroup_holds_older(top);
+}
+
+/* Most processes are passengers, and this is all that they pay. An ancestor's marker decides before anything is read
+ * about the process itself: the answer would be the same. */
 void lead_decide(struct lead *ret)
 {
-    static struct process ancestors[ANCESTORS_MAX];
-    size_t                count = 0;
-    struct stat           ns;
+    struct process ancestors[ANCESTORS_MAX];
+    size_t         count = 0;
+    struct stat    ns;
     ret->role = ROLE_NONE;
-    if (is_disabled() || process_read(0, &ret->self) < 0 || call_stat("/proc/self/ns/pid", &ns) < 0)
+    ret->marker[0] = '\0';
+    if (is_disabled() || call_stat("/proc/self/ns/pid", &ns) < 0)
         return;
-    if (!read_executable(ret->self.pid, ret->executable, sizeof ret->executable) || is_excluded(ret->executable))
+    if (ancestor_leads(ns.st_ino, ancestors, &count)) {
+        ret->role = ROLE_PASSENGER;
+        return;
+    }
+    if (process_read(0, &ret->self) < 0 || !read_executable(ret->self.pid, ret->executable, sizeof ret->executable) ||
+        is_excluded(ret->executable))
         return;
     int64_t rank = local_rank();
     ret->in_step = rank >= 0;
-    if (marker_exists(ns.st_ino, &ret->self, ret->marker, sizeof ret->marker)) {
-        ret->continues = true;
+    ret->continues = marker_exists(ns.st_ino, &ret->self, ret->marker, sizeof ret->marker);
+    if (ret->continues) {
         ret->role = ROLE_LEADER;
-        return;
-    }
-    if (ancestor_leads(ns.st_ino, &ret->self, ancestors, &count)) {
-        ret->role = ROLE_PASSENGER;
         return;
     }
     if (rank > 0)
         return;
-    const struct process *top = count ? &ancestors[count - 1] : &ret->self;
-    if (top->parent == 0 && top->pid != 1 && cgroup_holds_older(top)) {
+    if (was_put_into_a_container(ancestors, count, &ret->self) || somebody_else_led(ancestors, count)) {
         ret->role = ROLE_PASSENGER;
         return;
     }
-    ret->role = somebody_else_led(ancestors, count) ? ROLE_PASSENGER : ROLE_LEADER;
-    if (ret->role == ROLE_LEADER)
-        (void)marker_make(ns.st_ino, &ret->self, ret->marker, sizeof ret->marker);
+    ret->role = ROLE_LEADER;
+    (void)marker_make(ns.st_ino, &ret->self, ret->marker, sizeof ret->marker);
 }

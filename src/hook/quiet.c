@@ -1,7 +1,9 @@
 /* The few calls that a second thread would make fail, or that count for one thread alone: ours steps aside. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -10,11 +12,9 @@
 #include "hook/hook.h"
 
 enum { PAUSE_LIMIT = 50 * 1000 * 1000, RETRY_LIMIT = 10 * 1000 * 1000 }; /* ns */
+enum { CAPABILITY_VERSION_1 = 0x19980330 }; /* capset(2): one data element, later versions have two */
 
-int unshare(int flags);
-int setns(int fd, int type);
 int capset(void *header, const void *data);
-int prctl(int option, ...);
 
 /* Runs one of the two again without our thread. The kernel drops a thread that was joined a moment late: EINVAL is
  * tried again for a while. */
@@ -27,7 +27,7 @@ static long again_alone(long number, long first, long second)
     int64_t deadline = call_monotonic() + RETRY_LIMIT;
     long    result;
     while ((result = syscall(number, first, second)) < 0 && errno == EINVAL && call_monotonic() < deadline) {
-        struct timespec moment = {.tv_nsec = 100 * 1000};
+        struct timespec moment = {.tv_nsec = 100000};
         (void)syscall(SYS_nanosleep, &moment, NULL);
     }
     int saved = errno;
@@ -38,42 +38,61 @@ static long again_alone(long number, long first, long second)
 
 int unshare(int flags)
 {
+    int  before = errno;
     long result = syscall(SYS_unshare, flags);
-    return (int)(result < 0 && errno == EINVAL ? again_alone(SYS_unshare, flags, 0) : result);
+    if (result < 0 && errno == EINVAL)
+        result = again_alone(SYS_unshare, flags, 0);
+    if (result == 0)
+        errno = before;
+    return (int)result;
 }
 
 int setns(int fd, int type)
 {
+    int  before = errno;
     long result = syscall(SYS_setns, fd, type);
-    return (int)(result < 0 && errno == EINVAL ? again_alone(SYS_setns, fd, type) : result);
+    if (result < 0 && errno == EINVAL)
+        result = again_alone(SYS_setns, fd, type);
+    if (result == 0)
+        errno = before;
+    return (int)result;
 }
 
-/* Capabilities are a thread's: with other ones in ours, libc's next setuid over all threads would abort. */
-static long call_alone(long number, const long arguments[static 5])
+/* Capabilities are a thread's own: with other ones in ours, libc's next setuid over all threads would abort. So ours
+ * makes the same call. */
+static void mirror(const struct link_call *call)
 {
-    bool paused = hook_owns() && hold_pause(PAUSE_LIMIT);
-    long result = syscall(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4]);
-    int  saved = errno;
-    if (paused)
-        hold_resume();
+    int saved = errno;
+    if (hook_owns())
+        hold_mirror(call);
     errno = saved;
-    return result;
 }
 
 int capset(void *header, const void *data)
 {
-    return (int)call_alone(SYS_capset, (long[]){(long)header, (long)data, 0, 0, 0});
+    struct link_call call = {.number = SYS_capset, .has_data = true};
+    long             result = syscall(SYS_capset, header, data);
+    if (result == 0 && data) {
+        uint32_t version = 0;
+        memcpy(&version, header, sizeof version);
+        memcpy(call.header, &version, sizeof version); /* the pid behind it stays 0: the calling thread */
+        memcpy(call.data, data, version == CAPABILITY_VERSION_1 ? sizeof call.data / 2 : sizeof call.data);
+        mirror(&call);
+    }
+    return (int)result;
 }
 
 int prctl(int option, ...)
 {
-    long    arguments[5] = {option};
-    va_list rest;
+    struct link_call call = {.number = SYS_prctl, .arguments = {option}};
+    va_list          rest;
     va_start(rest, option);
     for (int i = 1; i < 5; i++)
-        arguments[i] = va_arg(rest, long);
+        call.arguments[i] = va_arg(rest, long);
     va_end(rest);
-    if (option == PR_SET_KEEPCAPS || option == PR_SET_SECUREBITS)
-        return (int)call_alone(SYS_prctl, arguments);
-    return (int)syscall(SYS_prctl, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4]);
+    const long *a = call.arguments;
+    long        result = syscall(SYS_prctl, a[0], a[1], a[2], a[3], a[4]);
+    if (result >= 0 && (option == PR_SET_KEEPCAPS || option == PR_SET_SECUREBITS))
+        mirror(&call);
+    return (int)result;
 }

@@ -27,7 +27,6 @@ int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(v
 
 /* Only glibc calls the last handler with the exit status; absent on musl. */
 extern const char *gnu_get_libc_version(void) __attribute__((weak));
-extern char      **environ;
 
 struct hook         hook;
 static struct lead  lead;
@@ -110,16 +109,27 @@ static void last_handler(void *argument, int status)
         ((exit_function *)program_rtld_fini)(argument, status); // NOLINT(clang-diagnostic-cast-function-type)
 }
 
+/* On the stack, whose pages are there already: a passenger touches none of ours. */
+static bool decide(void)
+{
+    struct lead decided; /* not zeroed: it is two pages */
+    decided.role = ROLE_NONE;
+    if (gnu_get_libc_version)
+        lead_decide(&decided);
+    if (decided.role == ROLE_LEADER)
+        lead = decided;
+    return decided.role == ROLE_LEADER;
+}
+
 int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(void), void (*fini)(void),
                       void (*rtld_fini)(void), void *stack_end)
 {
     int             saved = errno; /* main finds 0 */
     start_function *next = (start_function *)next_symbol("__libc_start_main");
     ends_resolve();
-    if (gnu_get_libc_version)
-        lead_decide(&lead);
+    bool leads = decide();
     errno = saved;
-    if (lead.role != ROLE_LEADER)
+    if (!leads)
         return next(main, argc, argv, init, fini, rtld_fini, stack_end);
     program_main = main;
     program_rtld_fini = rtld_fini;

@@ -2,8 +2,7 @@
 #include "hook/hook.h"
 
 #include <string.h>
-
-extern char **environ;
+#include <unistd.h>
 
 struct word word_in(char *buffer, size_t size)
 {

@@ -16,7 +16,22 @@ enum { ENGINE_VERSION = 1 };
 /* Blocked in the thread, read by it from a signalfd; ignored by default should it ever go astray. */
 #define ENGINE_WAKE_SIGNAL SIGURG
 
-enum link_request { LINK_NONE, LINK_PAUSE, LINK_END };
+enum link_request {
+    LINK_NONE,
+    LINK_PREPARING, /* a program's thread writes `call` */
+    LINK_CALL,      /* the thread makes it and puts LINK_NONE */
+    LINK_PAUSE,
+    LINK_END,
+};
+
+/* A system call that counts for the calling thread alone. */
+struct link_call {
+    long          number;
+    long          arguments[5];
+    unsigned char header[8]; /* capset's, in place of arguments 0 and 1 when has_data */
+    unsigned char data[24];
+    bool          has_data;
+};
 
 enum link_state {
     LINK_OFF,      /* no thread was ever made, or it could not be */
@@ -28,7 +43,9 @@ enum link_state {
 
 struct link {
     /* program to thread; written before the wake-up */
-    _Atomic uint32_t request;      /* enum link_request */
+    _Atomic uint32_t request;      /* enum link_request; a futex word for LINK_CALL */
+    _Atomic uint32_t wakes;        /* wake-up signals sent; counted after each */
+    struct link_call call;
     _Atomic uint32_t hurry;        /* not 0: a signal wants the hold to end now */
     _Atomic int32_t  wait_status;  /* as from wait(2), valid with LINK_END; -1: unknown */
     _Atomic int32_t  main_process; /* what process_pid says; set by engine.start, `pillion run` sets it later */

@@ -73,7 +73,6 @@ static void deliver(struct run *run)
     int64_t          began = atomic_load(&run->link->hold_began);
     int64_t          whole = began + run->config.exit_timeout - LOCAL_RESERVE;
     int64_t          unanswered = began + UNANSWERED_LIMIT - LOCAL_RESERVE;
-    struct pollfd    wake = {.fd = run->wake, .events = POLLIN};
     d->next_try = run->config.crowd > CROWD_FINISH ? began + delivery_random_part(whole - began) : 0;
     while (!ended(d) && !atomic_load(&run->link->hurry)) {
         int64_t now = clock_monotonic();
@@ -88,7 +87,7 @@ static void deliver(struct run *run)
         due = delivery_due(d);
         now = clock_monotonic();
         int64_t until = due < limit ? due : limit;
-        delivery_poll(d, &wake, 1, until - now < SLICE ? until - now : SLICE);
+        delivery_poll(d, NULL, 0, until - now < SLICE ? until - now : SLICE);
     }
 }
 

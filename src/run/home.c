@@ -121,17 +121,23 @@ static int try_place(int place, const char *(*lookup)(const char *name), bool cr
 
 static int open_runs(bool create, struct home *ret)
 {
-    int error = 0;
     if (create && mkdirat(ret->dir, "runs", 0700) < 0 && errno != EEXIST)
         return -errno;
     ret->runs = openat(ret->dir, "runs", DIRECTORY);
     if (ret->runs < 0)
-        error = -errno;
-    else if (!is_ours(ret->runs))
-        error = -EPERM;
-    else if (create && faccessat(ret->runs, ".", W_OK, 0) < 0)
-        error = -errno;
-    return error;
+        return -errno;
+    if (!is_ours(ret->runs))
+        return -EPERM;
+    return create && faccessat(ret->runs, ".", W_OK, 0) < 0 ? -errno : 0;
+}
+
+/* A slash at the end would follow a link. */
+static struct text without_slashes(const char *path)
+{
+    struct text t = text_of(path);
+    while (text_len(t) > 1 && t.end[-1] == '/')
+        t.end--;
+    return t;
 }
 
 int home_open(const char *(*lookup)(const char *name), bool create, struct home *ret)
@@ -143,8 +149,8 @@ int home_open(const char *(*lookup)(const char *name), bool create, struct home 
         int error = -ENAMETOOLONG;
         if (place >= 0)
             error = try_place(place, lookup, create, ret);
-        else if (text_copy(text_of(named), ret->path, sizeof ret->path))
-            error = try_named(named, create, ret);
+        else if (text_copy(without_slashes(named), ret->path, sizeof ret->path))
+            error = try_named(ret->path, create, ret);
         if (error == 0)
             error = open_runs(create, ret);
         if (error == 0)

@@ -4,42 +4,91 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "base/text.h"
-
 const char *job_program(const char *executable)
 {
     const char *slash = strrchr(executable, '/');
     return slash ? slash + 1 : executable;
 }
 
-static bool is_interpreter(const char *program)
+/* What stands behind an interpreter's options. Code, and what a script on the standard input is given, is nobody's
+ * business: when in doubt the job is called like the interpreter. */
+struct interpreter {
+    const char *name;
+    const char *code;  /* letters: code follows, or no script at all */
+    const char *value; /* letters: a value follows, attached or as the next argument */
+    char        module;
+};
+
+static const struct interpreter *find_interpreter(const char *program)
 {
-    static const char *const names[] = {"python", "perl", "ruby", "node", "nodejs", "bash",    "dash", "sh",
-                                        "zsh",    "ksh",  "php",  "lua",  "Rscript", "julia", "busybox"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        size_t len = strlen(names[i]);
-        if (strncmp(program, names[i], len) == 0 && strspn(program + len, "0123456789.") == strlen(program + len))
-            return true;
+    static const struct interpreter interpreters[] = {
+        {"python", "c", "WX", 'm'}, {"perl", "eE", "IMm", 0},   {"ruby", "e", "ICr", 0},  {"node", "ep", "r", 0},
+        {"nodejs", "ep", "r", 0},   {"bash", "cs", "oO", 0},    {"dash", "cs", "o", 0},   {"sh", "cs", "oO", 0},
+        {"zsh", "cs", "o", 0},      {"ksh", "cs", "o", 0},      {"php", "rRBE", "dc", 0}, {"lua", "e", "l", 0},
+        {"Rscript", "e", "", 0},    {"julia", "eE", "JLpt", 0}, {"busybox", "", "", 0}};
+    for (size_t i = 0; i < sizeof interpreters / sizeof *interpreters; i++) {
+        size_t len = strlen(interpreters[i].name);
+        if (strncmp(program, interpreters[i].name, len) == 0 &&
+            strspn(program + len, "0123456789.") == strlen(program + len))
+            return &interpreters[i];
     }
+    return NULL;
+}
+
+static bool is_long_with_code(const char *option)
+{
+    static const char *const names[] = {"--eval", "--print", "--run", "--process-", "--command"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(option, names[i], strlen(names[i])) == 0)
+            return true;
     return false;
 }
 
-/* The first argument that is no option. Behind -c and -e stands code, behind -m a module. */
+enum option { OPTION_PLAIN, OPTION_TAKES_NEXT, OPTION_CODE, OPTION_MODULE };
+
+/* `ret` is where the module's name would begin in the same argument. */
+static enum option judge(const struct interpreter *by, const char *argument, const char **ret)
+{
+    if (argument[1] == '-')
+        return is_long_with_code(argument) ? OPTION_CODE : OPTION_PLAIN;
+    if (argument[1] == '\0')
+        return OPTION_CODE;
+    for (const char *letter = argument + 1; *letter; letter++) {
+        *ret = letter + 1;
+        if (*letter == by->module)
+            return OPTION_MODULE;
+        if (strchr(by->code, *letter))
+            return OPTION_CODE;
+        if (strchr(by->value, *letter))
+            return letter[1] ? OPTION_PLAIN : OPTION_TAKES_NEXT;
+    }
+    return OPTION_PLAIN;
+}
+
+/* The first argument that is no option, or the module. */
 const char *job_name(const char *executable, const char *const *arguments)
 {
-    const char *program = job_program(executable);
-    if (!is_interpreter(program) || !arguments || !arguments[0])
+    const char               *program = job_program(executable);
+    const struct interpreter *by = find_interpreter(program);
+    const char               *module = NULL;
+    if (!by || !arguments || !arguments[0])
         return program;
     for (size_t i = 1; arguments[i]; i++) {
         const char *argument = arguments[i];
-        if (strcmp(argument, "-m") == 0 && arguments[i + 1])
-            return arguments[i + 1];
-        if (strcmp(argument, "-c") == 0 || strcmp(argument, "-e") == 0 || strcmp(argument, "-") == 0)
-            return program;
-        if (argument[0] == '-' && (strchr(argument, 'c') || strchr(argument, 'e')) && argument[1] != '-')
-            return program;
         if (argument[0] != '-')
             return *job_program(argument) ? job_program(argument) : program;
+        switch (judge(by, argument, &module)) {
+        case OPTION_CODE:
+            return program;
+        case OPTION_MODULE:
+            return *module ? module : arguments[i + 1] ? arguments[i + 1] : program;
+        case OPTION_TAKES_NEXT:
+            if (!arguments[++i])
+                return program;
+            break;
+        case OPTION_PLAIN:
+            break;
+        }
     }
     return program;
 }

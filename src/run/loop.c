@@ -2,11 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,7 +18,7 @@
 #include "run/run.h"
 
 #define HOUR (3600 * CLOCK_SECOND)
-#define UNWAKEABLE (50 * CLOCK_MILLISECOND) /* without a signalfd the link is looked at this often */
+#define UNWAKEABLE (50 * CLOCK_MILLISECOND) /* without a signalfd to wait on */
 
 void loop_open(struct run *run)
 {
@@ -113,11 +115,38 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static void drain(int wake)
+/* A call that the program's thread made for itself, made for this one too. */
+static void mirror_call(struct link *link)
 {
-    struct signalfd_siginfo signals[4];
-    while (wake >= 0 && read(wake, signals, sizeof signals) > 0)
-        ;
+    struct link_call *call = &link->call;
+    const long       *a = call->arguments;
+    if (call->has_data)
+        (void)syscall(call->number, call->header, call->data);
+    else
+        (void)syscall(call->number, a[0], a[1], a[2], a[3], a[4]);
+    uint32_t asked = LINK_CALL;
+    if (atomic_compare_exchange_strong(&link->request, &asked, LINK_NONE))
+        (void)syscall(SYS_futex, &link->request, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+}
+
+/* The signalfd is read only when a wake-up was sent, and for that one alone (the kernel hands out a thread's own signals
+ * first): a SIGURG that was sent to the process, and that the program blocks to have it by sigwait, is not ours to
+ * take. While such a one is pending, the link is looked at by the clock. */
+static void wait_for_something(struct run *run, int64_t due, bool *deaf)
+{
+    struct pollfd           wake = {.fd = *deaf ? -1 : run->wake, .events = POLLIN};
+    struct signalfd_siginfo taken;
+    int64_t                 wait = due - clock_monotonic();
+    delivery_poll(&run->delivery, &wake, 1, wake.fd < 0 ? earlier(wait, UNWAKEABLE) : wait);
+    uint32_t wakes = atomic_load(&run->link->wakes);
+    uint32_t request = atomic_load(&run->link->request);
+    *deaf = !*deaf && (wake.revents & POLLIN) && wakes == run->wakes && request == LINK_NONE;
+    if (wakes != run->wakes && run->wake >= 0) {
+        (void)read(run->wake, &taken, sizeof taken);
+        run->wakes = wakes;
+    }
+    if (request == LINK_CALL)
+        mirror_call(run->link);
 }
 
 /* Main's thread has gone by a raw exit, and all others too: only we keep the process. The kernel takes the status of
@@ -149,9 +178,9 @@ static bool alone_in_dead_process(struct run *run)
 
 void loop_run(struct run *run)
 {
-    struct pollfd wake = {.fd = run->wake, .events = POLLIN};
-    int64_t       tick = next_tick(run, clock_monotonic());
-    while (atomic_load(&run->link->request) == LINK_NONE) {
+    int64_t tick = next_tick(run, clock_monotonic());
+    bool    deaf = false;
+    while (atomic_load(&run->link->request) < LINK_PAUSE) {
         int64_t now = clock_monotonic();
         if (now >= tick) {
             if (!run->made && now >= making_due(run))
@@ -171,8 +200,6 @@ void loop_run(struct run *run)
         }
         int64_t due = earlier(tick, run->next_upkeep);
         due = earlier(due, run->made ? delivery_due(&run->delivery) : making_due(run));
-        int64_t wait = due - clock_monotonic();
-        delivery_poll(&run->delivery, &wake, 1, run->wake < 0 ? earlier(wait, UNWAKEABLE) : wait);
-        drain(run->wake);
+        wait_for_something(run, due, &deaf);
     }
 }

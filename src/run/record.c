@@ -171,10 +171,12 @@ void record_state(struct rundir *run, const char *state, const char *result)
     struct bytes line;
     open_line(&line);
     text(&line, "state", state);
-    if (result) {
-        json_key(&line, "result");
-        bytes_text(&line, result);
-    }
+    close_line(&line, run);
+    if (!result)
+        return;
+    open_line(&line); /* its own: one that cannot be read back must not take the state with it */
+    json_key(&line, "result");
+    bytes_text(&line, result);
     close_line(&line, run);
 }
 

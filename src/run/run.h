@@ -31,6 +31,7 @@ struct run {
     uint64_t            rows;
     struct delivery     delivery;
     int                 wake;   /* signalfd */
+    uint32_t            wakes;  /* of the link's, those taken off it */
     int                 output; /* PILLION_OUTPUT, -1 */
     bool                own_table; /* our descriptors are not the program's */
     int64_t             load;      /* ns CLOCK_MONOTONIC, of engine.start */

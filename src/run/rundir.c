@@ -36,24 +36,33 @@ void rundir_close(struct rundir *run)
     bytes_done(&run->memory_rows);
 }
 
+/* Where the last line that has its \n ends, looking back from `size`; -errno. */
+static off_t end_of_whole_lines(int fd, off_t size)
+{
+    char block[4096];
+    for (off_t end = size; end > 0;) {
+        off_t   start = end > (off_t)sizeof block ? end - (off_t)sizeof block : 0;
+        ssize_t n = pread(fd, block, (size_t)(end - start), start);
+        if (n < end - start)
+            return n < 0 ? -errno : -EIO;
+        const char *newline = memrchr(block, '\n', (size_t)n);
+        if (newline)
+            return start + (newline - block) + 1;
+        end = start;
+    }
+    return 0;
+}
+
 /* A torn last line, from a writer that was killed, is no line: the next one must not stick to it. */
 static int cut_torn_line(int fd)
 {
     struct stat info;
     if (fstat(fd, &info) < 0)
         return -errno;
-    for (off_t end = info.st_size; end > 0;) {
-        char    block[4096];
-        off_t   start = end > (off_t)sizeof block ? end - (off_t)sizeof block : 0;
-        ssize_t n = pread(fd, block, (size_t)(end - start), start);
-        if (n < end - start)
-            return n < 0 ? -errno : -EIO;
-        for (ssize_t i = n; i > 0; i--)
-            if (block[i - 1] == '\n')
-                return start + i == info.st_size || ftruncate(fd, start + i) == 0 ? 0 : -errno;
-        end = start;
-    }
-    return info.st_size == 0 || ftruncate(fd, 0) == 0 ? 0 : -errno;
+    off_t end = end_of_whole_lines(fd, info.st_size);
+    if (end < 0)
+        return (int)end;
+    return end == info.st_size || ftruncate(fd, end) == 0 ? 0 : -errno;
 }
 
 static int open_file(int dir, const char *name, bool create, int *ret)

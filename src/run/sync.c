@@ -144,6 +144,13 @@ static const char *reason_of(int error, const struct delivery *d)
     }
 }
 
+/* A finish that nobody answered, of this sync or of any attempt before it. */
+static bool may_have_arrived(const cJSON *state, const struct delivery *d)
+{
+    return d->attempts.unanswered || (d->phase == DELIVERY_FINISH && d->call) || is(state, "state", "finishing") ||
+           cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(state, "unanswered"));
+}
+
 static bool work_on(struct errand *e, const char *id)
 {
     struct delivery d;
@@ -164,7 +171,7 @@ static bool work_on(struct errand *e, const char *id)
     if (error == 0 && !done)
         error = deliver(e, &d);
     if (error < 0)
-        record_undelivered(&e->run, reason_of(error, &d), d.attempts.unanswered || (d.phase == DELIVERY_FINISH && d.call));
+        record_undelivered(&e->run, reason_of(error, &d), may_have_arrived(e->state, &d));
     e->sync->report(e->sync->context, id, error == 0 ? "delivered" : "failed", error == 0 ? "" : reason_of(error, &d));
     delivery_done(&d);
     log_attach(&e->log, -1);
@@ -226,10 +233,10 @@ int sync_all(const struct engine_sync *sync)
     log_init(&e.log, LOG_WARN);
     config_read(&e.config, NULL, &e.log);
     int error = home_open(lookup, false, &e.home);
-    if (error == -ENOENT && !sync->runs)
-        return 0;
-    if (error < 0)
-        return error;
+    if (error < 0) {
+        log_done(&e.log);
+        return error == -ENOENT && !sync->runs ? 0 : error;
+    }
     char **all = sync->runs ? NULL : list_runs(&e.home);
     for (const char *const *id = sync->runs ? sync->runs : (const char *const *)all; id && *id; id++)
         left += !look_at(&e, *id);

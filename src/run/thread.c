@@ -178,7 +178,7 @@ bool thread_join(struct link *link, int64_t limit)
     if (!pthread_tryjoin_np || atomic_load(&link->tid) == 0)
         return true;
     while ((error = pthread_tryjoin_np(thread, NULL)) == EBUSY && clock_monotonic() < deadline) {
-        struct timespec moment = {.tv_nsec = 20 * 1000};
+        struct timespec moment = {.tv_nsec = 20000};
         (void)nanosleep(&moment, NULL);
     }
     if (error == 0)

@@ -85,12 +85,12 @@ static inline int folder_open(const struct folder *folder)
 }
 
 /* A child must not return into cmocka: it says what was wrong and ends. */
-#define CHILD_EXPECTS(what)                                                                                            \
-    do {                                                                                                               \
-        if (!(what)) {                                                                                                 \
-            (void)fprintf(stderr, "%s:%d: in the child: %s\n", __FILE__, __LINE__, #what);                             \
-            _exit(1);                                                                                                  \
-        }                                                                                                              \
+#define CHILD_EXPECTS(what)                                                                \
+    do {                                                                                   \
+        if (!(what)) {                                                                     \
+            (void)fprintf(stderr, "%s:%d: in the child: %s\n", __FILE__, __LINE__, #what); \
+            _exit(1);                                                                      \
+        }                                                                                  \
     } while (0)
 
 /* Runs it in a child; true when that ended with _exit(0) or by returning. */

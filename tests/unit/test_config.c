@@ -91,8 +91,8 @@ static void an_empty_environment_gives_the_defaults(void **state)
 static void empty_values_count_as_unset(void **state)
 {
     (void)state;
-    static const char *const names[] = {"PILLION_INTERVAL", "PILLION_KEEP",   "PILLION_SHARE", "PILLION_LOG",
-                                        "SENTINEL_API_URL", "PILLION_OUTPUT", "TRACKER_TAGS",  "PILLION_RANKS",
+    static const char *const names[] = {"PILLION_INTERVAL",   "PILLION_KEEP",    "PILLION_SHARE", "PILLION_LOG",
+                                        "SENTINEL_API_URL",   "PILLION_OUTPUT",  "TRACKER_TAGS",  "PILLION_RANKS",
                                         "SENTINEL_API_TOKEN", "TRACKER_JOB_NAME"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         assert_int_equal(setenv(names[i], "", 1), 0);
@@ -126,11 +126,11 @@ static void seconds_have_bounds_decimals_and_a_default(void **state)
          86400 * CLOCK_SECOND, 60 * CLOCK_SECOND},
         {"PILLION_EXIT_TIMEOUT", &config.exit_timeout, "0", "3600", "-1", "3601", "5", 0, 3600 * CLOCK_SECOND,
          5 * CLOCK_SECOND},
-        {"PILLION_MIN_SECONDS", &config.min_life, "0", "31536000", "-0.1", "31536001", "0", 0,
-         31536000 * CLOCK_SECOND, 0},
+        {"PILLION_MIN_SECONDS", &config.min_life, "0", "31536000", "-0.1", "31536001", "0", 0, 31536000 * CLOCK_SECOND,
+         0},
     };
-    static const char *const nonsense[] = {"abc", "1s", "1,5", "-1", "+1", "1 ", "0x10", ".", "inf", "nan", "1.2.3",
-                                           "99999999999999999999"};
+    static const char *const nonsense[] = {"abc",  "1s", "1,5", "-1",  "+1",    "1 ",
+                                           "0x10", ".",  "inf", "nan", "1.2.3", "99999999999999999999"};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         const struct seconds *s = &table[i];
         read_with(s->name, s->least);
@@ -193,8 +193,8 @@ static void a_token_file_may_have_any_line_end_or_none(void **state)
     (void)state;
     static const struct {
         const char *text, *token;
-    } files[] = {{"abc", "abc"}, {"abc\n", "abc"}, {"abc\r\n", "abc"}, {"abc\r\nmore\r\n", "abc"}, {"\nabc\n", ""},
-                 {"\n", ""},     {"\r\n", ""},     {"", ""}};
+    } files[] = {{"abc", "abc"},  {"abc\n", "abc"}, {"abc\r\n", "abc"}, {"abc\r\nmore\r\n", "abc"},
+                 {"\nabc\n", ""}, {"\n", ""},       {"\r\n", ""},       {"", ""}};
     struct folder folder;
     char          path[FOLDER_PATH];
     assert_true(folder_make(&folder));
@@ -228,7 +228,12 @@ static void a_token_file_that_cannot_be_read_is_named(void **state)
 static void a_token_with_spaces_or_controls_is_refused_and_never_shown(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"se cret", "secret\n", "secret\r\nX-Header: 1", "s\xc3\xa9" "cret", "\tsecret",
+    static const char *const bad[] = {"se cret",
+                                      "secret\n",
+                                      "secret\r\nX-Header: 1",
+                                      "s\xc3\xa9"
+                                      "cret",
+                                      "\tsecret",
                                       "secret\x7f"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         read_with("SENTINEL_API_TOKEN", bad[i]);
@@ -296,9 +301,15 @@ static void a_url_is_kept_with_its_path_and_without_trailing_slashes(void **stat
 static void an_unusable_url_takes_the_token_away(void **state)
 {
     (void)state;
-    static const char *const urls[] = {"http://api.example", "http://127.0.0.1.example", "http://localhost.example",
-                                       "ftp://host",         "host.example",             "https://",
-                                       "https://a b",        "https://host/?x=1",        "file:///etc/passwd"};
+    static const char *const urls[] = {"http://api.example",
+                                       "http://127.0.0.1.example",
+                                       "http://localhost.example",
+                                       "ftp://host",
+                                       "host.example",
+                                       "https://",
+                                       "https://a b",
+                                       "https://host/?x=1",
+                                       "file:///etc/passwd"};
     assert_int_equal(setenv("SENTINEL_API_TOKEN", "token", 1), 0);
     for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
         read_with("SENTINEL_API_URL", urls[i]);
@@ -328,8 +339,19 @@ static void kept_runs_come_with_a_size(void **state)
                 {"5,1.5G", 5, UINT64_C(3) << 29},
                 {"5,2t", 5, UINT64_C(2) << 40},
                 {"1000000,0", 1000000, 0}};
-    static const char *const bad[] = {"x", "-1", "5,", ",1G", "5,G", "5,1X", "5,1GB", "5;1G", "5,1G,2", "1.5", "5,-1G",
-                                      "5,9999999999T", "99999999999999999999"};
+    static const char *const bad[] = {"x",
+                                      "-1",
+                                      "5,",
+                                      ",1G",
+                                      "5,G",
+                                      "5,1X",
+                                      "5,1GB",
+                                      "5;1G",
+                                      "5,1G,2",
+                                      "1.5",
+                                      "5,-1G",
+                                      "5,9999999999T",
+                                      "99999999999999999999"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         read_with("PILLION_KEEP", good[i].given);
         assert_int_equal(config.keep_runs, good[i].runs);
@@ -350,9 +372,14 @@ static void what_is_shared_is_named_word_by_word(void **state)
     static const struct {
         const char *given;
         unsigned    share;
-    } words[] = {{"hostname", SHARE_HOSTNAME},  {"ip", SHARE_IP},           {"host_id", SHARE_HOST_ID},
-                 {"account", SHARE_ACCOUNT},    {"command", SHARE_COMMAND}, {"all", SHARE_ALL},
-                 {"ip,command", SHARE_IP | SHARE_COMMAND}, {"ip,,ip,", SHARE_IP}};
+    } words[] = {{"hostname", SHARE_HOSTNAME},
+                 {"ip", SHARE_IP},
+                 {"host_id", SHARE_HOST_ID},
+                 {"account", SHARE_ACCOUNT},
+                 {"command", SHARE_COMMAND},
+                 {"all", SHARE_ALL},
+                 {"ip,command", SHARE_IP | SHARE_COMMAND},
+                 {"ip,,ip,", SHARE_IP}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         read_with("PILLION_SHARE", words[i].given);
         assert_int_equal(config.share, words[i].share);
@@ -415,17 +442,17 @@ static void there_is_room_for_64_tags_and_16_kib_of_them(void **state)
 static void metadata_is_taken_by_the_names_of_the_other_clients(void **state)
 {
     (void)state;
-    static const char *const names[] = {"TRACKER_JOB_NAME",     "TRACKER_PROJECT_NAME", "TRACKER_STAGE_NAME",
-                                        "TRACKER_TASK_NAME",    "TRACKER_TEAM",         "TRACKER_ENV",
-                                        "TRACKER_LANGUAGE",     "TRACKER_ORCHESTRATOR", "TRACKER_EXECUTOR",
+    static const char *const names[] = {"TRACKER_JOB_NAME",        "TRACKER_PROJECT_NAME",   "TRACKER_STAGE_NAME",
+                                        "TRACKER_TASK_NAME",       "TRACKER_TEAM",           "TRACKER_ENV",
+                                        "TRACKER_LANGUAGE",        "TRACKER_ORCHESTRATOR",   "TRACKER_EXECUTOR",
                                         "TRACKER_EXTERNAL_RUN_ID", "TRACKER_CONTAINER_IMAGE"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         assert_int_equal(setenv(names[i], names[i] + 8, 1), 0);
     read_config();
     const struct sentinel_run *m = &config.metadata;
-    const char *const          fields[] = {m->job_name, m->project_name, m->stage_name,      m->task_name,
-                                           m->team,     m->env,          m->language,        m->orchestrator,
-                                           m->executor, m->external_run_id, m->container_image};
+    const char *const          fields[] = {
+                 m->job_name, m->project_name, m->stage_name, m->task_name,       m->team,           m->env,
+                 m->language, m->orchestrator, m->executor,   m->external_run_id, m->container_image};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         assert_string_equal(fields[i], names[i] + 8);
     assert_silent();
@@ -521,7 +548,8 @@ static void a_crowd_is_the_larger_of_step_and_array(void **state)
     static const struct {
         const char *nodes, *tasks;
         uint64_t    crowd;
-    } crowds[] = {{"", "", 0}, {"16", "", 16}, {"", "500", 500}, {"4", "3", 4}, {"x", "-1", 0}, {"99999999999", "", 1000000}};
+    } crowds[] = {{"", "", 0},   {"16", "", 16}, {"", "500", 500},
+                  {"4", "3", 4}, {"x", "-1", 0}, {"99999999999", "", 1000000}};
     for (size_t i = 0; i < sizeof crowds / sizeof *crowds; i++) {
         assert_int_equal(setenv("SLURM_STEP_NUM_NODES", crowds[i].nodes, 1), 0);
         read_with("SLURM_ARRAY_TASK_COUNT", crowds[i].tasks);

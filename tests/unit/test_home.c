@@ -89,6 +89,8 @@ static void the_named_folder_goes_first_and_is_made_with_its_parents(void **stat
     assert_int_equal(mode_of("a/b/c"), 0700);
     assert_int_equal(mode_of("a/b/c/runs"), 0700);
     open_and_expect("a/b/c");
+    strcat(path, "/");
+    open_and_expect("a/b/c");
     assert_false(folder_has(&folder, "pillion"));
 }
 
@@ -142,6 +144,9 @@ static void a_link_is_refused_wherever_it_stands(void **state)
     assert_int_equal(symlink(target, folder_path(&folder, "link", path)), 0);
     named = path;
     refuse_named(-EPERM);
+    strcat(path, "//");
+    refuse_named(-EPERM);
+    assert_false(folder_has(&folder, "real/runs"));
 
     char inside[FOLDER_PATH];
     char runs[FOLDER_PATH];

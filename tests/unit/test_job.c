@@ -9,10 +9,10 @@
 
 #include "run/job.h"
 
-#define ASSERT_JOB(expected, executable, ...)                                                                          \
-    do {                                                                                                               \
-        const char *const arguments[] = {__VA_ARGS__, NULL};                                                           \
-        assert_string_equal(job_name(executable, arguments), expected);                                                \
+#define ASSERT_JOB(expected, executable, ...)                           \
+    do {                                                                \
+        const char *const arguments[] = {__VA_ARGS__, NULL};            \
+        assert_string_equal(job_name(executable, arguments), expected); \
     } while (0)
 
 static void a_program_is_called_by_its_base_name(void **state)
@@ -65,6 +65,31 @@ static void code_on_the_command_line_stays_there(void **state)
     ASSERT_JOB("python3", "/usr/bin/python3", "python3");
 }
 
+static void code_is_known_by_the_interpreters_own_options(void **state)
+{
+    (void)state;
+    ASSERT_JOB("run.sh", "/bin/sh", "sh", "-e", "./run.sh");
+    ASSERT_JOB("run.sh", "/bin/bash", "bash", "-eux", "/opt/run.sh");
+    ASSERT_JOB("run.sh", "/bin/bash", "bash", "-o", "pipefail", "run.sh");
+    ASSERT_JOB("bash", "/bin/bash", "bash", "-o", "pipefail", "-c", "echo password");
+    ASSERT_JOB("bash", "/bin/bash", "bash", "-s", "--", "--token", "password");
+    ASSERT_JOB("train.py", "/usr/bin/python3", "python3", "-W", "ignore", "-X", "dev", "train.py");
+    ASSERT_JOB("train.py", "/usr/bin/python3", "python3", "-Wignore::cached", "-E", "train.py");
+    ASSERT_JOB("pytest", "/usr/bin/python3", "python3", "-Bmpytest");
+    ASSERT_JOB("pytest", "/usr/bin/python3", "python3", "-Im", "pytest");
+    ASSERT_JOB("perl", "/usr/bin/perl", "perl", "-E", "say 'password'");
+    ASSERT_JOB("perl", "/usr/bin/perl", "perl", "-lane", "print 'password'");
+    ASSERT_JOB("x.pl", "/usr/bin/perl", "perl", "-Mstrict", "-I", "lib", "-c", "x.pl");
+    ASSERT_JOB("php", "/usr/bin/php", "php", "-r", "password();");
+    ASSERT_JOB("index.php", "/usr/bin/php8.2", "php", "-d", "memory_limit=1G", "index.php");
+    ASSERT_JOB("node", "/usr/bin/node", "node", "-p", "password");
+    ASSERT_JOB("node", "/usr/bin/node", "node", "--eval", "password");
+    ASSERT_JOB("node", "/usr/bin/node", "node", "--print=password");
+    ASSERT_JOB("julia", "/usr/bin/julia", "julia", "-t", "4", "-E", "password");
+    ASSERT_JOB("lua5.4", "/usr/bin/lua5.4", "lua", "-e", "password");
+    ASSERT_JOB("bash", "/bin/bash", "bash", "-o");
+}
+
 static void odd_arguments_give_the_programs_name(void **state)
 {
     (void)state;
@@ -79,6 +104,7 @@ int main(void)
         cmocka_unit_test(a_script_is_called_by_its_own_name),
         cmocka_unit_test(a_module_is_called_by_its_name),
         cmocka_unit_test(code_on_the_command_line_stays_there),
+        cmocka_unit_test(code_is_known_by_the_interpreters_own_options),
         cmocka_unit_test(odd_arguments_give_the_programs_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,12 +31,12 @@ static int done(void **state)
 static void every_variable_of_the_contract_is_known(void **state)
 {
     (void)state;
-    const char *const environment[] = {
-        "PILLION_DISABLE=",  "PILLION_INTERVAL=1",     "PILLION_UPLOAD_INTERVAL=1", "PILLION_DIR=x",
-        "PILLION_KEEP=1",    "PILLION_OUTPUT=x",       "PILLION_EXIT_TIMEOUT=1",    "PILLION_INCLUDE=x",
-        "PILLION_EXCLUDE=x", "PILLION_MIN_SECONDS=1",  "PILLION_RANKS=node",        "PILLION_SIGNALS=on",
-        "PILLION_SHARE=ip",  "PILLION_CLOUD=auto",     "PILLION_S3_ENDPOINT=x",     "PILLION_LOG=x",
-        "PILLION_LOG_LEVEL=info", NULL};
+    const char *const environment[] = {"PILLION_DISABLE=",       "PILLION_INTERVAL=1",     "PILLION_UPLOAD_INTERVAL=1",
+                                       "PILLION_DIR=x",          "PILLION_KEEP=1",         "PILLION_OUTPUT=x",
+                                       "PILLION_EXIT_TIMEOUT=1", "PILLION_INCLUDE=x",      "PILLION_EXCLUDE=x",
+                                       "PILLION_MIN_SECONDS=1",  "PILLION_RANKS=node",     "PILLION_SIGNALS=on",
+                                       "PILLION_SHARE=ip",       "PILLION_CLOUD=auto",     "PILLION_S3_ENDPOINT=x",
+                                       "PILLION_LOG=x",          "PILLION_LOG_LEVEL=info", NULL};
     assert_string_equal(check(environment), "");
 }
 
@@ -45,14 +45,10 @@ static void the_nearest_name_is_offered(void **state)
     (void)state;
     static const struct {
         const char *wrong, *right;
-    } names[] = {{"PILLION_INTERVALL", "PILLION_INTERVAL"},
-                 {"PILLION_INTERVAL_S", "PILLION_INTERVAL"},
-                 {"PILLION_LOGLEVEL", "PILLION_LOG_LEVEL"},
-                 {"PILLION_DISABLED", "PILLION_DISABLE"},
-                 {"PILLION_SIGNAL", "PILLION_SIGNALS"},
-                 {"PILLION_EXITTIMEOUT", "PILLION_EXIT_TIMEOUT"},
-                 {"PILLION_S3_ENDPOIN", "PILLION_S3_ENDPOINT"},
-                 {"PILLION_interval", "PILLION_"}};
+    } names[] = {{"PILLION_INTERVALL", "PILLION_INTERVAL"},     {"PILLION_INTERVAL_S", "PILLION_INTERVAL"},
+                 {"PILLION_LOGLEVEL", "PILLION_LOG_LEVEL"},     {"PILLION_DISABLED", "PILLION_DISABLE"},
+                 {"PILLION_SIGNAL", "PILLION_SIGNALS"},         {"PILLION_EXITTIMEOUT", "PILLION_EXIT_TIMEOUT"},
+                 {"PILLION_S3_ENDPOIN", "PILLION_S3_ENDPOINT"}, {"PILLION_interval", "PILLION_"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char        entry[64] = "";
         char        offered[64] = "the nearest is ";
@@ -70,8 +66,9 @@ static void the_nearest_name_is_offered(void **state)
 static void other_names_are_nobodys_business(void **state)
 {
     (void)state;
-    const char *const environment[] = {"PATH=/bin", "PILLION=1",        "MY_PILLION_DIR=x", "pillion_dir=x", "=C:=x",
-                                       "",          "SENTINEL_FOO=bar", "PILLION_NOTHING",  NULL};
+    const char *const environment[] = {"PATH=/bin",        "PILLION=1",       "MY_PILLION_DIR=x",
+                                       "pillion_dir=x",    "=C:=x",           "",
+                                       "SENTINEL_FOO=bar", "PILLION_NOTHING", NULL};
     assert_string_equal(check(environment), "");
 }
 

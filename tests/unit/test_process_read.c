@@ -69,8 +69,8 @@ static void a_process_reads_itself(void **state)
 static void names_do_not_get_in_the_way(void **state)
 {
     (void)state;
-    static const char *const names[] = {"plain", "two words", "a) S 1 2 3 (b", "))))((((", ") R 1 1 1 1 1", "", " ",
-                                        "new\nline", "\xff\xfe", "%s%n"};
+    static const char *const names[] = {"plain", "two words", "a) S 1 2 3 (b", "))))((((", ") R 1 1 1 1 1",
+                                        "",      " ",         "new\nline",     "\xff\xfe", "%s%n"};
     struct process           self;
     struct process           child;
     assert_int_equal(process_read(0, &self), 0);

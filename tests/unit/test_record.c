@@ -118,9 +118,9 @@ static void a_begin_says_who_runs_where(void **state)
 static void odd_commands_are_still_one_line_of_json(void **state)
 {
     (void)state;
-    const char *const   arguments[] = {"a\nb",           "say \"hi\" \\",  "\xff\xfe invalid", "\xc3\xa9",
-                                       "\x01\x1f\x7f",   "",               "\xed\xa0\x80",     "\xf0\x9f\x9a\xb2",
-                                       "cut \xe2\x82",   "</script>",      NULL};
+    const char *const   arguments[] = {"a\nb", "say \"hi\" \\", "\xff\xfe invalid", "\xc3\xa9",     "\x01\x1f\x7f",
+                                       "",     "\xed\xa0\x80",  "\xf0\x9f\x9a\xb2", "cut \xe2\x82", "</script>",
+                                       NULL};
     struct record_begin begin = begin_with(arguments);
     begin.executable = "/tmp/new\nline \"quoted\" \xff";
     (void)snprintf(machine.host_name, sizeof machine.host_name, "h\"\n\xff");
@@ -222,8 +222,11 @@ static void a_registration_is_kept(void **state)
 
 static struct record_end end_with(int wait_status)
 {
-    return (struct record_end){
-        .finished_at = 1795344361000000000, .wait_status = wait_status, .rows = 61, .cost_cpu = 12345678, .state = "local"};
+    return (struct record_end){.finished_at = 1795344361000000000,
+                               .wait_status = wait_status,
+                               .rows = 61,
+                               .cost_cpu = 12345678,
+                               .state = "local"};
 }
 
 static void an_end_has_the_exit_code(void **state)

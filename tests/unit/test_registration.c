@@ -165,9 +165,12 @@ static void code_on_the_command_line_does_not_go_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(without_consent_nothing_personal_goes_out), TEST(facts_about_the_machine_go_out),
-        TEST(what_is_unknown_is_left_out),               TEST(each_word_shares_its_own_field),
-        TEST(the_users_names_stand),                     TEST(a_program_without_arguments_has_its_name),
+        TEST(without_consent_nothing_personal_goes_out),
+        TEST(facts_about_the_machine_go_out),
+        TEST(what_is_unknown_is_left_out),
+        TEST(each_word_shares_its_own_field),
+        TEST(the_users_names_stand),
+        TEST(a_program_without_arguments_has_its_name),
         TEST(code_on_the_command_line_does_not_go_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,8 +101,8 @@ static void odd_machine_names_stay_in_the_folder(void **state)
     (void)state;
     static const struct {
         const char *machine, *name;
-    } names[] = {{"a.b_c-D9", "a.b_c-D9"}, {"../../etc", "-.-..-etc"}, {"", "-"},      {".", "-"},
-                 {"..", "-."},             {"a/b\n c", "a-b--c"},      {"\xc3\xa9", "--"}, {"%s%n", "-s-n"}};
+    } names[] = {{"a.b_c-D9", "a.b_c-D9"}, {"../../etc", "-.-..-etc"}, {"", "-"},       {".", "-"}, {"..", "-."},
+                 {"a/b\n c", "a-b--c"},    {"\xc3\xa9", "--"},         {"%s%n", "-s-n"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char id[RUNDIR_ID_MAX];
         (void)snprintf(id, sizeof id, STARTED_TEXT "-%s-%d", names[i].name, 42 + (int)i);
@@ -179,8 +179,8 @@ static void a_torn_last_line_is_cut_before_the_next(void **state)
     /* How much of the text is whole lines, how much torn: around the block that is looked at. */
     static const struct {
         size_t whole, torn;
-    } cases[] = {{0, 0}, {0, 1}, {0, 5000}, {1, 0}, {1, 1}, {10, 4095}, {10, 4096}, {10, 4097}, {5000, 1}, {5000, 9000},
-                 {4096, 0}, {4096, 4096}};
+    } cases[] = {{0, 0},     {0, 1},     {0, 5000}, {1, 0},       {1, 1},    {10, 4095},
+                 {10, 4096}, {10, 4097}, {5000, 1}, {5000, 9000}, {4096, 0}, {4096, 4096}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         for (size_t f = 0; f < 2; f++) {
             char        name[FOLDER_PATH];
@@ -290,12 +290,23 @@ enum planted { PLANTED_LINK, PLANTED_DANGLING, PLANTED_HARD, PLANTED_FIFO, PLANT
 static void plant(enum planted kind, const char *path, const char *victim)
 {
     switch (kind) {
-    case PLANTED_LINK: assert_int_equal(symlink(victim, path), 0); break;
-    case PLANTED_DANGLING: assert_int_equal(symlink("/tmp/pillion-test-nowhere", path), 0); break;
-    case PLANTED_HARD: assert_int_equal(link(victim, path), 0); break;
-    case PLANTED_FIFO: assert_int_equal(mkfifo(path, 0600), 0); break;
-    case PLANTED_FOLDER: assert_int_equal(mkdir(path, 0700), 0); break;
-    case PLANTED_KINDS: break;
+    case PLANTED_LINK:
+        assert_int_equal(symlink(victim, path), 0);
+        break;
+    case PLANTED_DANGLING:
+        assert_int_equal(symlink("/tmp/pillion-test-nowhere", path), 0);
+        break;
+    case PLANTED_HARD:
+        assert_int_equal(link(victim, path), 0);
+        break;
+    case PLANTED_FIFO:
+        assert_int_equal(mkfifo(path, 0600), 0);
+        break;
+    case PLANTED_FOLDER:
+        assert_int_equal(mkdir(path, 0700), 0);
+        break;
+    case PLANTED_KINDS:
+        break;
     }
 }
 

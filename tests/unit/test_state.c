@@ -57,7 +57,8 @@ static int load_text(const char *text)
 static void the_last_value_of_a_key_stands(void **state)
 {
     (void)state;
-    assert_int_equal(load_text("{\"id\":\"x\",\"state\":\"running\",\"pid\":7}\n{\"state\":\"finished\",\"pid\":null}\n"), 0);
+    assert_int_equal(
+        load_text("{\"id\":\"x\",\"state\":\"running\",\"pid\":7}\n{\"state\":\"finished\",\"pid\":null}\n"), 0);
     assert_string_equal(state_text(loaded, "id"), "x");
     assert_string_equal(state_text(loaded, "state"), "finished");
     assert_true(state_number(loaded, "pid", -1) == -1);
@@ -106,7 +107,8 @@ static void a_torn_last_line_is_no_line(void **state)
 static void lines_that_are_no_objects_are_skipped(void **state)
 {
     (void)state;
-    assert_int_equal(load_text("garbage\n\n{\"a\":1}\n[1,2]\n\"text\"\n{\"a\":2,}\nnull\n{\"a\":3} x\n{'a':4}\n{\"b\":5}\n"), 0);
+    assert_int_equal(
+        load_text("garbage\n\n{\"a\":1}\n[1,2]\n\"text\"\n{\"a\":2,}\nnull\n{\"a\":3} x\n{'a':4}\n{\"b\":5}\n"), 0);
     assert_true(state_number(loaded, "a", 0) == 1);
     assert_true(state_number(loaded, "b", 0) == 5);
     static const char zeros[] = "{\"a\":1}\n\0\0\0\0\n{\"b\":\"x\0y\"}\n{\"c\":2}\n";

@@ -1,0 +1,326 @@
+/* What starting a program costs: with the hook, as passenger and as leader, against an empty preload and against none.
+ *
+ * Every figure is a ratio within one run: in each round all variants run once, in random order, and the median over
+ * the rounds of (variant / empty preload of the same round) is printed beside its budget. Never bare times: they say
+ * more about the machine than about pillion.
+ *
+ * Three processes do the measuring, as who starts a program decides what the hook in it does: this one, below no
+ * leader; one that leads; and one four forks below that.
+ *
+ * usage: bench_startup [ROUNDS]      finds lib/libpillion.so and programs/says_when above itself, libempty.so beside
+ */
+// SPDX-License-Identifier: Apache-2.0
+#define _GNU_SOURCE 1
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { NONE, EMPTY, HOOK, VARIANTS, LEVELS = 5, ROUNDS_AT_MOST = 5000, COMPILATIONS = 40 };
+
+struct paths {
+    char self[PATH_MAX], hook[PATH_MAX + 32], empty[PATH_MAX + 32], says_when[PATH_MAX + 32], state[64];
+};
+
+/* Nanoseconds of one life: until main (where the program says when), until it was reaped, and of CPU. */
+struct life {
+    int64_t until_main, whole, cpu;
+};
+
+/* What one measuring process tells another; ratios over EMPTY. */
+struct figures {
+    double whole[VARIANTS], until_main[VARIANTS], cpu;
+    double beyond_empty; /* ns by which the median of HOOK is above that of EMPTY */
+};
+
+static struct paths paths;
+
+static int64_t nanoseconds(const struct timespec *t)
+{
+    return t->tv_sec * INT64_C(1000000000) + t->tv_nsec;
+}
+
+static int64_t now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return nanoseconds(&t);
+}
+
+static void fail(const char *why)
+{
+    fprintf(stderr, "bench_startup: %s\n", why);
+    exit(1);
+}
+
+/* The program's environment: the same for all variants, but for the preload. */
+static char **environment(int variant)
+{
+    static char  preload[VARIANTS][PATH_MAX + 64], state[96], path[4200];
+    static char *table[VARIANTS][6];
+    const char  *libraries[] = {[NONE] = "", [EMPTY] = paths.empty, [HOOK] = paths.hook};
+    char       **entry = table[variant];
+
+    snprintf(preload[variant], sizeof preload[variant], "%s=%s", variant == NONE ? "NO_PRELOAD" : "LD_PRELOAD",
+             libraries[variant]);
+    snprintf(state, sizeof state, "PILLION_DIR=%s", paths.state);
+    snprintf(path, sizeof path, "PATH=%s", getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
+    entry[0] = preload[variant];
+    entry[1] = state;
+    entry[2] = path;
+    entry[3] = (char *)(uintptr_t)"PILLION_INTERVAL=3600";
+    entry[4] = NULL;
+    return entry;
+}
+
+static struct life live(char *const *arguments, char *const *variables, bool says_when)
+{
+    int            ends[2] = {-1, -1}, status;
+    struct rusage  usage;
+    struct timespec at_main = {0};
+    struct life    life = {0};
+
+    if (says_when && pipe2(ends, O_CLOEXEC))
+        fail("no pipe");
+    int64_t begin = now();
+    pid_t   pid = vfork();
+    if (pid == 0) {
+        if (says_when)
+            dup2(ends[1], STDOUT_FILENO);
+        execve(arguments[0], arguments, variables);
+        _exit(127);
+    }
+    if (pid < 0 || wait4(pid, &status, 0, &usage) != pid || status)
+        fail("a program that was to be measured did not run");
+    life.whole = now() - begin;
+    life.cpu = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * INT64_C(1000000000) +
+               (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * INT64_C(1000);
+    if (says_when) {
+        if (read(ends[0], &at_main, sizeof at_main) != sizeof at_main)
+            fail("says_when said nothing");
+        life.until_main = nanoseconds(&at_main) - begin;
+        close(ends[0]);
+        close(ends[1]);
+    }
+    return life;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, int count)
+{
+    qsort(values, (size_t)count, sizeof *values, by_value);
+    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+static void shuffle(int *order)
+{
+    for (int i = VARIANTS - 1; i > 0; i--) {
+        int j = (int)(random() % (i + 1)), swap = order[i];
+
+        order[i] = order[j];
+        order[j] = swap;
+    }
+}
+
+/* All variants of one program, so many rounds. */
+static void compare(char *const *arguments, bool says_when, int rounds, struct figures *figures)
+{
+    static double whole[VARIANTS][ROUNDS_AT_MOST], until_main[VARIANTS][ROUNDS_AT_MOST], beyond[ROUNDS_AT_MOST];
+    int           order[VARIANTS] = {NONE, EMPTY, HOOK};
+
+    for (int round = -3; round < rounds; round++) { /* the first three warm up */
+        struct life lives[VARIANTS];
+
+        shuffle(order);
+        for (int i = 0; i < VARIANTS; i++)
+            lives[order[i]] = live(arguments, environment(order[i]), says_when);
+        if (round < 0)
+            continue;
+        for (int i = 0; i < VARIANTS; i++) {
+            whole[i][round] = (double)lives[i].whole / (double)lives[EMPTY].whole;
+            until_main[i][round] = (double)lives[i].until_main / (double)lives[EMPTY].until_main;
+        }
+        beyond[round] = (double)(lives[HOOK].whole - lives[EMPTY].whole);
+    }
+    for (int i = 0; i < VARIANTS; i++) {
+        figures->whole[i] = median(whole[i], rounds);
+        figures->until_main[i] = says_when ? median(until_main[i], rounds) : 0;
+    }
+    figures->beyond_empty = median(beyond, rounds);
+}
+
+/* CPU time of a shell, a compiler driver, a compiler and an assembler, as passengers over without. 0: no compiler. */
+static double compare_cpu(void)
+{
+    char  source[96], script[256];
+    char *arguments[] = {(char *)(uintptr_t)"/bin/sh", (char *)(uintptr_t)"-c", script, NULL};
+    static double ratios[COMPILATIONS];
+
+    if (system("command -v cc >/dev/null 2>&1"))
+        return 0;
+    snprintf(source, sizeof source, "%s/source.c", paths.state);
+    FILE *file = fopen(source, "w");
+    if (!file)
+        fail("no source file");
+    for (int i = 0; i < 60; i++)
+        fprintf(file, "int f%d(int *a, int n) { int s = 0; for (int i = 0; i < n; i++) s += a[i]; return s; }\n", i);
+    fclose(file);
+    snprintf(script, sizeof script, "cc -O1 -c -o %s/object.o %s; true", paths.state, source);
+    live(arguments, environment(NONE), false);
+    for (int i = 0; i < COMPILATIONS; i++) {
+        bool        hook_first = random() % 2;
+        struct life a = live(arguments, environment(hook_first ? HOOK : NONE), false);
+        struct life b = live(arguments, environment(hook_first ? NONE : HOOK), false);
+
+        ratios[i] = (double)(hook_first ? a : b).cpu / (double)(hook_first ? b : a).cpu;
+    }
+    return median(ratios, COMPILATIONS);
+}
+
+/* In the leader: its figures and those of a process four forks below, to stdout. */
+static int below(int rounds)
+{
+    char          *arguments[] = {(char *)(uintptr_t)"/bin/true", NULL};
+    struct figures figures[2] = {0};
+
+    usleep(1500 * 1000); /* its first second is over, its run is on disk, nothing more is due for an hour */
+    compare(arguments, false, rounds, &figures[0]);
+    figures[0].cpu = compare_cpu();
+    if (write(STDOUT_FILENO, &figures[0], sizeof figures[0]) != sizeof figures[0])
+        return 1;
+    for (int level = 1; level < LEVELS; level++) {
+        int   status;
+        pid_t pid = fork();
+
+        if (pid > 0)
+            _exit(waitpid(pid, &status, 0) != pid || status);
+    }
+    compare(arguments, false, rounds, &figures[1]);
+    _exit(write(STDOUT_FILENO, &figures[1], sizeof figures[1]) != sizeof figures[1]);
+}
+
+static void measure_below(int rounds, struct figures *one, struct figures *five)
+{
+    char  number[16];
+    char *arguments[] = {paths.self, (char *)(uintptr_t)"--below", number, NULL};
+    int   ends[2], status;
+
+    snprintf(number, sizeof number, "%d", rounds);
+    if (pipe2(ends, O_CLOEXEC))
+        fail("no pipe");
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        execve(arguments[0], arguments, environment(HOOK));
+        _exit(127);
+    }
+    close(ends[1]);
+    if (read(ends[0], one, sizeof *one) != sizeof *one || read(ends[0], five, sizeof *five) != sizeof *five)
+        fail("the process that leads told nothing");
+    if (waitpid(pid, &status, 0) != pid || status)
+        fail("the process that leads ended badly");
+    close(ends[0]);
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *where)
+{
+    (void)info;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
+static void find_paths(void)
+{
+    ssize_t length = readlink("/proc/self/exe", paths.self, sizeof paths.self - 1);
+    char    folder[PATH_MAX];
+
+    if (length < 0)
+        fail("/proc cannot be read");
+    snprintf(folder, sizeof folder, "%.*s", (int)length, paths.self);
+    *strrchr(folder, '/') = '\0';
+    snprintf(paths.empty, sizeof paths.empty, "%s/libempty.so", folder);
+    do { /* the build tree's top is where lib/ is */
+        *strrchr(folder, '/') = '\0';
+        snprintf(paths.hook, sizeof paths.hook, "%s/lib/libpillion.so", folder);
+    } while (access(paths.hook, R_OK) && strrchr(folder, '/') && folder[0]);
+    snprintf(paths.says_when, sizeof paths.says_when, "%s/programs/says_when", folder);
+    const char *needed[] = {paths.hook, paths.empty, paths.says_when};
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (access(needed[i], R_OK)) {
+            fprintf(stderr, "bench_startup: %s is missing: build the whole tree\n", needed[i]);
+            exit(1);
+        }
+}
+
+static int missed;
+
+static void row(const char *what, double measured, double budget)
+{
+    if (budget > 0) {
+        missed += measured > budget;
+        printf("%-72s %6.3f  %6.2f  %s\n", what, measured, budget, measured <= budget ? "met" : "NOT MET");
+    } else {
+        printf("%-72s %6.3f       -\n", what, measured);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    unsigned       seed = 0;
+    struct figures leader = {0}, leader_whole = {0}, one, five;
+
+    find_paths();
+    if (getrandom(&seed, sizeof seed, 0) == sizeof seed)
+        srandom(seed);
+    if (argc > 2 && strcmp(argv[1], "--below") == 0) {
+        snprintf(paths.state, sizeof paths.state, "%s", getenv("PILLION_DIR"));
+        return below(atoi(argv[2]));
+    }
+    int rounds = argc > 1 ? atoi(argv[1]) : 1000;
+    if (rounds < 10 || rounds > ROUNDS_AT_MOST)
+        fail("ROUNDS is a number from 10 to 5000");
+    strcpy(paths.state, "/tmp/pillion-bench-XXXXXX");
+    if (!mkdtemp(paths.state))
+        fail("no folder in /tmp");
+
+    char *says_when[] = {paths.says_when, NULL}, *just_true[] = {(char *)(uintptr_t)"/bin/true", NULL};
+    compare(says_when, true, rounds / 4 + 1, &leader);
+    compare(just_true, false, rounds / 4 + 1, &leader_whole);
+    char runs[96];
+    snprintf(runs, sizeof runs, "%s/runs", paths.state);
+    bool led = access(runs, F_OK) == 0;
+    measure_below(rounds, &one, &five);
+    nftw(paths.state, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (!led)
+        fail("no run was made: is there a leader above this process?");
+
+    printf("%-72s %6s  %6s\n", "median ratio over an empty preload (medians of pairs, random order)", "", "budget");
+    row("no preload at all: start to end of /bin/true", leader_whole.whole[NONE], 0);
+    row("passenger, 1 level below the leader: start to end of /bin/true", one.whole[HOOK], 1.05);
+    row("passenger, 5 levels below the leader: start to end of /bin/true", five.whole[HOOK], 1.05);
+    row("each further level, over 4 us", (five.beyond_empty - one.beyond_empty) / (LEVELS - 1) / 4000, 1);
+    row("leader: start to main", leader.until_main[HOOK], 1.4);
+    row("leader: start to end of /bin/true, with its run on disk", leader_whole.whole[HOOK], 0);
+    if (one.cpu > 0)
+        row("user + system time of passengers (sh, cc, cc1, as), over no preload", one.cpu, 1.01);
+    printf(missed ? "%d of the budgets not met\n" : "all budgets met\n", missed);
+    return missed != 0;
+}

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs one command three ways and wants no difference: as it is, with the hook preloaded, and under `pillion run`.
+
+What is compared, byte by byte: stdout, stderr, the wait status, and every file left in the working directory (name,
+type, mode, owner, content). Then the runs left on disk are looked at: exactly one that ended, with the right exit
+code or signal and rows under the strict check. Each way starts from the same folders under the same names, emptied in
+between, so that a program may print where it is. A hang is a failure.
+
+By hand: compare.py COMMAND... prints what differs.
+"""
+import hashlib
+import os
+import pathlib
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import pillion  # noqa: E402
+
+NONE, HOOK, RUN = "none", "hook", "run"
+ENDED = ("local", "finished")
+
+
+def program(name):
+    """The path of one of the programs built from this folder."""
+    return str(pillion.PROGRAMS / name)
+
+
+def need(tool, package):
+    """The path of a tool, or a failure that tells where it comes from."""
+    path = shutil.which(tool)
+    if path is None:
+        raise AssertionError("%s is missing: install the package %s (tools/check does that)" % (tool, package))
+    return path
+
+
+def files_of(folder):
+    """Every path below a folder with type, mode, owner and content."""
+    found = {}
+    for path in sorted(pathlib.Path(folder).rglob("*")):
+        info = path.lstat()
+        kind = stat.S_IFMT(info.st_mode)
+        content = ""
+        if kind == stat.S_IFREG:
+            data = path.read_bytes()
+            content = data if len(data) <= 200 else "%d bytes, %s" % (len(data), hashlib.sha256(data).hexdigest())
+        elif kind == stat.S_IFLNK:
+            content = os.readlink(path)
+        found[str(path.relative_to(folder))] = (oct(info.st_mode), info.st_uid, info.st_gid, content)
+    return found
+
+
+def as_a_shell_says(status):
+    """The exit status that stands for a wait status: 128+n for signal n."""
+    return status if status >= 0 else 128 - status
+
+
+class Way:
+    """One way of running it, done: the result, the files and where its state was moved to."""
+
+    def __init__(self, how, result, files, state):
+        self.how, self.result, self.files, self.state = how, result, files, state
+
+    @property
+    def runs(self):
+        return pillion.runs(self.state)
+
+
+class CompareTest(pillion.PillionTest):
+    interval = "0.05"
+
+    def one_way(self, how, argv, env=None, files=True, before=None, after=None, uid=None, **popen):
+        """Runs argv one way, from empty folders. `before` and `after` are called with the working directory. With
+        `uid`, the program is that user's."""
+        for folder in (self.home, self.dir, self.work):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700)
+            if uid is not None:
+                os.chown(folder, uid, uid)
+        if uid is not None:
+            os.chmod(self.tmp, 0o755)
+            popen["preexec_fn"] = self.as_user(uid, popen.get("preexec_fn"))
+        if before:
+            before(self.work)
+        words = {"PILLION_INTERVAL": self.interval}
+        words.update(env or {})
+        environment = self.env(**words)
+        argv = [str(word) for word in argv]
+        if how == RUN:
+            argv = [str(pillion.COMMAND), "run", "--"] + argv
+        result = self.launch(*argv, preload=how == HOOK, env=environment, **popen)
+        if after:
+            after(self.work)
+        kept = files_of(self.work) if files else {}
+        state = self.tmp / ("state of " + how)
+        shutil.rmtree(state, ignore_errors=True)
+        self.dir.rename(state)
+        return Way(how, result, kept, state)
+
+    @staticmethod
+    def as_user(uid, then):
+        def change():
+            os.setgroups([])
+            os.setgid(uid)
+            os.setuid(uid)
+            if then:
+                then()
+        return change
+
+    def assertSame(self, plain, other, but=None):
+        """`but` takes stdout or stderr apart before they are compared."""
+        but = but or (lambda data: data)
+        status = as_a_shell_says(plain.result.status) if other.how == RUN else plain.result.status
+        name = "%s, %s: " % (other.how, " ".join(other.result.argv[-4:])[:200])
+        self.assertEqual(other.result.status, status, name + "status; %r" % other.result)
+        self.assertEqual(but(other.result.stdout), but(plain.result.stdout), name + "stdout")
+        self.assertEqual(but(other.result.stderr), but(plain.result.stderr), name + "stderr")
+        self.assertEqual(other.files, plain.files, name + "files")
+
+    def assertOneRun(self, way, status, rows=1):
+        """Exactly one run, ended as `status` (as in subprocess) says. Its Run."""
+        runs = way.runs
+        told = "%s, %s: " % (way.how, " ".join(way.result.argv[-4:])[:200])
+        self.assertEqual(len(runs), 1, told + "one run expected: %s" % runs)
+        run = runs[0]
+        self.assertIn(run.get("state"), ENDED, told + run.describe())
+        if status >= 0:
+            self.assertEqual(run.get("exit_code"), status & 255, told + run.describe())
+            self.assertIsNone(run.get("signal"), told + run.describe())
+        else:
+            self.assertEqual(run.get("signal"), -status, told + run.describe())
+        self.assertGreaterEqual(len(run.rows), rows, told + run.describe())
+        return run
+
+    def compare(self, argv, ways=(HOOK, RUN), status=None, rows=1, runs=True, but=None, **how):
+        """Runs argv plainly and in the ways given. `status`: what it has to be, if that is known beforehand. `runs`
+        False: how many runs there are is looked at elsewhere. Returns the ways by name."""
+        plain = self.one_way(NONE, argv, **how)
+        if status is not None:
+            self.assertEqual(plain.result.status, status, "without pillion: %r" % plain.result)
+        self.assertEqual(plain.runs, [], "the plain program left a run")
+        done = {NONE: plain}
+        for way in ways:
+            done[way] = self.one_way(way, argv, **how)
+            self.assertSame(plain, done[way], but)
+            if runs:
+                self.assertOneRun(done[way], plain.result.status, rows)
+        return done
+
+
+def by_hand(argv):
+    class Once(CompareTest):
+        def test(self):
+            done = self.compare(argv, timeout=600)
+            print("no difference: status %d, %d and %d rows" % (
+                done[NONE].result.status, len(done[HOOK].runs[0].rows), len(done[RUN].runs[0].rows)))
+
+    import unittest
+    result = unittest.TextTestRunner().run(unittest.defaultTestLoader.loadTestsFromTestCase(Once))
+    return 0 if result.wasSuccessful() else 1
+
+
+def compile_source(text, target, *flags, suffix=".c", compiler=None):
+    """Builds a program or library at test time; a failure is one with the compiler's words."""
+    folder = pathlib.Path(tempfile.mkdtemp(dir=str(pathlib.Path(target).parent)))
+    source = folder / ("source" + suffix)
+    source.write_text(text)
+    compiler = compiler or need("c++" if suffix == ".cc" else "cc", "build-essential")
+    done = subprocess.run([compiler, "-O1", "-o", str(target), str(source)] + list(flags),
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode:
+        raise AssertionError("%s: %s" % (" ".join(done.args), done.stdout.decode(errors="replace")))
+    shutil.rmtree(folder)
+    return str(target)
+
+
+if __name__ == "__main__":
+    sys.exit(by_hand(sys.argv[1:]))
