@@ -9,7 +9,7 @@
 
 #include "hook/hook.h"
 
-enum { STAT_MAX = 1024, THREADS_LOOKED_AT = 512 };
+enum { STAT_MAX = 1024, THREADS_LOOKED_AT = 512, FEW_THREADS = 3 };
 
 static void proc_path(char ret[64], pid_t pid, const char *file)
 {
@@ -78,10 +78,40 @@ struct entry {
     char           name[];
 };
 
+/* Is a file of that name mapped by the process? -errno where that may not be known. The name ends a line of maps; the
+ * text is read in blocks, and the tail of each is kept for the next. */
+static int maps_file(pid_t pid, const char *name)
+{
+    enum { KEEP = 32 };
+    char   path[64];
+    char   block[KEEP + 4096 + 1];
+    size_t kept = 0;
+    int    found = 0;
+    proc_path(path, pid, "/maps");
+    long fd = call_open(path, O_RDONLY, 0);
+    if (fd < 0)
+        return (int)fd;
+    long n = 0;
+    while (!found && (n = call_read((int)fd, block + kept, 4096)) > 0) {
+        size_t len = kept + (size_t)n;
+        found = memmem(block, len, name, strlen(name)) != NULL;
+        kept = len < KEEP ? len : KEEP;
+        memmove(block, block + len - kept, kept);
+    }
+    call_close((int)fd);
+    return n < 0 ? (int)n : found;
+}
+
+bool process_maps_hook(pid_t pid)
+{
+    return maps_file(pid, "/libpillion.so\n") > 0;
+}
+
 bool process_has_thread_named_pillion(const struct process *p)
 {
     char path[64];
-    if (p->threads < 2)
+    /* Of many threads every name costs more to read than the few files of a map. */
+    if (p->threads < 2 || (p->threads > FEW_THREADS && maps_file(p->pid, "/libpillion-engine.so\n") == 0))
         return false;
     proc_path(path, p->pid, "/task");
     long dir = call_open(path, O_RDONLY | O_DIRECTORY, 0);
@@ -108,29 +138,6 @@ bool process_has_thread_named_pillion(const struct process *p)
         }
     }
     call_close((int)dir);
-    return found;
-}
-
-/* Looks for the name in a stream that is read in blocks: the tail of a block is kept for the next. */
-bool process_maps_hook(pid_t pid)
-{
-    static const char name[] = "/libpillion.so\n";
-    enum { KEEP = sizeof name - 2 };
-    char path[64];
-    char block[KEEP + 4096 + 1];
-    proc_path(path, pid, "/maps");
-    long fd = call_open(path, O_RDONLY, 0);
-    if (fd < 0)
-        return false;
-    size_t kept = 0;
-    bool   found = false;
-    for (long n; !found && (n = call_read((int)fd, block + kept, 4096)) > 0;) {
-        size_t len = kept + (size_t)n;
-        found = memmem(block, len, name, sizeof name - 1) != NULL;
-        kept = len < KEEP ? len : KEEP;
-        memmove(block, block + len - kept, kept);
-    }
-    call_close((int)fd);
     return found;
 }
 
