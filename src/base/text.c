@@ -10,7 +10,7 @@ struct text text_of(const char *string)
 
 struct text text_span(const char *data, size_t len)
 {
-    return (struct text){data, data + len};
+    return (struct text){data, len ? data + len : data}; /* NULL may be no text at all */
 }
 
 size_t text_len(struct text t)

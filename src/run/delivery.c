@@ -97,6 +97,8 @@ int delivery_finish(struct delivery *d, const cJSON *state, size_t max)
     const char  *when = state_text(state, "finished_at");
     const char  *now = state_text(state, "state");
     double       exit_code = state_number(state, "exit_code", -1);
+    if (!(exit_code >= 0 && exit_code <= INT32_MAX))
+        exit_code = -1;
     bytes_init(&rows, max);
     int error = rundir_load_rows(d->run, &rows);
     if (error == 0 && rows.len == 0)

@@ -15,7 +15,7 @@
 #include "run/rundir.h"
 #include "sentinel/json.h"
 
-enum { QUIET = 10, FOREIGN_HOUR = 3600, DEFAULT_UPLOAD = 60, LINE_VALUES_MAX = 4096 };
+enum { QUIET = 10, FOREIGN_HOUR = 3600, DEFAULT_UPLOAD = 60, LONGEST_INTERVAL = 3600, LINE_VALUES_MAX = 4096 };
 
 /* Members of `line` replace those of the same name in `state`. */
 static int merge(cJSON *state, struct text line)
@@ -169,14 +169,16 @@ static int64_t age_of_newest(int dir)
 enum liveness state_liveness(const cJSON *state, int dir)
 {
     const cJSON *machine = cJSON_GetObjectItemCaseSensitive(state, "machine");
-    int          pid = (int)state_number(state, "pid", 0);
+    double       number = state_number(state, "pid", 0);
+    int          pid = number >= 1 && number <= INT32_MAX ? (int)number : 0;
     uint64_t     start = 0;
     double       interval = state_number(state, "interval", 1);
+    double       pause = interval > 0 && interval < LONGEST_INTERVAL ? interval : LONGEST_INTERVAL;
     if (!same_boot(machine))
         return age_of_newest(dir) > FOREIGN_HOUR + 3 * DEFAULT_UPLOAD ? LIVENESS_DEAD : LIVENESS_FOREIGN;
     if (pid <= 0 || !process_started(pid, &start) || (double)start != state_number(state, "pid_start", -1))
         return LIVENESS_DEAD;
-    if (age_of_newest(dir) > QUIET + (int64_t)(3 * interval) && !has_thread(pid))
+    if (age_of_newest(dir) > QUIET + (int64_t)(3 * pause) && !has_thread(pid))
         return LIVENESS_DEAD;
     return LIVENESS_ALIVE;
 }

@@ -41,7 +41,10 @@ static void show(const char *when)
     printf("nice %d policy %d personality %x\n", getpriority(PRIO_PROCESS, 0), sched_getscheduler(0),
            (unsigned)personality(0xffffffff));
     for (int i = ITIMER_REAL; i <= ITIMER_PROF; i++)
-        printf("timer %d: %d %s\n", i, getitimer((__itimer_which_t)i, &timer), timer.it_value.tv_sec ? "set" : "off");
+    {
+        int result = getitimer((__itimer_which_t)i, &timer);
+        printf("timer %d: %d %s\n", i, result, timer.it_value.tv_sec ? "set" : "off");
+    }
     printf("locale %s, a number %.2f, zone %s\n", setlocale(LC_ALL, NULL), 1234.5, tzname[0]);
     printf("random %ld %d, group %d session %d\n", random(), rand(), getpgrp() == getpid(), getsid(0) == getpid());
 }

@@ -19,16 +19,16 @@
 #include "server.h"
 
 #define ANSWER(status, body) "HTTP/1.1 " status "\r\nConnection: close\r\n\r\n" body
-#define REGISTERED                                                                                                     \
-    ANSWER("200 OK", "{\"run_id\":\"r_1-A\",\"upload_uri_prefix\":\"s3://bucket/a\",\"upload_credentials\":"           \
-                     "{\"access_key\":\"AKsecret\",\"secret_key\":\"SKsecret\",\"session_token\":\"STsecret\","        \
+#define REGISTERED                                                                                              \
+    ANSWER("200 OK", "{\"run_id\":\"r_1-A\",\"upload_uri_prefix\":\"s3://bucket/a\",\"upload_credentials\":"    \
+                     "{\"access_key\":\"AKsecret\",\"secret_key\":\"SKsecret\",\"session_token\":\"STsecret\"," \
                      "\"expires_at\":\"2027-04-01T00:00:00Z\"}}")
 #define FINISHED ANSWER("200 OK", "{\"statistics\": {\n\"cpu\": 1.5}}")
-#define BODY "{\"job_name\":\"x\",\"team\":\"t\",\"command\":\"[\\\"x\\\"]\",\"tags\":{\"a\":\"b\"}}"
-#define TOKEN "token-of-somebody"
-#define ROWS "timestamp,cpu\n1.000,2\n"
-#define IS(...)                                                                                                        \
-    (const struct server_reply[]){__VA_ARGS__},                                                                        \
+#define BODY     "{\"job_name\":\"x\",\"team\":\"t\",\"command\":\"[\\\"x\\\"]\",\"tags\":{\"a\":\"b\"}}"
+#define TOKEN    "token-of-somebody"
+#define ROWS     "timestamp,cpu\n1.000,2\n"
+#define IS(...)                                 \
+    (const struct server_reply[]){__VA_ARGS__}, \
         sizeof((const struct server_reply[]){__VA_ARGS__}) / sizeof(struct server_reply)
 
 static struct folder   folder;
@@ -191,6 +191,26 @@ static void a_run_is_registered_and_finished(void **state)
     assert_true(state_number(body, "exit_code", -1) == 0);
     assert_int_equal(cJSON_GetArraySize(body), 5);
     cJSON_Delete(body);
+}
+
+static void an_odd_result_does_not_undo_the_delivery(void **state)
+{
+    (void)state;
+    static const char *const results[] = {
+        ANSWER("200 OK", "{\"half a pair\":\"\\ud800\"}"),
+        ANSWER("200 OK", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]"), /* as deep as allowed */
+        ANSWER("200 OK", "<html>fine</html>"),
+        ANSWER("200 OK", ""),
+    };
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
+        serve(IS({results[i], SERVER_CLOSES}));
+        begin_finish(ENDED);
+        drive_to(DELIVERY_DONE);
+        assert_string_equal(state_text(load(), "state"), "finished");
+        stop();
+        server_done(&server);
+        serving = false;
+    }
 }
 
 static void no_secret_is_left_behind(void **state)
@@ -529,8 +549,12 @@ static void an_exit_code_says_how_it_ended(void **state)
     static const struct {
         const char *state, *status;
         int         code;
-    } ends[] = {{"{\"exit_code\":3}", "failed", 3}, {"{\"exit_code\":137}", "failed", 137}, {"{}", "failed", -1},
-                {"{\"exit_code\":256}", "failed", 0}, {"{\"exit_code\":\"0\"}", "failed", -1}};
+    } ends[] = {{"{\"exit_code\":3}", "failed", 3},
+                {"{\"exit_code\":137}", "failed", 137},
+                {"{}", "failed", -1},
+                {"{\"exit_code\":256}", "failed", 0},
+                {"{\"exit_code\":\"0\"}", "failed", -1},
+                {"{\"exit_code\":1e300}", "failed", -1}};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         d.phase = DELIVERY_OFF;
         begin_finish(ends[i].state);
@@ -589,6 +613,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_run_is_registered_and_finished),
+        TEST(an_odd_result_does_not_undo_the_delivery),
         TEST(no_secret_is_left_behind),
         TEST(a_busy_server_is_asked_again_later),
         TEST(the_server_says_how_much_later),

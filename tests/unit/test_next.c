@@ -16,7 +16,7 @@ struct hook hook;
 /* The same file once more, as on a system whose dlsym stands in a library that the program has not loaded. */
 void *missing_dlsym(void *handle, const char *name) __attribute__((weak));
 void *walked_symbol(const char *name);
-#define dlsym missing_dlsym
+#define dlsym       missing_dlsym
 #define next_symbol walked_symbol
 #include "hook/next.c" // NOLINT(bugprone-suspicious-include)
 #undef dlsym
@@ -52,7 +52,7 @@ static void what_nobody_has_is_not_found(void **state)
     assert_null(next_symbol("pillion_is_nowhere"));
     assert_null(walked_symbol("pillion_is_nowhere"));
     assert_null(walked_symbol(""));
-    assert_null(walked_symbol("main")); /* ours comes before, not behind */
+    assert_null(walked_symbol("main"));   /* ours comes before, not behind */
     assert_null(walked_symbol("stdout")); /* no function */
 }
 
@@ -60,7 +60,7 @@ static void what_was_found_can_be_called(void **state)
 {
     (void)state;
     typedef int absolute(int value);
-    absolute *found = (absolute *)walked_symbol("abs");
+    absolute   *found = (absolute *)walked_symbol("abs");
     assert_non_null(found);
     assert_int_equal(found(-7), 7);
 }

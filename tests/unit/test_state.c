@@ -299,6 +299,15 @@ static void a_run_of_elsewhere_is_alive_until_its_files_are_old(void **state)
     assert_int_equal(state_liveness(loaded, dir), LIVENESS_FOREIGN);
 }
 
+static void numbers_beyond_all_bounds_are_safe(void **state)
+{
+    (void)state;
+    write_run(getpid(), start_of(getpid()), boot_id(), our_namespace(), 1e15);
+    assert_int_equal(state_liveness(loaded, dir), LIVENESS_ALIVE);
+    assert_int_equal(load_text("{\"pid\":1e300,\"interval\":-1e300,\"pid_start\":1e300}\n"), 0);
+    assert_int_equal(state_liveness(loaded, dir), LIVENESS_FOREIGN);
+}
+
 static void a_run_that_does_not_say_where_is_of_elsewhere(void **state)
 {
     (void)state;
@@ -326,6 +335,7 @@ int main(void)
         TEST(a_quiet_process_is_alive_while_it_has_our_thread),
         TEST(a_slow_run_may_be_quiet_for_longer),
         TEST(a_run_of_elsewhere_is_alive_until_its_files_are_old),
+        TEST(numbers_beyond_all_bounds_are_safe),
         TEST(a_run_that_does_not_say_where_is_of_elsewhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,14 +18,14 @@
 #include "server.h"
 
 #define ANSWER(status, body) "HTTP/1.1 " status "\r\nConnection: close\r\n\r\n" body
-#define REGISTERED                                                                                                     \
-    ANSWER("200 OK", "{\"run_id\":\"r1\",\"upload_uri_prefix\":\"s3://bucket/a\",\"upload_credentials\":"              \
+#define REGISTERED                                                                                        \
+    ANSWER("200 OK", "{\"run_id\":\"r1\",\"upload_uri_prefix\":\"s3://bucket/a\",\"upload_credentials\":" \
                      "{\"access_key\":\"AK\",\"secret_key\":\"SK\",\"session_token\":\"ST\"}}")
 #define FINISHED ANSWER("200 OK", "{\"cpu\":1}")
-#define TOKEN "abc" /* ba7816bf */
-#define DEAD "\"pid\":0,\"machine\":{\"boot_id\":\"old\"}"
-#define OLD "20260101T000000Z-m-1"
-#define NEW "20260102T000000Z-m-1"
+#define TOKEN    "abc" /* ba7816bf */
+#define DEAD     "\"pid\":0,\"machine\":{\"boot_id\":\"old\"}"
+#define OLD      "20260101T000000Z-m-1"
+#define NEW      "20260102T000000Z-m-1"
 
 static struct folder folder;
 static struct server server;
@@ -97,7 +97,8 @@ static void add(const char *id, const char *state, const char *members)
     char path[FOLDER_PATH];
     char line[2048];
     assert_int_equal(mkdir(folder_path(&folder, in_run(id, ""), path), 0700), 0);
-    (void)snprintf(line, sizeof line, "{\"id\":\"%s\",\"state\":\"%s\"%s%s}\n", id, state, *members ? "," : "", members);
+    (void)snprintf(line, sizeof line, "{\"id\":\"%s\",\"state\":\"%s\"%s%s}\n", id, state, *members ? "," : "",
+                   members);
     assert_true(folder_write_text(&folder, in_run(id, "run.jsonl"), line));
     assert_true(folder_write_text(&folder, in_run(id, "metrics.csv"), "header\nrow\n"));
 }
@@ -149,6 +150,8 @@ static void an_undelivered_run_is_delivered(void **state)
     assert_state(OLD, "finished");
     server_stop(&server);
     assert_int_equal(server.request_count, 2);
+    char value[256];
+    assert_string_equal(server_header(&server, 0, "Authorization", value), "Bearer " TOKEN);
     assert_string_equal(server_body(&server, 0), "{\"job_name\":\"x\",\"n\":1}");
     cJSON *body = cJSON_Parse(server_body(&server, 1));
     assert_true(state_number(body, "exit_code", -1) == 3);
@@ -177,7 +180,8 @@ static void a_run_whose_program_was_killed_is_ended_and_delivered(void **state)
     const struct server_reply script = {FINISHED, SERVER_CLOSES};
     char                      members[256];
     serve(&script, 1);
-    (void)snprintf(members, sizeof members, DEAD ",\"api_url\":\"%s\",\"token_id\":\"ba7816bf\",\"sentinel_run_id\":\"k\"", api);
+    (void)snprintf(members, sizeof members,
+                   DEAD ",\"api_url\":\"%s\",\"token_id\":\"ba7816bf\",\"sentinel_run_id\":\"k\"", api);
     add_old(OLD, "running", members);
     assert_int_equal(sync_runs(NULL), 0);
     assert_string_equal(heard, OLD " delivered: \n");
@@ -272,7 +276,8 @@ static void a_run_that_somebody_works_on_is_left(void **state)
     (void)state;
     struct rundir other;
     char          path[FOLDER_PATH];
-    struct home   home = {.dir = -1, .runs = open(folder_path(&folder, "runs", path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    struct home   home = {.dir = -1,
+                          .runs = open(folder_path(&folder, "runs", path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     add(OLD, "undelivered", "");
     rundir_init(&other);
     assert_int_equal(rundir_open(&home, OLD, &other), 0);
@@ -302,6 +307,17 @@ static void a_run_without_rows_stays(void **state)
     assert_int_equal(sync_runs(NULL), 1);
     assert_string_equal(heard, OLD " failed: it has no row\n");
     assert_state(OLD, "undelivered");
+}
+
+static void an_attempt_that_may_have_arrived_is_not_forgotten(void **state)
+{
+    (void)state;
+    add(OLD, "undelivered", "\"unanswered\":true,\"finished_at\":\"2026-01-01T00:01:00Z\",\"sentinel_run_id\":\"k\"");
+    assert_true(folder_write_text(&folder, in_run(OLD, "metrics.csv"), ""));
+    assert_int_equal(sync_runs(NULL), 1);
+    cJSON *after = load(OLD);
+    assert_true(cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(after, "unanswered")));
+    cJSON_Delete(after);
 }
 
 static void a_refused_run_stays_with_its_reason(void **state)
@@ -370,6 +386,7 @@ int main(void)
         TEST(a_run_that_somebody_works_on_is_left),
         TEST(what_cannot_be_read_is_told),
         TEST(a_run_without_rows_stays),
+        TEST(an_attempt_that_may_have_arrived_is_not_forgotten),
         TEST(a_refused_run_stays_with_its_reason),
         TEST(an_attempt_of_before_that_arrived_is_recognised),
         TEST(the_oldest_goes_first),

@@ -75,8 +75,8 @@ static void prune(const char *current)
     upkeep_prune(&run.home, &config, current);
 }
 
-#define OVER "{\"state\":\"finished\"}\n"
-#define LOCAL "{\"state\":\"local\"}\n"
+#define OVER        "{\"state\":\"finished\"}\n"
+#define LOCAL       "{\"state\":\"local\"}\n"
 #define UNDELIVERED "{\"state\":\"undelivered\"}\n"
 
 static void the_newest_runs_stay(void **state)
@@ -172,7 +172,7 @@ static void what_is_no_run_is_left_alone(void **state)
     add("damaged", "garbage\n", 10);
     add("stateless", "{\"id\":\"x\"}\n", 10);
     prune("");
-    bool safe = access("/tmp/pillion-test-victim/run.jsonl", F_OK) == 0;
+    bool          safe = access("/tmp/pillion-test-victim/run.jsonl", F_OK) == 0;
     struct folder victim = {"/tmp/pillion-test-victim"};
     folder_remove(&victim);
     assert_true(safe);

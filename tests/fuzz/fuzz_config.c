@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// An environment as anything, NAME=VALUE a line: what is read stays within its bounds, and no token is in the log.
+#include "base/clock.h"
+#include "fuzz.h"
+#include "run/config.h"
+
+#define SECRET "fuzzed-secret"
+
+static struct config config;
+
+static void check(const struct log *log)
+{
+    char output[256];
+    HOLDS(config.interval >= CLOCK_SECOND / 20 && config.interval <= 3600 * CLOCK_SECOND);
+    HOLDS(config.upload_interval >= CLOCK_SECOND && config.upload_interval <= 86400 * CLOCK_SECOND);
+    HOLDS(config.exit_timeout >= 0 && config.exit_timeout <= 3600 * CLOCK_SECOND);
+    HOLDS(config.min_life >= 0);
+    HOLDS(config.share <= SHARE_ALL);
+    HOLDS(config.log_level <= LOG_DEBUG);
+    HOLDS(config.metadata.tag_count <= CONFIG_TAGS_MAX);
+    HOLDS(config.token[0] == '\0' || config.api_url[0] != '\0');
+    HOLDS(config.api_url[0] == '\0' || strncmp(config.api_url, "https://", 8) == 0 ||
+          strncmp(config.api_url, "http://", 7) == 0);
+    for (size_t i = 0; i < config.metadata.tag_count; i++)
+        HOLDS(strlen(config.tags[i].key) > 0 && strlen(config.tags[i].value) < CONFIG_TEXT_MAX);
+    HOLDS(!log->early.data || !strstr(log->early.data, SECRET));
+    if (config.output)
+        (void)config_output(config.output, 42, "machine", "run", output, sizeof output);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (memmem(data, size, SECRET, strlen(SECRET)))
+        return 0; /* a fuzzer finds that out */
+    char       *text = fuzz_text(data, size);
+    char       *rest = NULL;
+    const char *names[65] = {0};
+    size_t      count = 0;
+    struct log  log;
+    (void)clearenv();
+    HOLDS(setenv("SENTINEL_API_TOKEN", SECRET, 1) == 0);
+    for (char *line = strtok_r(text, "\n", &rest); line && count < 64; line = strtok_r(NULL, "\n", &rest)) {
+        char *equals = strchr(line, '=');
+        if (!equals || equals == line || strncmp(line, "SENTINEL_API_TOKEN_FILE", 23) == 0)
+            continue;
+        names[count++] = line;
+        *equals = '\0';
+        (void)setenv(line, equals + 1, 1);
+        *equals = '=';
+    }
+    log_init(&log, LOG_DEBUG);
+    config_read(&config, names, &log);
+    check(&log);
+    log_done(&log);
+    free(text);
+    return 0;
+}

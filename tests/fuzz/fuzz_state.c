@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// run.jsonl as anything: whatever is loaded is an object, and asking whether its process lives is safe.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "fuzz.h"
+#include "run/state.h"
+
+/* A folder of its own for the process, in memory where there is such a place. */
+static int folder(void)
+{
+    static int  dir = -1;
+    char        path[] = "/dev/shm/pillion-fuzz-XXXXXX";
+    char        other[] = "/tmp/pillion-fuzz-XXXXXX";
+    const char *made = NULL;
+    if (dir >= 0)
+        return dir;
+    made = mkdtemp(path);
+    if (!made)
+        made = mkdtemp(other);
+    HOLDS(made);
+    dir = open(made, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    HOLDS(dir >= 0);
+    return dir;
+}
+
+/* The folder goes with the file: an open, removed directory takes no files, so only the name is left to remove. */
+static void clean(void)
+{
+    char path[4096];
+    char link[64];
+    (void)unlinkat(folder(), "run.jsonl", 0);
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", folder());
+    ssize_t n = readlink(link, path, sizeof path - 1);
+    if (n > 0) {
+        path[n] = '\0';
+        (void)rmdir(path);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static int registered;
+    cJSON     *state = NULL;
+    if (!registered++)
+        HOLDS(atexit(clean) == 0);
+    int fd = openat(folder(), "run.jsonl", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    HOLDS(fd >= 0 && write(fd, data, size) == (ssize_t)size);
+    close(fd);
+    if (state_load(folder(), &state) == 0) {
+        HOLDS(cJSON_IsObject(state));
+        (void)state_text(state, "id");
+        (void)state_number(state, "pid", 0);
+        (void)state_liveness(state, folder());
+        cJSON_Delete(state);
+    } else {
+        HOLDS(state == NULL);
+    }
+    return 0;
+}
