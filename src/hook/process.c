@@ -78,11 +78,24 @@ struct entry {
     char           name[];
 };
 
-/* Is a file of that name mapped by the process? -errno where that may not be known. The name ends a line of maps; the
- * text is read in blocks, and the tail of each is kept for the next. */
+static bool ends_a_line(const char *block, size_t len, const char *name)
+{
+    char        line[48];
+    struct word deleted = word_in(line, sizeof line);
+    word_add(&deleted, name);
+    word_add(&deleted, "\n");
+    if (memmem(block, len, line, deleted.len))
+        return true;
+    deleted.len--;
+    word_add(&deleted, " (deleted)\n");
+    return memmem(block, len, line, deleted.len) != NULL;
+}
+
+/* Is a file of that name mapped by the process, deleted since or not? -errno where that may not be known. The text is
+ * read in blocks, and the tail of each is kept for the next. */
 static int maps_file(pid_t pid, const char *name)
 {
-    enum { KEEP = 32 };
+    enum { KEEP = 48 };
     char   path[64];
     char   block[KEEP + 4096 + 1];
     size_t kept = 0;
@@ -94,7 +107,7 @@ static int maps_file(pid_t pid, const char *name)
     long n = 0;
     while (!found && (n = call_read((int)fd, block + kept, 4096)) > 0) {
         size_t len = kept + (size_t)n;
-        found = memmem(block, len, name, strlen(name)) != NULL;
+        found = ends_a_line(block, len, name);
         kept = len < KEEP ? len : KEEP;
         memmove(block, block + len - kept, kept);
     }
@@ -104,14 +117,14 @@ static int maps_file(pid_t pid, const char *name)
 
 bool process_maps_hook(pid_t pid)
 {
-    return maps_file(pid, "/libpillion.so\n") > 0;
+    return maps_file(pid, "/libpillion.so") > 0;
 }
 
 bool process_has_thread_named_pillion(const struct process *p)
 {
     char path[64];
     /* Of many threads every name costs more to read than the few files of a map. */
-    if (p->threads < 2 || (p->threads > FEW_THREADS && maps_file(p->pid, "/libpillion-engine.so\n") == 0))
+    if (p->threads < 2 || (p->threads > FEW_THREADS && maps_file(p->pid, "/libpillion-engine.so") == 0))
         return false;
     proc_path(path, p->pid, "/task");
     long dir = call_open(path, O_RDONLY | O_DIRECTORY, 0);

@@ -78,6 +78,10 @@ static void read_token(struct config *c, struct log *log)
         struct text line = text_of("");
         size_t      len = 0;
         int         error = file_read(AT_FDCWD, file, text, sizeof text, &len);
+        if (error == -EFBIG) { /* the first line is all that is wanted */
+            len = sizeof text - 1;
+            error = 0;
+        }
         if (error < 0) {
             log_line(log, LOG_ERROR, "SENTINEL_API_TOKEN_FILE=%.200s cannot be read (%s); the run stays local", file,
                      strerror(-error));
@@ -107,7 +111,8 @@ static void read_api(struct config *c, struct log *log)
     read_token(c, log);
     if (error == 0)
         return;
-    log_line(log, LOG_ERROR, "SENTINEL_API_URL=%.200s is not valid: %s; the run stays local", url ? url : "",
+    bool secret = !url || strchr(url, '@') != NULL; /* a password may stand in it */
+    log_line(log, LOG_ERROR, "SENTINEL_API_URL=%.200s is not valid: %s; the run stays local", secret ? "(…)" : url,
              error == -EACCES ? "plain http goes to this machine alone, use https" : "an http or https URL");
     c->token[0] = c->api_url[0] = '\0';
 }

@@ -40,6 +40,7 @@ void delivery_init(struct delivery *d, const struct config *config, const struct
 
 void delivery_suspend(struct delivery *d)
 {
+    d->attempts.unanswered |= d->call && d->phase == DELIVERY_FINISH;
     http_close(d->http);
     d->http = NULL;
     d->call = NULL;
@@ -147,7 +148,7 @@ static int start_request(struct delivery *d, int64_t now)
         if (request.timeout_ms < 10000)
             request.connect_timeout_ms = request.timeout_ms;
     }
-    if (d->phase == DELIVERY_FINISH)
+    if (d->phase == DELIVERY_FINISH && d->attempts.count == 0)
         record_state(d->run, "finishing", NULL);
     error = http_start(d->http, &request, &d->call);
     if (error < 0)
@@ -283,7 +284,8 @@ static void on_finish_answer(struct delivery *d, const struct http_answer *answe
 {
     explain(d, answer, "finish");
     enum verdict verdict = answer_judge_finish(answer, &d->attempts);
-    if (answer->error && answer->sent)
+    /* 502 and 504: whoever stands before the API has no answer of it. */
+    if ((answer->error && answer->sent) || answer->status == 502 || answer->status == 504)
         d->attempts.unanswered = true;
     switch (verdict) {
     case VERDICT_OK:

@@ -89,6 +89,8 @@ static int try_named(const char *path, bool create, struct home *ret)
 /* `below` a directory that has to be the effective user's (HOME) or may be everybody's (/tmp). */
 static int try_below(const char *base, const char *below, bool base_is_ours, bool create, struct home *ret)
 {
+    if (create && base_is_ours)
+        (void)mkdir(base, 0700); /* XDG_STATE_HOME need not exist yet */
     int fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return -errno;

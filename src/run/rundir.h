@@ -34,7 +34,8 @@ void rundir_suspend(struct rundir *run);
 void rundir_close(struct rundir *run);
 
 int rundir_append_state(struct rundir *run, const char *json, size_t len); /* without \n */
-int rundir_append_row(struct rundir *run, const char *line, size_t len);   /* with \n; header too */
+/* With \n; header too. -errno of the disk: the row waits in memory, or, with lost_rows risen, is lost. */
+int rundir_append_row(struct rundir *run, const char *line, size_t len);
 /* All rows, header first, whole lines only. -EFBIG beyond ret->max. */
 int rundir_load_rows(const struct rundir *run, struct bytes *ret);
 

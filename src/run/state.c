@@ -15,7 +15,8 @@
 #include "run/rundir.h"
 #include "sentinel/json.h"
 
-enum { QUIET = 10, FOREIGN_HOUR = 3600, DEFAULT_UPLOAD = 60, LONGEST_INTERVAL = 3600, LINE_VALUES_MAX = 4096 };
+enum { QUIET = 10, FOREIGN_HOUR = 3600, DEFAULT_UPLOAD = 60, LONGEST_INTERVAL = 3600, LONGEST_UPLOAD = 86400 };
+enum { LINE_VALUES_MAX = 4096 };
 
 /* Members of `line` replace those of the same name in `state`. */
 static int merge(cJSON *state, struct text line)
@@ -93,8 +94,9 @@ double state_number(const cJSON *state, const char *key, double fallback)
     return cJSON_IsNumber(item) ? item->valuedouble : fallback;
 }
 
-static bool same_boot(const cJSON *machine)
+bool state_is_of_this_boot(const cJSON *state)
 {
+    const cJSON *machine = cJSON_GetObjectItemCaseSensitive(state, "machine");
     char        boot[64];
     size_t      len = 0;
     struct stat ns;
@@ -155,7 +157,19 @@ static bool has_thread(int pid)
     return found;
 }
 
-static int64_t age_of_newest(int dir)
+/* By the clock of the file server, which touching `lock` shows; by ours where it cannot be touched. */
+static int64_t file_server_now(int dir)
+{
+    struct stat info;
+    int64_t     now = clock_real() / CLOCK_SECOND;
+    int         lock = openat(dir, "lock", O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (lock >= 0 && futimens(lock, NULL) == 0 && fstat(lock, &info) == 0)
+        now = info.st_mtime;
+    file_close(&lock);
+    return now;
+}
+
+static int64_t newest_change(int dir)
 {
     static const char *const files[] = {"metrics.csv", "run.jsonl", "log"};
     int64_t                  newest = 0;
@@ -163,22 +177,37 @@ static int64_t age_of_newest(int dir)
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (fstatat(dir, files[i], &info, AT_SYMLINK_NOFOLLOW) == 0 && info.st_mtime > newest)
             newest = info.st_mtime;
-    return clock_real() / CLOCK_SECOND - newest;
+    return newest;
+}
+
+static bool rows_are_older(int dir, int64_t seconds)
+{
+    struct stat info;
+    if (fstatat(dir, "metrics.csv", &info, AT_SYMLINK_NOFOLLOW) < 0 &&
+        fstatat(dir, "run.jsonl", &info, AT_SYMLINK_NOFOLLOW) < 0)
+        return false;
+    return clock_real() / CLOCK_SECOND - info.st_mtime > seconds;
+}
+
+/* Seconds, whatever a damaged file says. */
+static int64_t duration(const cJSON *state, const char *key, double fallback, double longest)
+{
+    double value = state_number(state, key, fallback);
+    return (int64_t)(value > 0 && value < longest ? value + 1 : longest);
 }
 
 enum liveness state_liveness(const cJSON *state, int dir)
 {
-    const cJSON *machine = cJSON_GetObjectItemCaseSensitive(state, "machine");
-    double       number = state_number(state, "pid", 0);
-    int          pid = number >= 1 && number <= INT32_MAX ? (int)number : 0;
-    uint64_t     start = 0;
-    double       interval = state_number(state, "interval", 1);
-    double       pause = interval > 0 && interval < LONGEST_INTERVAL ? interval : LONGEST_INTERVAL;
-    if (!same_boot(machine))
-        return age_of_newest(dir) > FOREIGN_HOUR + 3 * DEFAULT_UPLOAD ? LIVENESS_DEAD : LIVENESS_FOREIGN;
+    double   number = state_number(state, "pid", 0);
+    int      pid = number >= 1 && number <= INT32_MAX ? (int)number : 0;
+    uint64_t start = 0;
+    if (!state_is_of_this_boot(state)) {
+        int64_t silence = FOREIGN_HOUR + 3 * duration(state, "upload_interval", DEFAULT_UPLOAD, LONGEST_UPLOAD);
+        return file_server_now(dir) - newest_change(dir) > silence ? LIVENESS_DEAD : LIVENESS_FOREIGN;
+    }
     if (pid <= 0 || !process_started(pid, &start) || (double)start != state_number(state, "pid_start", -1))
         return LIVENESS_DEAD;
-    if (age_of_newest(dir) > QUIET + (int64_t)(3 * pause) && !has_thread(pid))
+    if (rows_are_older(dir, QUIET + 3 * duration(state, "interval", 1, LONGEST_INTERVAL)) && !has_thread(pid))
         return LIVENESS_DEAD;
     return LIVENESS_ALIVE;
 }

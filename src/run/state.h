@@ -25,5 +25,7 @@ enum liveness {
     LIVENESS_FOREIGN, /* another boot, machine or pid namespace, and its files are still fresh: counts as alive */
 };
 enum liveness state_liveness(const cJSON *state, int dir);
+/* Made on this machine since it booted, in this pid namespace. */
+bool state_is_of_this_boot(const cJSON *state);
 
 #endif

@@ -164,6 +164,11 @@ static bool work_on(struct errand *e, const char *id)
         e->sync->report(e->sync->context, id, "left", error == -EPERM ? "not this user's files" : strerror(-error));
         return false;
     }
+    if (error == -ENOLCK && !state_is_of_this_boot(e->state)) {
+        e->sync->report(e->sync->context, id, "left", "files cannot be locked here, and another machine may work on it");
+        rundir_close(&e->run);
+        return false;
+    }
     delivery_init(&d, &e->config, &e->home, &e->run, &e->log);
     log_attach(&e->log, e->run.log);
     error = reload(e); /* it may have been delivered between the look and the lock */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -59,7 +60,8 @@ static bool prune_is_due(const struct home *home)
 {
     struct stat info;
     bool        known = fstatat(home->dir, PRUNED, &info, AT_SYMLINK_NOFOLLOW) == 0;
-    if (known && clock_real() / CLOCK_SECOND - info.st_mtime < PRUNE_SECONDS)
+    int64_t     age = known ? clock_real() / CLOCK_SECOND - info.st_mtime : PRUNE_SECONDS;
+    if (age >= 0 && age < PRUNE_SECONDS)
         return false;
     int fd = openat(home->dir, PRUNED, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
@@ -108,9 +110,17 @@ static void remove_run(const struct home *home, const char *name)
 {
     static const char *const files[] = {"metrics.csv", "log", "lock", "run.jsonl"};
     int dir = openat(home->runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    for (size_t i = 0; dir >= 0 && i < sizeof files / sizeof *files; i++)
+    int lock = dir < 0 ? -1 : openat(dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+        file_close(&dir); /* sync is at it */
+    if (dir < 0) {
+        file_close(&lock);
+        return;
+    }
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         (void)unlinkat(dir, files[i], 0);
     file_close(&dir);
+    file_close(&lock);
     (void)unlinkat(home->runs, name, AT_REMOVEDIR);
 }
 

@@ -205,8 +205,11 @@ class Reading(LocalTest, Golden):
 
     def test_show_finds_a_run_by_every_name(self):
         first, last = self.one(), self.one(4)
+        prefix = first["id"][:-1]
+        if last["id"].startswith(prefix): # two pids in a row, in one second
+            prefix = first["id"]
         expected = json.loads(self.answer("show", "--json", first["id"]))
-        for name in (first["id"][:-1], first.path, str(first.path) + "/"):
+        for name in (prefix, first.path, str(first.path) + "/"):
             self.assertEqual(json.loads(self.answer("show", "--json", name)), expected, name)
         self.assertEqual(json.loads(self.answer("show", "--json", "last"))["id"], last["id"])
         self.assertEqual(json.loads(self.answer("show", "--json"))["id"], last["id"])

@@ -40,7 +40,9 @@ static inline void folder_remove(struct folder *folder)
 
 static inline const char *folder_path(const struct folder *folder, const char *name, char ret[static FOLDER_PATH])
 {
-    (void)snprintf(ret, FOLDER_PATH, "%s/%s", folder->path, name);
+    int len = snprintf(ret, FOLDER_PATH, "%s/%s", folder->path, name);
+    if (len < 0 || len >= FOLDER_PATH)
+        ret[0] = '\0';
     return ret;
 }
 

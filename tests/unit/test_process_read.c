@@ -187,6 +187,7 @@ static void the_hook_is_seen_among_the_mappings(void **state)
     assert_true(folder_make(&folder));
     assert_false(process_maps_hook(getpid()));
     assert_true(mapped(&folder, "libpillion.so"));
+    assert_true(mapped(&folder, "libpillion.so (deleted)"));
     assert_false(mapped(&folder, "libpillion.so.old"));
     assert_false(mapped(&folder, "xlibpillion.so"));
     assert_false(mapped(&folder, "libpillion-engine.so"));
@@ -213,6 +214,7 @@ static void the_hook_is_seen_across_blocks(void **state)
         close(fd);
         assert_ptr_not_equal(more[i], MAP_FAILED);
         assert_true(mapped(&folder, "libpillion.so"));
+    assert_true(mapped(&folder, "libpillion.so (deleted)"));
     }
     for (int i = 0; i < STEPS; i++)
         assert_int_equal(munmap(more[i], sizeof page), 0);
