@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import shutil
+import ssl
 import socket
 import subprocess
 import sys
@@ -511,9 +512,9 @@ class Refreshing(ClientTest):
             self.assertEqual(self.call("refresh", run_id="r")["rc"], -errno.EBADMSG, text)
 
 
-@unittest.skipUnless(shutil.which("openssl"), "no openssl to make certificates with")
 class Tls(ClientTest):
     def setUp(self):
+        self.assertTrue(shutil.which("openssl"), "openssl is missing: apt-get install openssl")
         super().setUp()
         self.key, self.certificate = self.tmp / "key.pem", self.tmp / "certificate.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test",
@@ -530,6 +531,14 @@ class Tls(ClientTest):
         answer = self.register(server=self.tls)
         self.assertUnanswered(answer, -errno.EKEYREJECTED)
         self.assertEqual(len(self.tls.requests), seen)
+
+    def test_a_server_may_speak_one_version_of_tls_alone(self):
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            self.tls.listener.tls.minimum_version = ssl.TLSVersion.TLSv1_2
+            self.tls.listener.tls.maximum_version = version
+            self.tls.listener.tls.minimum_version = version
+            answer = self.register(server=self.tls, variables={"SSL_CERT_FILE": str(self.certificate)})
+            self.assertEqual(answer["rc"], 0, (version, answer))
 
     def test_a_proxy_is_honoured_and_so_is_no_proxy(self):
         proxy = Recorder()

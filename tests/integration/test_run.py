@@ -211,19 +211,6 @@ class Ends(ServedTest):
                 self.assertEqual(program.wait(10).status, -number)
                 self.assertGreaterEqual(len(self.only_run().rows), 2)
 
-    @unittest.skip("signals are not handled in this version; sync finishes such a run")
-    def test_terminating_signals_finish_the_run(self):
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            with self.subTest(number):
-                pillion.remove_folder(self.dir)
-                program = self.start("sleep", "30")
-                pillion.wait_for(lambda: self.runs() and self.runs()[0].csv.count(b"\n") > 2, what="rows")
-                program.signal(number)
-                self.assertEqual(program.wait(10).status, -number)
-                run = self.only_run()
-                self.assertFinished(128 + number, run)
-                self.assertEqual(run["signal"], number)
-
     def test_a_programs_own_handler_decides(self):
         text = ("import signal, sys, time\n"
                 "signal.signal(signal.SIGTERM, lambda *_: sys.exit(12))\n"
