@@ -15,6 +15,8 @@
 #include "run/run.h"
 #include "run/state.h"
 
+enum { BASELINE_MAX = 256 };
+
 static const char *lookup(const char *name)
 {
     return getenv(name);
@@ -61,6 +63,7 @@ static void take_up(struct run *run, const cJSON *state)
         run->load_real = seconds * CLOCK_SECOND;
     struct stat info;
     run->rows = fstat(run->dir.rows, &info) == 0 && info.st_size > 0; /* its header stands */
+    carry_on(run, state);
 }
 
 static bool find_again(struct run *run)
@@ -155,6 +158,10 @@ void make_run(struct run *run)
     };
     run->made = true;
     run->shape.main_process = atomic_load(&run->link->main_process);
+    struct bytes baseline;
+    bytes_init(&baseline, BASELINE_MAX);
+    carry_record(&run->last, &baseline);
+    begin.baseline = baseline.data ? baseline.data : "{}";
     int  error = run->own_table || run->unobserved_exit ? home_open(lookup, true, &run->home) : -EMFILE;
     bool again = error == 0 && run->continues && find_again(run);
     if (run->delivery.registration.len == 0)
@@ -166,6 +173,7 @@ void make_run(struct run *run)
         record_continue(&run->dir, &begin);
     else
         create(run, &begin);
+    bytes_done(&baseline);
     log_attach(&run->log, run->dir.log);
     open_output(run);
     if (run->config.token[0] && run->own_table)

@@ -94,6 +94,8 @@ void record_begin(struct rundir *run, const struct record_begin *begin)
     utc(&line, "started_at", begin->started_at);
     json_key(&line, "interval");
     bytes_decimal(&line, (double)begin->config->interval / 1e9, 3);
+    json_key(&line, "baseline");
+    bytes_text(&line, begin->baseline);
     json_key(&line, "upload_interval");
     bytes_decimal(&line, (double)begin->config->upload_interval / 1e9, 0);
     if (*begin->registration) {

@@ -15,6 +15,7 @@ struct record_begin {
     const struct machine *machine;
     const char *const    *arguments;
     const char           *executable;
+    const char           *baseline;     /* JSON text: the counters before the first row */
     const char           *registration; /* JSON text, "" when it could not be composed */
     pid_t                 pid;
     uint64_t              pid_start; /* clock ticks since boot */

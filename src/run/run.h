@@ -64,6 +64,10 @@ void loop_row(struct run *run);    /* takes a sample and appends its row */
 void make_again(struct run *run); /* opens what loop_close closed; without permission rows wait in memory */
 void make_run(struct run *run); /* the run directory: a new one, or the one of this process before its exec */
 
+/* ---- carry.c ---- */
+void carry_record(const struct sample *baseline, struct bytes *ret); /* JSON text for run.jsonl */
+void carry_on(struct run *run, const cJSON *state); /* run->last becomes the old image's last row */
+
 /* ---- finish.c ---- */
 void finish_run(struct run *run); /* the program ends: last row, totals, delivery within the hold */
 

@@ -68,6 +68,20 @@ class OnDisk(LocalTest):
             self.assertEqual(run["state"], "local")
             run.rows  # strict
 
+    def test_an_exec_in_place_loses_no_cpu_time(self):
+        script = self.work / "again.py"
+        script.write_text("import os, sys, time\n"
+                          "end = time.process_time() + 0.35\n"
+                          "while time.process_time() < end: pass\n"
+                          "left = int(sys.argv[1])\n"
+                          "if left: os.execv(sys.executable, [sys.executable, '-S', sys.argv[0], str(left - 1)])\n")
+        self.launch(PYTHON, "-S", script, "4", env=self.env(PILLION_INTERVAL="0.5"))
+        run = self.only_run()
+        seen = sum(float(row["process_utime"]) + float(row["process_stime"]) for row in run.rows)
+        truth = run["totals"]["user_s"] + run["totals"]["system_s"]
+        self.assertGreater(truth, 1.5)
+        self.assertAlmostEqual(seen, truth, delta=0.1 + 0.02 * truth)  # what came before the load is not in the rows
+
     def test_a_program_that_ends_on_a_tick_has_rising_timestamps(self):
         for _ in range(2):
             programs = [self.start("sleep", "0.3") for _ in range(8)]

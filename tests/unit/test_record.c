@@ -79,7 +79,8 @@ static struct record_begin begin_with(const char *const *arguments)
                                  .pid = 42,
                                  .pid_start = 4711,
                                  .pid_namespace = 4026531836,
-                                 .started_at = 1795344300250000000};
+                                 .started_at = 1795344300250000000,
+                                 .baseline = "{}"};
 }
 
 static const char *argument(const cJSON *state, int i)

@@ -1,0 +1,94 @@
+/* An exec in place: the process's counters go on in the kernel, so the first row of the new image begins where the
+ * last row of the old one ended, and what was used between the two is not lost. */
+// SPDX-License-Identifier: Apache-2.0
+#include "base/clock.h"
+#include "base/text.h"
+#include "pillion/columns.h"
+#include "run/run.h"
+#include "run/state.h"
+
+#define GAP_MAX (3600 * CLOCK_SECOND) /* an exec follows its last row within an interval */
+
+enum { CARRIED = 4, ROWS_MAX = 64 * 1024 * 1024 };
+
+struct carried {
+    const char *key; /* in `baseline` of run.jsonl */
+    unsigned    column;
+    bool        in_ticks; /* the column has seconds */
+};
+
+static const struct carried carried[CARRIED] = {
+    {"user", PILLION_COLUMN_process_utime, true},
+    {"system", PILLION_COLUMN_process_stime, true},
+    {"read", PILLION_COLUMN_process_disk_read_bytes, false},
+    {"written", PILLION_COLUMN_process_disk_write_bytes, false},
+};
+
+static void counters_of(struct sample *sample, uint64_t *ret[static CARRIED])
+{
+    ret[0] = &sample->tree_user;
+    ret[1] = &sample->tree_system;
+    ret[2] = &sample->tree_disk_read;
+    ret[3] = &sample->tree_disk_write;
+}
+
+static void add_line(struct text line, double ret_sums[static CARRIED], double *ret_timestamp)
+{
+    struct text cell;
+    for (unsigned column = 0; text_until(&line, ',', &cell); column++) {
+        if (column == PILLION_COLUMN_timestamp)
+            (void)text_decimal(cell, ret_timestamp);
+        for (size_t i = 0; i < CARRIED; i++) {
+            double value = 0;
+            if (carried[i].column == column && text_decimal(cell, &value))
+                ret_sums[i] += value;
+        }
+    }
+}
+
+static bool sum_rows(const struct rundir *run, double ret_sums[static CARRIED], double *ret_timestamp)
+{
+    struct bytes rows;
+    struct text  line;
+    bytes_init(&rows, ROWS_MAX);
+    bool        good = rundir_load_rows(run, &rows) == 0;
+    struct text rest = text_span(rows.data, rows.len);
+    (void)text_line(&rest, &line); /* the header */
+    while (good && text_line(&rest, &line))
+        add_line(line, ret_sums, ret_timestamp);
+    bytes_done(&rows);
+    return good;
+}
+
+void carry_record(const struct sample *baseline, struct bytes *ret)
+{
+    struct sample copy = *baseline;
+    uint64_t     *counters[CARRIED];
+    counters_of(&copy, counters);
+    bytes_char(ret, '{');
+    for (size_t i = 0; i < CARRIED; i++)
+        bytes_format(ret, "%s\"%s\":%llu", i ? "," : "", carried[i].key,
+                     (unsigned long long)(*counters[i] == METRIC_NONE ? 0 : *counters[i]));
+    bytes_char(ret, '}');
+}
+
+void carry_on(struct run *run, const cJSON *state)
+{
+    const cJSON *baseline = cJSON_GetObjectItemCaseSensitive(state, "baseline");
+    double       sums[CARRIED] = {0};
+    uint64_t    *counters[CARRIED];
+    double       timestamp = 0;
+    if (!baseline || !sum_rows(&run->dir, sums, &timestamp))
+        return;
+    int64_t since = run->last.real - (int64_t)(timestamp * 1e3) * CLOCK_MILLISECOND;
+    if (timestamp > 0 && since > 0 && since < GAP_MAX)
+        run->last.monotonic -= since;
+    counters_of(&run->last, counters);
+    for (size_t i = 0; i < CARRIED; i++) {
+        double unit = carried[i].in_ticks ? (double)run->shape.clock_ticks : 1;
+        double then = state_number(baseline, carried[i].key, 0) + sums[i] * unit + 0.5;
+        /* More than now: what the old image kept of processes that nobody reaped. */
+        if (then >= 0 && *counters[i] != METRIC_NONE && then < (double)*counters[i])
+            *counters[i] = (uint64_t)then;
+    }
+}
