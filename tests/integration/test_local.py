@@ -75,7 +75,7 @@ class OnDisk(LocalTest):
                           "while time.process_time() < end: pass\n"
                           "left = int(sys.argv[1])\n"
                           "if left: os.execv(sys.executable, [sys.executable, '-S', sys.argv[0], str(left - 1)])\n")
-        self.launch(PYTHON, "-S", script, "4", env=self.env(PILLION_INTERVAL="0.5"))
+        self.launch(PYTHON, "-S", script, "4", env=self.env(PILLION_INTERVAL="0.15"))
         run = self.only_run()
         seen = sum(float(row["process_utime"]) + float(row["process_stime"]) for row in run.rows)
         truth = run["totals"]["user_s"] + run["totals"]["system_s"]
