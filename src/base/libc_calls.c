@@ -140,7 +140,11 @@ void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offse
 
 void *mremap(void *at, size_t old_size, size_t size, int flags, ...)
 {
-    return (void *)syscall(SYS_mremap, at, old_size, size, flags, 0); // NOLINT(performance-no-int-to-ptr)
+    va_list rest;
+    va_start(rest, flags);
+    void *to = flags & MREMAP_FIXED ? va_arg(rest, void *) : NULL;
+    va_end(rest);
+    return (void *)syscall(SYS_mremap, at, old_size, size, flags, to); // NOLINT(performance-no-int-to-ptr)
 }
 
 int munmap(void *at, size_t size)

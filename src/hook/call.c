@@ -45,6 +45,11 @@ long call_read_file(const char *path, char *ret, size_t size)
     return (long)len;
 }
 
+void call_unlink(const char *path)
+{
+    (void)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+}
+
 long call_readlink(const char *path, char *ret, size_t size)
 {
     long n = checked(syscall(SYS_readlinkat, AT_FDCWD, path, ret, size - 1));

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <threads.h>
 #include <unistd.h>
 
 #include "hook/hook.h"
@@ -59,11 +60,27 @@ _Noreturn void quick_exit(int status)
 }
 
 /* Once main's thread has gone, libc runs exit on whichever thread is the last; ours must not be that one. */
-_Noreturn void pthread_exit(void *value)
+static void step_aside_for_main(void)
 {
     if (hook_owns() && call_tid() == call_pid())
         (void)hold_pause(HOLD_PAUSE_LAST);
+}
+
+_Noreturn void pthread_exit(void *value)
+{
+    step_aside_for_main();
     thread_end_function *next = (thread_end_function *)next_symbol("pthread_exit");
+    if (next)
+        next(value);
+    for (;;)
+        (void)syscall(SYS_exit, 0);
+}
+
+/* C11's, which libc does not take to pthread_exit. */
+_Noreturn void thrd_exit(int value)
+{
+    step_aside_for_main();
+    end_function *next = (end_function *)next_symbol("thrd_exit");
     if (next)
         next(value);
     for (;;)

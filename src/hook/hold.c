@@ -11,7 +11,8 @@
 
 #include "hook/hook.h"
 
-enum { JOIN_LIMIT = 20 * 1000 * 1000, MIRROR_LIMIT = 50 * 1000 * 1000 }; /* ns */
+enum { JOIN_LIMIT = 20 * 1000 * 1000, RETRY = 1000 * 1000 }; /* ns */
+#define MIRROR_LIMIT INT64_C(10000000000)                       /* ns */
 
 static const int terminating[] = {SIGHUP,  SIGINT,    SIGQUIT, SIGTERM, SIGALRM,
                                   SIGUSR1, SIGUSR2, SIGXCPU, SIGPROF, SIGVTALRM};
@@ -29,18 +30,23 @@ static void wake_thread(void)
         atomic_fetch_add(&hook.link.wakes, 1);
 }
 
-/* Waits while the state is none of the two; false at the deadline or when in a hurry. */
-static bool wait_for(enum link_state wanted, int64_t deadline)
+static void sleep_on(_Atomic uint32_t *word, uint32_t while_it_is, int64_t left)
+{
+    struct timespec limit = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
+    (void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, while_it_is, &limit, NULL, 0);
+}
+
+/* Until the thread has come to rest, paused or ended; false at the deadline or when in a hurry. */
+static bool wait_for_rest(int64_t deadline)
 {
     for (;;) {
         uint32_t state = atomic_load(&hook.link.state);
         int64_t  left = deadline - call_monotonic();
-        if (state == wanted || state == LINK_ENDED)
+        if (state == LINK_PAUSED || state == LINK_ENDED)
             return true;
         if (left <= 0 || atomic_load(&hook.link.hurry))
             return false;
-        struct timespec limit = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
-        (void)syscall(SYS_futex, &hook.link.state, FUTEX_WAIT_PRIVATE, state, &limit, NULL, 0);
+        sleep_on(&hook.link.state, state, left);
     }
 }
 
@@ -70,13 +76,36 @@ static void signals_give_back(const struct sigaction old[static TERMINATING], co
             (void)sigaction(terminating[i], &old[i], NULL);
 }
 
+/* The engine on the program's own thread takes some 50 KiB of stack: main's has them, another thread's or a signal
+ * stack perhaps not. */
+static bool stack_is_mains(void)
+{
+    stack_t stack = {0};
+    return call_tid() == call_pid() && syscall(SYS_sigaltstack, NULL, &stack) == 0 && !(stack.ss_flags & SS_ONSTACK);
+}
+
+/* True: a thread is there, or will be in a moment, that finishes the run. */
+static bool thread_finishes(void)
+{
+    uint32_t state = atomic_load(&hook.link.state);
+    if (state == LINK_PAUSED) {
+        (void)hook.engine->join(&hook.link, JOIN_LIMIT);
+        return hook.engine->resume(&hook.link) == 0;
+    }
+    return state != LINK_OFF;
+}
+
 static void wait_for_end(void)
 {
     struct sigaction old[TERMINATING];
     bool             taken[TERMINATING];
+    int64_t          deadline = hook.link.hold_began + hook.link.hold_limit;
     signals_take(old, taken);
     wake_thread();
-    if (wait_for(LINK_ENDED, hook.link.hold_began + hook.link.hold_limit))
+    /* It may just have been asked to pause: then it rests without having seen the end. */
+    while (wait_for_rest(deadline) && atomic_load(&hook.link.state) == LINK_PAUSED && thread_finishes())
+        ;
+    if (atomic_load(&hook.link.state) == LINK_ENDED)
         (void)hook.engine->join(&hook.link, JOIN_LIMIT);
     signals_give_back(old, taken);
 }
@@ -91,7 +120,9 @@ static bool is_first(void)
     if (atomic_compare_exchange_strong(&holder, &nobody, tid))
         return true;
     if (nobody != tid)
-        (void)wait_for(LINK_ENDED, call_monotonic() + hook.link.hold_limit);
+        while (wait_for_rest(call_monotonic() + hook.link.hold_limit) &&
+               atomic_load(&hook.link.state) == LINK_PAUSED)
+            sleep_on(&hook.link.state, LINK_PAUSED, JOIN_LIMIT);
     return false;
 }
 
@@ -100,48 +131,73 @@ void hold(enum hold_place place, int status)
     int saved = errno;
     if (!hook.engine || !is_first())
         return;
-    /* What the program wrote must be out before it is kept waiting. Only a program without other threads gets
-     * here by its last handler: none of them can hold a stream's lock. */
-    if (place == HOLD_LAST_HANDLER)
+    /* What the program wrote must be out before it is kept waiting. With other threads about, one of them may hold a
+     * stream's lock for good; libc's own calls of exit (err, error) bring such programs here, with their globals
+     * already gone: they are not kept for the network. */
+    if (place == HOLD_LAST_HANDLER && process_alone())
         (void)fflush(NULL);
+    else if (place == HOLD_LAST_HANDLER)
+        atomic_store(&hook.link.local_only, 1);
     atomic_store(&hook.link.wait_status, (status & 0xff) << 8);
     atomic_store(&hook.link.hold_began, call_monotonic());
     atomic_store(&hook.link.request, LINK_END);
-    if (atomic_load(&hook.link.state) == LINK_PAUSED)
-        (void)hook.engine->resume(&hook.link);
-    if (atomic_load(&hook.link.tid))
+    if (thread_finishes())
         wait_for_end();
-    else
+    else if (stack_is_mains())
         hook.engine->end_here(&hook.link);
     errno = saved;
 }
 
+/* Until the link is free for a request. The alternative is an abort in libc's next setuid: so the wait is long. */
+static bool take_link(int64_t deadline)
+{
+    for (int64_t left; (left = deadline - call_monotonic()) > 0;) {
+        uint32_t state = atomic_load(&hook.link.state);
+        uint32_t request = LINK_NONE;
+        if (state == LINK_STARTING)
+            sleep_on(&hook.link.state, state, left);
+        else if (state != LINK_RUNNING)
+            return false;
+        else if (atomic_compare_exchange_strong(&hook.link.request, &request, LINK_PREPARING))
+            return true;
+        else if (request >= LINK_PAUSE)
+            return false;
+        else
+            sleep_on(&hook.link.request, request, left < RETRY ? left : RETRY);
+    }
+    return false;
+}
+
 void hold_mirror(const struct link_call *call)
 {
-    uint32_t none = LINK_NONE;
     int64_t  deadline = call_monotonic() + MIRROR_LIMIT;
-    if (!hook.engine || atomic_load(&hook.link.state) != LINK_RUNNING ||
-        !atomic_compare_exchange_strong(&hook.link.request, &none, LINK_PREPARING))
+    uint32_t preparing = LINK_PREPARING;
+    if (!hook.engine || !take_link(deadline))
         return;
     hook.link.call = *call;
-    atomic_store(&hook.link.request, LINK_CALL);
+    if (!atomic_compare_exchange_strong(&hook.link.request, &preparing, LINK_CALL))
+        return; /* the program ends */
     wake_thread();
-    for (int64_t left; atomic_load(&hook.link.request) == LINK_CALL && (left = deadline - call_monotonic()) > 0;) {
-        struct timespec limit = {.tv_nsec = left};
-        (void)syscall(SYS_futex, &hook.link.request, FUTEX_WAIT_PRIVATE, LINK_CALL, &limit, NULL, 0);
-    }
+    for (int64_t left; atomic_load(&hook.link.request) == LINK_CALL && (left = deadline - call_monotonic()) > 0;)
+        sleep_on(&hook.link.request, LINK_CALL, left);
 }
 
 bool hold_pause(int64_t limit_ns)
 {
     uint32_t none = LINK_NONE;
-    if (!hook.engine || !atomic_load(&hook.link.tid))
+    uint32_t pause = LINK_PAUSE;
+    uint32_t state = atomic_load(&hook.link.state);
+    if (!hook.engine || state == LINK_OFF || state == LINK_PAUSED)
         return true;
     if (!atomic_compare_exchange_strong(&hook.link.request, &none, LINK_PAUSE))
         return false;
     int64_t deadline = call_monotonic() + limit_ns;
     wake_thread();
-    return wait_for(LINK_PAUSED, deadline) && hook.engine->join(&hook.link, deadline - call_monotonic());
+    if (wait_for_rest(deadline) && hook.engine->join(&hook.link, deadline - call_monotonic()))
+        return true;
+    /* Too late: unless the thread has seen it, it goes on; else its next chance is the end. */
+    (void)atomic_compare_exchange_strong(&hook.link.request, &pause, LINK_NONE);
+    return false;
 }
 
 void hold_resume(void)

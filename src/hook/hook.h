@@ -19,6 +19,7 @@ long call_open(const char *path, int flags, unsigned mode);
 long call_read(int fd, void *data, size_t size);
 void call_close(int fd);
 long call_read_file(const char *path, char *ret, size_t size); /* NUL-terminated; length or -errno */
+void call_unlink(const char *path);
 long call_readlink(const char *path, char *ret, size_t size);  /* the same */
 long call_pid(void);
 long call_parent(void);
@@ -98,7 +99,7 @@ enum hold_place { HOLD_MAIN_RETURNED, HOLD_EXIT_ENTERED, HOLD_LAST_HANDLER, HOLD
  * returns at once everywhere else. */
 void hold(enum hold_place place, int status);
 /* Has our thread make a call that a thread makes for itself alone; `data` is copied, its address put into arguments
- * where it stood. Waits for it, 50 ms at most. */
+ * where it stood. Waits for it. */
 void hold_mirror(const struct link_call *call);
 /* Stops the thread for good or for a while; false when it did not stop in time. */
 bool hold_pause(int64_t limit_ns);

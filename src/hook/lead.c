@@ -24,6 +24,17 @@ static bool is_wrapper(const char *executable)
     return strncmp(name, "valgrind.bin", 12) == 0;
 }
 
+/* Those among the wrappers that become what they wrap: the lead stays with the process. */
+static bool execs_in_place(const char *executable)
+{
+    static const char *const names[] = {"env", "nice", "nohup", "stdbuf"};
+    const char              *name = word_base_name(executable);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (word_equal(name, names[i]))
+            return true;
+    return false;
+}
+
 static bool is_excluded(const char *executable)
 {
     const char *include = word_environment("PILLION_INCLUDE");
@@ -145,9 +156,15 @@ void lead_decide(struct lead *ret)
         ret->role = ROLE_PASSENGER;
         return;
     }
-    if (process_read(0, &ret->self) < 0 || !read_executable(ret->self.pid, ret->executable, sizeof ret->executable) ||
-        is_excluded(ret->executable))
+    if (process_read(0, &ret->self) < 0 || !read_executable(ret->self.pid, ret->executable, sizeof ret->executable))
         return;
+    if (is_excluded(ret->executable)) {
+        /* A leader that exec'd into it: what it starts must not take its marker for a leader's. */
+        if (!execs_in_place(ret->executable) &&
+            marker_exists(ns.st_ino, &ret->self, ret->marker, sizeof ret->marker))
+            call_unlink(ret->marker);
+        return;
+    }
     int64_t rank = local_rank();
     ret->in_step = rank >= 0;
     ret->continues = marker_exists(ns.st_ino, &ret->self, ret->marker, sizeof ret->marker);

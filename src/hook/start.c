@@ -86,7 +86,7 @@ static void start_engine(char **argv)
         hook.engine = NULL;
         hook.alive = NULL;
         if (lead.marker[0])
-            (void)syscall(SYS_unlinkat, AT_FDCWD, lead.marker, 0);
+            call_unlink(lead.marker);
     }
     errno = saved;
 }

@@ -284,13 +284,15 @@ static void read_later(struct log *log)
             known |= strcmp(given, later[i].words[w]) == 0;
         if (given && !known)
             invalid(log, later[i].name, given, later[i].allowed, later[i].fallback);
-        else if (given && strcmp(given, later[i].fallback) != 0)
+        else if (given && strcmp(given, later[i].fallback) != 0 && strcmp(given, "off") != 0)
             log_line(log, LOG_WARN, "%s=%s has no effect in this version", later[i].name, given);
     }
     const char *signals = set("PILLION_SIGNALS");
     const char *endpoint = set("PILLION_S3_ENDPOINT");
     if (signals && !is_one_of(signals, "1\0true\0yes\0on\0") && !is_one_of(signals, "0\0false\0no\0off\0"))
         invalid(log, "PILLION_SIGNALS", signals, "on, off", "on");
+    if (signals && is_one_of(signals, "1\0true\0yes\0on\0"))
+        log_line(log, LOG_WARN, "PILLION_SIGNALS=%s has no effect in this version: signals are left alone", signals);
     if (endpoint && strncmp(endpoint, "https://", 8) != 0 && strncmp(endpoint, "http://", 7) != 0)
         invalid(log, "PILLION_S3_ENDPOINT", endpoint, "an http or https URL", "AWS");
     else if (endpoint)

@@ -186,8 +186,6 @@ static void explain(struct delivery *d, const struct http_answer *answer, const 
 {
     char described[200];
     answer_describe(answer, described, sizeof described);
-    if (strstr(described, d->config->token)) /* a server that quotes our token back */
-        (void)memcpy(described, "(withheld)", sizeof "(withheld)");
     struct bytes reason = {.data = d->reason, .capacity = sizeof d->reason, .max = sizeof d->reason - 1};
     bytes_text(&reason, what);
     bytes_text(&reason, ": ");
@@ -274,7 +272,9 @@ static void on_delivered(struct delivery *d, const struct http_answer *answer, b
     bytes_init(&result, HTTP_ANSWER_MAX);
     if (has_result && answer_result(answer->body.data ? answer->body.data : "", answer->body.len, &result) < 0)
         bytes_clear(&result);
-    record_state(d->run, "finished", result.len > 0 && !result.failed ? result.data : NULL);
+    bool good = result.len > 0 && !result.failed && !strstr(result.data, "secret_key") &&
+                !strstr(result.data, "session_token"); /* statistics only: credentials never touch the disk */
+    record_state(d->run, "finished", good ? result.data : NULL);
     bytes_done(&result);
     d->phase = DELIVERY_DONE;
     log_line(d->log, LOG_INFO, "finished at the API as %s", d->run_id);
@@ -307,6 +307,15 @@ static void on_finish_answer(struct delivery *d, const struct http_answer *answe
     }
 }
 
+/* A server may quote our token back; what it says goes into log and run.jsonl. */
+static void hide_token(struct bytes *body, const char *token)
+{
+    size_t len = strlen(token);
+    char  *at = body->data;
+    while (at && len > 0 && (at = memmem(at, body->len - (size_t)(at - body->data), token, len)))
+        memset(at, '*', len);
+}
+
 static void on_answer(struct delivery *d, const struct http_answer *answer, int64_t now)
 {
     d->overloaded = !answer->error && (answer->status == 429 || answer->status == 503);
@@ -329,6 +338,7 @@ void delivery_step(struct delivery *d, int64_t now)
     struct http_answer answer = {0};
     if (d->call && http_finished(d->http, d->call, &answer)) {
         d->call = NULL;
+        hide_token(&answer.body, d->config->token);
         on_answer(d, &answer, now);
         http_answer_done(&answer);
         wants = d->phase == DELIVERY_REGISTER || d->phase == DELIVERY_FINISH;
@@ -355,8 +365,6 @@ void delivery_poll(struct delivery *d, struct pollfd *extra, size_t count, int64
     /* Up, never down: a tick is not to be early, nor the loop to spin through the last millisecond. */
     int64_t ms = timeout_ns <= 0 ? 0 : (timeout_ns + CLOCK_MILLISECOND - 1) / CLOCK_MILLISECOND;
     int     timeout = ms < 3600000 ? (int)ms : 3600000;
-    if (d->http)
-        (void)http_poll(d->http, extra, count, timeout);
-    else
+    if (!d->http || http_poll(d->http, extra, count, timeout) < 0)
         (void)poll(extra, count, timeout);
 }

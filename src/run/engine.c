@@ -15,6 +15,7 @@
 #include "base/libc.h"
 #include "base/text.h"
 #include "run/run.h"
+#include "run/state.h"
 #include "run/sync.h"
 
 enum { ARGUMENTS_MAX = 4096, LINE_MAX_BYTES = 8192, ARGUMENT_BYTES = 256 * 1024 };
@@ -35,23 +36,6 @@ static char **copy_arguments(const char *const *arguments)
     return copy;
 }
 
-/* Field 22 of /proc/self/stat: with the pid it names this process for as long as the machine runs. */
-static uint64_t read_start_time(void)
-{
-    char        content[1024];
-    size_t      len = 0;
-    uint64_t    start = 0;
-    struct text word;
-    if (file_read(AT_FDCWD, "/proc/self/stat", content, sizeof content, &len) < 0)
-        return 0;
-    struct text t = text_span(content, len);
-    (void)text_after_last(&t, ')');
-    for (int field = 3; field < 22; field++)
-        (void)text_word(&t, &word);
-    (void)text_unsigned(&t, &start);
-    return start;
-}
-
 static void prepare(struct run *run, struct link *link, const struct engine_start *start)
 {
     *run = (struct run){.link = link,
@@ -62,6 +46,7 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
                         .output = -1,
                         .load = clock_monotonic(),
                         .load_real = clock_real(),
+                        .is_the_program = !start->root_is_ours || start->in_step,
                         .continues = start->continues};
     run->tree.main_process = atomic_load(&link->main_process);
     run->shape.clock_ticks = sysconf(_SC_CLK_TCK);
@@ -70,7 +55,7 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
     config_read(&run->config, start->environment, &run->log);
     rundir_init(&run->dir);
     bytes_init(&run->line, LINE_MAX_BYTES);
-    run->pid_start = read_start_time();
+    (void)state_process_started(getpid(), &run->pid_start);
     run->arguments = copy_arguments(start->arguments);
     run->executable = strdup(start->executable ? start->executable : "");
     run->marker = start->marker ? strdup(start->marker) : NULL;
@@ -119,6 +104,7 @@ static void end_here(struct link *link)
     if (!pthread_sigmask || pthread_sigmask(SIG_BLOCK, &ours, &before) != 0 || sigpending(&pending) < 0)
         return;
     run->unobserved_exit = true;
+    run->own_table = false; /* it was the thread's */
     loop_open(run);
     finish_run(run);
     loop_close(run);

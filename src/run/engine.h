@@ -46,6 +46,7 @@ struct link {
     _Atomic uint32_t request;      /* enum link_request; a futex word for LINK_CALL */
     _Atomic uint32_t wakes;        /* wake-up signals sent; counted after each */
     struct link_call call;
+    _Atomic uint32_t local_only;   /* not 0: finish the run on disk, do not wait for the network */
     _Atomic uint32_t hurry;        /* not 0: a signal wants the hold to end now */
     _Atomic int32_t  wait_status;  /* as from wait(2), valid with LINK_END; -1: unknown */
     _Atomic int32_t  main_process; /* what process_pid says; set by engine.start, `pillion run` sets it later */

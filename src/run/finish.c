@@ -19,14 +19,15 @@
 static void write_end(struct run *run)
 {
     struct totals     totals;
+    run->finished_at = clock_real();
     struct record_end end = {
-        .finished_at = clock_real(),
+        .finished_at = run->finished_at,
         .wait_status = atomic_load(&run->link->wait_status),
         .totals = totals_read(&run->roots, &run->tree, &totals) == 0 ? &totals : NULL,
         .rows = run->rows,
         .lost_rows = run->dir.lost_rows,
         .cost_cpu = run->cost_before + (run->unobserved_exit ? 0 : clock_thread_cpu()),
-        .state = run->config.token[0] ? "undelivered" : "local",
+        .state = run->config.token[0] || run->is_anothers ? "undelivered" : "local",
     };
     record_end(&run->dir, &end);
 }
@@ -36,6 +37,8 @@ static const char *no_hold(const struct run *run, int64_t now)
 {
     if (run->config.exit_timeout == 0)
         return "PILLION_EXIT_TIMEOUT is 0";
+    if (atomic_load(&run->link->local_only))
+        return "the program ended with other threads alive";
     if (!run->own_table)
         return "no descriptor table of its own could be had";
     if (run->delivery.last_failure && now - run->delivery.last_failure < FAILED_RECENTLY)
@@ -45,16 +48,17 @@ static const char *no_hold(const struct run *run, int64_t now)
     return NULL;
 }
 
-/* The state as run.jsonl has it, or, without a file, as far as a finish needs it. */
+/* The state as run.jsonl has it, and how the program ended, which may not have found room there. */
 static cJSON *load_state(const struct run *run)
 {
     cJSON *state = NULL;
-    if (run->dir.state >= 0 && state_load_held(run->dir.state, &state) == 0)
-        return state;
-    char when[21];
-    int  status = atomic_load(&run->link->wait_status);
-    state = cJSON_CreateObject();
-    clock_format_utc(clock_real() / CLOCK_SECOND, when);
+    char   when[21];
+    int    status = atomic_load(&run->link->wait_status);
+    if (run->dir.state < 0 || state_load_held(run->dir.state, &state) < 0)
+        state = cJSON_CreateObject();
+    clock_format_utc(run->finished_at / CLOCK_SECOND, when);
+    cJSON_DeleteItemFromObjectCaseSensitive(state, "finished_at");
+    cJSON_DeleteItemFromObjectCaseSensitive(state, "exit_code");
     (void)cJSON_AddStringToObject(state, "finished_at", when);
     if (status >= 0)
         (void)cJSON_AddNumberToObject(state, "exit_code", status & 0x7f ? 128 + (status & 0x7f) : status >> 8);
@@ -117,13 +121,13 @@ void finish_run(struct run *run)
         upkeep_remove_marker(run);
         return;
     }
-    run->unobserved_exit |= !run->own_table;
     if (!run->made)
         make_run(run);
     loop_row(run);
     write_end(run);
-    if (run->config.token[0])
+    if (run->is_anothers)
+        record_undelivered(&run->dir, "registered with another URL or token than the program has now", false);
+    else if (run->config.token[0])
         try_to_deliver(run);
-    upkeep_tidy(run);
     upkeep_remove_marker(run);
 }

@@ -18,18 +18,22 @@
 #include "run/run.h"
 
 #define HOUR (3600 * CLOCK_SECOND)
+#define LOOK_AGAIN CLOCK_SECOND /* whether the program is still there */
 #define UNWAKEABLE (50 * CLOCK_MILLISECOND) /* without a signalfd to wait on */
 
 void loop_open(struct run *run)
 {
     if (run->has_baseline) {
-        (void)collect_resume(run->collectors, &run->roots);
+        if (run->own_table)
+            (void)collect_resume(run->collectors, &run->roots);
         make_again(run);
         return;
     }
     if (collect_open(&run->roots, &run->tree, &run->collectors) < 0)
         return;
     collect_read(run->collectors, &run->last);
+    if (!run->own_table)
+        collect_suspend(run->collectors);
     (void)machine_read(&run->roots, &run->machine);
     struct stat ns;
     if (stat("/proc/self/ns/pid", &ns) == 0)
@@ -69,6 +73,16 @@ static void wait_for_next_millisecond(const struct sample *last)
     (void)nanosleep(&rest, NULL);
 }
 
+/* In the program's table nothing stays open: any number in it may be the program's a moment later. */
+static void read_sample(struct run *run, struct sample *ret)
+{
+    if (!run->own_table)
+        (void)collect_resume(run->collectors, &run->roots);
+    collect_read(run->collectors, ret);
+    if (!run->own_table)
+        collect_suspend(run->collectors);
+}
+
 void loop_row(struct run *run)
 {
     struct sample now;
@@ -80,7 +94,7 @@ void loop_row(struct run *run)
         collect_set_main_process(run->collectors, main_process);
     }
     wait_for_next_millisecond(&run->last);
-    collect_read(run->collectors, &now);
+    read_sample(run, &now);
     bytes_clear(&run->line);
     if (run->rows == 0)
         row_header(&run->line);
@@ -99,8 +113,6 @@ void loop_row(struct run *run)
 /* When the run directory is made and registration begins; before it, nothing leaves a trace. */
 static int64_t making_due(const struct run *run)
 {
-    if (!run->own_table)
-        return INT64_MAX; /* no file may stay open: everything is written at the end */
     int64_t first = run->config.interval < CLOCK_SECOND ? run->config.interval : CLOCK_SECOND;
     return run->load + (run->config.min_life > 0 ? run->config.min_life : first);
 }
@@ -158,7 +170,7 @@ static bool alone_in_dead_process(struct run *run)
     uint64_t    exit_code = 0;
     struct stat task;
     struct text word = {0};
-    if (run->tree.root_is_ours || stat("/proc/self/task", &task) < 0 ||
+    if (!run->is_the_program || stat("/proc/self/task", &task) < 0 ||
         file_read(AT_FDCWD, "/proc/self/stat", content, sizeof content, &len) < 0)
         return false;
     struct text t = text_span(content, len);
@@ -176,18 +188,17 @@ static bool alone_in_dead_process(struct run *run)
     return true;
 }
 
-void loop_run(struct run *run)
+enum link_request loop_run(struct run *run)
 {
     int64_t tick = next_tick(run, clock_monotonic());
     bool    deaf = false;
-    while (atomic_load(&run->link->request) < LINK_PAUSE) {
+    uint32_t request;
+    while ((request = atomic_load(&run->link->request)) < LINK_PAUSE) {
         int64_t now = clock_monotonic();
         if (now >= tick) {
             if (!run->made && now >= making_due(run))
                 make_run(run);
             loop_row(run);
-            if (alone_in_dead_process(run))
-                return;
             tick = next_tick(run, now);
         } else if (!run->made && now >= making_due(run)) {
             make_run(run);
@@ -200,6 +211,12 @@ void loop_run(struct run *run)
         }
         int64_t due = earlier(tick, run->next_upkeep);
         due = earlier(due, run->made ? delivery_due(&run->delivery) : making_due(run));
-        wait_for_something(run, due, &deaf);
+        if (now >= run->next_look) {
+            if (alone_in_dead_process(run))
+                return LINK_END;
+            run->next_look = now + LOOK_AGAIN;
+        }
+        wait_for_something(run, earlier(due, run->next_look), &deaf);
     }
+    return request;
 }

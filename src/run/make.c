@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "collect/dir.h"
 #include "run/record.h"
 #include "run/registration.h"
@@ -47,8 +49,26 @@ static bool name_holds_pid(const char *name, pid_t pid)
     return strstr(name, text) != NULL;
 }
 
+/* The image before may have had another token, or one at all where this one has none. */
+static bool is_anothers(const struct run *run, const cJSON *state)
+{
+    char token_id[9];
+    if (!state_text(state, "api_url"))
+        return false;
+    record_token_id(run->config.token, token_id);
+    return !run->config.token[0] || !same_text(state, "api_url", run->config.api_url) ||
+           !same_text(state, "token_id", token_id);
+}
+
 static void take_up(struct run *run, const cJSON *state)
 {
+    const char *output = state_text(state, "output");
+    run->is_anothers = is_anothers(run, state);
+    if (output) {
+        free(run->output_pattern);
+        run->output_pattern = strdup(output);
+        run->output_is_known = true;
+    }
     const cJSON *registration = cJSON_GetObjectItemCaseSensitive(state, "registration");
     const char  *run_id = state_text(state, "sentinel_run_id");
     const char  *started = state_text(state, "started_at");
@@ -97,7 +117,6 @@ static void create(struct run *run, const struct record_begin *begin)
     if (run->home.runs >= 0)
         error = rundir_create(&run->home, begin->started_at / CLOCK_SECOND, run->machine.host_name, begin->pid, &run->dir);
     if (error < 0 && error != -ENOLCK) {
-        run->failed_to_make = true;
         log_line(&run->log, LOG_ERROR, "no run directory in %s (%s): the run is kept in memory; set PILLION_DIR to a "
                                        "writable folder", run->home.path, strerror(-error));
         return;
@@ -105,27 +124,66 @@ static void create(struct run *run, const struct record_begin *begin)
     record_begin(&run->dir, begin);
 }
 
-static void open_output(struct run *run)
+/* Absolute, as of the directory at load: an image that follows may stand in another. */
+static int output_path(const struct run *run, char *ret, size_t size)
 {
-    char        path[PATH_MAX];
-    struct stat info;
-    if (!run->output_pattern || !run->own_table)
-        return;
+    char path[PATH_MAX];
+    char folder[PATH_MAX] = "";
+    if (run->output_is_known)
+        return text_copy(text_of(run->output_pattern), ret, size) ? 0 : -ENAMETOOLONG;
     int error = config_output(run->output_pattern, (long)run->shape.main_process, run->machine.host_name, run->dir.id,
                               path, sizeof path);
-    if (error == 0) {
-        run->output = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
-        error = run->output < 0 ? -errno : 0;
-    }
-    if (error == 0 && (fstat(run->output, &info) < 0 || !S_ISREG(info.st_mode)))
+    if (error == 0 && path[0] != '/' && readlinkat(AT_FDCWD, "/proc/thread-self/cwd", folder, sizeof folder - 1) <= 0)
+        folder[0] = '\0';
+    int len = error < 0 ? 0 : snprintf(ret, size, "%s%s%s", folder, folder[0] ? "/" : "", path);
+    return error < 0 ? error : len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
+}
+
+static int open_regular(const char *path, bool truncate, int *ret)
+{
+    struct stat info;
+    int         error = 0;
+    int         fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode))
         error = -EINVAL;
-    if (error == 0 && !(run->continues && run->rows > 0) && ftruncate(run->output, 0) < 0)
+    else if (truncate && ftruncate(fd, 0) < 0)
         error = -errno;
+    if (error < 0)
+        file_close(&fd);
+    *ret = fd;
+    return error;
+}
+
+/* Rows that came before the run was made (PILLION_MIN_SECONDS) are copied first. */
+static void copy_rows(struct run *run)
+{
+    struct bytes rows;
+    bytes_init(&rows, RUNDIR_MEMORY_MAX);
+    if (rundir_load_rows(&run->dir, &rows) == 0 && rows.len > 0)
+        (void)file_write(run->output, rows.data, rows.len, NULL);
+    bytes_done(&rows);
+}
+
+static void open_output(struct run *run)
+{
+    char path[PATH_MAX];
+    bool again = run->continues && run->rows > 0;
+    if (!run->output_pattern || !run->own_table)
+        return;
+    int error = output_path(run, path, sizeof path);
+    if (error == 0)
+        error = open_regular(path, !again, &run->output);
     if (error < 0) {
-        file_close(&run->output);
         log_line(&run->log, LOG_WARN, "PILLION_OUTPUT=%.200s cannot be written (%s): it has to be a regular file; the "
                                       "run directory has the rows", run->output_pattern, strerror(-error));
+        return;
     }
+    if (!run->output_is_known)
+        record_output(&run->dir, path);
+    if (!again)
+        copy_rows(run);
 }
 
 void make_again(struct run *run)
@@ -138,6 +196,7 @@ void make_again(struct run *run)
     if (error < 0 && error != -ENOLCK)
         log_line(&run->log, LOG_ERROR, "the run directory cannot be opened again (%s): rows wait in memory",
                  strerror(-error));
+    record_paused(&run->dir, false);
     log_attach(&run->log, run->dir.log);
     run->continues = true; /* PILLION_OUTPUT is appended to */
     open_output(run);
@@ -170,12 +229,12 @@ void make_run(struct run *run)
     if (run->delivery.registration.len > 0 && !run->delivery.registration.failed)
         begin.registration = run->delivery.registration.data;
     if (again)
-        record_continue(&run->dir, &begin);
+        record_continue(&run->dir, &begin, !run->is_anothers);
     else
         create(run, &begin);
     bytes_done(&baseline);
     log_attach(&run->log, run->dir.log);
     open_output(run);
-    if (run->config.token[0] && run->own_table)
+    if (run->config.token[0] && run->own_table && !run->is_anothers)
         delivery_begin(&run->delivery);
 }

@@ -75,10 +75,20 @@ static void command(struct bytes *line, const struct record_begin *begin)
     text(line, "executable", begin->executable);
 }
 
+/* Where the run is to be delivered, and by whose token. */
+static void api(struct bytes *line, const struct config *config)
+{
+    char token_id[9];
+    if (!config->token[0])
+        return;
+    record_token_id(config->token, token_id);
+    text(line, "api_url", config->api_url);
+    text(line, "token_id", token_id);
+}
+
 void record_begin(struct rundir *run, const struct record_begin *begin)
 {
     struct bytes line;
-    char         token_id[9];
     open_line(&line);
     text(&line, "id", run->id);
     text(&line, "state", "running");
@@ -102,19 +112,25 @@ void record_begin(struct rundir *run, const struct record_begin *begin)
         json_key(&line, "registration");
         bytes_text(&line, begin->registration);
     }
-    if (begin->config->token[0]) {
-        record_token_id(begin->config->token, token_id);
-        text(&line, "api_url", begin->config->api_url);
-        text(&line, "token_id", token_id);
-    }
+    api(&line, begin->config);
     close_line(&line, run);
 }
 
-void record_continue(struct rundir *run, const struct record_begin *begin)
+void record_continue(struct rundir *run, const struct record_begin *begin, bool with_api)
 {
     struct bytes line;
     open_line(&line);
     command(&line, begin);
+    if (with_api)
+        api(&line, begin->config);
+    close_line(&line, run);
+}
+
+void record_output(struct rundir *run, const char *path)
+{
+    struct bytes line;
+    open_line(&line);
+    text(&line, "output", path);
     close_line(&line, run);
 }
 
@@ -182,6 +198,13 @@ void record_state(struct rundir *run, const char *state, const char *result)
     json_key(&line, "result");
     bytes_text(&line, result);
     close_line(&line, run);
+}
+
+void record_paused(struct rundir *run, bool paused)
+{
+    const char *line = paused ? "{\"paused\":true}" : "{\"paused\":false}";
+    if (run->state >= 0)
+        (void)rundir_append_state(run, line, strlen(line));
 }
 
 void record_undelivered(struct rundir *run, const char *reason, bool unanswered)

@@ -3,6 +3,7 @@
 #ifndef PILLION_RUN_RECORD_H
 #define PILLION_RUN_RECORD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/bytes.h"
@@ -34,10 +35,13 @@ struct record_end {
 };
 
 void record_begin(struct rundir *run, const struct record_begin *begin);
-void record_continue(struct rundir *run, const struct record_begin *begin); /* exec in place */
+/* Exec in place; with_api: the run is this image's to deliver. */
+void record_continue(struct rundir *run, const struct record_begin *begin, bool with_api);
+void record_output(struct rundir *run, const char *path); /* PILLION_OUTPUT, as the first image of the run meant it */
 void record_registered(struct rundir *run, const char *sentinel_run_id, const char *upload_uri_prefix);
 void record_end(struct rundir *run, const struct record_end *end);
 void record_state(struct rundir *run, const char *state, const char *result); /* result: JSON text or NULL */
+void record_paused(struct rundir *run, bool paused); /* the process lives on without its thread */
 void record_undelivered(struct rundir *run, const char *reason, bool unanswered);
 
 /* The first 8 hex digits of SHA-256 over the token. */

@@ -26,7 +26,6 @@ struct run {
     struct home         home;
     struct rundir       dir;
     bool                made;   /* the run directory, or its stand-in in memory */
-    bool                failed_to_make;
     struct bytes        line; /* one row */
     uint64_t            rows;
     struct delivery     delivery;
@@ -36,18 +35,23 @@ struct run {
     bool                own_table; /* our descriptors are not the program's */
     int64_t             load;      /* ns CLOCK_MONOTONIC, of engine.start */
     int64_t             load_real; /* ns since 1970 */
+    int64_t             finished_at; /* ns since 1970, 0: not yet */
     int64_t             next_upkeep;
+    int64_t             next_look;
+    bool                is_the_program; /* this process; not `pillion run` */
     int64_t             cost_before; /* ns of CPU of the threads before this one */
     uint64_t            pid_start;
     uint64_t            pid_namespace;
     bool                continues;
     bool                others_outlived_main;
+    bool                is_anothers; /* an image before the exec registered it, with a URL or token that is not ours */
     bool                unobserved_exit; /* no thread: everything on the program's own at its end */
     /* copies of what engine.start was given */
     char              **arguments;
     char               *executable;
     char               *marker;
     char               *output_pattern;
+    bool                output_is_known; /* the pattern is a path that an image before made of it */
 };
 
 /* ---- thread.c ---- */
@@ -56,7 +60,7 @@ bool thread_join(struct link *link, int64_t limit);
 
 /* ---- loop.c ---- */
 void loop_open(struct run *run);   /* collectors and baseline; after a pause: descriptors again */
-void loop_run(struct run *run);    /* until the link asks for something */
+enum link_request loop_run(struct run *run); /* until the link asks for PAUSE or END: which */
 void loop_close(struct run *run);  /* gives up every descriptor; the run can go on */
 void loop_row(struct run *run);    /* takes a sample and appends its row */
 

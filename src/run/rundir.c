@@ -16,7 +16,7 @@ enum { SAME_NAME_TRIES = 1000, FILE_FLAGS = O_RDWR | O_APPEND | O_CLOEXEC | O_NO
 
 void rundir_init(struct rundir *run)
 {
-    *run = (struct rundir){.dir = -1, .state = -1, .rows = -1, .log = -1, .lock = -1, .in_memory = true};
+    *run = (struct rundir){.dir = -1, .state = -1, .rows = -1, .log = -1, .lock = -1};
     bytes_init(&run->memory_rows, RUNDIR_MEMORY_MAX);
 }
 
@@ -27,7 +27,6 @@ void rundir_suspend(struct rundir *run)
     file_close(&run->log);
     file_close(&run->lock);
     file_close(&run->dir);
-    run->in_memory = true;
 }
 
 void rundir_close(struct rundir *run)
@@ -98,10 +97,10 @@ static int open_files(struct rundir *run)
         error = cut_torn_line(run->state);
     if (error == 0)
         error = cut_torn_line(run->rows);
+    if (error == 0)
+        run->on_disk |= lseek(run->rows, 0, SEEK_END) > 0;
     if (error < 0)
         rundir_suspend(run);
-    else
-        run->in_memory = false;
     return error < 0 ? error : locked;
 }
 
@@ -187,14 +186,18 @@ int rundir_append_row(struct rundir *run, const char *line, size_t len)
     int error = -EAGAIN;
     if (run->memory_rows.len == 0)
         error = append(run->rows, line, len);
-    if (error == 0)
+    if (error == 0) {
+        run->on_disk = true;
         return 0;
+    }
     bytes_add(&run->memory_rows, line, len);
     bool no_room = run->memory_rows.failed;
     run->memory_rows.failed = false;
     error = append(run->rows, run->memory_rows.data, run->memory_rows.len);
-    if (error == 0)
+    if (error == 0) {
         bytes_done(&run->memory_rows);
+        run->on_disk = true;
+    }
     if (no_room && (error < 0 || append(run->rows, line, len) < 0)) {
         run->lost_rows++;
         return -ENOMEM;
@@ -205,7 +208,7 @@ int rundir_append_row(struct rundir *run, const char *line, size_t len)
 int rundir_load_rows(const struct rundir *run, struct bytes *ret)
 {
     /* By the held descriptor: the program may have become another user, or the folder may be gone. */
-    int error = run->rows >= 0 ? file_load_held(run->rows, ret) : 0;
+    int error = run->rows >= 0 ? file_load_held(run->rows, ret) : run->on_disk ? -EACCES : 0;
     while (error == 0 && ret->len > 0 && ret->data[ret->len - 1] != '\n')
         ret->len--;
     if (error == 0)

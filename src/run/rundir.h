@@ -18,7 +18,7 @@ enum { RUNDIR_ID_MAX = 128, RUNDIR_MEMORY_MAX = 16 * 1024 * 1024, RUNDIR_STATE_M
 struct rundir {
     char         id[RUNDIR_ID_MAX];
     int          dir, state, rows, log, lock; /* -1 when closed */
-    bool         in_memory;
+    bool         on_disk;     /* rows went to the disk: without the file, memory_rows are not the run */
     struct bytes memory_rows; /* rows that are not on disk: no directory, or the disk refused them */
     uint64_t     lost_rows;   /* rows that neither disk nor memory took */
 };

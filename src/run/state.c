@@ -110,8 +110,7 @@ bool state_is_of_this_boot(const cJSON *state)
     return state_number(machine, "pid_namespace", 0) == (double)ns.st_ino;
 }
 
-/* Start time of a process in clock ticks since boot (proc.rst, stat, field 22); false when it is gone. */
-static bool process_started(int pid, uint64_t *ret)
+bool state_process_started(int pid, uint64_t *ret)
 {
     char         path[64];
     char         stat_text[1024];
@@ -205,8 +204,10 @@ enum liveness state_liveness(const cJSON *state, int dir)
         int64_t silence = FOREIGN_HOUR + 3 * duration(state, "upload_interval", DEFAULT_UPLOAD, LONGEST_UPLOAD);
         return file_server_now(dir) - newest_change(dir) > silence ? LIVENESS_DEAD : LIVENESS_FOREIGN;
     }
-    if (pid <= 0 || !process_started(pid, &start) || (double)start != state_number(state, "pid_start", -1))
+    if (pid <= 0 || !state_process_started(pid, &start) || (double)start != state_number(state, "pid_start", -1))
         return LIVENESS_DEAD;
+    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(state, "paused")))
+        return LIVENESS_ALIVE; /* it has no thread, and a last row to come */
     if (rows_are_older(dir, QUIET + 3 * duration(state, "interval", 1, LONGEST_INTERVAL)) && !has_thread(pid))
         return LIVENESS_DEAD;
     return LIVENESS_ALIVE;

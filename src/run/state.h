@@ -6,6 +6,7 @@
 #include <cJSON.h>
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Merged state of the run whose directory is open at `dir`; free with cJSON_Delete. Lines that are no object, and a
@@ -25,6 +26,8 @@ enum liveness {
     LIVENESS_FOREIGN, /* another boot, machine or pid namespace, and its files are still fresh: counts as alive */
 };
 enum liveness state_liveness(const cJSON *state, int dir);
+/* Start time of a process in clock ticks since boot (proc.rst, stat, field 22); false when it is gone. */
+bool state_process_started(int pid, uint64_t *ret);
 /* Made on this machine since it booted, in this pid namespace. */
 bool state_is_of_this_boot(const cJSON *state);
 

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "run/record.h"
 #include "run/run.h"
 
 #ifndef CLOSE_RANGE_UNSHARE
@@ -97,11 +98,15 @@ static void settle(struct run *run)
 static void leave(struct run *run, enum link_state state)
 {
     int status = atomic_load(&run->link->wait_status) >> 8 & 0xff;
+    if (state == LINK_ENDED) {
+        tell(run->link, state);
+        upkeep_tidy(run); /* on time that is nobody's: the process may end any moment now */
+        loop_close(run);
+        (void)syscall(SYS_exit, status);
+    }
     loop_close(run);
     file_close(&run->wake);
     tell(run->link, state);
-    if (state == LINK_ENDED)
-        (void)syscall(SYS_exit, status);
 }
 
 static void *thread_main(void *argument)
@@ -109,10 +114,18 @@ static void *thread_main(void *argument)
     struct run *run = argument;
     atomic_store(&run->link->tid, (int32_t)syscall(SYS_gettid));
     settle(run);
+    if (!run->own_table) {
+        /* Nothing may be opened beside a running program: main still waits, so the baseline is taken now, and this
+         * thread goes. The run has the one row of end_here. */
+        loop_open(run);
+        atomic_store(&run->link->tid, 0);
+        tell(run->link, LINK_OFF);
+        return NULL;
+    }
     tell(run->link, LINK_RUNNING);
     loop_open(run);
-    loop_run(run);
-    if (atomic_load(&run->link->request) == LINK_PAUSE) {
+    if (loop_run(run) == LINK_PAUSE) {
+        record_paused(&run->dir, true);
         run->cost_before += clock_thread_cpu();
         leave(run, LINK_PAUSED);
         return NULL;

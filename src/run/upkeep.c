@@ -88,20 +88,48 @@ static uint64_t size_of(int dir)
     return total;
 }
 
+enum verdict_on { RUN_OVER, RUN_UNDELIVERED, RUN_UNKNOWN };
+
+/* From the last line of run.jsonl that begins with the state: most runs are told without parsing the whole. */
+static enum verdict_on glance(int dir)
+{
+    static const char key[] = "\n{\"state\":\"";
+    char              tail[1 + 4096 + 1] = "\n"; /* so that the first line is one like the others */
+    struct stat       info;
+    int               fd = openat(dir, "run.jsonl", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    off_t   start = fd >= 0 && fstat(fd, &info) == 0 && info.st_size > 4096 ? info.st_size - 4096 : 0;
+    ssize_t n = fd < 0 ? -1 : pread(fd, tail + 1, sizeof tail - 2, start);
+    file_close(&fd);
+    tail[n > 0 ? n + 1 : 0] = '\0';
+    const char *last = NULL;
+    for (const char *at = tail; (at = strstr(at, key)); at += sizeof key - 1)
+        last = at + sizeof key - 1;
+    if (!last)
+        return RUN_UNKNOWN;
+    if (strncmp(last, "finished\"", 9) == 0 || strncmp(last, "local\"", 6) == 0)
+        return RUN_OVER;
+    return strncmp(last, "undelivered\"", 12) == 0 ? RUN_UNDELIVERED : RUN_UNKNOWN;
+}
+
+/* A run that began and never said how it ended. */
+static bool is_lost(int dir)
+{
+    cJSON *state = NULL;
+    bool   lost = state_load(dir, &state) == 0 && state_liveness(state, dir) == LIVENESS_DEAD;
+    cJSON_Delete(state);
+    return lost;
+}
+
 /* False: not ended, not readable, or not ours to judge. */
 static bool look_at(const struct home *home, const char *name, struct old_run *ret)
 {
-    cJSON *state = NULL;
-    int    dir = openat(home->runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    bool   good = dir >= 0 && text_copy(text_of(name), ret->name, sizeof ret->name) && state_load(dir, &state) == 0;
-    if (good) {
-        const char *text = state_text(state, "state");
-        bool        over = text && (strcmp(text, "finished") == 0 || strcmp(text, "local") == 0);
-        ret->undelivered = !over;
+    int             dir = openat(home->runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    enum verdict_on seen = dir < 0 ? RUN_UNKNOWN : glance(dir);
+    bool            good = dir >= 0 && text_copy(text_of(name), ret->name, sizeof ret->name) &&
+                (seen != RUN_UNKNOWN || is_lost(dir));
+    ret->undelivered = seen != RUN_OVER;
+    if (good)
         ret->bytes = size_of(dir);
-        good = text && (over || strcmp(text, "undelivered") == 0 || state_liveness(state, dir) == LIVENESS_DEAD);
-    }
-    cJSON_Delete(state);
     file_close(&dir);
     return good;
 }

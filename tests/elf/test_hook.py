@@ -5,7 +5,7 @@ import unittest
 
 import objects
 
-EXPORTS = {"__libc_start_main", "exit", "_exit", "_Exit", "quick_exit", "pthread_exit", "unshare", "setns", "capset", "prctl"}
+EXPORTS = {"__libc_start_main", "exit", "_exit", "_Exit", "quick_exit", "pthread_exit", "thrd_exit", "unshare", "setns", "capset", "prctl"}
 
 # Every name the hook may ask the program's libc for. All of them are in glibc 2.17 and in musl; none allocates, takes
 # a lock or prints, but for fflush, which the hold has to call.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every way to end: returns, _exit and its kin, threads, handlers, signals, and the bare system calls."""
 import json
+import os
 import signal
 import time
 
@@ -36,6 +37,27 @@ class Ends(CompareTest):
 
     def test__exit_in_a_signal_handler_on_a_small_stack(self):
         self.compare([program("exits_in_signal_handler"), "_exit", "small"], status=8)
+
+    def test_libcs_own_exit_with_a_worker_in_stdin(self):
+        """stdin is a pipe that stays open: who waits for the worker's lock on it waits for ever."""
+        read, write = os.pipe()
+        try:
+            self.compare([program("exits_by_err")], status=38, stdin=read)
+        finally:
+            os.close(read)
+            os.close(write)
+
+    def test_main_leaves_by_thrd_exit(self):
+        done = self.compare([program("thrd_exits")], status=0)
+        self.assertEqual(done[HOOK].result.stdout, b"a worker's buffered line\n")
+
+    def test__exit_on_a_thread_with_a_small_stack(self):
+        self.compare([program("exits_in_small_thread")], status=39)
+
+    def test_main_and_a_worker_end_at_once(self):
+        for delay in (900, 1000, 1100, 1150, 1200, 1300, 1500):
+            with self.subTest(delay):
+                self.compare([program("ends_twice_at_once"), delay], status=40)
 
     def test_cxx_statics_are_destroyed_in_order(self):
         self.compare([program("cxx_statics")], status=20)

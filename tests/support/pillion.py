@@ -193,7 +193,7 @@ class Program:
         self.began = time.monotonic()
         self.process = subprocess.Popen(
             self.argv, env=preloaded(env) if preload else dict(env), cwd=None if cwd is None else str(cwd),
-            stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+            stdin=popen.pop("stdin", subprocess.DEVNULL if input is None else subprocess.PIPE),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, **popen)
         self.pid = self.process.pid
         self._output = {"stdout": b"", "stderr": b""}

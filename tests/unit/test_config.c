@@ -508,7 +508,7 @@ static void words_of_later_versions_are_checked_and_announced(void **state)
     static const struct {
         const char *name, *fallback, *other, *allowed;
     } later[] = {{"PILLION_RANKS", "node", "first", "node, all, first"},
-                 {"PILLION_CLOUD", "auto", "off", "auto, probe, off"}};
+                 {"PILLION_CLOUD", "auto", "probe", "auto, probe, off"}};
     for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
         read_with(later[i].name, later[i].fallback);
         assert_silent();
@@ -534,7 +534,10 @@ static void yes_and_no_have_many_words(void **state)
     static const char *const bad[] = {"2", "y", "onn", "t", " on", "enabled"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         read_with("PILLION_SIGNALS", good[i]);
-        assert_silent();
+        if (i >= 4 && i != 8)
+            assert_silent();
+        else /* signals are not handled yet */
+            assert_said("PILLION_SIGNALS", good[i], "no effect", "version");
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         read_with("PILLION_SIGNALS", bad[i]);

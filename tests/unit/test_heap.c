@@ -114,6 +114,25 @@ static void realloc_keeps_the_content_across_all_sizes(void **state)
     assert_true(heap_mapped() <= HEAP_SLAB_SIZE);
 }
 
+static void large_blocks_that_grow_stay_apart(void **state)
+{
+    (void)state;
+    unsigned char *blocks[8];
+    for (size_t i = 0; i < 8; i++)
+        assert_non_null(blocks[i] = malloc(100000));
+    for (size_t size = 200000; size <= 1600000; size *= 2)
+        for (size_t i = 0; i < 8; i++) {
+            assert_non_null(blocks[i] = realloc(blocks[i], size));
+            assert_true((uintptr_t)blocks[i] > 65536);
+            memset(blocks[i], (int)i + 1, size);
+        }
+    for (size_t i = 0; i < 8; i++) {
+        for (size_t at = 0; at < 1600000; at++)
+            assert_int_equal(blocks[i][at], i + 1);
+        free(blocks[i]);
+    }
+}
+
 static void impossible_sizes_answer_null_with_enomem(void **state)
 {
     (void)state;
@@ -169,6 +188,7 @@ int main(void)
         cmocka_unit_test(a_block_taken_and_given_for_ever_maps_no_more),
         cmocka_unit_test(calloc_clears_reused_memory),
         cmocka_unit_test(realloc_keeps_the_content_across_all_sizes),
+        cmocka_unit_test(large_blocks_that_grow_stay_apart),
         cmocka_unit_test(impossible_sizes_answer_null_with_enomem),
         cmocka_unit_test(exhausted_address_space_answers_null_and_recovers),
         cmocka_unit_test(free_keeps_errno_and_takes_null),

@@ -204,7 +204,7 @@ static void a_continued_run_has_the_new_command(void **state)
     record_begin(&run, &begin);
     begin.arguments = second;
     begin.executable = "/usr/bin/python3";
-    record_continue(&run, &begin);
+    record_continue(&run, &begin, true);
     const cJSON *s = load();
     assert_string_equal(argument(s, 1), "x.py");
     assert_string_equal(state_text(s, "executable"), "/usr/bin/python3");

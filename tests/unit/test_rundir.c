@@ -83,7 +83,7 @@ static void a_new_run_is_private_and_complete(void **state)
     create("node7");
     umask(before);
     assert_string_equal(run.id, STARTED_TEXT "-node7-42");
-    assert_false(run.in_memory);
+    assert_true(run.rows >= 0);
     assert_int_equal(stat(folder_path(&folder, run.id, path), &info), 0);
     assert_int_equal(info.st_mode & 07777, 0700);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
@@ -140,7 +140,7 @@ static void without_a_folder_the_run_still_has_a_name(void **state)
     home_close(&home);
     assert_int_equal(rundir_create(&home, STARTED, "m", 42, &run), -ENOENT);
     assert_string_equal(run.id, STARTED_TEXT "-m-42");
-    assert_true(run.in_memory);
+    assert_true(run.rows < 0);
 }
 
 static void lines_are_appended_whole(void **state)
@@ -328,7 +328,7 @@ static void planted_files_are_refused_and_left_alone(void **state)
             plant((enum planted)kind, folder_path(&folder, name, path), victim);
             int error = rundir_open(&home, id, &run);
             assert_int_equal(error, kind == PLANTED_FOLDER ? -EISDIR : -EPERM);
-            assert_true(run.in_memory);
+            assert_true(run.rows < 0);
             assert_int_equal(run.dir, -1);
             assert_int_equal(run.lock, -1);
             assert_string_equal(folder_read(&folder, "victim"), "no newline at its end");
