@@ -2,12 +2,9 @@
 #include "run/delivery.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "run/record.h"
@@ -76,11 +73,16 @@ static void set_phase(struct delivery *d, enum delivery_phase phase)
     d->next_try = 0;
 }
 
-int64_t delivery_random_part(int64_t whole)
+static uint32_t draw(void)
 {
     uint32_t random = 0;
     (void)getrandom(&random, sizeof random, GRND_NONBLOCK);
-    return (int64_t)((double)whole * random / (double)UINT32_MAX);
+    return random;
+}
+
+int64_t delivery_random_part(int64_t whole)
+{
+    return (int64_t)((double)whole * draw() / (double)UINT32_MAX);
 }
 
 void delivery_begin(struct delivery *d)
@@ -162,23 +164,15 @@ static void mark_api(const struct delivery *d, bool down)
 {
     if (d->home->dir < 0)
         return;
-    if (!down) {
-        (void)unlinkat(d->home->dir, API_DOWN, 0);
-        return;
-    }
-    int fd = openat(d->home->dir, API_DOWN, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd >= 0) {
-        (void)futimens(fd, NULL);
-        close(fd);
-    }
+    if (down)
+        home_mark(d->home, API_DOWN);
+    else
+        home_unmark(d->home, API_DOWN);
 }
 
 bool delivery_api_is_down(const struct home *home)
 {
-    struct stat info;
-    if (home->dir < 0 || fstatat(home->dir, API_DOWN, &info, AT_SYMLINK_NOFOLLOW) < 0)
-        return false;
-    int64_t age = clock_real() / CLOCK_SECOND - info.st_mtime;
+    int64_t age = home_mark_age(home, API_DOWN);
     return age >= 0 && age < API_DOWN_SECONDS;
 }
 
@@ -194,10 +188,8 @@ static void explain(struct delivery *d, const struct http_answer *answer, const 
 
 static void try_again(struct delivery *d, const struct http_answer *answer, int64_t now)
 {
-    uint32_t random = 0;
-    (void)getrandom(&random, sizeof random, GRND_NONBLOCK);
     d->last_failure = now;
-    d->next_try = now + answer_retry_delay_ms(answer, d->attempts.count, random) * CLOCK_MILLISECOND;
+    d->next_try = now + answer_retry_delay_ms(answer, d->attempts.count, draw()) * CLOCK_MILLISECOND;
     log_line(d->log, LOG_WARN, "%s; tried %u times, next in %d s", d->reason, d->attempts.count,
              (int)((d->next_try - now) / CLOCK_SECOND));
 }

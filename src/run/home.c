@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
 
@@ -170,4 +171,26 @@ void home_close(struct home *home)
 {
     file_close(&home->dir);
     file_close(&home->runs);
+}
+
+void home_mark(const struct home *home, const char *name)
+{
+    int fd = openat(home->dir, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    if (fd >= 0)
+        (void)futimens(fd, NULL);
+    file_close(&fd);
+}
+
+int64_t home_mark_age(const struct home *home, const char *name)
+{
+    struct stat info;
+    if (home->dir < 0 || fstatat(home->dir, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
+        return -1;
+    int64_t age = clock_real() / CLOCK_SECOND - info.st_mtime;
+    return age < 0 ? -1 : age;
+}
+
+void home_unmark(const struct home *home, const char *name)
+{
+    (void)unlinkat(home->dir, name, 0);
 }

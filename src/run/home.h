@@ -5,6 +5,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct home {
     int  dir;  /* PILLION_DIR, -1: none */
@@ -18,5 +19,10 @@ struct home {
  * 0; -ENOENT without `create` when there is none yet; -EACCES, -EROFS …; *ret is closed by home_close. */
 int  home_open(const char *(*lookup)(const char *name), bool create, struct home *ret);
 void home_close(struct home *home);
+
+/* Marks are empty files in PILLION_DIR whose time of change says when something was last so. */
+void    home_mark(const struct home *home, const char *name);
+int64_t home_mark_age(const struct home *home, const char *name); /* seconds; -1: none, or of the future */
+void    home_unmark(const struct home *home, const char *name);
 
 #endif

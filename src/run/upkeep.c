@@ -58,17 +58,11 @@ static void sweep_markers(const struct run *run)
 /* Once an hour at most, whoever comes first: the mark's time tells. */
 static bool prune_is_due(const struct home *home)
 {
-    struct stat info;
-    bool        known = fstatat(home->dir, PRUNED, &info, AT_SYMLINK_NOFOLLOW) == 0;
-    int64_t     age = known ? clock_real() / CLOCK_SECOND - info.st_mtime : PRUNE_SECONDS;
+    int64_t age = home_mark_age(home, PRUNED);
     if (age >= 0 && age < PRUNE_SECONDS)
         return false;
-    int fd = openat(home->dir, PRUNED, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return false;
-    (void)futimens(fd, NULL);
-    close(fd);
-    return true;
+    home_mark(home, PRUNED);
+    return home_mark_age(home, PRUNED) >= 0; /* else it would be due for ever */
 }
 
 struct old_run {

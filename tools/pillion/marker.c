@@ -8,30 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/file.h"
-#include "base/text.h"
-
-/* Field 22 of /proc/self/stat; the command's name before it may hold blanks and parentheses. */
-static int read_start(unsigned long long *ret)
-{
-    char   stat[2048];
-    size_t len;
-    int    result = file_read(AT_FDCWD, "/proc/self/stat", stat, sizeof stat, &len);
-    if (result < 0)
-        return result;
-    struct text rest = text_span(stat, len);
-    struct text word;
-    uint64_t    value = 0;
-    if (!text_after_last(&rest, ')'))
-        return -EBADMSG;
-    for (int field = 3; field < 22; field++)
-        if (!text_word(&rest, &word))
-            return -EBADMSG;
-    if (!text_unsigned(&rest, &value))
-        return -EBADMSG;
-    *ret = value;
-    return 0;
-}
+#include "run/state.h"
 
 static int make_below(const char *place, uint64_t pid_namespace, struct marker *marker)
 {
@@ -57,7 +34,9 @@ int marker_make(struct marker *ret)
 {
     struct stat namespace;
     *ret = (struct marker){.start = 0};
-    int result = read_start(&ret->start);
+    uint64_t start = 0;
+    int      result = state_process_started(getpid(), &start) ? 0 : -ESRCH;
+    ret->start = start;
     if (result == 0 && stat("/proc/self/ns/pid", &namespace) < 0)
         result = -errno;
     if (result == 0) {
