@@ -7,11 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CLOCK_SECOND INT64_C(1000000000)
+#define CLOCK_SECOND      INT64_C(1000000000)
 #define CLOCK_MILLISECOND INT64_C(1000000)
 
-int64_t clock_monotonic(void); /* ns, CLOCK_MONOTONIC: deadlines and ticks */
-int64_t clock_real(void);      /* ns since 1970 UTC */
+int64_t clock_monotonic(void);  /* ns, CLOCK_MONOTONIC: deadlines and ticks */
+int64_t clock_real(void);       /* ns since 1970 UTC */
 int64_t clock_thread_cpu(void); /* ns of CPU of the calling thread */
 
 /* "2026-11-22T10:45:00Z" (21 bytes with NUL); seconds since 1970, year 1970 to 9999. */

@@ -23,7 +23,9 @@
 
 #ifdef FLOOR_VERSION
 #define FLOOR_PRAGMA(text) _Pragma(#text)
-#define FLOOR_AT(name, newer) __asm__(".symver " #name "," #name "@" FLOOR_VERSION(newer)); FLOOR_PRAGMA(weak name)
+#define FLOOR_AT(name, newer)                                     \
+    __asm__(".symver " #name "," #name "@" FLOOR_VERSION(newer)); \
+    FLOOR_PRAGMA(weak name)
 
 FLOOR_AT(pthread_create, "2.2.5")
 FLOOR_AT(pthread_join, "2.2.5")

@@ -20,7 +20,7 @@ struct log {
 };
 
 void log_init(struct log *log, enum log_level level);
-void log_attach(struct log *log, int file); /* writes what waited; the descriptor stays the caller's */
+void log_attach(struct log *log, int file);  /* writes what waited; the descriptor stays the caller's */
 void log_copy_to(struct log *log, int copy); /* the same for PILLION_LOG */
 void log_done(struct log *log);
 

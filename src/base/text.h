@@ -13,20 +13,20 @@ struct text {
     const char *end;
 };
 
-struct text text_of(const char *string);           /* NUL-terminated */
+struct text text_of(const char *string); /* NUL-terminated */
 struct text text_span(const char *data, size_t len);
 size_t      text_len(struct text t);
 bool        text_is(struct text t, const char *string);
 bool        text_starts(struct text t, const char *prefix);
 
 /* Each takes a piece off the front of *t and is false when there is none. */
-bool text_line(struct text *t, struct text *ret_line); /* without its \n; the last line may lack one */
-bool text_word(struct text *t, struct text *ret_word); /* between spaces and tabs */
+bool text_line(struct text *t, struct text *ret_line);              /* without its \n; the last line may lack one */
+bool text_word(struct text *t, struct text *ret_word);              /* between spaces and tabs */
 bool text_until(struct text *t, char stop, struct text *ret_piece); /* stop is consumed, need not be there */
-bool text_unsigned(struct text *t, uint64_t *ret);     /* leading blanks skipped; false on overflow */
+bool text_unsigned(struct text *t, uint64_t *ret);                  /* leading blanks skipped; false on overflow */
 bool text_skip(struct text *t, const char *prefix);
 
-void text_blanks(struct text *t);                      /* skips spaces and tabs */
+void text_blanks(struct text *t); /* skips spaces and tabs */
 /* Moves past the last occurrence of c; false and unmoved without one. */
 bool text_after_last(struct text *t, char c);
 

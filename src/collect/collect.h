@@ -35,10 +35,9 @@ struct sample {
     int64_t real;      /* ns since 1970 */
 
     /* machine, gauges */
-    uint64_t processes;                                                             /* count */
-    uint64_t memory_free, memory_used, memory_buffers, memory_cached, memory_active,
-        memory_inactive; /* KiB */
-    uint64_t space_total, space_used, space_free; /* bytes */
+    uint64_t processes;                                                                               /* count */
+    uint64_t memory_free, memory_used, memory_buffers, memory_cached, memory_active, memory_inactive; /* KiB */
+    uint64_t space_total, space_used, space_free;                                                     /* bytes */
     /* machine, counters since some fixed instant */
     uint64_t cpu_user, cpu_system, cpu_interrupt; /* clock ticks: user+nice; system; irq+softirq */
     uint64_t disk_read, disk_write;               /* bytes */
@@ -48,17 +47,17 @@ struct sample {
     uint64_t tree_processes; /* descendants of main_process's tree, without main_process itself */
     uint64_t tree_memory;    /* KiB of PSS */
     /* process tree, counters */
-    uint64_t tree_user, tree_system;           /* clock ticks, reaped children included */
-    uint64_t tree_disk_read, tree_disk_write;  /* bytes */
+    uint64_t tree_user, tree_system;          /* clock ticks, reaped children included */
+    uint64_t tree_disk_read, tree_disk_write; /* bytes */
 };
 
 /* The kernel's own totals at the end of a run. */
 struct totals {
-    uint64_t user_us, system_us;                        /* CPU of the tree, microseconds */
-    uint64_t max_rss_kib;                               /* largest single process */
-    uint64_t minor_faults, major_faults;                /* count */
-    uint64_t voluntary_switches, involuntary_switches;  /* count */
-    uint64_t cgroup_memory_peak;                        /* bytes, METRIC_NONE outside of a cgroup that counts it */
+    uint64_t user_us, system_us;                       /* CPU of the tree, microseconds */
+    uint64_t max_rss_kib;                              /* largest single process */
+    uint64_t minor_faults, major_faults;               /* count */
+    uint64_t voluntary_switches, involuntary_switches; /* count */
+    uint64_t cgroup_memory_peak;                       /* bytes, METRIC_NONE outside of a cgroup that counts it */
 };
 
 /* Facts about the machine that do not change during a run; "" or METRIC_NONE where unknown. */
@@ -66,11 +65,11 @@ struct machine {
     char     host_name[65];
     char     boot_id[40];
     char     cpu_model[128];
-    char     id[64];      /* DMI board asset tag, else machine-id: only sent on request (PILLION_SHARE) */
-    char     ip[46];      /* first global address: only sent on request */
-    uint64_t cpus;        /* online */
-    uint64_t memory_mib;  /* MemTotal */
-    uint64_t storage_bytes; /* whole disks, each once */
+    char     id[64];         /* DMI board asset tag, else machine-id: only sent on request (PILLION_SHARE) */
+    char     ip[46];         /* first global address: only sent on request */
+    uint64_t cpus;           /* online */
+    uint64_t memory_mib;     /* MemTotal */
+    uint64_t storage_bytes;  /* whole disks, each once */
     char     dmi_vendor[64]; /* /sys/class/dmi/id/sys_vendor */
 };
 
@@ -78,7 +77,7 @@ struct collectors;
 
 /* Opens every collector that this machine has, and takes no reading. *ret is freed by collect_close.
  * Returns 0 or -ENOMEM. */
-int  collect_open(const struct roots *roots, const struct tree *tree, struct collectors **ret);
+int collect_open(const struct roots *roots, const struct tree *tree, struct collectors **ret);
 /* One reading of everything. What cannot be read stays METRIC_NONE. */
 void collect_read(struct collectors *collectors, struct sample *ret);
 void collect_close(struct collectors *collectors); /* NULL is allowed */

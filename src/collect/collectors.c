@@ -20,14 +20,14 @@
 struct collectors {
     struct process_units units;
     struct scratch       scratch;
-    bool has_cpu, has_memory, has_disk, has_space, has_net, has_processes, has_tree;
-    struct cpu          cpu;
-    struct memory       memory;
-    struct disk         disk;
-    struct space        space;
-    struct net          net;
-    struct processes    processes;
-    struct process_tree tree;
+    bool                 has_cpu, has_memory, has_disk, has_space, has_net, has_processes, has_tree;
+    struct cpu           cpu;
+    struct memory        memory;
+    struct disk          disk;
+    struct space         space;
+    struct net           net;
+    struct processes     processes;
+    struct process_tree  tree;
 };
 
 int collect_open(const struct roots *roots, const struct tree *tree, struct collectors **ret)
@@ -98,9 +98,9 @@ enum { DESCRIPTORS = 11 };
 
 static void list_descriptors(struct collectors *c, int *ret[static DESCRIPTORS])
 {
-    int *all[DESCRIPTORS] = {&c->cpu.fd,      &c->memory.fd,    &c->disk.fd,   &c->disk.block,   &c->space.fd,
-                             &c->net.fd,      &c->net.classes,  &c->processes.fd, &c->tree.proc, &c->tree.loadavg,
-                             &c->tree.cpus_online};
+    int *all[DESCRIPTORS] = {&c->cpu.fd,    &c->memory.fd,    &c->disk.fd,         &c->disk.block,
+                             &c->space.fd,  &c->net.fd,       &c->net.classes,     &c->processes.fd,
+                             &c->tree.proc, &c->tree.loadavg, &c->tree.cpus_online};
     for (size_t i = 0; i < DESCRIPTORS; i++)
         ret[i] = all[i];
 }

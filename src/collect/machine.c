@@ -84,7 +84,7 @@ static bool starts_with(const char *text, const char *prefix)
 /* Where nobody has set a tag, vendors write that in words. */
 static bool is_placeholder(const char *tag)
 {
-    static const char *const words[] = {"not specified", "to be filled", "default string", "no asset", "none",
+    static const char *const words[] = {"not specified", "to be filled", "default string", "no asset",     "none",
                                         "n/a",           "asset tag",    "unknown",        "chassis asset"};
     if (*tag == '\0')
         return true;

@@ -31,10 +31,10 @@ void memory_close(struct memory *memory)
 
 static int parse(int fd, uint64_t ret[static ENTRIES])
 {
-    static const char *const names[ENTRIES] = {"MemTotal:", "MemFree:", "MemAvailable:", "Buffers:",
-                                               "Cached:",   "Active:",  "Inactive:",     "SReclaimable:"};
-    char                     content[MEMINFO_SIZE];
-    size_t                   len = 0;
+    static const char *const names[ENTRIES] = {
+        "MemTotal:", "MemFree:", "MemAvailable:", "Buffers:", "Cached:", "Active:", "Inactive:", "SReclaimable:"};
+    char   content[MEMINFO_SIZE];
+    size_t len = 0;
     for (int i = 0; i < ENTRIES; i++)
         ret[i] = METRIC_NONE;
     int error = file_reread(fd, content, sizeof content, &len);

@@ -37,7 +37,7 @@ static bool starts_with_any(struct text t, const char *const *prefixes)
 
 static bool may_hang(const struct entry *e)
 {
-    static const char *const types[] = {"nfs",    "cifs", "smb",   "fuse",   "autofs", "ceph",  "afs",    "9p",
+    static const char *const types[] = {"nfs",    "cifs", "smb",   "fuse",   "autofs", "ceph",  "afs",      "9p",
                                         "lustre", "gpfs", "ncpfs", "beegfs", "coda",   "pvfs2", "orangefs", NULL};
     return starts_with_any(e->type, types);
 }
@@ -144,7 +144,7 @@ static size_t choose(const struct entry *list, size_t count, const struct entry 
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < count && kept < MOUNTS_KEPT_MAX; i++) {
             const struct entry *e = &list[i];
-            bool wanted = pass == 0 ? text_is(e->path, "/") : is_on_block_device(e) && !is_image(e);
+            bool                wanted = pass == 0 ? text_is(e->path, "/") : is_on_block_device(e) && !is_image(e);
             if (wanted && !may_hang(e) && !is_known(ret, kept, e) && !is_hidden(list, count, e))
                 ret[kept++] = e;
         }

@@ -73,11 +73,11 @@ static bool has_lower(int classes, const char *name, bool only_hardware)
 /* Names that container engines, hypervisors and tunnels give to what never leaves the machine by itself. */
 static bool has_telling_name(const char *name)
 {
-    static const char *const prefixes[] = {"docker", "br-",     "veth", "virbr", "vnet", "cali", "lxc",
-                                           "lxd",    "cni",     "flannel", "cilium", "podman", "kube", "nodelocaldns",
-                                           "weave",  "ifb",     "dummy", "tun",   "tap",  "wg",   "tailscale",
-                                           "bond",   "team",    "sit",  "gre",   "ip6",  "ip_vti", "erspan",
-                                           "vxlan",  "macvlan", "ipvlan", "nlmon", "bridge"};
+    static const char *const prefixes[] = {"docker", "br-",     "veth",    "virbr",  "vnet",   "cali",   "lxc",
+                                           "lxd",    "cni",     "flannel", "cilium", "podman", "kube",   "nodelocaldns",
+                                           "weave",  "ifb",     "dummy",   "tun",    "tap",    "wg",     "tailscale",
+                                           "bond",   "team",    "sit",     "gre",    "ip6",    "ip_vti", "erspan",
+                                           "vxlan",  "macvlan", "ipvlan",  "nlmon",  "bridge"};
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
         if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
             return true;
@@ -100,8 +100,8 @@ static enum rank rank_of(int classes, const char *name)
         bool to_hardware = master[0] && has(classes, master, "device");
         return to_hardware || has_lower(classes, name, true) ? RANK_NONE : RANK_HARDWARE;
     }
-    if (master[0] || has(classes, name, "bridge") || has(classes, name, "bonding") ||
-        strncmp(name, "ifb", 3) == 0 || strncmp(name, "dummy", 5) == 0 || has_lower(classes, name, false))
+    if (master[0] || has(classes, name, "bridge") || has(classes, name, "bonding") || strncmp(name, "ifb", 3) == 0 ||
+        strncmp(name, "dummy", 5) == 0 || has_lower(classes, name, false))
         return RANK_NONE;
     bool carried = type != TYPE_ETHERNET || has(classes, name, "tun_flags") || has_telling_name(name);
     return carried ? RANK_CARRIED : RANK_PLAIN;

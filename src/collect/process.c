@@ -136,8 +136,7 @@ static uint64_t count(struct process_tree *tree, uint64_t *ret_descendants)
     return members;
 }
 
-int process_read(struct process_tree *tree, struct scratch *scratch, const struct process_now *now,
-                 struct sample *ret)
+int process_read(struct process_tree *tree, struct scratch *scratch, const struct process_now *now, struct sample *ret)
 {
     uint64_t descendants = 0;
     process_walk(tree, scratch, now);

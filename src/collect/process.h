@@ -43,16 +43,16 @@ struct process_tree {
     struct pss           pss;
     struct dir           dir;
 
-    bool     begun;           /* there was a reading */
-    bool     has_children;    /* the kernel has task/TID/children */
-    bool     io_known;        /* somebody's io could be read */
-    bool     suspect;         /* somebody went: the lists of children may have been read with gaps */
-    unsigned row;             /* readings so far */
-    unsigned quiet;           /* readings since the children were last listed */
-    uint64_t last_pid;        /* the last number given to a process or thread */
-    uint64_t threads;         /* of the tree */
-    int64_t  read_at;         /* ns, monotonic */
-    uint64_t boot_ticks[2];   /* of the last reading, and of the one before */
+    bool     begun;         /* there was a reading */
+    bool     has_children;  /* the kernel has task/TID/children */
+    bool     io_known;      /* somebody's io could be read */
+    bool     suspect;       /* somebody went: the lists of children may have been read with gaps */
+    unsigned row;           /* readings so far */
+    unsigned quiet;         /* readings since the children were last listed */
+    uint64_t last_pid;      /* the last number given to a process or thread */
+    uint64_t threads;       /* of the tree */
+    int64_t  read_at;       /* ns, monotonic */
+    uint64_t boot_ticks[2]; /* of the last reading, and of the one before */
 
     uint64_t retained[CONSERVED]; /* of processes that are gone and were not reaped in the tree */
     uint64_t foreign[CONSERVED];  /* what processes had used before they were adopted into the tree */
@@ -73,8 +73,7 @@ int process_open(struct process_tree *tree, const struct roots *roots, const str
  * More CPU in one reading than the machine could do since the last one (a child that could not be seen before it
  * was reaped) is carried to the next readings. I/O stays METRIC_NONE where nobody's can be read.
  * Shape: one value per tree. Returns 0, or -ESRCH without any process; then every field stays METRIC_NONE. */
-int process_read(struct process_tree *tree, struct scratch *scratch, const struct process_now *now,
-                 struct sample *ret);
+int process_read(struct process_tree *tree, struct scratch *scratch, const struct process_now *now, struct sample *ret);
 
 void process_close(struct process_tree *tree);
 

@@ -12,15 +12,15 @@
 
 /* proc.rst table 1-4; the numbers of the fields are those of proc(5). */
 struct process_stat {
-    char     state;                        /* 3; 'Z' and 'X' are dead */
-    pid_t    parent;                       /* 4 */
-    uint64_t child_faults;                 /* 11, minor faults of reaped children */
-    uint64_t faults;                       /* 10 */
-    uint64_t user, system;                 /* 14, 15: clock ticks */
-    uint64_t child_user, child_system;     /* 16, 17: clock ticks of reaped children */
-    uint64_t threads;                      /* 20 */
-    uint64_t start;                        /* 22: clock ticks since boot */
-    uint64_t resident_pages;               /* 24 */
+    char     state;                    /* 3; 'Z' and 'X' are dead */
+    pid_t    parent;                   /* 4 */
+    uint64_t child_faults;             /* 11, minor faults of reaped children */
+    uint64_t faults;                   /* 10 */
+    uint64_t user, system;             /* 14, 15: clock ticks */
+    uint64_t child_user, child_system; /* 16, 17: clock ticks of reaped children */
+    uint64_t threads;                  /* 20 */
+    uint64_t start;                    /* 22: clock ticks since boot */
+    uint64_t resident_pages;           /* 24 */
 };
 
 /* The name in the second field may hold spaces, parentheses and line ends: the fields begin behind the last ")".

@@ -17,33 +17,33 @@ enum conserved { USER, SYSTEM, READ, WRITTEN, FAULTS, CONSERVED };
 
 struct process {
     pid_t    pid;
-    pid_t    parent;       /* 0: not in the tree (any more) */
-    uint64_t start;        /* clock ticks since boot: with the pid, the identity */
+    pid_t    parent; /* 0: not in the tree (any more) */
+    uint64_t start;  /* clock ticks since boot: with the pid, the identity */
     uint64_t parent_start;
 
-    bool     read_yet;     /* a candidate that a parent named is not */
-    bool     gone;         /* not there in this reading */
-    bool     is_parent;    /* has had children in the tree */
-    bool     dead;         /* a zombie: counts, has no memory */
-    bool     io_denied;    /* once refused, never asked again */
-    bool     io_known;
+    bool read_yet;  /* a candidate that a parent named is not */
+    bool gone;      /* not there in this reading */
+    bool is_parent; /* has had children in the tree */
+    bool dead;      /* a zombie: counts, has no memory */
+    bool io_denied; /* once refused, never asked again */
+    bool io_known;
 
-    uint64_t value[CONSERVED];         /* the process and its reaped children */
-    uint64_t reaped_value[CONSERVED];  /* the part of its reaped children; for I/O, `value` again: it is one number */
-    uint64_t rise[CONSERVED];          /* of reaped_value, since the last reading */
-    uint64_t lost[CONSERVED];          /* last values of descendants that are gone since the last reading */
-    uint64_t owed[CONSERVED];          /* of those, what the next reading must find in reaped_value */
+    uint64_t value[CONSERVED];        /* the process and its reaped children */
+    uint64_t reaped_value[CONSERVED]; /* the part of its reaped children; for I/O, `value` again: it is one number */
+    uint64_t rise[CONSERVED];         /* of reaped_value, since the last reading */
+    uint64_t lost[CONSERVED];         /* last values of descendants that are gone since the last reading */
+    uint64_t owed[CONSERVED];         /* of those, what the next reading must find in reaped_value */
     uint64_t threads;
-    uint64_t ran;          /* ns on a CPU at the last full look; 0: unknown */
-    uint64_t slices;       /* and how often */
-    uint8_t  streak;       /* looks in a row that found it had run */
+    uint64_t ran;    /* ns on a CPU at the last full look; 0: unknown */
+    uint64_t slices; /* and how often */
+    uint8_t  streak; /* looks in a row that found it had run */
 
     uint64_t resident_kib;
-    float    pss_ratio;     /* last Pss / RSS, or the parent's */
+    float    pss_ratio; /* last Pss / RSS, or the parent's */
     bool     pss_read;
     bool     pss_denied;
-    uint64_t pss_resident;  /* KiB of RSS at the last exact reading */
-    uint32_t pss_row;       /* the reading in which that was */
+    uint64_t pss_resident; /* KiB of RSS at the last exact reading */
+    uint32_t pss_row;      /* the reading in which that was */
 };
 
 struct process_table {

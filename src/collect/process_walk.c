@@ -260,8 +260,7 @@ static bool is_scan_cheaper(const struct process_tree *tree, const struct proces
 void process_walk(struct process_tree *tree, struct scratch *scratch, const struct process_now *now)
 {
     bool listing = may_have_new_children(tree);
-    bool scanning = listing && is_scan_cheaper(tree, now) &&
-                    process_scan_run(&tree->scan, tree->proc, &tree->dir) == 0;
+    bool scanning = listing && is_scan_cheaper(tree, now) && process_scan_run(&tree->scan, tree->proc, &tree->dir) == 0;
     tree->suspect = false;
     if (tree->table.count == 0)
         (void)process_table_add(&tree->table, tree->who.root);

@@ -7,12 +7,12 @@
 #include "collect/dir.h"
 
 struct processes {
-    int        fd;           /* /proc */
-    uint64_t   count;        /* METRIC_NONE before the first */
-    int64_t    counted_at;   /* ns, monotonic */
-    int64_t    cost;         /* ns of CPU of the last count */
-    bool       links_tell;   /* see processes_read */
-    uint64_t   extra_links;  /* links of /proc that are no processes; METRIC_NONE: unknown */
+    int        fd;          /* /proc */
+    uint64_t   count;       /* METRIC_NONE before the first */
+    int64_t    counted_at;  /* ns, monotonic */
+    int64_t    cost;        /* ns of CPU of the last count */
+    bool       links_tell;  /* see processes_read */
+    uint64_t   extra_links; /* links of /proc that are no processes; METRIC_NONE: unknown */
     struct dir dir;
 };
 

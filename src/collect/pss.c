@@ -6,10 +6,10 @@
 #include "base/clock.h"
 #include "collect/process_stat.h"
 
-#define PSS_INCOME (CLOCK_MILLISECOND * 3 / 10)
+#define PSS_INCOME    (CLOCK_MILLISECOND * 3 / 10)
 #define PSS_PURSE_MAX (50 * CLOCK_MILLISECOND)
-#define PSS_SMALL CLOCK_MILLISECOND /* many small readings are not made up for in one row */
-#define PSS_FIXED_NS 13000.0
+#define PSS_SMALL     CLOCK_MILLISECOND /* many small readings are not made up for in one row */
+#define PSS_FIXED_NS  13000.0
 /* 8 ms per GiB: 2.7 to 7.1 were measured with 4 KiB pages, and a first guess must not overdraw the purse. */
 #define PSS_FIRST_NS_PER_KIB (8e6 / 1048576)
 

@@ -13,7 +13,6 @@ typedef void thread_end_function(void *value);
 
 static end_function *next__exit;
 
-
 void ends_resolve(void)
 {
     next__exit = (end_function *)next_symbol("_exit");

@@ -12,9 +12,9 @@
 #include "hook/hook.h"
 
 enum { JOIN_LIMIT = 20 * 1000 * 1000, RETRY = 1000 * 1000 }; /* ns */
-#define MIRROR_LIMIT INT64_C(10000000000)                       /* ns */
+#define MIRROR_LIMIT INT64_C(10000000000)                    /* ns */
 
-static const int terminating[] = {SIGHUP,  SIGINT,    SIGQUIT, SIGTERM, SIGALRM,
+static const int terminating[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGALRM,
                                   SIGUSR1, SIGUSR2, SIGXCPU, SIGPROF, SIGVTALRM};
 enum { TERMINATING = sizeof terminating / sizeof *terminating };
 
@@ -120,8 +120,7 @@ static bool is_first(void)
     if (atomic_compare_exchange_strong(&holder, &nobody, tid))
         return true;
     if (nobody != tid)
-        while (wait_for_rest(call_monotonic() + hook.link.hold_limit) &&
-               atomic_load(&hook.link.state) == LINK_PAUSED)
+        while (wait_for_rest(call_monotonic() + hook.link.hold_limit) && atomic_load(&hook.link.state) == LINK_PAUSED)
             sleep_on(&hook.link.state, LINK_PAUSED, JOIN_LIMIT);
     return false;
 }
@@ -154,16 +153,17 @@ static bool take_link(int64_t deadline)
     for (int64_t left; (left = deadline - call_monotonic()) > 0;) {
         uint32_t state = atomic_load(&hook.link.state);
         uint32_t request = LINK_NONE;
-        if (state == LINK_STARTING)
+        if (state == LINK_STARTING) {
             sleep_on(&hook.link.state, state, left);
-        else if (state != LINK_RUNNING)
+            continue;
+        }
+        if (state != LINK_RUNNING)
             return false;
-        else if (atomic_compare_exchange_strong(&hook.link.request, &request, LINK_PREPARING))
+        if (atomic_compare_exchange_strong(&hook.link.request, &request, LINK_PREPARING))
             return true;
-        else if (request >= LINK_PAUSE)
+        if (request >= LINK_PAUSE)
             return false;
-        else
-            sleep_on(&hook.link.request, request, left < RETRY ? left : RETRY);
+        sleep_on(&hook.link.request, request, left < RETRY ? left : RETRY);
     }
     return false;
 }

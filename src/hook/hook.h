@@ -20,13 +20,13 @@ long call_read(int fd, void *data, size_t size);
 void call_close(int fd);
 long call_read_file(const char *path, char *ret, size_t size); /* NUL-terminated; length or -errno */
 void call_unlink(const char *path);
-long call_readlink(const char *path, char *ret, size_t size);  /* the same */
+long call_readlink(const char *path, char *ret, size_t size); /* the same */
 long call_pid(void);
 long call_parent(void);
 long call_tid(void);
 struct stat;
-int  call_stat(const char *path, struct stat *ret);  /* follows links */
-int  call_lstat(const char *path, struct stat *ret);
+int     call_stat(const char *path, struct stat *ret); /* follows links */
+int     call_lstat(const char *path, struct stat *ret);
 int64_t call_monotonic(void); /* ns */
 
 /* ---- word.c: text on the stack ---- */
@@ -39,21 +39,21 @@ struct word word_in(char *buffer, size_t size);
 void        word_add(struct word *w, const char *text);
 void        word_number(struct word *w, uint64_t value);
 bool        word_equal(const char *a, const char *b);
-bool        word_is_no(const char *value);  /* 0 false no off, any case */
+bool        word_is_no(const char *value); /* 0 false no off, any case */
 const char *word_base_name(const char *path);
 bool        word_matches(const char *pattern, size_t len, const char *text); /* * ? [..]; * crosses slashes */
 bool        word_in_patterns(const char *colon_list, const char *path);
-uint64_t    word_parse(const char **at); /* decimal digits, stops at the first other byte */
+uint64_t    word_parse(const char **at);        /* decimal digits, stops at the first other byte */
 const char *word_environment(const char *name); /* value in environ, NULL */
 
 /* ---- process.c: /proc/PID ---- */
 struct process {
     pid_t    pid, parent;
-    uint64_t start;   /* clock ticks since boot */
+    uint64_t start; /* clock ticks since boot */
     uint64_t threads;
-    uid_t    uid;     /* owner of /proc/PID */
+    uid_t    uid; /* owner of /proc/PID */
 };
-int  process_read(pid_t pid, struct process *ret);       /* 0: self, checked against getpid; 0 or -errno */
+int  process_read(pid_t pid, struct process *ret); /* 0: self, checked against getpid; 0 or -errno */
 bool process_has_thread_named_pillion(const struct process *p);
 bool process_maps_hook(pid_t pid);
 bool process_alone(void); /* no thread but the calling one and ours; false when it cannot be told */

@@ -11,9 +11,10 @@ enum { ANCESTORS_MAX = 128 };
 
 /* Programs that only wait for, or wrap, the one that matters: the lead passes through them. */
 static const char *const wrappers[] = {
-    "srun",   "sbatch", "salloc", "slurmstepd", "mpirun",  "mpiexec", "orterun", "prterun", "prte",   "orted",  "prted",
-    "hydra_pmi_proxy",  "mpiexec.hydra", "ssh", "docker",  "podman",  "kubectl", "sudo",    "su",     "runuser", "gdb",
-    "valgrind", "strace", "ltrace", "env",      "nice",    "nohup",   "timeout", "setsid",  "stdbuf", "pillion"};
+    "srun",    "sbatch", "salloc", "slurmstepd",      "mpirun",        "mpiexec",  "orterun", "prterun",
+    "prte",    "orted",  "prted",  "hydra_pmi_proxy", "mpiexec.hydra", "ssh",      "docker",  "podman",
+    "kubectl", "sudo",   "su",     "runuser",         "gdb",           "valgrind", "strace",  "ltrace",
+    "env",     "nice",   "nohup",  "timeout",         "setsid",        "stdbuf",   "pillion"};
 
 static bool is_wrapper(const char *executable)
 {
@@ -160,8 +161,7 @@ void lead_decide(struct lead *ret)
         return;
     if (is_excluded(ret->executable)) {
         /* A leader that exec'd into it: what it starts must not take its marker for a leader's. */
-        if (!execs_in_place(ret->executable) &&
-            marker_exists(ns.st_ino, &ret->self, ret->marker, sizeof ret->marker))
+        if (!execs_in_place(ret->executable) && marker_exists(ns.st_ino, &ret->self, ret->marker, sizeof ret->marker))
             call_unlink(ret->marker);
         return;
     }

@@ -15,10 +15,10 @@ struct quest {
 };
 
 struct tables {
-    const ElfW(Sym) *symbols;
-    const char      *strings;
-    const ElfW(Half) *versions;
-    size_t           count;
+    const ElfW(Sym) * symbols;
+    const char *strings;
+    const ElfW(Half) * versions;
+    size_t count;
 };
 
 /* The number of symbols is told by the hash tables alone. */
@@ -75,7 +75,7 @@ static int look_into(struct dl_phdr_info *object, size_t size, void *data)
     if (!quest->past_us) {
         for (size_t i = 0; i < object->dlpi_phnum; i++) {
             const ElfW(Phdr) *part = &object->dlpi_phdr[i];
-            uintptr_t         offset = (uintptr_t)&hook - (object->dlpi_addr + part->p_vaddr);
+            uintptr_t offset = (uintptr_t)&hook - (object->dlpi_addr + part->p_vaddr);
             quest->past_us |= part->p_type == PT_LOAD && offset < part->p_memsz;
         }
         return 0;
@@ -84,7 +84,7 @@ static int look_into(struct dl_phdr_info *object, size_t size, void *data)
         return 0;
     for (size_t i = 1; i < t.count; i++) {
         const ElfW(Sym) *symbol = &t.symbols[i];
-        bool             hidden = t.versions && (t.versions[i] & 0x8000);
+        bool hidden = t.versions && (t.versions[i] & 0x8000);
         if (symbol->st_shndx == SHN_UNDEF || hidden || ELF64_ST_TYPE(symbol->st_info) != STT_FUNC ||
             !word_equal(t.strings + symbol->st_name, quest->name))
             continue;

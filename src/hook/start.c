@@ -28,8 +28,8 @@ int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(v
 /* Only glibc calls the last handler with the exit status; absent on musl. */
 extern const char *gnu_get_libc_version(void) __attribute__((weak));
 
-struct hook         hook;
-static struct lead  lead;
+struct hook           hook;
+static struct lead    lead;
 static main_function *program_main;
 static void (*program_rtld_fini)(void);
 
@@ -49,7 +49,7 @@ static const struct engine *load_engine(void)
     word_add(&path, us.dli_fname);
     path.len -= path.cut ? 0 : strlen(base);
     word_add(&path, "libpillion-engine.so");
-    void *library = path.cut ? NULL : dlopen(file, RTLD_NOW | RTLD_LOCAL);
+    void                *library = path.cut ? NULL : dlopen(file, RTLD_NOW | RTLD_LOCAL);
     const struct engine *engine = library ? dlsym(library, "pillion_engine") : NULL;
     return engine && engine->version == ENGINE_VERSION ? engine : NULL;
 }

@@ -48,7 +48,7 @@ static void read_times(struct config *c, struct log *log)
     static const struct number interval = {"PILLION_INTERVAL", "1", 0.05, 3600, "seconds from 0.05 to 3600"};
     static const struct number life = {"PILLION_MIN_SECONDS", "0", 0, 31536000, "seconds from 0"};
     static const struct number exit_time = {"PILLION_EXIT_TIMEOUT", "5", 0, 3600, "seconds from 0 to 3600"};
-    struct number upload = {"TRACKER_UPLOAD_INTERVAL", "60", 1, 86400, "seconds from 1 to 86400"};
+    struct number              upload = {"TRACKER_UPLOAD_INTERVAL", "60", 1, 86400, "seconds from 1 to 86400"};
     if (!set(upload.name))
         upload.name = "PILLION_UPLOAD_INTERVAL";
     c->interval = seconds(&interval, log);
@@ -95,8 +95,9 @@ static void read_token(struct config *c, struct log *log)
     if (!token)
         return;
     if (!token_is_clean(token) || strlen(token) >= sizeof c->token) {
-        log_line(log, LOG_ERROR, "the API token holds spaces or control characters, or is too long; the run stays "
-                                 "local: set SENTINEL_API_TOKEN to the token alone");
+        log_line(log, LOG_ERROR,
+                 "the API token holds spaces or control characters, or is too long; the run stays "
+                 "local: set SENTINEL_API_TOKEN to the token alone");
         c->token[0] = '\0';
     } else if (token != c->token) {
         memcpy(c->token, token, strlen(token) + 1);
@@ -124,11 +125,24 @@ static bool read_size(struct text t, uint64_t *ret)
     if (text_len(t) == 0)
         return false;
     switch (t.end[-1]) {
-    case 'K': case 'k': shift = 10; break;
-    case 'M': case 'm': shift = 20; break;
-    case 'G': case 'g': shift = 30; break;
-    case 'T': case 't': shift = 40; break;
-    default: break;
+    case 'K':
+    case 'k':
+        shift = 10;
+        break;
+    case 'M':
+    case 'm':
+        shift = 20;
+        break;
+    case 'G':
+    case 'g':
+        shift = 30;
+        break;
+    case 'T':
+    case 't':
+        shift = 40;
+        break;
+    default:
+        break;
     }
     if (shift)
         t.end--;
@@ -219,8 +233,7 @@ static void add_tag(struct config *c, struct text piece, char **at, struct log *
     size_t      room = sizeof c->tag_text - (size_t)(*at - c->tag_text);
     if (len == 0)
         return;
-    if (!memchr(piece.at, '=', len) || *piece.at == '=' || len + 2 > room ||
-        c->metadata.tag_count == CONFIG_TAGS_MAX) {
+    if (!memchr(piece.at, '=', len) || *piece.at == '=' || len + 2 > room || c->metadata.tag_count == CONFIG_TAGS_MAX) {
         log_line(log, LOG_WARN, "TRACKER_TAGS: %.*s is not valid: key=value, at most 64 of them; it is left out",
                  (int)(len < 200 ? len : 200), piece.at);
         return;
@@ -328,11 +341,21 @@ int config_output(const char *pattern, long pid, const char *machine, const char
             continue;
         }
         switch (*++pattern) {
-        case 'p': bytes_signed(&path, pid); break;
-        case 'h': bytes_text(&path, machine); break;
-        case 'r': bytes_text(&path, id); break;
-        case '%': bytes_char(&path, '%'); break;
-        default: error = -EINVAL; break;
+        case 'p':
+            bytes_signed(&path, pid);
+            break;
+        case 'h':
+            bytes_text(&path, machine);
+            break;
+        case 'r':
+            bytes_text(&path, id);
+            break;
+        case '%':
+            bytes_char(&path, '%');
+            break;
+        default:
+            error = -EINVAL;
+            break;
         }
         if (error < 0)
             break;

@@ -11,9 +11,9 @@
 #include "run/state.h"
 #include "sentinel/request.h"
 
-#define API_DOWN "api-down"
+#define API_DOWN         "api-down"
 #define API_DOWN_SECONDS 600
-#define SPREAD_MAX (30 * CLOCK_SECOND)
+#define SPREAD_MAX       (30 * CLOCK_SECOND)
 
 static const char *lookup(const char *name)
 {

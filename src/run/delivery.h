@@ -45,7 +45,7 @@ struct delivery {
     bool                 answered;     /* any request was */
     bool                 overloaded;   /* the last answer was 429 or 503 */
     bool                 gzip;
-    unsigned             repairs; /* of the registration */
+    unsigned             repairs;      /* of the registration */
     struct bytes         registration; /* the body, as it stands after a repair */
     struct bytes         finish;       /* the body, fixed before it is first sent */
     char                 run_id[DELIVERY_RUN_ID_MAX];

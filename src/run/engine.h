@@ -43,8 +43,8 @@ enum link_state {
 
 struct link {
     /* program to thread; written before the wake-up */
-    _Atomic uint32_t request;      /* enum link_request; a futex word for LINK_CALL */
-    _Atomic uint32_t wakes;        /* wake-up signals sent; counted after each */
+    _Atomic uint32_t request; /* enum link_request; a futex word for LINK_CALL */
+    _Atomic uint32_t wakes;   /* wake-up signals sent; counted after each */
     struct link_call call;
     _Atomic uint32_t local_only;   /* not 0: finish the run on disk, do not wait for the network */
     _Atomic uint32_t hurry;        /* not 0: a signal wants the hold to end now */
@@ -64,9 +64,9 @@ struct engine_start {
     const char        *executable;  /* target of /proc/self/exe, of the command for `pillion run` */
     pid_t              root;        /* struct tree */
     bool               root_is_ours;
-    bool               continues;   /* exec'd in place: the run of this process goes on */
-    bool               in_step;     /* local rank 0 of a step: the tree is the parent's children */
-    const char        *marker;      /* absolute path of the marker to renew and remove; NULL: none */
+    bool               continues; /* exec'd in place: the run of this process goes on */
+    bool               in_step;   /* local rank 0 of a step: the tree is the parent's children */
+    const char        *marker;    /* absolute path of the marker to renew and remove; NULL: none */
     /* `pillion run` only */
     const char *job_name; /* --name, NULL */
     const char *output;   /* -o, NULL */
@@ -75,7 +75,7 @@ struct engine_start {
 /* What `pillion sync` wants delivered and hears about it. */
 struct engine_sync {
     const char *const *environment;
-    const char *const *runs; /* run directory names (IDs) under PILLION_DIR/runs, NULL-terminated; NULL: all */
+    const char *const *runs;  /* run directory names (IDs) under PILLION_DIR/runs, NULL-terminated; NULL: all */
     bool               named; /* the user named them: local runs are delivered too */
     /* Called once per run looked at: outcome "delivered", "left" (with the reason), "failed" (with the reason). */
     void (*report)(void *context, const char *id, const char *outcome, const char *reason);

@@ -11,14 +11,14 @@
 #include "run/state.h"
 
 #define UNANSWERED_LIMIT CLOCK_SECOND
-#define FAILED_RECENTLY (60 * CLOCK_SECOND)
-#define LOCAL_RESERVE (50 * CLOCK_MILLISECOND) /* of the hold, for the last line on disk */
-#define CROWD_FINISH 16 /* nodes: a larger step spreads its finishes */
-#define SLICE (20 * CLOCK_MILLISECOND)
+#define FAILED_RECENTLY  (60 * CLOCK_SECOND)
+#define LOCAL_RESERVE    (50 * CLOCK_MILLISECOND) /* of the hold, for the last line on disk */
+#define CROWD_FINISH     16                       /* nodes: a larger step spreads its finishes */
+#define SLICE            (20 * CLOCK_MILLISECOND)
 
 static void write_end(struct run *run)
 {
-    struct totals     totals;
+    struct totals totals;
     run->finished_at = clock_real();
     struct record_end end = {
         .finished_at = run->finished_at,

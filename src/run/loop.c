@@ -17,8 +17,8 @@
 #include "base/text.h"
 #include "run/run.h"
 
-#define HOUR (3600 * CLOCK_SECOND)
-#define LOOK_AGAIN CLOCK_SECOND /* whether the program is still there */
+#define HOUR       (3600 * CLOCK_SECOND)
+#define LOOK_AGAIN CLOCK_SECOND             /* whether the program is still there */
 #define UNWAKEABLE (50 * CLOCK_MILLISECOND) /* without a signalfd to wait on */
 
 void loop_open(struct run *run)
@@ -141,9 +141,9 @@ static void mirror_call(struct link *link)
         (void)syscall(SYS_futex, &link->request, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
-/* The signalfd is read only when a wake-up was sent, and for that one alone (the kernel hands out a thread's own signals
- * first): a SIGURG that was sent to the process, and that the program blocks to have it by sigwait, is not ours to
- * take. While such a one is pending, the link is looked at by the clock. */
+/* The signalfd is read only when a wake-up was sent, and for that one alone (the kernel hands out a thread's own
+ * signals first): a SIGURG that was sent to the process, and that the program blocks to have it by sigwait, is not ours
+ * to take. While such a one is pending, the link is looked at by the clock. */
 static void wait_for_something(struct run *run, int64_t due, bool *deaf)
 {
     struct pollfd           wake = {.fd = *deaf ? -1 : run->wake, .events = POLLIN};
@@ -190,8 +190,8 @@ static bool alone_in_dead_process(struct run *run)
 
 enum link_request loop_run(struct run *run)
 {
-    int64_t tick = next_tick(run, clock_monotonic());
-    bool    deaf = false;
+    int64_t  tick = next_tick(run, clock_monotonic());
+    bool     deaf = false;
     uint32_t request;
     while ((request = atomic_load(&run->link->request)) < LINK_PAUSE) {
         int64_t now = clock_monotonic();

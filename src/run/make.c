@@ -115,10 +115,13 @@ static void create(struct run *run, const struct record_begin *begin)
 {
     int error = -EACCES;
     if (run->home.runs >= 0)
-        error = rundir_create(&run->home, begin->started_at / CLOCK_SECOND, run->machine.host_name, begin->pid, &run->dir);
+        error = rundir_create(&run->home, begin->started_at / CLOCK_SECOND, run->machine.host_name, begin->pid,
+                              &run->dir);
     if (error < 0 && error != -ENOLCK) {
-        log_line(&run->log, LOG_ERROR, "no run directory in %s (%s): the run is kept in memory; set PILLION_DIR to a "
-                                       "writable folder", run->home.path, strerror(-error));
+        log_line(&run->log, LOG_ERROR,
+                 "no run directory in %s (%s): the run is kept in memory; set PILLION_DIR to a "
+                 "writable folder",
+                 run->home.path, strerror(-error));
         return;
     }
     record_begin(&run->dir, begin);
@@ -176,8 +179,10 @@ static void open_output(struct run *run)
     if (error == 0)
         error = open_regular(path, !again, &run->output);
     if (error < 0) {
-        log_line(&run->log, LOG_WARN, "PILLION_OUTPUT=%.200s cannot be written (%s): it has to be a regular file; the "
-                                      "run directory has the rows", run->output_pattern, strerror(-error));
+        log_line(&run->log, LOG_WARN,
+                 "PILLION_OUTPUT=%.200s cannot be written (%s): it has to be a regular file; the "
+                 "run directory has the rows",
+                 run->output_pattern, strerror(-error));
         return;
     }
     if (!run->output_is_known)
@@ -224,8 +229,8 @@ void make_run(struct run *run)
     int  error = run->own_table || run->unobserved_exit ? home_open(lookup, true, &run->home) : -EMFILE;
     bool again = error == 0 && run->continues && find_again(run);
     if (run->delivery.registration.len == 0)
-        (void)registration_compose(&run->config, &run->machine, run->executable,
-                                   (const char *const *)run->arguments, &run->delivery.registration);
+        (void)registration_compose(&run->config, &run->machine, run->executable, (const char *const *)run->arguments,
+                                   &run->delivery.registration);
     if (run->delivery.registration.len > 0 && !run->delivery.registration.failed)
         begin.registration = run->delivery.registration.data;
     if (again)

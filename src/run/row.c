@@ -117,8 +117,7 @@ static void tree_cells(struct row *row, double ticks, double seconds, const stru
     empty(row, 3); /* GPU */
 }
 
-void row_encode(const struct row_shape *shape, const struct sample *before, const struct sample *now,
-                struct bytes *ret)
+void row_encode(const struct row_shape *shape, const struct sample *before, const struct sample *now, struct bytes *ret)
 {
     struct row row = {.out = ret};
     double     ticks = (double)shape->clock_ticks;

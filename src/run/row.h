@@ -8,7 +8,7 @@
 
 /* What stays constant over a run's rows. */
 struct row_shape {
-    long  clock_ticks;   /* per second, sysconf(_SC_CLK_TCK) */
+    long  clock_ticks; /* per second, sysconf(_SC_CLK_TCK) */
     pid_t main_process;
 };
 

@@ -13,64 +13,65 @@
 #include "run/rundir.h"
 
 struct run {
-    struct link        *link;
-    struct config       config;
-    struct log          log;
-    struct roots        roots;
-    struct tree         tree;
-    struct machine      machine;
-    struct row_shape    shape;
-    struct collectors  *collectors;
-    struct sample       last; /* the row before, or the baseline */
-    bool                has_baseline;
-    struct home         home;
-    struct rundir       dir;
-    bool                made;   /* the run directory, or its stand-in in memory */
-    struct bytes        line; /* one row */
-    uint64_t            rows;
-    struct delivery     delivery;
-    int                 wake;   /* signalfd */
-    uint32_t            wakes;  /* of the link's, those taken off it */
-    int                 output; /* PILLION_OUTPUT, -1 */
-    bool                own_table; /* our descriptors are not the program's */
-    int64_t             load;      /* ns CLOCK_MONOTONIC, of engine.start */
-    int64_t             load_real; /* ns since 1970 */
-    int64_t             finished_at; /* ns since 1970, 0: not yet */
-    int64_t             next_upkeep;
-    int64_t             next_look;
-    bool                is_the_program; /* this process; not `pillion run` */
-    int64_t             cost_before; /* ns of CPU of the threads before this one */
-    uint64_t            pid_start;
-    uint64_t            pid_namespace;
-    bool                continues;
-    bool                others_outlived_main;
-    bool                is_anothers; /* an image before the exec registered it, with a URL or token that is not ours */
-    bool                unobserved_exit; /* no thread: everything on the program's own at its end */
+    struct link       *link;
+    struct config      config;
+    struct log         log;
+    struct roots       roots;
+    struct tree        tree;
+    struct machine     machine;
+    struct row_shape   shape;
+    struct collectors *collectors;
+    struct sample      last; /* the row before, or the baseline */
+    struct home        home;
+    struct rundir      dir;
+    struct bytes       line; /* one row */
+    uint64_t           rows;
+    struct delivery    delivery;
+    int                wake;        /* signalfd */
+    uint32_t           wakes;       /* of the link's, those taken off it */
+    int                output;      /* PILLION_OUTPUT, -1 */
+    int64_t            load;        /* ns CLOCK_MONOTONIC, of engine.start */
+    int64_t            load_real;   /* ns since 1970 */
+    int64_t            finished_at; /* ns since 1970, 0: not yet */
+    int64_t            next_upkeep;
+    int64_t            next_look;
+    int64_t            cost_before; /* ns of CPU of the threads before this one */
+    uint64_t           pid_start;
+    uint64_t           pid_namespace;
     /* copies of what engine.start was given */
-    char              **arguments;
-    char               *executable;
-    char               *marker;
-    char               *output_pattern;
-    bool                output_is_known; /* the pattern is a path that an image before made of it */
+    char **arguments;
+    char  *executable;
+    char  *marker;
+    char  *output_pattern;
+    /* what is so */
+    bool has_baseline;
+    bool made;           /* the run directory, or its stand-in in memory */
+    bool own_table;      /* our descriptors are not the program's */
+    bool is_the_program; /* this process; not `pillion run` */
+    bool continues;
+    bool others_outlived_main;
+    bool is_anothers;     /* an image before the exec registered it, with a URL or token that is not ours */
+    bool unobserved_exit; /* no thread: everything on the program's own at its end */
+    bool output_is_known; /* the pattern is a path that an image before made of it */
 };
 
 /* ---- thread.c ---- */
-int  thread_start(struct run *run);           /* LINK_OFF afterwards: it could not be made; 0 or -errno */
+int  thread_start(struct run *run); /* LINK_OFF afterwards: it could not be made; 0 or -errno */
 bool thread_join(struct link *link, int64_t limit);
 
 /* ---- loop.c ---- */
-void loop_open(struct run *run);   /* collectors and baseline; after a pause: descriptors again */
-enum link_request loop_run(struct run *run); /* until the link asks for PAUSE or END: which */
-void loop_close(struct run *run);  /* gives up every descriptor; the run can go on */
-void loop_row(struct run *run);    /* takes a sample and appends its row */
+void              loop_open(struct run *run);  /* collectors and baseline; after a pause: descriptors again */
+enum link_request loop_run(struct run *run);   /* until the link asks for PAUSE or END: which */
+void              loop_close(struct run *run); /* gives up every descriptor; the run can go on */
+void              loop_row(struct run *run);   /* takes a sample and appends its row */
 
 /* ---- make.c ---- */
 void make_again(struct run *run); /* opens what loop_close closed; without permission rows wait in memory */
-void make_run(struct run *run); /* the run directory: a new one, or the one of this process before its exec */
+void make_run(struct run *run);   /* the run directory: a new one, or the one of this process before its exec */
 
 /* ---- carry.c ---- */
 void carry_record(const struct sample *baseline, struct bytes *ret); /* JSON text for run.jsonl */
-void carry_on(struct run *run, const cJSON *state); /* run->last becomes the old image's last row */
+void carry_on(struct run *run, const cJSON *state);                  /* run->last becomes the old image's last row */
 
 /* ---- finish.c ---- */
 void finish_run(struct run *run); /* the program ends: last row, totals, delivery within the hold */

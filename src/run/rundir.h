@@ -18,9 +18,9 @@ enum { RUNDIR_ID_MAX = 128, RUNDIR_MEMORY_MAX = 16 * 1024 * 1024, RUNDIR_STATE_M
 struct rundir {
     char         id[RUNDIR_ID_MAX];
     int          dir, state, rows, log, lock; /* -1 when closed */
-    bool         on_disk;     /* rows went to the disk: without the file, memory_rows are not the run */
-    struct bytes memory_rows; /* rows that are not on disk: no directory, or the disk refused them */
-    uint64_t     lost_rows;   /* rows that neither disk nor memory took */
+    bool         on_disk;                     /* rows went to the disk: without the file, memory_rows are not the run */
+    struct bytes memory_rows;                 /* rows that are not on disk: no directory, or the disk refused them */
+    uint64_t     lost_rows;                   /* rows that neither disk nor memory took */
 };
 
 void rundir_init(struct rundir *run);
@@ -28,7 +28,7 @@ void rundir_init(struct rundir *run);
 int rundir_create(const struct home *home, int64_t started_s, const char *machine, pid_t pid, struct rundir *ret);
 /* Opens and locks an existing one. -EBUSY: somebody works on it; -EPERM: another user's, or a link; -ENOLCK: flock
  * is refused here (it is open then, but not locked); -ENOENT. */
-int  rundir_open(const struct home *home, const char *id, struct rundir *ret);
+int rundir_open(const struct home *home, const char *id, struct rundir *ret);
 /* Closes the files; rows that wait in memory stay. rundir_open with its ID goes on. */
 void rundir_suspend(struct rundir *run);
 void rundir_close(struct rundir *run);

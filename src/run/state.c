@@ -39,9 +39,9 @@ static int merge(cJSON *state, struct text line)
 
 static int parse(const struct bytes *content, cJSON **ret)
 {
-    cJSON *state = cJSON_CreateObject();
-    int    error = state ? 0 : -ENOMEM;
-    int    lines = 0;
+    cJSON      *state = cJSON_CreateObject();
+    int         error = state ? 0 : -ENOMEM;
+    int         lines = 0;
     struct text rest = text_span(content->data, content->len);
     struct text line;
     while (error == 0 && text_line(&rest, &line)) {
@@ -97,10 +97,10 @@ double state_number(const cJSON *state, const char *key, double fallback)
 bool state_is_of_this_boot(const cJSON *state)
 {
     const cJSON *machine = cJSON_GetObjectItemCaseSensitive(state, "machine");
-    char        boot[64];
-    size_t      len = 0;
-    struct stat ns;
-    const char *id = state_text(machine, "boot_id");
+    char         boot[64];
+    size_t       len = 0;
+    struct stat  ns;
+    const char  *id = state_text(machine, "boot_id");
     if (!id || file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof boot, &len) < 0)
         return false;
     if (len > 0 && boot[len - 1] == '\n')

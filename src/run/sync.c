@@ -165,7 +165,8 @@ static bool work_on(struct errand *e, const char *id)
         return false;
     }
     if (error == -ENOLCK && !state_is_of_this_boot(e->state)) {
-        e->sync->report(e->sync->context, id, "left", "files cannot be locked here, and another machine may work on it");
+        e->sync->report(e->sync->context, id, "left",
+                        "files cannot be locked here, and another machine may work on it");
         rundir_close(&e->run);
         return false;
     }
@@ -192,7 +193,9 @@ static bool look_at(struct errand *e, const char *id)
     if (error < 0) {
         file_close(&dir);
         e->sync->report(e->sync->context, id, "left",
-                        error == -ENOENT ? "no such run" : error == -EBADMSG ? "damaged" : strerror(-error));
+                        error == -ENOENT    ? "no such run"
+                        : error == -EBADMSG ? "damaged"
+                                            : strerror(-error));
         return false;
     }
     const char *reason = is(e->state, "state", "finished") ? NULL : why_not(e, dir);

@@ -16,8 +16,8 @@
 #include "run/state.h"
 
 enum { PRUNED_MAX = 4096, SWEPT_MAX = 1024, UNDELIVERED_RUNS = 1000 };
-#define PRUNED "pruned"
-#define PRUNE_SECONDS 3600
+#define PRUNED            "pruned"
+#define PRUNE_SECONDS     3600
 #define UNDELIVERED_BYTES (UINT64_C(2) << 30)
 
 void upkeep_remove_marker(struct run *run)
@@ -33,8 +33,8 @@ static void sweep_markers(const struct run *run)
     struct text path = text_of(run->marker);
     struct dir  list;
     const char *name = NULL;
-    if (!text_after_last(&path, '/') || !text_copy(text_span(run->marker, (size_t)(path.at - run->marker)), folder,
-                                                   sizeof folder) ||
+    if (!text_after_last(&path, '/') ||
+        !text_copy(text_span(run->marker, (size_t)(path.at - run->marker)), folder, sizeof folder) ||
         dir_open(&list, AT_FDCWD, folder) < 0)
         return;
     for (int i = 0; i < SWEPT_MAX && (name = dir_next(&list)); i++) {
@@ -91,8 +91,8 @@ static enum verdict_on glance(int dir)
     char              tail[1 + 4096 + 1] = "\n"; /* so that the first line is one like the others */
     struct stat       info;
     int               fd = openat(dir, "run.jsonl", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    off_t   start = fd >= 0 && fstat(fd, &info) == 0 && info.st_size > 4096 ? info.st_size - 4096 : 0;
-    ssize_t n = fd < 0 ? -1 : pread(fd, tail + 1, sizeof tail - 2, start);
+    off_t             start = fd >= 0 && fstat(fd, &info) == 0 && info.st_size > 4096 ? info.st_size - 4096 : 0;
+    ssize_t           n = fd < 0 ? -1 : pread(fd, tail + 1, sizeof tail - 2, start);
     file_close(&fd);
     tail[n > 0 ? n + 1 : 0] = '\0';
     const char *last = NULL;
@@ -131,8 +131,8 @@ static bool look_at(const struct home *home, const char *name, struct old_run *r
 static void remove_run(const struct home *home, const char *name)
 {
     static const char *const files[] = {"metrics.csv", "log", "lock", "run.jsonl"};
-    int dir = openat(home->runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    int lock = dir < 0 ? -1 : openat(dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int                      dir = openat(home->runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    int                      lock = dir < 0 ? -1 : openat(dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
         file_close(&dir); /* sync is at it */
     if (dir < 0) {

@@ -22,7 +22,7 @@ struct http_call {
     struct http_request request;
     struct http_answer  answer;
     bool                ended;
-    unsigned            sendings;   /* times that libcurl was about to send the request */
+    unsigned            sendings; /* times that libcurl was about to send the request */
     size_t              header_bytes;
     int                 refused;    /* -errno with which a callback stopped the transfer; 0: none did */
     int64_t             retry_date; /* Retry-After as a date, 0: none */

@@ -9,7 +9,7 @@
 
 enum exit_code {
     EXIT_YES = 0,
-    EXIT_NO = 1,         /* no such run, not all delivered */
+    EXIT_NO = 1, /* no such run, not all delivered */
     EXIT_WRONG_CALL = 2,
     EXIT_NOT_EXECUTABLE = 126,
     EXIT_NOT_FOUND = 127,

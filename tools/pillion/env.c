@@ -6,11 +6,10 @@
 #include "libraries.h"
 #include "output.h"
 
-static const char help[] =
-    "Usage: pillion env [--json]\n"
-    "\n"
-    "The lines that load pillion into programs: for a shell, a Dockerfile, a Kubernetes\n"
-    "pod and a job script, with the path of this installation.\n";
+static const char help[] = "Usage: pillion env [--json]\n"
+                           "\n"
+                           "The lines that load pillion into programs: for a shell, a Dockerfile, a Kubernetes\n"
+                           "pod and a job script, with the path of this installation.\n";
 
 /* Nothing in a path that ld.so, a shell or a Dockerfile would read as more than a path. */
 static bool is_plain(const char *path)
@@ -63,7 +62,8 @@ int command_env(int argc, char **argv)
         return EXIT_NO;
     }
     if (!is_plain(hook)) {
-        complain("%s: a path with blanks, colons or quotes cannot stand in LD_PRELOAD; install pillion elsewhere", hook);
+        complain("%s: a path with blanks, colons or quotes cannot stand in LD_PRELOAD; install pillion elsewhere",
+                 hook);
         return EXIT_NO;
     }
     if (json) {

@@ -19,8 +19,8 @@
 int library_find(const char *name, char ret[static PATH_MAX])
 {
     static const char *const folders[] = {"../lib", MULTIARCH, "../lib64", "../lib/pillion", "."};
-    char    self[PATH_MAX];
-    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+    char                     self[PATH_MAX];
+    ssize_t                  len = readlink("/proc/self/exe", self, sizeof self - 1);
     if (len <= 0)
         return -ENOENT;
     self[len] = '\0';

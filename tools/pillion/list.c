@@ -11,20 +11,19 @@
 #include "run/state.h"
 #include "runs.h"
 
-static const char help[] =
-    "Usage: pillion list [--json]\n"
-    "\n"
-    "The runs of this user on this machine, newest last. States: running; finishing;\n"
-    "finished (delivered); local (made without a token); undelivered; lost (the program\n"
-    "is gone and nobody has finished its run: pillion sync does); damaged.\n";
+static const char help[] = "Usage: pillion list [--json]\n"
+                           "\n"
+                           "The runs of this user on this machine, newest last. States: running; finishing;\n"
+                           "finished (delivered); local (made without a token); undelivered; lost (the program\n"
+                           "is gone and nobody has finished its run: pillion sync does); damaged.\n";
 
 enum { COLUMN_ID = 30, COLUMN_STATE = 11, COLUMN_STARTED = 19, COLUMN_TOOK = 12, COLUMN_ENDED = 8 };
 
 /* Seconds, -1 where the end is not known. */
 static double took(const cJSON *state)
 {
-    double began = run_time(state, "started_at");
-    double ended = run_time(state, "finished_at");
+    double      began = run_time(state, "started_at");
+    double      ended = run_time(state, "finished_at");
     const char *name = state_text(state, "state");
     if (began > 0 && ended >= began)
         return ended - began;
@@ -67,7 +66,8 @@ static void print_row(const char *id, const cJSON *state, const char *shown, siz
         figure_seconds(seconds, length);
     printf("%-*s  %-*s  %-*s  %*s  %-*s  ", COLUMN_ID, id, COLUMN_STATE, shown, COLUMN_STARTED, started, COLUMN_TOOK,
            length, COLUMN_ENDED, ended);
-    print_command(cJSON_GetObjectItemCaseSensitive(state, "command"), width > BEFORE_COMMAND ? width - BEFORE_COMMAND : 0);
+    print_command(cJSON_GetObjectItemCaseSensitive(state, "command"),
+                  width > BEFORE_COMMAND ? width - BEFORE_COMMAND : 0);
     putchar('\n');
 }
 

@@ -5,18 +5,17 @@
 #include "command.h"
 #include "output.h"
 
-static const char help[] =
-    "Usage: pillion COMMAND [ARGUMENT...]\n"
-    "\n"
-    "  run [--name N] [-o FILE] [--] CMD...   make one run of CMD\n"
-    "  list                                   the runs on this machine\n"
-    "  show [RUN]                             what a run used and how it ended\n"
-    "  sync [RUN...]                          deliver what has not reached Sentinel\n"
-    "  env                                    the lines that load pillion into programs\n"
-    "\n"
-    "RUN is an ID, the beginning of one, a directory, a CSV file, or \"last\".\n"
-    "Every command has --help and --version; list, show, sync and env have --json.\n"
-    "The variables are described in pillion(7).\n";
+static const char help[] = "Usage: pillion COMMAND [ARGUMENT...]\n"
+                           "\n"
+                           "  run [--name N] [-o FILE] [--] CMD...   make one run of CMD\n"
+                           "  list                                   the runs on this machine\n"
+                           "  show [RUN]                             what a run used and how it ended\n"
+                           "  sync [RUN...]                          deliver what has not reached Sentinel\n"
+                           "  env                                    the lines that load pillion into programs\n"
+                           "\n"
+                           "RUN is an ID, the beginning of one, a directory, a CSV file, or \"last\".\n"
+                           "Every command has --help and --version; list, show, sync and env have --json.\n"
+                           "The variables are described in pillion(7).\n";
 
 struct subcommand {
     const char *name;
@@ -50,8 +49,8 @@ int options_refuse(char **argv)
     if (optopt != 0 && strncmp(argv[optind - 1], "--", 2) != 0)
         complain("%s: option -%c is not known or lacks its value; see pillion %s --help", argv[0], optopt, argv[0]);
     else
-        complain("%s: option %s is not known, or its value is wrong; see pillion %s --help", argv[0],
-                 argv[optind - 1], argv[0]);
+        complain("%s: option %s is not known, or its value is wrong; see pillion %s --help", argv[0], argv[optind - 1],
+                 argv[0]);
     return EXIT_WRONG_CALL;
 }
 

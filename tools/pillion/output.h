@@ -31,7 +31,7 @@ void print_text(const char *text);
 void signal_text(int number, char ret[static FIGURE_MAX]);
 
 /* Is what the user sees UTF-8? From LC_ALL, LC_CTYPE, LANG: C and POSIX are not, nothing set is. */
-bool output_is_utf8(void);
+bool   output_is_utf8(void);
 size_t output_width(void); /* columns of the terminal on stdout; 0: no terminal */
 
 #endif

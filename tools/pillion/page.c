@@ -63,7 +63,8 @@ static bool last_complaint(int dir, char *ret, size_t size)
         rest = text_span(log.data, log.len);
     while (rest.at < rest.end && text_line(&rest, &line)) {
         struct text time, level;
-        if (text_word(&line, &time) && text_word(&line, &level) && (text_is(level, "warn") || text_is(level, "error"))) {
+        if (text_word(&line, &time) && text_word(&line, &level) &&
+            (text_is(level, "warn") || text_is(level, "error"))) {
             text_blanks(&line);
             (void)snprintf(ret, size, "%.*s", (int)text_len(line), line.at);
             found = true;
@@ -146,7 +147,7 @@ static void print_bytes(const struct show *show, const char *label, enum measure
     char figures[SUBJECT_COUNT][FIGURE_MAX];
     for (int subject = 0; subject < SUBJECT_COUNT; subject++) {
         const struct figure *figure = &show->summary.figures[subject][measure];
-        double bytes = measure == MEASURE_MEMORY ? figure->max * 1024 * 1024 : figure->total;
+        double               bytes = measure == MEASURE_MEMORY ? figure->max * 1024 * 1024 : figure->total;
         if (figure->known > 0)
             figure_bytes(bytes, figures[subject]);
         else
@@ -181,7 +182,8 @@ static void print_totals(const struct show *show)
     }
     if (group >= 0) {
         figure_bytes(group * 1024 * 1024, memory);
-        printf("%-*s%s in all of its cgroup since that was made\n", LABEL_WIDTH, peak >= 0 ? "" : "Memory peak", memory);
+        printf("%-*s%s in all of its cgroup since that was made\n", LABEL_WIDTH, peak >= 0 ? "" : "Memory peak",
+               memory);
     }
     double cost = account_number(show->state, "cost", "cpu_s");
     if (cost >= 0)

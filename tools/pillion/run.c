@@ -19,19 +19,18 @@
 #include "runs.h"
 #include "watch.h"
 
-static const char help[] =
-    "Usage: pillion run [--name N] [-o FILE] [--summary | --quiet] [--] CMD [ARGUMENT...]\n"
-    "\n"
-    "Makes one run of CMD and everything below it. CMD itself is not touched: static and\n"
-    "setuid programs are covered, and the run is finished even when CMD is killed.\n"
-    "\n"
-    "  -n, --name N       the run's job name\n"
-    "  -o, --output FILE  also write the CSV there (%p pid, %h machine, %r run ID)\n"
-    "  -s, --summary      one line on stderr at the end, even if that is no terminal\n"
-    "  -q, --quiet        no such line\n"
-    "\n"
-    "The exit status is CMD's; 126 if it cannot be executed, 127 if it is not found,\n"
-    "128 + n if signal n killed it.\n";
+static const char help[] = "Usage: pillion run [--name N] [-o FILE] [--summary | --quiet] [--] CMD [ARGUMENT...]\n"
+                           "\n"
+                           "Makes one run of CMD and everything below it. CMD itself is not touched: static and\n"
+                           "setuid programs are covered, and the run is finished even when CMD is killed.\n"
+                           "\n"
+                           "  -n, --name N       the run's job name\n"
+                           "  -o, --output FILE  also write the CSV there (%p pid, %h machine, %r run ID)\n"
+                           "  -s, --summary      one line on stderr at the end, even if that is no terminal\n"
+                           "  -q, --quiet        no such line\n"
+                           "\n"
+                           "The exit status is CMD's; 126 if it cannot be executed, 127 if it is not found,\n"
+                           "128 + n if signal n killed it.\n";
 
 struct order {
     const char *name;
@@ -46,22 +45,36 @@ struct order {
 /* -1: go on. */
 static int read_order(int argc, char **argv, struct order *ret)
 {
-    static const struct option options[] = {
-        {"name", required_argument, NULL, 'n'}, {"output", required_argument, NULL, 'o'},
-        {"summary", no_argument, NULL, 's'},    {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},       {"version", no_argument, NULL, 'V'},
-        {0}};
+    static const struct option options[] = {{"name", required_argument, NULL, 'n'},
+                                            {"output", required_argument, NULL, 'o'},
+                                            {"summary", no_argument, NULL, 's'},
+                                            {"quiet", no_argument, NULL, 'q'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {0}};
     opterr = 0;
     optind = 1;
     for (int option; (option = getopt_long(argc, argv, "+n:o:sqhV", options, NULL)) != -1;) {
         switch (option) {
-        case 'n': ret->name = optarg; break;
-        case 'o': ret->output = optarg; break;
-        case 's': ret->summary = true; break;
-        case 'q': ret->quiet = true; break;
-        case 'h': fputs(help, stdout); return output_end(EXIT_YES);
-        case 'V': return print_version();
-        default: return options_refuse(argv);
+        case 'n':
+            ret->name = optarg;
+            break;
+        case 'o':
+            ret->output = optarg;
+            break;
+        case 's':
+            ret->summary = true;
+            break;
+        case 'q':
+            ret->quiet = true;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return output_end(EXIT_YES);
+        case 'V':
+            return print_version();
+        default:
+            return options_refuse(argv);
         }
     }
     if (ret->summary && ret->quiet) {
@@ -151,8 +164,7 @@ static int ride(const struct order *order, const struct engine *engine, struct l
     return exit_code_of(status);
 }
 
-static int begin(const struct order *order, const struct engine *engine, struct link *link,
-                 const struct marker *marker)
+static int begin(const struct order *order, const struct engine *engine, struct link *link, const struct marker *marker)
 {
     struct engine_start start = {
         .environment = (const char *const *)environ,

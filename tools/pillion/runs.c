@@ -42,7 +42,7 @@ int runs_read(const struct home *home, struct run_names *ret)
     *ret = (struct run_names){0};
     if (home->runs < 0)
         return 0;
-    int fd = openat(home->runs, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int  fd = openat(home->runs, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     if (dir == NULL) {
         int error = -errno;

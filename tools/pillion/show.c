@@ -12,12 +12,11 @@
 #include "show.h"
 #include "summary.h"
 
-static const char help[] =
-    "Usage: pillion show [--json] [RUN]\n"
-    "\n"
-    "What a run used and how it ended: the run's whole process tree on the left, all of\n"
-    "the machine in that time on the right. RUN is an ID, the beginning of one, a run's\n"
-    "directory, a CSV file, or \"last\" (the default).\n";
+static const char help[] = "Usage: pillion show [--json] [RUN]\n"
+                           "\n"
+                           "What a run used and how it ended: the run's whole process tree on the left, all of\n"
+                           "the machine in that time on the right. RUN is an ID, the beginning of one, a run's\n"
+                           "directory, a CSV file, or \"last\" (the default).\n";
 
 static int json_of(const struct show *show)
 {

@@ -42,15 +42,15 @@ struct beginning {
 
 struct summary {
     struct beginning beginning;
-    double   began; /* s since 1970, estimated from the first row where it is not known exactly; 0: no idea */
-    double   first, last; /* timestamps of rows */
-    uint64_t rows;
-    uint64_t bad_rows;         /* lines that are no rows */
-    double   user_s, system_s; /* CPU of the process tree */
-    struct figure figures[SUBJECT_COUNT][MEASURE_COUNT];
-    uint32_t rows_per_bucket;
-    size_t   buckets;
-    int      position[PILLION_COLUMN_COUNT]; /* of a column in the file, -1: not there */
+    double           began; /* s since 1970, estimated from the first row where it is not known exactly; 0: no idea */
+    double           first, last; /* timestamps of rows */
+    uint64_t         rows;
+    uint64_t         bad_rows;         /* lines that are no rows */
+    double           user_s, system_s; /* CPU of the process tree */
+    struct figure    figures[SUBJECT_COUNT][MEASURE_COUNT];
+    uint32_t         rows_per_bucket;
+    size_t           buckets;
+    int              position[PILLION_COLUMN_COUNT]; /* of a column in the file, -1: not there */
 };
 
 void summary_init(struct summary *summary, struct beginning beginning);

@@ -9,12 +9,11 @@
 #include "output.h"
 #include "runs.h"
 
-static const char help[] =
-    "Usage: pillion sync [--json] [RUN...]\n"
-    "\n"
-    "Delivers to Sentinel what has not arrived there: all runs that are undelivered or\n"
-    "lost, or the named ones; a run made without a token only when it is named. One line\n"
-    "for each. Exit status 0 when nothing is left to deliver, else 1.\n";
+static const char help[] = "Usage: pillion sync [--json] [RUN...]\n"
+                           "\n"
+                           "Delivers to Sentinel what has not arrived there: all runs that are undelivered or\n"
+                           "lost, or the named ones; a run made without a token only when it is named. One line\n"
+                           "for each. Exit status 0 when nothing is left to deliver, else 1.\n";
 
 struct report {
     cJSON *list; /* NULL: text */
