@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "run/delivery_parts.h"
 #include "run/record.h"
 #include "run/state.h"
 #include "sentinel/request.h"
@@ -66,14 +67,14 @@ static int open_network(struct delivery *d)
     return http_open(&options, &d->http);
 }
 
-static void set_phase(struct delivery *d, enum delivery_phase phase)
+void delivery_set_phase(struct delivery *d, enum delivery_phase phase)
 {
     d->phase = phase;
     d->attempts = (struct attempts){0};
     d->next_try = 0;
 }
 
-static uint32_t draw(void)
+uint32_t delivery_draw(void)
 {
     uint32_t random = 0;
     (void)getrandom(&random, sizeof random, GRND_NONBLOCK);
@@ -82,13 +83,13 @@ static uint32_t draw(void)
 
 int64_t delivery_random_part(int64_t whole)
 {
-    return (int64_t)((double)whole * draw() / (double)UINT32_MAX);
+    return (int64_t)((double)whole * delivery_draw() / (double)UINT32_MAX);
 }
 
 void delivery_begin(struct delivery *d)
 {
     int64_t spread = (int64_t)d->config->crowd * 10 * CLOCK_MILLISECOND;
-    set_phase(d, d->run_id[0] ? DELIVERY_READY : DELIVERY_REGISTER);
+    delivery_set_phase(d, d->run_id[0] ? DELIVERY_READY : DELIVERY_REGISTER);
     if (spread > 0)
         d->next_try = clock_monotonic() + delivery_random_part(spread < SPREAD_MAX ? spread : SPREAD_MAX);
 }
@@ -122,7 +123,7 @@ int delivery_finish(struct delivery *d, const cJSON *state, size_t max)
     if (error < 0)
         return error;
     if (d->phase == DELIVERY_READY)
-        set_phase(d, DELIVERY_FINISH);
+        delivery_set_phase(d, DELIVERY_FINISH);
     d->attempts.unanswered = (now && strcmp(now, "finishing") == 0) ||
                              cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(state, "unanswered"));
     return 0;
@@ -160,168 +161,10 @@ static int start_request(struct delivery *d, int64_t now)
     return error;
 }
 
-static void mark_api(const struct delivery *d, bool down)
-{
-    if (d->home->dir < 0)
-        return;
-    if (down)
-        home_mark(d->home, API_DOWN);
-    else
-        home_unmark(d->home, API_DOWN);
-}
-
 bool delivery_api_is_down(const struct home *home)
 {
-    int64_t age = home_mark_age(home, API_DOWN);
+    int64_t age = home_mark_age(home, DELIVERY_API_DOWN);
     return age >= 0 && age < API_DOWN_SECONDS;
-}
-
-static void explain(struct delivery *d, const struct http_answer *answer, const char *what)
-{
-    char described[200];
-    answer_describe(answer, described, sizeof described);
-    struct bytes reason = {.data = d->reason, .capacity = sizeof d->reason, .max = sizeof d->reason - 1};
-    bytes_text(&reason, what);
-    bytes_text(&reason, ": ");
-    bytes_text(&reason, described);
-}
-
-static void try_again(struct delivery *d, const struct http_answer *answer, int64_t now)
-{
-    d->last_failure = now;
-    d->next_try = now + answer_retry_delay_ms(answer, d->attempts.count, draw()) * CLOCK_MILLISECOND;
-    log_line(d->log, LOG_WARN, "%s; tried %u times, next in %d s", d->reason, d->attempts.count,
-             (int)((d->next_try - now) / CLOCK_SECOND));
-}
-
-static void refuse(struct delivery *d)
-{
-    d->last_failure = clock_monotonic();
-    d->phase = DELIVERY_REFUSED;
-    log_line(d->log, LOG_ERROR, "%s; the run stays on disk for pillion sync", d->reason);
-}
-
-static bool repair_registration(struct delivery *d, const struct http_answer *answer)
-{
-    struct bytes repaired;
-    bytes_init(&repaired, d->registration.max);
-    int error = request_register_repair(d->registration.data, answer->body.data ? answer->body.data : "", &repaired);
-    if (error < 0 || repaired.failed) {
-        bytes_done(&repaired);
-        return false;
-    }
-    bytes_done(&d->registration);
-    d->registration = repaired;
-    return true;
-}
-
-static void on_registered(struct delivery *d, const struct http_answer *answer, int64_t now)
-{
-    struct sentinel_registration registration = {0};
-    int error = answer_registration(answer->body.data ? answer->body.data : "", answer->body.len, &registration);
-    if (error == 0 && strlen(registration.run_id) < sizeof d->run_id) {
-        memcpy(d->run_id, registration.run_id, strlen(registration.run_id) + 1);
-        record_registered(d->run, d->run_id, registration.upload_uri_prefix);
-        log_line(d->log, LOG_INFO, "registered as %s", d->run_id);
-        bool finish = d->finish.len > 0;
-        set_phase(d, finish ? DELIVERY_FINISH : DELIVERY_READY);
-    } else {
-        explain(d, answer, "register: the answer makes no sense");
-        try_again(d, answer, now);
-    }
-    sentinel_registration_done(&registration);
-}
-
-static void on_register_answer(struct delivery *d, const struct http_answer *answer, int64_t now)
-{
-    explain(d, answer, "register");
-    switch (answer_judge_register(answer, &d->attempts)) {
-    case VERDICT_OK:
-        on_registered(d, answer, now);
-        break;
-    case VERDICT_REPAIR:
-        d->attempts.repaired = d->repairs++ > 0; /* tags have two forms to be tried */
-        if (repair_registration(d, answer)) {
-            log_line(d->log, LOG_WARN, "%s; sent once more without what it names", d->reason);
-            d->next_try = now;
-        } else {
-            refuse(d);
-        }
-        break;
-    case VERDICT_RETRY:
-        try_again(d, answer, now);
-        break;
-    case VERDICT_ARRIVED:
-    case VERDICT_REFUSED:
-        refuse(d);
-        break;
-    }
-}
-
-static void on_delivered(struct delivery *d, const struct http_answer *answer, bool has_result)
-{
-    struct bytes result;
-    bytes_init(&result, HTTP_ANSWER_MAX);
-    if (has_result && answer_result(answer->body.data ? answer->body.data : "", answer->body.len, &result) < 0)
-        bytes_clear(&result);
-    bool good = result.len > 0 && !result.failed && !strstr(result.data, "secret_key") &&
-                !strstr(result.data, "session_token"); /* statistics only: credentials never touch the disk */
-    record_state(d->run, "finished", good ? result.data : NULL);
-    bytes_done(&result);
-    d->phase = DELIVERY_DONE;
-    log_line(d->log, LOG_INFO, "finished at the API as %s", d->run_id);
-}
-
-static void on_finish_answer(struct delivery *d, const struct http_answer *answer, int64_t now)
-{
-    explain(d, answer, "finish");
-    enum verdict verdict = answer_judge_finish(answer, &d->attempts);
-    /* 502 and 504: whoever stands before the API has no answer of it. */
-    if ((answer->error && answer->sent) || answer->status == 502 || answer->status == 504)
-        d->attempts.unanswered = true;
-    switch (verdict) {
-    case VERDICT_OK:
-        on_delivered(d, answer, true);
-        break;
-    case VERDICT_ARRIVED:
-        on_delivered(d, answer, false);
-        break;
-    case VERDICT_REPAIR:
-        d->attempts.repaired = d->gzip = true;
-        d->next_try = now;
-        break;
-    case VERDICT_RETRY:
-        try_again(d, answer, now);
-        break;
-    case VERDICT_REFUSED:
-        refuse(d);
-        break;
-    }
-}
-
-/* A server may quote our token back; what it says goes into log and run.jsonl. */
-static void hide_token(struct bytes *body, const char *token)
-{
-    size_t len = strlen(token);
-    char  *at = body->data;
-    while (at && len > 0 && (at = memmem(at, body->len - (size_t)(at - body->data), token, len)))
-        memset(at, '*', len);
-}
-
-static void on_answer(struct delivery *d, const struct http_answer *answer, int64_t now)
-{
-    d->overloaded = !answer->error && (answer->status == 429 || answer->status == 503);
-    if (!answer->error) {
-        d->answered = true;
-        d->last_failure = 0;
-        mark_api(d, false);
-    } else if (!answer->sent) {
-        mark_api(d, true);
-    }
-    if (d->phase == DELIVERY_REGISTER)
-        on_register_answer(d, answer, now);
-    else if (d->phase == DELIVERY_FINISH)
-        on_finish_answer(d, answer, now);
 }
 
 void delivery_step(struct delivery *d, int64_t now)
@@ -330,20 +173,15 @@ void delivery_step(struct delivery *d, int64_t now)
     struct http_answer answer = {0};
     if (d->call && http_finished(d->http, d->call, &answer)) {
         d->call = NULL;
-        hide_token(&answer.body, d->config->token);
-        on_answer(d, &answer, now);
+        delivery_on_answer(d, &answer, now);
         http_answer_done(&answer);
         wants = d->phase == DELIVERY_REGISTER || d->phase == DELIVERY_FINISH;
     }
     if (!wants || d->call || now < d->next_try)
         return;
     int error = start_request(d, now);
-    if (error < 0) {
-        answer = (struct http_answer){.error = error, .retry_after_s = -1, .message = "no request could be made"};
-        d->attempts.count++;
-        explain(d, &answer, d->phase == DELIVERY_REGISTER ? "register" : "finish");
-        try_again(d, &answer, now);
-    }
+    if (error < 0)
+        delivery_on_no_request(d, error, now);
 }
 
 int64_t delivery_due(const struct delivery *d)

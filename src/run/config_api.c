@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "run/config_parts.h"
+#include "sentinel/request.h"
+
+static bool token_is_clean(const char *token)
+{
+    for (; *token; token++)
+        if (*token <= ' ' || *token > '~')
+            return false;
+    return true;
+}
+
+/* The value itself is never logged. */
+static void read_token(struct config *c, struct log *log)
+{
+    const char *token = config_set("SENTINEL_API_TOKEN");
+    const char *file = config_set("SENTINEL_API_TOKEN_FILE");
+    char        text[CONFIG_TOKEN_MAX];
+    if (!token)
+        token = config_set("SENTINEL_API_KEY");
+    if (!token && file) {
+        struct text t = {0};
+        struct text line = text_of("");
+        size_t      len = 0;
+        int         error = file_read(AT_FDCWD, file, text, sizeof text, &len);
+        if (error == -EFBIG) { /* the first line is all that is wanted */
+            len = sizeof text - 1;
+            error = 0;
+        }
+        if (error < 0) {
+            log_line(log, LOG_ERROR, "SENTINEL_API_TOKEN_FILE=%.200s cannot be read (%s); the run stays local", file,
+                     strerror(-error));
+            return;
+        }
+        t = text_span(text, len);
+        if (text_line(&t, &line) && text_len(line) > 0 && line.end[-1] == '\r')
+            line.end--;
+        token = text_copy(line, c->token, sizeof c->token) && c->token[0] ? c->token : NULL;
+    }
+    if (!token)
+        return;
+    if (!token_is_clean(token) || strlen(token) >= sizeof c->token) {
+        log_line(log, LOG_ERROR,
+                 "the API token holds spaces or control characters, or is too long; the run stays "
+                 "local: set SENTINEL_API_TOKEN to the token alone");
+        c->token[0] = '\0';
+    } else if (token != c->token) {
+        memcpy(c->token, token, strlen(token) + 1);
+    }
+}
+
+/* A token is for the server that its owner named: with an unusable URL it goes nowhere. */
+void config_read_api(struct config *c, struct log *log)
+{
+    const char *url = config_set("SENTINEL_API_URL");
+    int         error = api_check_url(url ? url : SENTINEL_DEFAULT_URL, c->api_url, sizeof c->api_url);
+    read_token(c, log);
+    if (error == 0)
+        return;
+    bool secret = !url || strchr(url, '@') != NULL; /* a password may stand in it */
+    log_line(log, LOG_ERROR, "SENTINEL_API_URL=%.200s is not valid: %s; the run stays local", secret ? "(…)" : url,
+             error == -EACCES ? "plain http goes to this machine alone, use https" : "an http or https URL");
+    c->token[0] = c->api_url[0] = '\0';
+}

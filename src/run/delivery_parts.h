@@ -1,0 +1,17 @@
+/* Inside delivery*.c only. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_RUN_DELIVERY_PARTS_H
+#define PILLION_RUN_DELIVERY_PARTS_H
+
+#include "run/delivery.h"
+
+#define DELIVERY_API_DOWN "api-down" /* the mark in PILLION_DIR */
+
+uint32_t delivery_draw(void); /* 32 random bits */
+void     delivery_set_phase(struct delivery *d, enum delivery_phase phase);
+
+/* delivery_answer.c: what follows from an answer, or from a request that could not even be made. */
+void delivery_on_answer(struct delivery *d, struct http_answer *answer, int64_t now);
+void delivery_on_no_request(struct delivery *d, int error, int64_t now);
+
+#endif
