@@ -36,13 +36,14 @@ static void sleep_on(_Atomic uint32_t *word, uint32_t while_it_is, int64_t left)
     (void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, while_it_is, &limit, NULL, 0);
 }
 
-/* Until the thread has come to rest, paused or ended; false at the deadline or when in a hurry. */
+/* Until the thread has come to rest: paused, ended, or gone for good without a descriptor table of its own. False at
+ * the deadline or when in a hurry. */
 static bool wait_for_rest(int64_t deadline)
 {
     for (;;) {
         uint32_t state = atomic_load(&hook.link.state);
         int64_t  left = deadline - call_monotonic();
-        if (state == LINK_PAUSED || state == LINK_ENDED)
+        if (state == LINK_PAUSED || state == LINK_ENDED || state == LINK_OFF)
             return true;
         if (left <= 0 || atomic_load(&hook.link.hurry))
             return false;
@@ -119,8 +120,9 @@ static bool is_first(void)
     int32_t                tid = (int32_t)call_tid();
     if (atomic_compare_exchange_strong(&holder, &nobody, tid))
         return true;
+    int64_t deadline = call_monotonic() + hook.link.hold_limit;
     if (nobody != tid)
-        while (wait_for_rest(call_monotonic() + hook.link.hold_limit) && atomic_load(&hook.link.state) == LINK_PAUSED)
+        while (call_monotonic() < deadline && wait_for_rest(deadline) && atomic_load(&hook.link.state) == LINK_PAUSED)
             sleep_on(&hook.link.state, LINK_PAUSED, JOIN_LIMIT);
     return false;
 }
@@ -142,7 +144,8 @@ void hold(enum hold_place place, int status)
     atomic_store(&hook.link.request, LINK_END);
     if (thread_finishes())
         wait_for_end();
-    else if (stack_is_mains())
+    uint32_t state = atomic_load(&hook.link.state);
+    if ((state == LINK_OFF || state == LINK_PAUSED) && stack_is_mains())
         hook.engine->end_here(&hook.link);
     errno = saved;
 }
@@ -193,7 +196,8 @@ bool hold_pause(int64_t limit_ns)
         return false;
     int64_t deadline = call_monotonic() + limit_ns;
     wake_thread();
-    if (wait_for_rest(deadline) && hook.engine->join(&hook.link, deadline - call_monotonic()))
+    if (wait_for_rest(deadline) &&
+        (atomic_load(&hook.link.state) == LINK_OFF || hook.engine->join(&hook.link, deadline - call_monotonic())))
         return true;
     /* Too late: unless the thread has seen it, it goes on; else its next chance is the end. */
     (void)atomic_compare_exchange_strong(&hook.link.request, &pause, LINK_NONE);
