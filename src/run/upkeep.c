@@ -105,11 +105,15 @@ static enum verdict_on glance(int dir)
     return strncmp(last, "undelivered\"", 12) == 0 ? RUN_UNDELIVERED : RUN_UNKNOWN;
 }
 
-/* A run that began and never said how it ended. */
+/* A run that began and never said how it ended; or not even that it began, and an hour ago. */
 static bool is_lost(int dir)
 {
-    cJSON *state = NULL;
-    bool   lost = state_load(dir, &state) == 0 && state_liveness(state, dir) == LIVENESS_DEAD;
+    struct stat info;
+    cJSON      *state = NULL;
+    int         error = state_load(dir, &state);
+    bool        lost = error == 0 && state_liveness(state, dir) == LIVENESS_DEAD;
+    if (error == -EBADMSG && fstat(dir, &info) == 0)
+        lost = clock_real() / CLOCK_SECOND - info.st_mtime > PRUNE_SECONDS;
     cJSON_Delete(state);
     return lost;
 }

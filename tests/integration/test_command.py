@@ -3,6 +3,7 @@
 """The command `pillion`: run, list, show, env, and how it is called."""
 import json
 import os
+import pathlib
 import signal
 import sys
 import unittest
@@ -135,6 +136,8 @@ class Run(ServedTest):
         self.assertEqual(json.loads(run["registration"]["command"])[0], os.path.basename(PYTHON))
 
     def test_what_it_starts_leads_no_run_even_with_the_preload(self):
+        if b"__asan_init" in pathlib.Path(pillion.COMMAND).read_bytes():
+            self.skipTest("this command is built with AddressSanitizer, which refuses every preload")
         result = self.ride("sh", "-c", "sleep 0.3; sh -c 'sleep 0.2'", env=pillion.preloaded(self.env()))
         self.assertEqual(result.status, 0)
         self.only_run()

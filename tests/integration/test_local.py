@@ -195,7 +195,7 @@ class Switches(LocalTest):
 
     def test_signals_can_be_left_alone(self):
         program = self.start("sleep", "30", env=self.env(PILLION_SIGNALS="off"))
-        pillion.wait_for(self.runs, what="the run")
+        pillion.wait_for(lambda: self.runs() and self.runs()[0].csv, what="a row")
         program.signal(signal.SIGTERM)
         self.assertEqual(program.wait(10).status, -signal.SIGTERM)
         self.assertEqual(self.only_run()["state"], "running")

@@ -151,7 +151,7 @@ class Signals(CompareTest):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL, signal.SIGPIPE, signal.SIGUSR1):
             with self.subTest(number.name):
                 started = self.start(program("sleeps_for"), 10000, env=self.env(PILLION_INTERVAL="0.05"))
-                pillion.wait_for(self.runs, 10, "a run directory")
+                pillion.wait_for(lambda: self.runs() and self.runs()[0].csv, 10, "a row")
                 time.sleep(0.1)
                 began = time.monotonic()
                 started.signal(number)
