@@ -16,6 +16,7 @@ int process_open(struct process_tree *tree, const struct roots *roots, const str
                  const struct process_units *units)
 {
     memset(tree, 0, sizeof *tree);
+    tree->loadavg = tree->cpus_online = -1;
     tree->who = *who;
     tree->units = *units;
     tree->has_children = true;

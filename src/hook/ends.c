@@ -62,7 +62,7 @@ _Noreturn void quick_exit(int status)
 static void step_aside_for_main(void)
 {
     if (hook_owns() && call_tid() == call_pid())
-        (void)hold_pause(HOLD_PAUSE_LAST);
+        hold_pause_for_good(HOLD_PAUSE_LAST);
 }
 
 _Noreturn void pthread_exit(void *value)

@@ -12,6 +12,7 @@
 #include "hook/hook.h"
 
 enum { JOIN_LIMIT = 20 * 1000 * 1000, RETRY = 1000 * 1000 }; /* ns */
+#define STEP_LIMIT   INT64_C(1000000000)                     /* ns */
 #define MIRROR_LIMIT INT64_C(10000000000)                    /* ns */
 
 static const int terminating[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGALRM,
@@ -120,10 +121,13 @@ static bool is_first(void)
     int32_t                tid = (int32_t)call_tid();
     if (atomic_compare_exchange_strong(&holder, &nobody, tid))
         return true;
-    int64_t deadline = call_monotonic() + hook.link.hold_limit;
-    if (nobody != tid)
-        while (call_monotonic() < deadline && wait_for_rest(deadline) && atomic_load(&hook.link.state) == LINK_PAUSED)
-            sleep_on(&hook.link.state, LINK_PAUSED, JOIN_LIMIT);
+    if (nobody == tid)
+        return false;
+    int64_t  deadline = call_monotonic() + hook.link.hold_limit;
+    uint32_t state;
+    for (int64_t left; (state = atomic_load(&hook.link.state)) != LINK_ENDED && !atomic_load(&hook.link.hurry) &&
+                       (left = deadline - call_monotonic()) > 0;)
+        sleep_on(&hook.link.state, state, left);
     return false;
 }
 
@@ -185,29 +189,43 @@ void hold_mirror(const struct link_call *call)
         sleep_on(&hook.link.request, LINK_CALL, left);
 }
 
+/* Set when main's thread has left by pthread_exit: ours must not come back before the end. */
+static atomic_bool paused_for_good;
+
+void hold_pause_for_good(int64_t limit_ns)
+{
+    atomic_store(&paused_for_good, true);
+    (void)hold_pause(limit_ns);
+}
+
 bool hold_pause(int64_t limit_ns)
 {
-    uint32_t none = LINK_NONE;
-    uint32_t pause = LINK_PAUSE;
+    uint32_t request = LINK_NONE;
     uint32_t state = atomic_load(&hook.link.state);
+    int64_t  deadline = call_monotonic() + limit_ns;
     if (!hook.engine || state == LINK_OFF || state == LINK_PAUSED)
         return true;
-    if (!atomic_compare_exchange_strong(&hook.link.request, &none, LINK_PAUSE))
+    if (!atomic_compare_exchange_strong(&hook.link.request, &request, LINK_PAUSE))
         return false;
-    int64_t deadline = call_monotonic() + limit_ns;
     wake_thread();
-    if (wait_for_rest(deadline) &&
-        (atomic_load(&hook.link.state) == LINK_OFF || hook.engine->join(&hook.link, deadline - call_monotonic())))
+    if (!wait_for_rest(deadline)) {
+        request = LINK_PAUSE;
+        if (atomic_compare_exchange_strong(&hook.link.request, &request, LINK_NONE))
+            return false; /* it has not seen it, or takes it back */
+        (void)wait_for_rest(deadline + STEP_LIMIT);
+    }
+    if (atomic_load(&hook.link.state) == LINK_OFF || hook.engine->join(&hook.link, JOIN_LIMIT))
         return true;
-    /* Too late: unless the thread has seen it, it goes on; else its next chance is the end. */
-    (void)atomic_compare_exchange_strong(&hook.link.request, &pause, LINK_NONE);
+    hold_resume();
     return false;
 }
 
 void hold_resume(void)
 {
-    uint32_t pause = LINK_PAUSE;
-    if (hook.engine && atomic_compare_exchange_strong(&hook.link.request, &pause, LINK_NONE) &&
-        atomic_load(&hook.link.state) == LINK_PAUSED)
-        (void)hook.engine->resume(&hook.link);
+    uint32_t stepped = LINK_STEPPED;
+    if (!hook.engine || atomic_load(&paused_for_good) || atomic_load(&hook.link.state) != LINK_PAUSED ||
+        !atomic_compare_exchange_strong(&hook.link.request, &stepped, LINK_NONE))
+        return;
+    (void)hook.engine->join(&hook.link, JOIN_LIMIT);
+    (void)hook.engine->resume(&hook.link);
 }

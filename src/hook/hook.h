@@ -103,6 +103,7 @@ void hold(enum hold_place place, int status);
 void hold_mirror(const struct link_call *call);
 /* Stops the thread for good or for a while; false when it did not stop in time. */
 bool hold_pause(int64_t limit_ns);
+void hold_pause_for_good(int64_t limit_ns);
 void hold_resume(void);
 
 #endif

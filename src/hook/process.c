@@ -154,6 +154,16 @@ bool process_has_thread_named_pillion(const struct process *p)
     return found;
 }
 
+/* Main's thread that has left by pthread_exit still counts until the end of the process. */
+static bool main_has_left(void)
+{
+    char text[STAT_MAX];
+    if (call_tid() == call_pid() || call_read_file("/proc/self/stat", text, sizeof text) <= 0)
+        return false;
+    const char *end = strrchr(text, ')');
+    return end && end[1] == ' ' && end[2] == 'Z';
+}
+
 bool process_alone(void)
 {
     struct stat task;
@@ -161,5 +171,5 @@ bool process_alone(void)
         return false;
     bool     ours = atomic_load(&hook.link.tid) != 0;
     uint64_t threads = task.st_nlink - 2;
-    return threads <= 1U + ours;
+    return threads <= 1U + ours || (threads == 2U + ours && main_has_left());
 }

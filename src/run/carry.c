@@ -46,7 +46,8 @@ static void add_line(struct text line, double ret_sums[static CARRIED], double *
     }
 }
 
-static bool sum_rows(const struct rundir *run, double ret_sums[static CARRIED], double *ret_timestamp)
+static bool sum_rows(const struct rundir *run, double ret_sums[static CARRIED], double *ret_timestamp,
+                     uint64_t *ret_count)
 {
     struct bytes rows;
     struct text  line;
@@ -54,7 +55,7 @@ static bool sum_rows(const struct rundir *run, double ret_sums[static CARRIED], 
     bool        good = rundir_load_rows(run, &rows) == 0;
     struct text rest = text_span(rows.data, rows.len);
     (void)text_line(&rest, &line); /* the header */
-    while (good && text_line(&rest, &line))
+    for (*ret_count = 0; good && text_line(&rest, &line); (*ret_count)++)
         add_line(line, ret_sums, ret_timestamp);
     bytes_done(&rows);
     return good;
@@ -78,8 +79,10 @@ void carry_on(struct run *run, const cJSON *state)
     double       sums[CARRIED] = {0};
     uint64_t    *counters[CARRIED];
     double       timestamp = 0;
-    if (!baseline || !sum_rows(&run->dir, sums, &timestamp))
+    uint64_t     count = 0;
+    if (!baseline || !sum_rows(&run->dir, sums, &timestamp, &count))
         return;
+    run->rows = count > 0 ? count : run->rows;
     int64_t since = run->last.real - (int64_t)(timestamp * 1e3) * CLOCK_MILLISECOND;
     if (timestamp > 0 && since > 0 && since < GAP_MAX)
         run->last.monotonic -= since;

@@ -42,7 +42,6 @@ void delivery_suspend(struct delivery *d)
     http_close(d->http);
     d->http = NULL;
     d->call = NULL;
-    bytes_done(&d->ca_bundle);
 }
 
 void delivery_done(struct delivery *d)
@@ -50,6 +49,7 @@ void delivery_done(struct delivery *d)
     delivery_suspend(d);
     bytes_done(&d->registration);
     bytes_done(&d->finish);
+    bytes_done(&d->ca_bundle); /* kept over a pause: the program may have changed its root */
 }
 
 /* curl's rule: HTTP_PROXY in capitals is a header of CGI, not a setting. */
@@ -60,7 +60,8 @@ static int open_network(struct delivery *d)
     struct http_options options = {.http_proxy = proxy("http_proxy", NULL),
                                    .https_proxy = proxy("https_proxy", "HTTPS_PROXY"),
                                    .no_proxy = proxy("no_proxy", "NO_PROXY")};
-    if (strncmp(d->config->api_url, "https:", 6) == 0 && http_find_ca_bundle(lookup, &d->ca_bundle) == 0) {
+    if (strncmp(d->config->api_url, "https:", 6) == 0 &&
+        (d->ca_bundle.len > 0 || http_find_ca_bundle(lookup, &d->ca_bundle) == 0)) {
         options.ca_bundle = d->ca_bundle.data;
         options.ca_bundle_len = d->ca_bundle.len;
     }

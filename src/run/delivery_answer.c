@@ -134,8 +134,10 @@ static void hide_token(struct bytes *body, const char *token)
 {
     size_t len = strlen(token);
     char  *at = body->data;
-    while (at && len > 0 && (at = memmem(at, body->len - (size_t)(at - body->data), token, len)))
+    while (at && len > 0 && (at = memmem(at, body->len - (size_t)(at - body->data), token, len))) {
         memset(at, '*', len);
+        at += len; /* the token may be asterisks itself */
+    }
 }
 
 static void mark_api(const struct delivery *d, bool down)

@@ -108,7 +108,7 @@ static void end_here(struct link *link)
     loop_open(run);
     finish_run(run);
     loop_close(run);
-    atomic_store(&link->state, LINK_ENDED);
+    thread_tell(link, LINK_ENDED);
     if (!sigismember(&pending, SIGXFSZ) && !sigismember(&pending, SIGPIPE))
         while (sigtimedwait(&ours, NULL, &now) > 0)
             ;

@@ -21,6 +21,7 @@ enum link_request {
     LINK_PREPARING, /* a program's thread writes `call` */
     LINK_CALL,      /* the thread makes it and puts LINK_NONE */
     LINK_PAUSE,
+    LINK_STEPPED, /* the thread has seen it and will be PAUSED in a moment */
     LINK_END,
 };
 

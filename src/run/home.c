@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/text.h"
 
+enum { CLOCK_SKEW = 3600 }; /* seconds that a file server may be ahead */
 enum { DIRECTORY = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW };
 
 static bool is_ours(int fd)
@@ -71,6 +72,24 @@ static int make_parents(const char *path)
         if (mkdir(part, 0700) < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
             return -errno;
     }
+    return 0;
+}
+
+/* A relative path is meant as of now: the program may go elsewhere. */
+static int make_absolute(char path[static PATH_MAX])
+{
+    char folder[PATH_MAX];
+    char whole[PATH_MAX];
+    if (path[0] == '/')
+        return 0;
+    ssize_t n = readlinkat(AT_FDCWD, "/proc/thread-self/cwd", folder, sizeof folder - 1);
+    if (n <= 0)
+        return 0;
+    folder[n] = '\0';
+    int len = snprintf(whole, sizeof whole, "%s/%s", folder, path);
+    if (len < 0 || (size_t)len >= sizeof whole)
+        return -ENAMETOOLONG;
+    memcpy(path, whole, (size_t)len + 1);
     return 0;
 }
 
@@ -155,6 +174,8 @@ int home_open(const char *(*lookup)(const char *name), bool create, struct home 
         else if (text_copy(without_slashes(named), ret->path, sizeof ret->path))
             error = try_named(ret->path, create, ret);
         if (error == 0)
+            error = make_absolute(ret->path);
+        if (error == 0)
             error = open_runs(create, ret);
         if (error == 0)
             return 0;
@@ -165,6 +186,17 @@ int home_open(const char *(*lookup)(const char *name), bool create, struct home 
             break;
     }
     return first;
+}
+
+int home_reopen(struct home *home)
+{
+    home->dir = open(home->path, DIRECTORY);
+    if (home->dir < 0)
+        return -errno;
+    int error = is_ours(home->dir) ? open_runs(false, home) : -EPERM;
+    if (error < 0)
+        home_close(home);
+    return error;
 }
 
 void home_close(struct home *home)
@@ -187,7 +219,7 @@ int64_t home_mark_age(const struct home *home, const char *name)
     if (home->dir < 0 || fstatat(home->dir, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
         return -1;
     int64_t age = clock_real() / CLOCK_SECOND - info.st_mtime;
-    return age < 0 ? -1 : age;
+    return age < -CLOCK_SKEW ? -1 : age < 0 ? 0 : age;
 }
 
 void home_unmark(const struct home *home, const char *name)

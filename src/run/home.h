@@ -17,12 +17,14 @@ struct home {
  * /tmp/pillion-UID, /dev/shm/pillion-UID. HOME and XDG_STATE_HOME count only when owned by the effective user; below
  * them no component may be a link or another user's. `create` makes what is missing, 0700.
  * 0; -ENOENT without `create` when there is none yet; -EACCES, -EROFS …; *ret is closed by home_close. */
-int  home_open(const char *(*lookup)(const char *name), bool create, struct home *ret);
-void home_close(struct home *home);
+int home_open(const char *(*lookup)(const char *name), bool create, struct home *ret);
+/* The same place again, by its path, after home_close. */
+int  home_reopen(struct home *home);
+void home_close(struct home *home); /* the path stays */
 
 /* Marks are empty files in PILLION_DIR whose time of change says when something was last so. */
 void    home_mark(const struct home *home, const char *name);
-int64_t home_mark_age(const struct home *home, const char *name); /* seconds; -1: none, or of the future */
+int64_t home_mark_age(const struct home *home, const char *name); /* seconds; -1: none, or far in the future */
 void    home_unmark(const struct home *home, const char *name);
 
 #endif

@@ -81,9 +81,12 @@ static void take_up(struct run *run, const cJSON *state)
     int64_t seconds = 0;
     if (started && clock_parse_utc(started, &seconds) == 0)
         run->load_real = seconds * CLOCK_SECOND;
-    struct stat info;
-    run->rows = fstat(run->dir.rows, &info) == 0 && info.st_size > 0; /* its header stands */
+    uint64_t waiting = run->rows;
+    if (run->dir.on_disk) /* its header stands there */
+        rundir_cut_waiting_header(&run->dir);
+    run->rows = run->dir.on_disk;
     carry_on(run, state);
+    run->rows += waiting;
 }
 
 static bool find_again(struct run *run)
@@ -172,7 +175,7 @@ static void copy_rows(struct run *run)
 static void open_output(struct run *run)
 {
     char path[PATH_MAX];
-    bool again = run->continues && run->rows > 0;
+    bool again = run->continues && run->dir.on_disk;
     if (!run->output_pattern || !run->own_table)
         return;
     int error = output_path(run, path, sizeof path);
@@ -189,13 +192,18 @@ static void open_output(struct run *run)
         record_output(&run->dir, path);
     if (!again)
         copy_rows(run);
+    else if (run->dir.memory_rows.len > 0)
+        (void)file_write(run->output, run->dir.memory_rows.data, run->dir.memory_rows.len, NULL);
+    run->output_is_known = true;
+    free(run->output_pattern);
+    run->output_pattern = strdup(path);
 }
 
 void make_again(struct run *run)
 {
     if (!run->made || (!run->own_table && !run->unobserved_exit))
         return;
-    int error = home_open(lookup, false, &run->home);
+    int error = home_reopen(&run->home);
     if (error == 0)
         error = rundir_open(&run->home, run->dir.id, &run->dir);
     if (error < 0 && error != -ENOLCK)

@@ -189,14 +189,14 @@ void record_end(struct rundir *run, const struct record_end *end)
 void record_state(struct rundir *run, const char *state, const char *result)
 {
     struct bytes line;
+    if (result) { /* a line of its own: one that cannot be read back must not take the state with it */
+        open_line(&line);
+        json_key(&line, "result");
+        bytes_text(&line, result);
+        close_line(&line, run);
+    }
     open_line(&line);
     text(&line, "state", state);
-    close_line(&line, run);
-    if (!result)
-        return;
-    open_line(&line); /* its own: one that cannot be read back must not take the state with it */
-    json_key(&line, "result");
-    bytes_text(&line, result);
     close_line(&line, run);
 }
 

@@ -56,7 +56,8 @@ struct run {
 };
 
 /* ---- thread.c ---- */
-int  thread_start(struct run *run); /* LINK_OFF afterwards: it could not be made; 0 or -errno */
+int  thread_start(struct run *run);                         /* LINK_OFF afterwards: it could not be made; 0 or -errno */
+void thread_tell(struct link *link, enum link_state state); /* and wakes who waits for it */
 bool thread_join(struct link *link, int64_t limit);
 
 /* ---- loop.c ---- */

@@ -205,6 +205,17 @@ int rundir_append_row(struct rundir *run, const char *line, size_t len)
     return error;
 }
 
+void rundir_cut_waiting_header(struct rundir *run)
+{
+    struct bytes *rows = &run->memory_rows;
+    const char   *end = rows->len > 0 ? memchr(rows->data, '\n', rows->len) : NULL;
+    if (!end)
+        return;
+    size_t header = (size_t)(end - rows->data) + 1;
+    rows->len -= header;
+    memmove(rows->data, rows->data + header, rows->len + 1);
+}
+
 int rundir_load_rows(const struct rundir *run, struct bytes *ret)
 {
     /* By the held descriptor: the program may have become another user, or the folder may be gone. */

@@ -36,6 +36,8 @@ void rundir_close(struct rundir *run);
 int rundir_append_state(struct rundir *run, const char *json, size_t len); /* without \n */
 /* With \n; header too. -errno of the disk: the row waits in memory, or, with lost_rows risen, is lost. */
 int rundir_append_row(struct rundir *run, const char *line, size_t len);
+/* Rows that waited for the run to be made begin with a header; one is enough. */
+void rundir_cut_waiting_header(struct rundir *run);
 /* All rows, header first, whole lines only. -EFBIG beyond ret->max. */
 int rundir_load_rows(const struct rundir *run, struct bytes *ret);
 

@@ -27,7 +27,7 @@ enum { STACK = 256 * 1024, STACK_DOUBLINGS = 6, SETTLE_LIMIT = 100 * 1000 * 1000
 
 static pthread_t thread;
 
-static void tell(struct link *link, enum link_state state)
+void thread_tell(struct link *link, enum link_state state)
 {
     atomic_store(&link->state, state);
     (void)syscall(SYS_futex, &link->state, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
@@ -99,14 +99,26 @@ static void leave(struct run *run, enum link_state state)
 {
     int status = atomic_load(&run->link->wait_status) >> 8 & 0xff;
     if (state == LINK_ENDED) {
-        tell(run->link, state);
+        thread_tell(run->link, state);
         upkeep_tidy(run); /* on time that is nobody's: the process may end any moment now */
         loop_close(run);
         (void)syscall(SYS_exit, status);
     }
     loop_close(run);
     file_close(&run->wake);
-    tell(run->link, state);
+    thread_tell(run->link, state);
+}
+
+/* False: whoever asked for the pause has given up meanwhile. */
+static bool step_aside(struct run *run)
+{
+    uint32_t pause = LINK_PAUSE;
+    record_paused(&run->dir, true);
+    loop_close(run);
+    if (atomic_compare_exchange_strong(&run->link->request, &pause, LINK_STEPPED) || pause == LINK_STEPPED)
+        return true;
+    loop_open(run);
+    return false;
 }
 
 static void *thread_main(void *argument)
@@ -119,16 +131,17 @@ static void *thread_main(void *argument)
          * thread goes. The run has the one row of end_here. */
         loop_open(run);
         atomic_store(&run->link->tid, 0);
-        tell(run->link, LINK_OFF);
+        thread_tell(run->link, LINK_OFF);
         return NULL;
     }
-    tell(run->link, LINK_RUNNING);
+    thread_tell(run->link, LINK_RUNNING);
     loop_open(run);
-    if (loop_run(run) == LINK_PAUSE) {
-        record_paused(&run->dir, true);
-        run->cost_before += clock_thread_cpu();
-        leave(run, LINK_PAUSED);
-        return NULL;
+    while (loop_run(run) == LINK_PAUSE) {
+        if (step_aside(run)) {
+            run->cost_before += clock_thread_cpu();
+            leave(run, LINK_PAUSED);
+            return NULL;
+        }
     }
     finish_run(run);
     leave(run, LINK_ENDED);
@@ -186,15 +199,20 @@ int thread_start(struct run *run)
 
 bool thread_join(struct link *link, int64_t limit)
 {
-    int64_t deadline = clock_monotonic() + limit;
-    int     error = EBUSY;
-    if (!pthread_tryjoin_np || atomic_load(&link->tid) == 0)
-        return true;
-    while ((error = pthread_tryjoin_np(thread, NULL)) == EBUSY && clock_monotonic() < deadline) {
+    static atomic_flag joining = ATOMIC_FLAG_INIT; /* two at once on one thread is undefined */
+    int64_t            deadline = clock_monotonic() + limit;
+    int                error = EBUSY;
+    while (pthread_tryjoin_np && atomic_load(&link->tid) != 0) {
+        if (!atomic_flag_test_and_set(&joining)) {
+            error = atomic_load(&link->tid) != 0 ? pthread_tryjoin_np(thread, NULL) : 0;
+            if (error == 0)
+                atomic_store(&link->tid, 0);
+            atomic_flag_clear(&joining);
+        }
+        if (error != EBUSY || clock_monotonic() >= deadline)
+            break;
         struct timespec moment = {.tv_nsec = 20000};
         (void)nanosleep(&moment, NULL);
     }
-    if (error == 0)
-        atomic_store(&link->tid, 0);
-    return error == 0;
+    return atomic_load(&link->tid) == 0;
 }
