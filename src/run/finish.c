@@ -117,7 +117,7 @@ static void try_to_deliver(struct run *run)
 void finish_run(struct run *run)
 {
     int64_t lived = atomic_load(&run->link->hold_began) - run->load;
-    if (!run->made && lived < run->config.min_life) {
+    if (!run->made && lived < run->config.min_life && !make_continued(run)) {
         upkeep_remove_marker(run);
         return;
     }

@@ -32,6 +32,7 @@ void loop_open(struct run *run)
     if (collect_open(&run->roots, &run->tree, &run->collectors) < 0)
         return;
     collect_read(run->collectors, &run->last);
+    run->baseline = run->last;
     if (!run->own_table)
         collect_suspend(run->collectors);
     (void)machine_read(&run->roots, &run->machine);

@@ -81,12 +81,10 @@ static void take_up(struct run *run, const cJSON *state)
     int64_t seconds = 0;
     if (started && clock_parse_utc(started, &seconds) == 0)
         run->load_real = seconds * CLOCK_SECOND;
-    uint64_t waiting = run->rows;
     if (run->dir.on_disk) /* its header stands there */
         rundir_cut_waiting_header(&run->dir);
-    run->rows = run->dir.on_disk;
+    run->rows += run->dir.on_disk;
     carry_on(run, state);
-    run->rows += waiting;
 }
 
 static bool find_again(struct run *run)
@@ -215,39 +213,73 @@ void make_again(struct run *run)
     open_output(run);
 }
 
-void make_run(struct run *run)
+static struct record_begin begin_of(const struct run *run)
 {
-    struct record_begin begin = {
+    return (struct record_begin){
         .config = &run->config,
         .machine = &run->machine,
         .arguments = (const char *const *)run->arguments,
         .executable = run->executable,
+        .baseline = "{}",
         .registration = "",
         .pid = getpid(),
         .pid_start = run->pid_start,
         .pid_namespace = run->pid_namespace,
         .started_at = run->load_real,
     };
+}
+
+static void go_live(struct run *run)
+{
     run->made = true;
-    run->shape.main_process = atomic_load(&run->link->main_process);
-    struct bytes baseline;
-    bytes_init(&baseline, BASELINE_MAX);
-    carry_record(&run->last, &baseline);
-    begin.baseline = baseline.data ? baseline.data : "{}";
-    int  error = run->own_table || run->unobserved_exit ? home_open(lookup, true, &run->home) : -EMFILE;
-    bool again = error == 0 && run->continues && find_again(run);
-    if (run->delivery.registration.len == 0)
-        (void)registration_compose(&run->config, &run->machine, run->executable, (const char *const *)run->arguments,
-                                   &run->delivery.registration);
-    if (run->delivery.registration.len > 0 && !run->delivery.registration.failed)
-        begin.registration = run->delivery.registration.data;
-    if (again)
-        record_continue(&run->dir, &begin, !run->is_anothers);
-    else
-        create(run, &begin);
-    bytes_done(&baseline);
     log_attach(&run->log, run->dir.log);
     open_output(run);
     if (run->config.token[0] && run->own_table && !run->is_anothers)
         delivery_begin(&run->delivery);
+}
+
+static void compose_registration(struct run *run)
+{
+    if (run->delivery.registration.len == 0)
+        (void)registration_compose(&run->config, &run->machine, run->executable, (const char *const *)run->arguments,
+                                   &run->delivery.registration);
+}
+
+bool make_continued(struct run *run)
+{
+    struct record_begin begin = begin_of(run);
+    if (!run->continues || (!run->own_table && !run->unobserved_exit))
+        return false;
+    run->shape.main_process = atomic_load(&run->link->main_process);
+    if (home_open(lookup, false, &run->home) < 0)
+        return false;
+    if (!find_again(run)) {
+        home_close(&run->home);
+        return false;
+    }
+    compose_registration(run);
+    record_continue(&run->dir, &begin, !run->is_anothers);
+    go_live(run);
+    return true;
+}
+
+void make_run(struct run *run)
+{
+    struct record_begin begin = begin_of(run);
+    struct bytes        baseline;
+    if (make_continued(run))
+        return;
+    run->shape.main_process = atomic_load(&run->link->main_process);
+    if (run->own_table || run->unobserved_exit)
+        (void)home_open(lookup, true, &run->home);
+    bytes_init(&baseline, BASELINE_MAX);
+    carry_record(&run->baseline, &baseline);
+    if (baseline.data && !baseline.failed)
+        begin.baseline = baseline.data;
+    compose_registration(run);
+    if (run->delivery.registration.len > 0 && !run->delivery.registration.failed)
+        begin.registration = run->delivery.registration.data;
+    create(run, &begin);
+    bytes_done(&baseline);
+    go_live(run);
 }

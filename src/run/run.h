@@ -21,6 +21,7 @@ struct run {
     struct machine     machine;
     struct row_shape   shape;
     struct collectors *collectors;
+    struct sample      baseline;
     struct sample      last; /* the row before, or the baseline */
     struct home        home;
     struct rundir      dir;
@@ -67,8 +68,9 @@ void              loop_close(struct run *run); /* gives up every descriptor; the
 void              loop_row(struct run *run);   /* takes a sample and appends its row */
 
 /* ---- make.c ---- */
-void make_again(struct run *run); /* opens what loop_close closed; without permission rows wait in memory */
-void make_run(struct run *run);   /* the run directory: a new one, or the one of this process before its exec */
+void make_again(struct run *run);     /* opens what loop_close closed; without permission rows wait in memory */
+bool make_continued(struct run *run); /* the run of this process before its exec, if there is one */
+void make_run(struct run *run);       /* the run directory: a new one, or the one of this process before its exec */
 
 /* ---- carry.c ---- */
 void carry_record(const struct sample *baseline, struct bytes *ret); /* JSON text for run.jsonl */

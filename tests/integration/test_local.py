@@ -119,6 +119,29 @@ class Output(LocalTest):
         self.launch("sleep", "0.2", env=self.env(PILLION_OUTPUT=path))
         self.assertEqual(path.read_bytes(), self.runs()[-1].csv)
 
+    def test_rows_from_before_the_minimum_are_in_it_with_one_header(self):
+        for script in ("sleep 0.9", "sleep 0.35; exec sleep 0.6", "sleep 0.7; exec sleep 0.3"):
+            with self.subTest(script):
+                pillion.remove_folder(self.dir)
+                self.launch("sh", "-c", script, env=self.env(PILLION_OUTPUT="rows.csv", PILLION_MIN_SECONDS="0.5"))
+                run = self.only_run()
+                self.assertEqual((self.work / "rows.csv").read_bytes(), run.csv)
+                self.assertEqual(run.csv.count(b"timestamp"), 1)
+                self.assertEqual(run["cost"]["rows"], len(run.rows))
+
+    def test_the_program_may_go_elsewhere_and_pause_us(self):
+        """unshare(CLONE_NEWUSER) works in a process without other threads only: ours steps aside and comes back."""
+        text = ("import ctypes, os, time\n"
+                "time.sleep(0.25); os.mkdir('other'); os.chdir('other')\n"
+                "ctypes.CDLL(None).unshare(0x10000000)\n"
+                "time.sleep(0.3)\n")
+        self.launch(PYTHON, "-S", "-c", text, env=self.env(PILLION_OUTPUT="rows.csv", PILLION_DIR="state"))
+        run = pillion.runs(self.work / "state")[0]
+        self.assertEqual((run["state"], run["exit_code"]), ("local", 0))
+        self.assertGreaterEqual(len(run.rows), 4)
+        self.assertEqual((self.work / "rows.csv").read_bytes(), run.csv)
+        self.assertEqual(list((self.work / "other").iterdir()), [])
+
     def test_the_other_name_counts_when_it_is_unset(self):
         self.launch("sleep", "0.2", env=self.env(TRACKER_OUTPUT="theirs.csv"))
         self.launch("sleep", "0.2", env=self.env(TRACKER_OUTPUT="never.csv", PILLION_OUTPUT="ours.csv"))
