@@ -3,10 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "hook/hook.h"

@@ -199,7 +199,7 @@ static void open_output(struct run *run)
 
 void make_again(struct run *run)
 {
-    if (!run->made || (!run->own_table && !run->unobserved_exit))
+    if (!run->made)
         return;
     int error = home_reopen(&run->home);
     if (error == 0)
@@ -248,7 +248,7 @@ static void compose_registration(struct run *run)
 bool make_continued(struct run *run)
 {
     struct record_begin begin = begin_of(run);
-    if (!run->continues || (!run->own_table && !run->unobserved_exit))
+    if (!run->continues)
         return false;
     run->shape.main_process = atomic_load(&run->link->main_process);
     if (home_open(lookup, false, &run->home) < 0)
@@ -270,8 +270,7 @@ void make_run(struct run *run)
     if (make_continued(run))
         return;
     run->shape.main_process = atomic_load(&run->link->main_process);
-    if (run->own_table || run->unobserved_exit)
-        (void)home_open(lookup, true, &run->home);
+    (void)home_open(lookup, true, &run->home);
     bytes_init(&baseline, BASELINE_MAX);
     carry_record(&run->baseline, &baseline);
     if (baseline.data && !baseline.failed)
