@@ -106,8 +106,8 @@ class Threads(CompareTest):
     def test_detached_workers_see_globals_while_main_exits(self):
         name = program("detached_workers_use_globals")
         env = self.env(PILLION_INTERVAL="0.05")
-        # One after the other: with more of them than CPUs, a main that is preempted between its destructors and its
-        # exit lets a worker look at what is gone, and crashes without pillion too.
+        # One after the other: with more of them than CPUs a main may be preempted between its destructors and its exit,
+        # where its workers look at what is gone.
         for turn in range(50):
             result = self.start(name, env=env).wait(20)
             self.assertEqual((result.status, result.stdout, result.stderr), (0, b"main returns\n", b""),
