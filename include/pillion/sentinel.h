@@ -1,4 +1,5 @@
-/* A client of the Spare Cores Sentinel API, in C: register a run, refresh its credentials, finish it.
+/* A client of the Spare Cores Sentinel API, in C: register a run, refresh its credentials, put its objects into S3,
+ * finish it.
  *
  * Blocking calls, thread-safe as long as no two threads use one client at once. Nothing is printed, no signal is
  * raised or handled, nothing is kept between calls but the network library's own start. TLS is always verified. Every
@@ -9,14 +10,16 @@
  * code and body); -EINVAL without any request for arguments that the API would refuse, or for a client without a
  * token; -EBADMSG for a 2xx answer that makes no sense; -ETIMEDOUT, -ECONNREFUSED, -EHOSTUNREACH, -ECONNRESET,
  * -EPROTO, -EMSGSIZE (beyond 1 MiB), -EKEYREJECTED (certificate, or no CA bundle) … for what kept the answer away,
- * with status_code 0 and the reason in body; -EACCES without any request for plain http to another machine; -ENOMEM.
+ * with status_code 0 and the reason in body; -EACCES without any request for an API at another machine by plain http;
+ * -ENOMEM.
  * `ret` and `reterr` are overwritten, whatever was in them; on an error `ret` is left zeroed. `reterr` may be NULL.
  *
- * Nothing is tried a second time, with two exceptions that the API itself asks for: a register refused with 422 is
+ * Nothing is tried a second time, with exceptions that the server itself asks for: a register refused with 422 is
  * repeated without the optional fields that the answer names (tags first as a list), a finish refused with 413 is
- * repeated compressed. Redirects are not followed.
+ * repeated compressed, an object goes once more to the region that S3 names, and once more by S3's clock. Redirects
+ * are not followed.
  *
- * Source: the Sentinel API (https://api.sentinel.sparecores.net). */
+ * Source: the Sentinel API (https://api.sentinel.sparecores.net); the Amazon S3 API reference, PutObject. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_SENTINEL_H
 #define PILLION_SENTINEL_H
@@ -33,13 +36,14 @@ extern "C" {
 
 /* Who speaks to which server. Zeroed means: from the environment (SENTINEL_API_TOKEN, else SENTINEL_API_KEY, else
  * the first line of the file SENTINEL_API_TOKEN_FILE; SENTINEL_API_URL; http_proxy, https_proxy, no_proxy;
- * AWS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE, else the distribution's bundle) and the default time limits. A NULL
- * client means the same. The environment is read during the call, by getenv. */
+ * PILLION_S3_ENDPOINT; AWS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE, else the distribution's bundle) and the default
+ * time limits. A NULL client means the same. The environment is read during the call, by getenv. */
 struct sentinel_client {
     const char *token;    /* visible ASCII, 8 KiB at most */
     const char *base_url; /* a path in it is kept, trailing slashes are not; http only to loopback, no proxy there */
     int         connect_timeout_ms; /* 0: 10,000 */
-    int         timeout_ms;         /* 0: 30,000; each whole request, DNS to last byte */
+    int         timeout_ms;         /* 0: 30,000, an object 120,000; each whole request, DNS to last byte */
+    const char *s3_endpoint; /* of a server that speaks S3, path-style; NULL: PILLION_S3_ENDPOINT, else AWS; "": AWS */
 };
 
 /* What the API said, or what kept it from saying anything. */
@@ -124,6 +128,22 @@ SENTINEL_API int sentinel_refresh_credentials(const struct sentinel_client *clie
  * answer, run and statistics, as JSON text; free it with sentinel_free. */
 SENTINEL_API int sentinel_finish_run(const struct sentinel_client *client, const char *run_id,
                                      const struct sentinel_finish *finish, char **ret_result,
+                                     struct sentinel_api_error *reterr);
+
+/* An object for the run's place in S3. Zeroed but for `uri` and `credentials`: an empty one. */
+struct sentinel_object {
+    const char                        *uri;         /* "s3://bucket/key", a key of 1 to 1024 bytes */
+    const struct sentinel_credentials *credentials; /* expires_at is not looked at */
+    const void                        *data;
+    size_t                             len;          /* bytes, 64 MiB at most */
+    const char                        *content_type; /* NULL: application/gzip */
+};
+
+/* PUT of one object, signed with Signature Version 4. The client's token and base URL are not used and need not be
+ * there. The region is that of the credentials; else AWS is asked for the bucket's, by a HEAD; else, and at another
+ * endpoint, it is eu-central-1. -EREMOTEIO for anything but 200 and 201; `reterr` has S3's answer, the credentials in
+ * it blotted out. */
+SENTINEL_API int sentinel_put_object(const struct sentinel_client *client, const struct sentinel_object *object,
                                      struct sentinel_api_error *reterr);
 
 /* Release what a call gave; each accepts a zeroed struct and leaves one. */

@@ -44,6 +44,15 @@ static int prime(CURLM *multi)
     return error;
 }
 
+void http_trust(struct http *http, const char *ca_bundle, size_t len)
+{
+    union {
+        const char *borrowed;
+        void       *data;
+    } ca = {.borrowed = ca_bundle}; /* libcurl's type is not const */
+    http->ca = (struct curl_blob){ca.data, ca_bundle ? len : 0, CURL_BLOB_NOCOPY};
+}
+
 int http_open(const struct http_options *options, struct http **ret)
 {
     *ret = NULL;
@@ -55,11 +64,7 @@ int http_open(const struct http_options *options, struct http **ret)
     http->http_proxy = copy(options->http_proxy);
     http->https_proxy = copy(options->https_proxy);
     http->no_proxy = copy(options->no_proxy);
-    union {
-        const char *borrowed;
-        void       *data;
-    } ca = {.borrowed = options->ca_bundle}; /* libcurl's type is not const */
-    http->ca = (struct curl_blob){ca.data, options->ca_bundle ? options->ca_bundle_len : 0, CURL_BLOB_NOCOPY};
+    http_trust(http, options->ca_bundle, options->ca_bundle_len);
     http->multi = curl_multi_init();
     int error = http->multi && http->http_proxy && http->https_proxy && http->no_proxy ? prime(http->multi) : -ENOMEM;
     if (error == 0 && curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_MAX) != CURLM_OK)

@@ -14,7 +14,8 @@ def declared():
 
 class ClientLibrary(unittest.TestCase):
     def test_header_declares_the_calls_of_the_api(self):
-        self.assertLessEqual({"sentinel_register_run", "sentinel_refresh_credentials", "sentinel_finish_run"}, declared())
+        self.assertLessEqual({"sentinel_register_run", "sentinel_refresh_credentials", "sentinel_finish_run",
+                              "sentinel_put_object"}, declared())
 
     def test_shared_library_exports_what_the_header_declares_and_nothing_else(self):
         self.assertEqual(objects.exports(objects.CLIENT), declared())

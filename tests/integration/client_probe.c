@@ -1,6 +1,6 @@
 /* Calls the client of the Sentinel API with what the command line says and prints everything that came out, as one
- * line of JSON: client_probe register|refresh|finish NAME=VALUE…  A name is a field of the struct; `client=null` passes no
- * client at all; command, tag and data_uri may be given many times. */
+ * line of JSON: client_probe register|refresh|finish|put NAME=VALUE…  A name is a field of the struct; `client=null` passes
+ * no client at all; command, tag and data_uri may be given many times; data is read from data_file. */
 // SPDX-License-Identifier: Apache-2.0
 #include <pillion/sentinel.h>
 
@@ -15,7 +15,7 @@ static char **words;
 static int    word_count;
 
 /* The n-th value given for a name, NULL when there is none. */
-static const char *value_at(const char *name, int nth)
+static char *value_at(const char *name, int nth)
 {
     size_t len = strlen(name);
     for (int i = 0; i < word_count; i++)
@@ -24,7 +24,7 @@ static const char *value_at(const char *name, int nth)
     return NULL;
 }
 
-static const char *value(const char *name)
+static char *value(const char *name)
 {
     return value_at(name, 0);
 }
@@ -131,16 +131,23 @@ static int call_refresh(const struct sentinel_client *client)
     return rc;
 }
 
-static char *read_file(const char *path)
+static char *read_bytes(const char *path, size_t *ret_len)
 {
     FILE *file = path == NULL ? NULL : fopen(path, "rb");
+    *ret_len = 0;
     if (file == NULL)
         return NULL;
     static char text[1 << 24];
-    size_t len = fread(text, 1, sizeof text - 1, file);
-    text[len] = '\0';
+    *ret_len = fread(text, 1, sizeof text - 1, file);
+    text[*ret_len] = '\0';
     (void)fclose(file);
     return text;
+}
+
+static char *read_file(const char *path)
+{
+    size_t len;
+    return read_bytes(path, &len);
 }
 
 static int call_finish(const struct sentinel_client *client)
@@ -169,6 +176,27 @@ static int call_finish(const struct sentinel_client *client)
     return rc;
 }
 
+static int call_put(const struct sentinel_client *client)
+{
+    const struct sentinel_credentials credentials = {
+        .access_key = value("access_key"),
+        .secret_key = value("secret_key"),
+        .session_token = value("session_token"),
+        .region = value("region"),
+    };
+    struct sentinel_object object = {
+        .uri = value("uri"),
+        .credentials = value("no_credentials") ? NULL : &credentials,
+        .content_type = value("content_type"),
+    };
+    object.data = read_bytes(value("data_file"), &object.len);
+    struct sentinel_api_error error = { 0 };
+    int rc = sentinel_put_object(client, &object, &error);
+    print_outcome(rc, &error);
+    sentinel_api_error_done(&error);
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
     words = argv + 1;
@@ -179,6 +207,7 @@ int main(int argc, char **argv)
         .base_url = value("base_url"),
         .connect_timeout_ms = (int)number("connect_timeout_ms"),
         .timeout_ms = (int)number("timeout_ms"),
+        .s3_endpoint = value("s3_endpoint"),
     };
     const struct sentinel_client *used = value("client") != NULL ? NULL : &client;
     if (strcmp(what, "register") == 0)
@@ -187,6 +216,8 @@ int main(int argc, char **argv)
         call_refresh(used);
     else if (strcmp(what, "finish") == 0)
         call_finish(used);
+    else if (strcmp(what, "put") == 0)
+        call_put(used);
     else
         return 2;
     puts("}");

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A test with a strict Sentinel server, and what the tests of runs have in common."""
+"""Tests with the strict servers, and what the tests of runs have in common."""
 import concurrent.futures
+import contextlib
 import os
 import pathlib
 import sys
@@ -8,6 +9,7 @@ import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import pillion  # noqa: E402
+from s3_server import S3Server, unpack  # noqa: E402
 from sentinel_server import SentinelServer  # noqa: E402
 
 PYTHON = os.path.realpath(sys.executable)  # the interpreter itself: a wrapper script would be the program
@@ -46,20 +48,76 @@ class ServedTest(LocalTest):
         return super().env(**dict(self.server.env(), **extra))
 
     def assertDelivered(self, run, server=None):
-        """This run was finished once on the server, with exactly the rows that are on disk."""
+        """This run was finished once on the server, with exactly the rows that are on disk, inline or as objects."""
         server = self.server if server is None else server
         text = run.csv.decode()
         rows = run.rows
-        mine = [one for one in server.finished_runs() if one["finish"].get("data_csv") == text]
+        mine = [one for one in server.finished_runs() if one["csv"] == text]
         self.assertEqual(len(mine), 1, "runs finished with these rows; there are %d finished runs of %d; requests %s"
                          % (len(server.finished_runs()), len(server.runs), server.requests))
         self.assertEqual(len(mine[0]["rows"]), len(rows))
         self.assertEqual(run.get("state"), "finished")
         self.assertEqual(run.get("sentinel_run_id"), mine[0]["run_id"])
+        if mine[0]["finish"]["data_source"] == "s3":
+            self.assertEqual(run.get("uploaded"), len(mine[0]["finish"]["data_uris"]))
         return mine[0]
 
     def assertNoComplaints(self):
         self.assertEqual(self.server.complaints(), [])
+
+
+class StreamedTest(ServedTest):
+    """Runs with a token that stream, against self.server and self.s3."""
+
+    s3_options = {}
+
+    def setUp(self):
+        pillion.PillionTest.setUp(self)
+        self.s3 = S3Server(**self.s3_options)
+        self.addCleanup(self.s3.stop)
+        self.server = SentinelServer(s3=self.s3, **self.server_options)
+        self.addCleanup(self.server.stop)
+
+    def env(self, **extra):
+        return super().env(**dict({"TRACKER_UPLOAD_INTERVAL": "1", "PILLION_INTERVAL": "0.05"}, **extra))
+
+    @contextlib.contextmanager
+    def pair(self, s3=None, **options):
+        """A Sentinel server with an S3 server of its own; afterwards neither has anything to complain of."""
+        with S3Server(**(s3 or {})) as store, SentinelServer(s3=store, **options) as server:
+            yield server
+            self.assertEqual(server.complaints() + store.complaints(), [])
+
+    def assertStreamed(self, run, server=None, least=2):
+        """Delivered as objects, at least so many."""
+        one = self.assertDelivered(run, server)
+        self.assertEqual(one["finish"]["data_source"], "s3", run.describe())
+        self.assertGreaterEqual(len(one["finish"]["data_uris"]), least)
+        self.assertSealed(run, one, server)
+        return one
+
+    def assertSealed(self, run, one, server=None):
+        """What run.jsonl says of each batch is what its object holds."""
+        sealed = [line for line in run.lines if "batch" in line]
+        self.assertEqual(sorted({line["sealed"] for line in sealed}), list(range(1, run["uploaded"] + 1)))
+        for line in sealed:
+            first, last = line["batch"]
+            rows = run.csv[first:last].decode().split("\n")[0 if first else 1:-1]
+            self.assertEqual(self.object_rows(one, line["sealed"], server), rows, "object %d" % line["sealed"])
+
+    def assertInline(self, run, server=None):
+        one = self.assertDelivered(run, server)
+        self.assertEqual(one["finish"]["data_source"], "inline", run.describe())
+        return one
+
+    def assertNoComplaints(self):
+        super().assertNoComplaints()
+        self.assertEqual(self.s3.complaints(), [])
+
+    def object_rows(self, one, number, server=None):
+        """The lines of an object of this run of the server's, without the header."""
+        s3 = (self.server if server is None else server).s3
+        return unpack(s3.objects["%s/%04d.csv.gz" % (one["upload_uri_prefix"], number)]).decode().split("\n")[1:-1]
 
 
 class Cases:

@@ -18,6 +18,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import pillion  # noqa: E402
+from s3_server import S3Server  # noqa: E402
 from sentinel_server import SentinelServer  # noqa: E402
 from test_server_is_strict import csv  # noqa: E402
 
@@ -65,6 +66,56 @@ class Recorder(threading.Thread):
     def stop(self):
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
+
+
+class Tunnel(threading.Thread):
+    """A proxy for https: notes the first line, and whatever was asked for, connects to one port of this machine."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.target, self.url = port, "http://127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.lines = []
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        with connection, socket.create_connection(("127.0.0.1", self.target)) as other:
+            self.lines.append(connection.recv(65536).split(b"\r\n")[0].decode("latin-1"))
+            connection.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+            back = threading.Thread(target=self.pump, args=(other, connection), daemon=True)
+            back.start()
+            self.pump(connection, other)
+            back.join()
+
+    @staticmethod
+    def pump(source, sink):
+        try:
+            for data in iter(lambda: source.recv(65536), b""):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+def make_certificate(folder, names):
+    """The files of a certificate and its key."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test", "-addext",
+                    "subjectAltName=" + names, "-keyout", str(key), "-out", str(certificate)],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return str(certificate), str(key)
 
 
 class ClientTest(pillion.PillionTest):
@@ -512,20 +563,206 @@ class Refreshing(ClientTest):
             self.assertEqual(self.call("refresh", run_id="r")["rc"], -errno.EBADMSG, text)
 
 
+class PutTest(ClientTest):
+    prefix = "s3://bucket/runs/r1"
+
+    def setUp(self):
+        super().setUp()
+        self.s3 = S3Server()
+        self.addCleanup(self.s3.stop)
+
+    def put(self, data=b"", uri=None, s3=None, variables=None, region=None, lifetime=3600, **fields):
+        """What the probe says after one PUT, without a token, with good credentials for the folder of the object."""
+        s3, uri = s3 or self.s3, uri or self.prefix + "/0001.csv.gz"
+        self.grant = s3.grant(uri.rsplit("/", 1)[0], lifetime)
+        path = self.tmp / "data"
+        path.write_bytes(data)
+        for name in ("access_key", "secret_key", "session_token"):
+            fields.setdefault(name, getattr(self.grant, name))
+        if region:
+            fields["region"] = region
+        variables = dict({"SENTINEL_API_TOKEN": None, "PILLION_S3_ENDPOINT": s3.url}, **variables or {})
+        return self.call("put", uri=uri, data_file=path, variables=variables, **fields)
+
+    def assertStored(self, answer, data, uri=None, s3=None):
+        self.assertEqual((answer["rc"], answer["status_code"], answer["body"]), (0, 0, None), answer)
+        self.assertEqual((s3 or self.s3).objects[uri or self.prefix + "/0001.csv.gz"], data)
+
+
+class Putting(PutTest):
+    def test_an_object_arrives_as_it_is(self):
+        data = gzip.compress(csv().encode())
+        self.assertStored(self.put(data), data)
+        self.assertEqual(self.s3.complaints(), [])
+        self.assertEqual(self.server.requests, [])
+        request = self.s3.requests[0]
+        self.assertEqual((request.header("Content-Type"), request.header("Expect")), ("application/gzip", None))
+        self.assertIn("SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-security-token,",
+                      request.header("Authorization"))
+
+    def test_all_bytes_and_no_bytes_are_data(self):
+        for data in (bytes(range(256)) * 3, b"\0", b"", b"\0" * (8 << 20)):
+            with self.subTest(len(data)):
+                self.assertStored(self.put(data), data)
+
+    def test_keys_of_odd_characters_are_encoded_as_s3_does(self):
+        for folder in ("run=1+2 3:4@5", "\u00fc/\u20ac/\U0001f600", "~-._", "!*'()", "100%25%41", "a?b#c&d;e,$", "a//b", "x/../y",
+                       "\"<>[]{}|\\^`"):
+            with self.subTest(folder):
+                uri = "s3://my.bucket-1/%s/0001.csv.gz" % folder
+                self.assertStored(self.put(b"x", uri), b"x", uri)
+
+    def test_the_endpoint_of_the_struct_wins_and_may_end_in_slashes(self):
+        self.assertStored(self.put(b"x", s3_endpoint=self.s3.url + "//", variables={"PILLION_S3_ENDPOINT": "http://127.0.0.1:1"}),
+                          b"x")
+
+    def test_an_object_follows_its_bucket_to_another_region(self):
+        for code in ("AuthorizationHeaderMalformed", "PermanentRedirect"):
+            for region in (None, "us-west-2"):
+                with self.subTest((code, region)):
+                    s3 = S3Server(region="ap-south-1", moved=code)
+                    self.addCleanup(s3.stop)
+                    self.assertStored(self.put(b"x", s3=s3, region=region), b"x", s3=s3)
+                    self.assertEqual([request.refusal for request in s3.requests], [code, None])
+
+    def test_an_object_is_signed_again_by_the_servers_clock(self):
+        for offset in (86400, -86400):
+            self.s3.clock_offset = offset
+            self.assertStored(self.put(b"x"), b"x")
+            self.assertEqual([request.refusal for request in self.s3.requests[-2:]], ["RequestTimeTooSkewed", None])
+
+    def test_what_is_no_object_is_not_sent(self):
+        for fields in ({"uri": "https://bucket/k"}, {"uri": "s3://bucket/"}, {"uri": "s3://b/k"}, {"uri": "s3://Bucket/k"},
+                       {"session_token": "a\r\nX-Injected: yes"}, {"access_key": ""}, {"region": "evil.example/"},
+                       {"no_credentials": "1"}, {"content_type": "a\nb"}, {"s3_endpoint": "ftp://127.0.0.1"},
+                       {"s3_endpoint": "http://u:p@127.0.0.1"}):
+            with self.subTest(fields):
+                answer = self.put(b"x", **fields)
+                self.assertEqual((answer["rc"], answer["status_code"]), (-errno.EINVAL, 0), answer)
+                self.assertTrue(answer["body"])
+        self.assertEqual(self.s3.requests, [])
+
+    def test_what_s3_says_is_told_without_the_credentials(self):
+        self.s3.fault("put", status=403, body="<Error><Code>AccessDenied</Code></Error>")
+        answer = self.put(b"x")
+        self.assertEqual((answer["rc"], answer["status_code"], answer["body"]),
+                         (-errno.EREMOTEIO, 403, "<Error><Code>AccessDenied</Code></Error>"))
+        self.s3.heal()
+        token = "very-secret-session-token-0123456789"
+        self.s3.fault("put", status=400, body="<Error><Code>ExpiredToken</Code><Token-0>%s</Token-0></Error>" % token)
+        answer = self.put(b"x", session_token=token)
+        self.assertEqual((answer["rc"], answer["status_code"]), (-errno.EREMOTEIO, 400))
+        self.assertNotIn(token, answer["body"])
+        self.assertIn("<Code>ExpiredToken</Code>", answer["body"])
+
+    def test_nothing_is_tried_twice_but_what_s3_asks_for(self):
+        for number, code in enumerate(("SlowDown", "InternalError", "OperationAborted", "ExpiredToken", "RequestTimeout",
+                                       "NoSuchBucket", "SignatureDoesNotMatch"), 1):
+            self.s3.fault("put", number, code=code)
+            answer = self.put(b"x")
+            self.assertEqual(answer["rc"], -errno.EREMOTEIO)
+            self.assertIn("<Code>%s</Code>" % code, answer["body"])
+            self.assertEqual(len(self.s3.requests), number)
+
+    def test_a_connection_that_is_cut_off_is_an_error(self):
+        self.s3.fault("put", 1, drop=True).fault("put", 2, drop_after=True)
+        self.s3.fault("put", 3, truncate=True).fault("put", 4, garbage=True)
+        for number in range(1, 4):
+            answer = self.put(b"x" * 300000)
+            if answer["rc"] != 0:  # the cut-off answer to a PUT has nothing that is missed
+                self.assertUnanswered(answer, *CUT_OFF)
+        self.assertUnanswered(self.put(b"x"), *CUT_OFF)
+        self.s3.down()
+        self.assertUnanswered(self.put(b"x"), -errno.ECONNREFUSED)
+
+    def test_a_hanging_server_is_etimedout(self):
+        self.s3.fault("put", hang=20)
+        self.assertUnanswered(self.put(b"x", timeout_ms=300), -errno.ETIMEDOUT)
+
+    def test_a_redirect_is_not_followed_and_the_credentials_stay_here(self):
+        other = S3Server()
+        self.addCleanup(other.stop)
+        for number, code in enumerate((301, 302, 303, 307, 308), 1):
+            self.s3.fault("put", number, redirect=other.url + "/bucket/x", status=code)
+            answer = self.put(b"x")
+            self.assertEqual((answer["rc"], answer["status_code"]), (-errno.EREMOTEIO, code))
+        self.assertEqual(other.requests, [])
+
+
+class PuttingAtAws(PutTest):
+    """AWS is a proxy away: it is the strict server, with a certificate for AWS's names."""
+
+    def setUp(self):
+        self.assertTrue(shutil.which("openssl"), "openssl is missing: apt-get install openssl")
+        super().setUp()
+        self.certificate = make_certificate(self.tmp, ",".join("DNS:" + name for name in (
+            "*.s3.amazonaws.com", "s3.amazonaws.com", "*.s3.ap-south-1.amazonaws.com", "s3.ap-south-1.amazonaws.com",
+            "*.s3.eu-central-1.amazonaws.com")))
+
+    def put_at_aws(self, aws, uri, **fields):
+        self.tunnel = Tunnel(aws.port)
+        self.addCleanup(self.tunnel.stop)
+        return self.put(b"x", uri, aws, variables={
+            "PILLION_S3_ENDPOINT": None, "https_proxy": self.tunnel.url, "AWS_CA_BUNDLE": self.certificate[0]}, **fields)
+
+    def aws(self, **options):
+        server = S3Server(certificate=self.certificate, **options)
+        self.addCleanup(server.stop)
+        return server
+
+    def asked(self, aws):
+        return [(request.method, request.path, request.header("Host")) for request in aws.requests]
+
+    def test_the_bucket_is_asked_for_its_region(self):
+        aws = self.aws(region="ap-south-1")
+        uri = "s3://bucket/runs/0001.csv.gz"
+        self.assertStored(self.put_at_aws(aws, uri), b"x", uri, aws)
+        self.assertEqual(self.asked(aws), [("HEAD", "/", "bucket.s3.amazonaws.com"),
+                                           ("PUT", "/runs/0001.csv.gz", "bucket.s3.ap-south-1.amazonaws.com")])
+        self.assertEqual(self.tunnel.lines, ["CONNECT bucket.s3.amazonaws.com:443 HTTP/1.1",
+                                             "CONNECT bucket.s3.ap-south-1.amazonaws.com:443 HTTP/1.1"])
+        self.assertIsNone(aws.requests[0].header("Authorization"))
+        self.assertIsNone(aws.requests[0].header("x-amz-security-token"))
+
+    def test_a_bucket_with_dots_is_addressed_by_path(self):
+        aws = self.aws(region="ap-south-1")
+        uri = "s3://my.bucket/runs/0001.csv.gz"
+        self.assertStored(self.put_at_aws(aws, uri), b"x", uri, aws)
+        self.assertEqual(self.asked(aws)[1:], [("PUT", "/my.bucket/runs/0001.csv.gz", "s3.ap-south-1.amazonaws.com")])
+        self.assertEqual(self.asked(aws)[0], ("HEAD", "/my.bucket", "s3.amazonaws.com"))
+
+    def test_credentials_with_a_region_ask_nobody(self):
+        aws = self.aws(region="ap-south-1")
+        uri = "s3://bucket/runs/0001.csv.gz"
+        self.assertStored(self.put_at_aws(aws, uri, region="ap-south-1"), b"x", uri, aws)
+        self.assertEqual([request.method for request in aws.requests], ["PUT"])
+
+    def test_a_bucket_that_does_not_tell_is_taken_to_be_in_europe_and_followed(self):
+        aws = self.aws(region="ap-south-1", moved="PermanentRedirect").fault("head", drop=True)
+        uri = "s3://bucket/runs/0001.csv.gz"
+        self.assertStored(self.put_at_aws(aws, uri), b"x", uri, aws)
+        self.assertEqual([host for _, _, host in self.asked(aws)],
+                         ["bucket.s3.amazonaws.com", "bucket.s3.eu-central-1.amazonaws.com",
+                          "bucket.s3.ap-south-1.amazonaws.com"])
+
+    def test_a_certificate_of_another_is_refused_and_nothing_handed_over(self):
+        self.certificate = make_certificate(self.tmp, "DNS:bucket.s3.example")
+        aws = self.aws()
+        self.assertUnanswered(self.put_at_aws(aws, "s3://bucket/runs/0001.csv.gz"), -errno.EKEYREJECTED)
+        self.assertEqual(aws.requests, [])
+
+
 class Tls(ClientTest):
     def setUp(self):
         self.assertTrue(shutil.which("openssl"), "openssl is missing: apt-get install openssl")
         super().setUp()
-        self.key, self.certificate = self.tmp / "key.pem", self.tmp / "certificate.pem"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test",
-                        "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(self.key), "-out", str(self.certificate)],
-                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.tls = SentinelServer(certificate=(str(self.certificate), str(self.key)))
+        self.certificate, self.key = make_certificate(self.tmp, "IP:127.0.0.1")
+        self.tls = SentinelServer(certificate=(self.certificate, self.key))
         self.addCleanup(self.tls.stop)
 
     def test_a_certificate_of_the_bundle_is_trusted_and_no_other(self):
         for name in ("AWS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
-            answer = self.register(server=self.tls, variables={name: str(self.certificate)})
+            answer = self.register(server=self.tls, variables={name: self.certificate})
             self.assertEqual(answer["rc"], 0, (name, answer))
         seen = len(self.tls.requests)
         answer = self.register(server=self.tls)
@@ -537,13 +774,13 @@ class Tls(ClientTest):
             self.tls.listener.tls.minimum_version = ssl.TLSVersion.TLSv1_2
             self.tls.listener.tls.maximum_version = version
             self.tls.listener.tls.minimum_version = version
-            answer = self.register(server=self.tls, variables={"SSL_CERT_FILE": str(self.certificate)})
+            answer = self.register(server=self.tls, variables={"SSL_CERT_FILE": self.certificate})
             self.assertEqual(answer["rc"], 0, (version, answer))
 
     def test_a_proxy_is_honoured_and_so_is_no_proxy(self):
         proxy = Recorder()
         self.addCleanup(proxy.stop)
-        variables = {"https_proxy": "http://127.0.0.1:%d" % proxy.port, "SSL_CERT_FILE": str(self.certificate)}
+        variables = {"https_proxy": "http://127.0.0.1:%d" % proxy.port, "SSL_CERT_FILE": self.certificate}
         answer = self.register(server=self.tls, variables=variables)
         self.assertLess(answer["rc"], 0)
         self.assertEqual(proxy.lines, ["CONNECT 127.0.0.1:%d HTTP/1.1" % self.tls.port])
@@ -554,7 +791,7 @@ class Tls(ClientTest):
 
     def test_another_name_than_the_certificates_is_refused(self):
         answer = self.register(variables={"SENTINEL_API_URL": "https://localhost:%d" % self.tls.port,
-                                    "SSL_CERT_FILE": str(self.certificate), "SENTINEL_API_TOKEN": self.tls.token})
+                                    "SSL_CERT_FILE": self.certificate, "SENTINEL_API_TOKEN": self.tls.token})
         self.assertUnanswered(answer, -errno.EKEYREJECTED)
         self.assertEqual(self.tls.requests, [])
 

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The strict server refuses what the contract forbids, and its faults are the faults that they say."""
+"""The strict servers refuse what the contract forbids, and their faults are the faults that they say."""
+import concurrent.futures
 import datetime
 import gzip
+import hashlib
 import http.client
 import json
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -14,7 +17,8 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import pillion  # noqa: E402
-from sentinel_server import SentinelServer  # noqa: E402
+from s3_server import CODES, S3Server, amz_date, encode, signature  # noqa: E402
+from sentinel_server import EXPIRY_FORMATS, SentinelServer  # noqa: E402
 
 ZERO = ["0" if column.decimals == 0 else "0." + "0" * column.decimals for column in pillion.COLUMNS]
 
@@ -377,6 +381,372 @@ class Faults(Caller):
         self.assertEqual((third.endpoint, third.raw), (None, b"abc"))
         self.assertEqual(len({request.connection for request in self.server.requests}), 3)
         self.assertEqual(self.server.complaints(), [second, third])
+
+
+class S3Caller(unittest.TestCase):
+    options = {}
+    prefix = "s3://bucket/p=1+2 \u00fc:x/run"
+
+    def setUp(self):
+        self.s3 = S3Server(**self.options)
+        self.addCleanup(self.s3.stop)
+        self.grant = self.s3.grant(self.prefix)
+
+    def uri(self, number):
+        return "%s/%04d.csv.gz" % (self.prefix, number)
+
+    def put(self, number=1, body=None, uri=None, path=None, when=None, region="eu-central-1", host=None, headers=None,
+            unsigned=None, drop=(), secret=None, method="PUT", scope=None, grant=None, authorization=None):
+        """Status, <Code>, and the text of the answer to a request that is right but for what is asked here."""
+        body = gzip.compress(csv(2).encode(), mtime=0) if body is None else body
+        grant = grant or self.grant
+        bucket, key = (uri or self.uri(number))[5:].split("/", 1)
+        host = host or "127.0.0.1:%d" % self.s3.port
+        path = path or "/" + encode("%s/%s" % (bucket, key) if host[0] == "1" else key)
+        when = when or amz_date(self.s3.now())
+        signed = {"host": host, "x-amz-content-sha256": hashlib.sha256(body).hexdigest(), "x-amz-date": when,
+                  "x-amz-security-token": grant.session_token}
+        signed.update(headers or {})
+        for name in drop:
+            signed.pop(name, None)
+        plain, _, query = path.partition("?")
+        made = signature(secret or grant.secret_key, when, region, method, plain, signed,
+                         hashlib.sha256(body).hexdigest(), query)
+        if authorization is None:
+            authorization = "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s" % (
+                grant.access_key, scope or "%s/%s/s3/aws4_request" % (when[:8], region), ";".join(sorted(signed)), made)
+        sent = dict(signed, **{"content-type": "application/gzip", "content-length": str(len(body)),
+                               "authorization": authorization})
+        sent.update(unsigned or {})
+        return self.send(method, path, [pair for pair in sent.items() if pair[0] not in drop], body)
+
+    def send(self, method, path, headers, body=b""):
+        connection = http.client.HTTPConnection("127.0.0.1", self.s3.port, timeout=10)
+        try:
+            connection.putrequest(method, path, skip_accept_encoding=True, skip_host=True)
+            for name, value in headers:
+                connection.putheader(name, value)
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            self.answer_headers = dict(answer.getheaders())
+            text = answer.read().decode()
+            code = re.search("<Code>(.*)</Code>", text)
+            return answer.status, code.group(1) if code else None, text
+        finally:
+            connection.close()
+
+    def assertRefused(self, code, **changes):
+        status, got, text = self.put(**changes)
+        self.assertEqual((status, got), (CODES[code], code), text)
+        self.assertNotIn(self.uri(1), list(self.s3.objects))
+        return text
+
+    def assertStored(self, number=1, **changes):
+        self.assertEqual(self.put(number, **changes)[:2], (200, None))
+        self.assertIn(changes.get("uri") or self.uri(number), self.s3.objects)
+
+    def complaints(self):
+        return [request.problem for request in self.s3.complaints()]
+
+
+class Signing(S3Caller):
+    def test_the_signature_is_that_of_the_published_examples(self):
+        secret, empty = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", hashlib.sha256(b"").hexdigest()
+        common = {"host": "examplebucket.s3.amazonaws.com", "x-amz-date": "20130524T000000Z"}
+        got = signature(secret, "20130524T000000Z", "us-east-1", "GET", "/test.txt",
+                        dict(common, range="bytes=0-9", **{"x-amz-content-sha256": empty}), empty)
+        self.assertEqual(got, "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41")
+        hashed = hashlib.sha256(b"Welcome to Amazon S3.").hexdigest()
+        got = signature(secret, "20130524T000000Z", "us-east-1", "PUT", "/test%24file.text",
+                        dict(common, date="Fri, 24 May 2013 00:00:00 GMT", **{
+                            "x-amz-content-sha256": hashed, "x-amz-storage-class": "REDUCED_REDUNDANCY"}), hashed)
+        self.assertEqual(got, "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd")
+
+    def test_what_is_right_is_stored(self):
+        body = gzip.compress(csv(3).encode())
+        self.assertStored(1, body=body)
+        self.assertStored(2)
+        self.assertStored(3, headers={"content-type": "application/gzip"})
+        self.assertEqual(self.s3.objects[self.uri(1)], body)
+        self.assertEqual(list(self.s3.stored(self.prefix)), [self.uri(number) for number in (1, 2, 3)])
+        self.assertEqual(self.complaints(), [])
+
+    def test_a_bucket_may_be_in_the_hosts_name(self):
+        self.assertStored(host="bucket.s3.eu-central-1.amazonaws.com")
+        self.assertStored(2, host="bucket.s3.eu-central-1.amazonaws.com:443")
+        self.assertEqual(self.complaints(), [])
+
+    def test_a_wrong_signature_is_refused(self):
+        path = encode("/bucket/p=1+2 \u00fc:x/run/0001.csv.gz")
+        for name, changes in {
+                "another secret": dict(secret="x" * 40), "another body": dict(unsigned={
+                    "x-amz-content-sha256": hashlib.sha256(b"x").hexdigest()}),
+                "another time": dict(unsigned={"x-amz-date": amz_date(time.time() - 5)}),
+                "another host": dict(unsigned={"host": "localhost"}),
+                "= as it is": dict(path=path.replace("%3D", "=")), ": as it is": dict(path=path.replace("%3A", ":")),
+                "+ for a blank": dict(path=path.replace("%20", "+")), "small digits": dict(path=path.replace("%3A", "%3a")),
+                "a letter encoded": dict(path=path.replace("run", "%72un"))}.items():
+            with self.subTest(name):
+                code = "XAmzContentSHA256Mismatch" if name == "another body" else "SignatureDoesNotMatch"
+                self.assertRefused(code, **changes)
+        self.assertEqual(len(self.complaints()), 9)
+
+    def test_a_wrong_authorization_is_refused(self):
+        good = "AWS4-HMAC-SHA256 Credential=%s/%s/eu-central-1/s3/aws4_request, SignedHeaders=host, Signature=" % (
+            self.grant.access_key, amz_date(time.time())[:8])
+        for value in ("", "Bearer x", good, good + "0" * 63, good + "G" * 64, good.replace("HMAC", "RSA") + "0" * 64):
+            with self.subTest(value):
+                self.assertRefused("AccessDenied", authorization=value)
+        self.assertRefused("AccessDenied", authorization=good + "0" * 64)  # x-amz-date is not among the signed
+        self.assertRefused("AccessDenied", unsigned={"x-amz-acl": "private"})
+        self.assertRefused("AccessDenied", drop=["authorization"])
+        self.assertRefused("AuthorizationHeaderMalformed", scope=amz_date(time.time())[:8] + "/eu-central-1/sqs/aws4_request")
+        self.assertRefused("AuthorizationHeaderMalformed", scope="20130524/eu-central-1/s3/aws4_request")
+        for name in ("x-amz-date", "x-amz-content-sha256", "x-amz-security-token"):
+            with self.subTest(name):
+                self.assertNotEqual(self.put(drop=[name])[0], 200)
+
+    def test_credentials_are_known_alive_and_for_this_prefix(self):
+        stranger = type(self.grant)(self.prefix, 60, "ASIASTRANGER", "s" * 40, "t" * 40)
+        self.assertRefused("InvalidAccessKeyId", grant=stranger)
+        self.assertRefused("InvalidToken", headers={"x-amz-security-token": "another"})
+        self.assertRefused("AccessDenied", grant=self.s3.grant("s3://bucket/other/run"))
+        self.assertRefused("AccessDenied", uri="s3://other/p=1+2 \u00fc:x/run/0001.csv.gz")
+        self.assertRefused("AccessDenied", uri=self.prefix + "-2/0001.csv.gz")
+        self.assertEqual(len(self.complaints()), 5)
+        self.assertRefused("ExpiredToken", grant=self.s3.grant(self.prefix, -1))
+        self.s3.revoke()
+        self.assertRefused("ExpiredToken")
+        self.s3.revoke("InvalidToken")
+        self.assertRefused("InvalidToken")
+        self.assertEqual(len(self.complaints()), 5, "a right client may meet these")
+        self.assertStored(grant=self.s3.grant(self.prefix))
+
+    def test_a_clock_that_is_off_is_told_the_right_time(self):
+        self.assertRefused("RequestTimeTooSkewed", when=amz_date(time.time() - 1000))
+        self.assertRefused("RequestTimeTooSkewed", when=amz_date(time.time() + 1000))
+        self.assertEqual(len(self.complaints()), 2)
+        self.assertStored(when=amz_date(time.time() - 800))
+        self.s3.objects.clear()
+        self.s3.clock_offset = 3600
+        self.assertRefused("RequestTimeTooSkewed", when=amz_date(time.time()))
+        self.assertEqual(len(self.complaints()), 2)
+        date = datetime.datetime.strptime(self.answer_headers["Date"], "%a, %d %b %Y %H:%M:%S GMT")
+        self.assertGreater((date - datetime.datetime.utcnow()).total_seconds(), 3500)
+        self.assertStored()
+
+    def test_another_region_is_told_the_right_one(self):
+        text = self.assertRefused("AuthorizationHeaderMalformed", region="us-east-1")
+        self.assertIn("<Region>eu-central-1</Region>", text)
+        self.s3.moved = "PermanentRedirect"
+        self.assertRefused("PermanentRedirect", region="us-east-1")
+        self.assertEqual(self.answer_headers["x-amz-bucket-region"], "eu-central-1")
+        self.assertEqual(self.complaints(), [])
+
+    def test_the_head_of_a_bucket_names_its_region(self):
+        for path, host in (("/bucket", "127.0.0.1"), ("/bucket/", "localhost:1"), ("/", "bucket.s3.amazonaws.com")):
+            with self.subTest(path=path, host=host):
+                self.assertEqual(self.send("HEAD", path, [("Host", host)]), (403, None, ""))
+                self.assertEqual(self.answer_headers["x-amz-bucket-region"], "eu-central-1")
+        self.assertEqual((len(self.s3.of("head")), self.complaints()), (3, []))
+        self.assertEqual(self.send("GET", "/bucket/x", [("Host", "localhost")])[:2], (405, "MethodNotAllowed"))
+        self.assertEqual(len(self.complaints()), 1)
+
+
+class Objects(S3Caller):
+    def test_headers_that_do_not_belong_are_refused(self):
+        for code, changes in (
+                ("InvalidArgument", dict(unsigned={"content-type": "text/csv"})), ("InvalidArgument", dict(drop=["content-type"])),
+                ("InvalidArgument", dict(unsigned={"content-encoding": "gzip"})), ("InvalidArgument", dict(unsigned={"Cookie": "a"})),
+                ("InvalidArgument", dict(path=encode(self.uri(1)[4:]) + "?x=1")),
+                ("MissingContentLength", dict(drop=["content-length"], body=b""))):
+            with self.subTest(changes):
+                self.assertRefused(code, **changes)
+
+    def test_what_is_no_object_of_a_run_is_complained_of(self):
+        many = csv(6000)
+        for name, body in {"no gzip": csv().encode(), "cut gzip": gzip.compress(csv().encode())[:-1],
+                           "two members": gzip.compress(csv().encode()) * 2, "more behind": gzip.compress(csv().encode()) + b"x",
+                           "no header": csv(2).split("\n", 1)[1], "no row": pillion.HEADER + "\n", "empty": "",
+                           "31 columns": csv(2).replace(",0\n", "\n"), "no line end": csv(2)[:-1], "\\r\\n": csv(2).replace(
+                               "\n", "\r\n"), "header twice": csv() + csv(), "more than 1 MiB of rows": many}.items():
+            with self.subTest(name):
+                self.s3.attempted.clear()
+                before = len(self.complaints())
+                self.assertStored(body=body if isinstance(body, bytes) else gzip.compress(body.encode()))
+                self.assertEqual(len(self.complaints()), before + 1, self.s3.requests[-1])
+
+    def test_an_object_keeps_its_bytes_also_over_attempts_that_failed(self):
+        self.s3.fault("put", 1, status=503)
+        self.assertEqual(self.put()[0], 503)
+        self.assertStored()
+        self.assertStored()
+        self.assertEqual(self.complaints(), [])
+        self.assertStored(body=gzip.compress(csv(3).encode()))
+        self.assertIn("other bytes", self.complaints()[0])
+
+    def test_objects_come_in_order_each_after_the_one_before_was_acknowledged(self):
+        self.s3.fault("put 1", 1, drop_after=True)
+        with self.assertRaises((OSError, http.client.HTTPException)):
+            self.put(1)
+        self.assertIn(self.uri(1), self.s3.objects)
+        self.assertStored(2)
+        self.assertIn("before 1 was acknowledged", self.complaints()[0])
+        self.assertStored(1)
+        self.assertIn("again after 2", self.complaints()[1])
+        for name in ("1.csv.gz", "00001.csv.gz", "0000.csv.gz", "0001.csv", "x/0005.csv.gz"):
+            with self.subTest(name):
+                before = len(self.complaints())
+                self.assertStored(uri="%s/%s" % (self.prefix, name))
+                self.assertEqual(len(self.complaints()), before + 1)
+
+    def test_one_at_a_time_and_none_after_the_end(self):
+        self.s3.fault("put", 1, held=1)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            first = pool.submit(self.put)
+            pillion.wait_for(lambda: self.s3.requests)
+            self.put()
+            first.result()
+        self.assertIn("under way", self.complaints()[0])
+        other = self.s3.grant("s3://bucket/other")
+        self.assertStored(uri="s3://bucket/other/0001.csv.gz", grant=other)
+        self.s3.close("s3://bucket/other")
+        self.assertStored(uri="s3://bucket/other/0002.csv.gz", grant=other)
+        self.assertEqual(len(self.complaints()), 2)
+        self.assertIn("after the run was finished", self.complaints()[1])
+
+    def test_one_whose_client_gave_it_up_is_not_under_way(self):
+        self.s3.fault("put", 1, hang=60)
+        with socket.create_connection(("127.0.0.1", self.s3.port)) as connection:
+            connection.sendall(b"PUT %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n" %
+                               encode(self.uri(1)[4:]).encode())
+            pillion.wait_for(lambda: self.s3.requests and self.s3.requests[0].complete)
+        self.s3.attempted.clear()
+        self.assertStored()
+        self.assertEqual(self.complaints(), [])
+
+
+class S3Faults(S3Caller):
+    def test_scripted_codes_are_the_documents_that_s3_sends(self):
+        self.s3.fault("put", 1, code="SlowDown").fault("put", 2, code="InternalError", status=200)
+        self.s3.fault("put", 3, status=500).fault("put", 4, text="<Error><Code>Sl").fault("put", 5, garbage=True)
+        self.assertEqual([self.put()[:2] for _ in range(4)],
+                         [(503, "SlowDown"), (200, "InternalError"), (500, None), (500, None)])
+        with self.assertRaises(http.client.HTTPException):
+            self.put()
+        self.assertEqual((self.s3.objects, self.complaints()), ({}, []))
+
+    def test_credentials_that_are_made_to_expire_stay_so(self):
+        self.s3.fault("put", 1, expire=True)
+        self.assertRefused("ExpiredToken")
+        self.assertRefused("ExpiredToken")
+        self.assertStored(grant=self.s3.grant(self.prefix))
+
+    def test_faults_may_belong_to_one_object(self):
+        self.s3.fault("put 2", 1, status=503).fault("put 2", 2, drop=True)
+        self.assertEqual([self.put(1)[0], self.put(2)[0]], [200, 503])
+        with self.assertRaises((OSError, http.client.HTTPException)):
+            self.put(2)
+        self.assertEqual([self.put(2)[0], self.put(3)[0]], [200, 200])
+
+    def test_random_faults_come_in_the_share_that_was_asked_for_and_again_with_the_seed(self):
+        outcomes = []
+        for seed in (1, 1, 2):
+            self.s3.heal()
+            self.s3.fault("put", "*", random=0.5, seed=seed, status=503)
+            outcomes.append([self.put()[0] for _ in range(40)])
+        self.assertEqual(outcomes[0], outcomes[1])
+        self.assertNotEqual(outcomes[0], outcomes[2])
+        self.assertTrue(8 < outcomes[0].count(503) < 32, outcomes[0])
+        self.s3.heal()
+        self.s3.fault("put", "*", random=1, seed=3)
+        for _ in range(15):
+            try:
+                self.put()
+            except (OSError, http.client.HTTPException):
+                pass
+        self.assertGreater(len({str(request.fault) for request in self.s3.requests[-15:]}), 4)
+
+
+class Together(Caller):
+    """Both servers: credentials and what a finish is held against."""
+
+    def setUp(self):
+        self.s3 = S3Server()
+        self.addCleanup(self.s3.stop)
+        self.server = SentinelServer(s3=self.s3, **self.options)
+        self.addCleanup(self.server.stop)
+
+    def store(self, run, number, text, expected=(200, None)):
+        caller = S3Caller()
+        caller.s3, caller.prefix = self.s3, self.server.runs[run]["upload_uri_prefix"]
+        grant = self.s3.grants[self.server.runs[run]["credentials"][-1]["access_key"]]
+        self.assertEqual(caller.put(number, body=gzip.compress(text.encode()), grant=grant)[:2], expected)
+        return caller.uri(number)
+
+    def finish_with(self, run, *uris):
+        return self.finish(finish(data_source="s3", data_uris=list(uris), data_csv=LEFT_OUT), run)
+
+    def test_the_rows_of_a_run_are_those_of_its_objects(self):
+        run = self.new_run()
+        later = csv(2).replace("1795346661", "1795346662")
+        uris = [self.store(run, 1, csv(3)), self.store(run, 2, later)]
+        status, answer = self.finish_with(run, *uris)
+        self.assertEqual((status, answer["processing"]["rows"], answer["processing"]["files"]), (200, 5, 2))
+        self.assertEqual(self.server.runs[run]["csv"], csv(3) + later.split("\n", 1)[1])
+        self.assertEqual(self.server.complaints() + self.s3.complaints(), [])
+
+    def test_objects_that_are_missing_in_disorder_or_told_twice_are_refused(self):
+        run = self.new_run()
+        one, two = self.store(run, 1, csv(3)), self.store(run, 2, csv(2).replace("1795346661", "1795346662"))
+        three = one.replace("0001", "0003")
+        for wrong in ([two], [two, one], [one, one], [one, two, three], [one, three], [one.replace(run, "x")],
+                      [one, two.replace("0002", "2")]):
+            with self.subTest(wrong):
+                self.assertRefuses(self.finish_with(run, *wrong), "data_uris")
+        self.assertEqual(len(self.server.complaints()), 7)
+        self.assertEqual(self.finish_with(run, one)[0], 200)
+        self.assertIn("not listed", self.server.complaints()[-1].problem)
+
+    def test_rows_told_twice_are_refused(self):
+        run = self.new_run()
+        self.assertRefuses(self.finish_with(run, self.store(run, 1, csv(3)), self.store(run, 2, csv(2))), "data_uris")
+
+    def test_what_was_stored_does_not_matter_to_an_inline_finish(self):
+        run = self.new_run()
+        self.store(run, 1, csv(3))
+        self.assertEqual(self.finish(finish(data_csv=csv(4)), run)[0], 200)
+        self.assertEqual((len(self.server.runs[run]["rows"]), self.server.complaints()), (4, []))
+        self.assertRefuses(self.finish(finish(data_csv=csv(1) + "x" * (8 << 20))), "data_csv")
+
+    def test_a_refresh_gives_new_credentials_and_the_old_ones_stay_good_until_revoked(self):
+        run = self.new_run()
+        self.store(run, 1, csv(1))
+        self.call("/runs/%s/refresh-credentials" % run)
+        first, second = self.server.runs[run]["credentials"]
+        self.assertNotEqual(first["access_key"], second["access_key"])
+        self.server.runs[run]["credentials"].append(first)
+        self.store(run, 2, csv(1))
+        self.server.revoke()
+        self.store(run, 3, csv(1), (400, "ExpiredToken"))
+
+    def test_lifetimes_and_the_spellings_of_an_expiry(self):
+        self.server.expires_in = [7200, 600]
+        for name, write in EXPIRY_FORMATS.items():
+            with self.subTest(name):
+                self.server.expiry_format = name
+                _, answer = self.register({})
+                expiry = answer["upload_credentials"]["expires_at"]
+                if name == "nonsense":
+                    continue
+                match = re.match(r"(....-..-..T..:..:..)(\.\d+)?(Z|[+-]\d\d:?\d\d)\Z", expiry)
+                zone = match.group(3).replace("Z", "+00:00").replace(":", "")
+                when = datetime.datetime.strptime(match.group(1) + zone, "%Y-%m-%dT%H:%M:%S%z").timestamp()
+                self.assertLess(abs(when - time.time() - 7200), 30)
+        self.server.expiry_format, self.server.expiry_key = "Z", None
+        self.assertEqual(sorted(self.call("/runs/%s/refresh-credentials" % answer["run_id"])[1]["upload_credentials"]),
+                         ["access_key", "secret_key", "session_token"])
+        self.assertEqual([one["lifetime"] for one in self.server.runs[answer["run_id"]]["credentials"]], [7200, 600])
 
 
 class Script(unittest.TestCase):

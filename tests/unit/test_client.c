@@ -34,7 +34,8 @@ static int clear_environment(void **state)
     (void)state;
     static const char *const names[] = {"SENTINEL_API_TOKEN", "SENTINEL_API_KEY", "SENTINEL_API_TOKEN_FILE",
                                         "SENTINEL_API_URL",   "http_proxy",       "https_proxy",
-                                        "HTTPS_PROXY",        "no_proxy",         "NO_PROXY"};
+                                        "HTTPS_PROXY",        "no_proxy",         "NO_PROXY",
+                                        "PILLION_S3_ENDPOINT"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         (void)unsetenv(names[i]);
     return 0;
@@ -429,6 +430,239 @@ static void what_keeps_the_answer_away_is_told(void **state)
     sentinel_api_error_done(&error);
 }
 
+static char access_key[] = "ASIAEXAMPLEEXAMPLE77";
+static char secret_key[] = "never-to-be-seen-0123456789";
+static char session_token[] = "given-back-by-s3-0123456789";
+static char region[] = "eu-west-1";
+
+static const struct sentinel_credentials credentials = {access_key, secret_key, session_token, region, INT64_MAX};
+static const struct sentinel_object      object = {"s3://bucket/p/run=1/0001.csv.gz", &credentials, "rows", 4, NULL};
+
+#define STORED "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+#define REFUSED(line, headers, body) \
+    "HTTP/1.1 " line "\r\n" headers "Connection: close\r\n\r\n<?xml version=\"1.0\"?>\n<Error>" body "</Error>"
+
+/* A client that knows of nothing but this server, as S3. */
+static struct sentinel_client start_s3(struct server *server, const struct server_reply *replies, size_t count)
+{
+    (void)start(server, replies, count);
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%d", server->port);
+    return (struct sentinel_client){.timeout_ms = 10000, .s3_endpoint = url};
+}
+
+/* What the Authorization of a request has between its date and its service. */
+static void assert_signed_for(const struct server *server, size_t number, const char *expected)
+{
+    char value[256];
+    (void)server_header(server, number, "Authorization", value);
+    const char *found = strstr(value, expected);
+    assert_non_null(found);
+    assert_int_equal(strncmp(found + strlen(expected), "/s3/aws4_request, ", 18), 0);
+}
+
+static void an_object_is_put_by_a_client_without_a_token(void **state)
+{
+    (void)state;
+    const struct server_reply stored = {STORED, SERVER_KEEPS};
+    struct server             server;
+    struct sentinel_api_error error = {99, NULL};
+    char                      value[256];
+    struct sentinel_client    client = start_s3(&server, &stored, 1);
+    assert_int_equal(sentinel_put_object(&client, &object, &error), 0);
+    assert_int_equal(error.status_code, 0);
+    assert_null(error.body);
+    struct sentinel_object empty = {.uri = "s3://bucket/k", .credentials = &credentials, .content_type = "text/csv"};
+    assert_int_equal(setenv("PILLION_S3_ENDPOINT", url, 1), 0);
+    assert_int_equal(sentinel_put_object(NULL, &empty, NULL), 0);
+    server_stop(&server);
+    assert_int_equal(strncmp(server.requests[0], "PUT /bucket/p/run%3D1/0001.csv.gz HTTP/1.1\r\n", 44), 0);
+    assert_string_equal(server_header(&server, 0, "Content-Type", value), "application/gzip");
+    assert_string_equal(server_header(&server, 0, "x-amz-security-token", value), session_token);
+    assert_signed_for(&server, 0, "/eu-west-1");
+    assert_string_equal(server_body(&server, 0), "rows");
+    assert_string_equal(server_header(&server, 1, "Content-Length", value), "0");
+    assert_string_equal(server_header(&server, 1, "Content-Type", value), "text/csv");
+    for (size_t i = 0; i < server.request_count; i++)
+        assert_null(strstr(server.requests[i], secret_key));
+    server_done(&server);
+}
+
+static void an_endpoint_without_a_region_gets_the_default_one(void **state)
+{
+    (void)state;
+    const struct server_reply   stored = {STORED, SERVER_KEEPS};
+    struct server               server;
+    struct sentinel_client      client = start_s3(&server, &stored, 1);
+    struct sentinel_credentials nowhere = credentials;
+    struct sentinel_object      placeless = object;
+    nowhere.region = NULL;
+    placeless.credentials = &nowhere;
+    assert_int_equal(sentinel_put_object(&client, &placeless, NULL), 0);
+    server_stop(&server);
+    assert_int_equal(server.request_count, 1);
+    assert_signed_for(&server, 0, "/eu-central-1");
+    server_done(&server);
+}
+
+static void an_object_follows_its_bucket_once(void **state)
+{
+    (void)state;
+    const struct server_reply script[] = {
+        {REFUSED("301 Moved", "x-amz-bucket-region: us-west-2\r\n", "<Code>PermanentRedirect</Code>"), SERVER_CLOSES},
+        {REFUSED("400 Bad", "", "<Code>AuthorizationHeaderMalformed</Code><Region>ap-south-1</Region>"), SERVER_CLOSES},
+    };
+    struct server             server;
+    struct sentinel_api_error error;
+    struct sentinel_client    client = start_s3(&server, script, 2);
+    assert_int_equal(sentinel_put_object(&client, &object, &error), -EREMOTEIO);
+    server_stop(&server);
+    assert_int_equal(error.status_code, 400);
+    assert_non_null(strstr(error.body, "<Region>ap-south-1</Region>"));
+    sentinel_api_error_done(&error);
+    assert_int_equal(server.request_count, 2);
+    assert_signed_for(&server, 0, "/eu-west-1");
+    assert_signed_for(&server, 1, "/us-west-2");
+    assert_string_equal(server_body(&server, 1), "rows");
+    server_done(&server);
+}
+
+static void an_object_is_signed_again_by_the_servers_clock_once(void **state)
+{
+    (void)state;
+    static const char         skewed[] = REFUSED("403 Forbidden", "Date: Thu, 01 Mar 2012 00:00:00 GMT\r\n",
+                                                 "<Code>RequestTimeTooSkewed</Code>");
+    const struct server_reply script[] = {{skewed, SERVER_CLOSES}, {STORED, SERVER_KEEPS}};
+    struct server             server;
+    char                      value[256];
+    struct sentinel_client    client = start_s3(&server, script, 2);
+    assert_int_equal(sentinel_put_object(&client, &object, NULL), 0);
+    server_stop(&server);
+    assert_int_equal(strncmp(server_header(&server, 1, "x-amz-date", value), "20120301T00", 11), 0);
+    assert_signed_for(&server, 1, "/20120301/eu-west-1");
+    server_done(&server);
+    client = start_s3(&server, script, 1);
+    assert_int_equal(sentinel_put_object(&client, &object, NULL), -EREMOTEIO);
+    server_stop(&server);
+    assert_int_equal(server.request_count, 2);
+    server_done(&server);
+}
+
+static void a_refusal_of_an_object_has_no_credentials_in_it(void **state)
+{
+    (void)state;
+    const struct server_reply script = {
+        REFUSED(
+            "400 Bad Request", "",
+            "<Code>ExpiredToken</Code><Token-0>given-back-by-s3-0123456789</Token-0><X>never-to-be-seen-0123456789</X>"
+            "<AWSAccessKeyId>ASIAEXAMPLEEXAMPLE77</AWSAccessKeyId>"),
+        SERVER_CLOSES};
+    struct server             server;
+    struct sentinel_api_error error;
+    struct sentinel_client    client = start_s3(&server, &script, 1);
+    assert_int_equal(sentinel_put_object(&client, &object, &error), -EREMOTEIO);
+    server_stop(&server);
+    assert_int_equal(server.request_count, 1);
+    assert_int_equal(error.status_code, 400);
+    assert_non_null(strstr(error.body, "<Code>ExpiredToken</Code><Token-0>*****"));
+    assert_null(strstr(error.body, session_token));
+    assert_null(strstr(error.body, secret_key));
+    assert_null(strstr(error.body, access_key));
+    sentinel_api_error_done(&error);
+    server_done(&server);
+}
+
+static void assert_not_put(const char *endpoint, const struct sentinel_object *odd)
+{
+    const struct sentinel_client client = {.timeout_ms = 10000, .s3_endpoint = endpoint};
+    struct sentinel_api_error    error;
+    assert_int_equal(sentinel_put_object(&client, odd, &error), -EINVAL);
+    assert_int_equal(error.status_code, 0);
+    assert_non_null(error.body);
+    assert_null(strstr(error.body, secret_key));
+    sentinel_api_error_done(&error);
+}
+
+static void an_object_that_s3_would_refuse_is_not_put(void **state)
+{
+    (void)state;
+    const struct server_reply   stored = {STORED, SERVER_KEEPS};
+    struct server               server;
+    struct sentinel_object      odd = object;
+    struct sentinel_credentials lacking = credentials;
+    char                        outlandish[] = "elsewhere.example/";
+    char                        long_region[] = "a-region-of-more-than-31-characters";
+    (void)start_s3(&server, &stored, 1);
+    assert_not_put(url, NULL);
+    odd.uri = "https://bucket/k";
+    assert_not_put(url, &odd);
+    odd.uri = NULL;
+    assert_not_put(url, &odd);
+    odd = object;
+    odd.credentials = NULL;
+    assert_not_put(url, &odd);
+    odd.credentials = &lacking;
+    lacking.session_token = NULL;
+    assert_not_put(url, &odd);
+    lacking = credentials;
+    lacking.region = outlandish;
+    assert_not_put(url, &odd);
+    lacking.region = long_region;
+    assert_not_put(url, &odd);
+    odd = object;
+    odd.len = (size_t)64 * 1024 * 1024 + 1;
+    assert_not_put(url, &odd);
+    odd = object;
+    odd.data = NULL;
+    assert_not_put(url, &odd);
+    odd = object;
+    odd.content_type = "a\r\nb: c";
+    assert_not_put(url, &odd);
+    assert_not_put("ftp://minio", &object);
+    assert_not_put("http://user:word@minio", &object);
+    server_stop(&server);
+    assert_int_equal(server.connections, 0);
+    server_done(&server);
+}
+
+static void what_keeps_s3s_answer_away_is_told(void **state)
+{
+    (void)state;
+    const struct server_reply silent = {NULL, SERVER_HANGS};
+    const struct server_reply gone = {NULL, SERVER_RESETS};
+    struct server             server;
+    struct sentinel_api_error error;
+    struct sentinel_client    client = start_s3(&server, &silent, 1);
+    client.timeout_ms = 200;
+    assert_int_equal(sentinel_put_object(&client, &object, &error), -ETIMEDOUT);
+    assert_int_equal(error.status_code, 0);
+    assert_non_null(error.body);
+    sentinel_api_error_done(&error);
+    server_done(&server);
+    client = start_s3(&server, &gone, 1);
+    assert_int_equal(sentinel_put_object(&client, &object, NULL), -ECONNRESET);
+    server_done(&server);
+    assert_int_equal(sentinel_put_object(&client, &object, NULL), -ECONNREFUSED);
+}
+
+static void an_endpoint_elsewhere_is_reached_through_the_proxy(void **state)
+{
+    (void)state;
+    const struct server_reply stored = {STORED, SERVER_KEEPS};
+    struct server             server;
+    struct sentinel_object    odd = object;
+    char                      value[256];
+    struct sentinel_client    client = start_s3(&server, &stored, 1);
+    odd.uri = "s3://bucket/a//../%2e/~=+ \xc3\xa9";
+    client.s3_endpoint = "http://minio.invalid:9000/gate";
+    assert_int_equal(setenv("http_proxy", url, 1), 0);
+    assert_int_equal(sentinel_put_object(&client, &odd, NULL), 0);
+    server_stop(&server);
+    static const char line[] = "PUT http://minio.invalid:9000/gate/bucket/a//../%252e/~%3D%2B%20%C3%A9 HTTP/1.1\r\n";
+    assert_int_equal(strncmp(server.requests[0], line, sizeof line - 1), 0);
+    assert_string_equal(server_header(&server, 0, "Host", value), "minio.invalid:9000");
+    server_done(&server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -449,6 +683,14 @@ int main(void)
         cmocka_unit_test_setup(a_finish_that_the_api_would_refuse_is_not_sent, clear_environment),
         cmocka_unit_test_setup(a_finish_too_large_is_repeated_once_with_gzip, clear_environment),
         cmocka_unit_test_setup(what_keeps_the_answer_away_is_told, clear_environment),
+        cmocka_unit_test_setup(an_object_is_put_by_a_client_without_a_token, clear_environment),
+        cmocka_unit_test_setup(an_endpoint_without_a_region_gets_the_default_one, clear_environment),
+        cmocka_unit_test_setup(an_object_follows_its_bucket_once, clear_environment),
+        cmocka_unit_test_setup(an_object_is_signed_again_by_the_servers_clock_once, clear_environment),
+        cmocka_unit_test_setup(a_refusal_of_an_object_has_no_credentials_in_it, clear_environment),
+        cmocka_unit_test_setup(an_object_that_s3_would_refuse_is_not_put, clear_environment),
+        cmocka_unit_test_setup(what_keeps_s3s_answer_away_is_told, clear_environment),
+        cmocka_unit_test_setup(an_endpoint_elsewhere_is_reached_through_the_proxy, clear_environment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sentinel/s3.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "sentinel/request.h"
+#include "sentinel/sigv4.h"
+
+enum {
+    BUCKET_MIN = 3,
+    BUCKET_MAX = 63,
+    KEY_MAX = 1024,
+    ENDPOINT_MAX = 4 * 1024,
+    URL_MAX = 12 * 1024, /* a key of 1024 bytes may triple */
+    AUTHORIZATION_MAX = 16 * 1024,
+    PUT_TIMEOUT_MS = 120 * 1000,
+    HEAD_CONNECT_TIMEOUT_MS = 5 * 1000,
+    HEAD_TIMEOUT_MS = 10 * 1000,
+};
+
+static bool is_lower_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+static bool parse_uri(const char *uri, char ret_bucket[static BUCKET_MAX + 1], const char **ret_key)
+{
+    struct text t = text_of(uri ? uri : "");
+    struct text bucket;
+    if (!text_skip(&t, "s3://") || !text_until(&t, '/', &bucket) || text_len(bucket) < BUCKET_MIN ||
+        !text_copy(bucket, ret_bucket, BUCKET_MAX + 1))
+        return false;
+    for (const char *p = ret_bucket; *p; p++)
+        if (!is_lower_or_digit(*p) && *p != '.' && *p != '-')
+            return false;
+    for (const char *p = t.at; p < t.end; p++)
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            return false;
+    *ret_key = t.at;
+    return text_len(t) > 0 && text_len(t) <= KEY_MAX;
+}
+
+int s3_check_uri(const char *uri)
+{
+    char        bucket[BUCKET_MAX + 1];
+    const char *key = NULL;
+    return parse_uri(uri, bucket, &key) ? 0 : -EINVAL;
+}
+
+bool s3_region_is_fine(const char *region)
+{
+    size_t len = region ? strlen(region) : 0;
+    for (size_t i = 0; i < len; i++)
+        if (!is_lower_or_digit(region[i]) && region[i] != '-')
+            return false;
+    return len > 0 && len < S3_REGION_SIZE;
+}
+
+int s3_check_endpoint(const char *url, char *ret, size_t size)
+{
+    /* What stands in the URL is signed; a byte that somebody on the way may encode would not be what was signed. */
+    for (const char *p = url; *p; p++)
+        if ((unsigned char)*p >= 0x7f)
+            return -EINVAL;
+    int error = api_check_url(url, ret, size);
+    if (error != -EACCES)
+        return error;
+    /* Plain http to another machine, right in all else. The secret key itself never goes out. */
+    struct text t = text_of(url);
+    while (t.end[-1] == '/')
+        t.end--;
+    if (!text_copy(t, ret, size))
+        return -EINVAL;
+    for (char *p = ret; *p != ':'; p++)
+        *p = (char)(*p | 0x20); /* the scheme, all letters, in lower case */
+    return 0;
+}
+
+/* Where a request goes: what the URL is made of, and what is signed of it. */
+struct place {
+    const char  *scheme;
+    struct bytes host; /* with its port, unless that is the scheme's own */
+    struct bytes path; /* encoded */
+    bool         no_proxy_at_all;
+};
+
+static void place_init(struct place *place)
+{
+    *place = (struct place){.scheme = "https"};
+    bytes_init(&place->host, ENDPOINT_MAX);
+    bytes_init(&place->path, URL_MAX);
+}
+
+static void place_done(struct place *place)
+{
+    bytes_done(&place->host);
+    bytes_done(&place->path);
+}
+
+/* Virtual-host style: but for names with dots, for which AWS's certificate does not stand. `region` NULL: the host
+ * that knows of all regions. */
+static void place_at_aws(const char *bucket, const char *region, struct place *ret)
+{
+    bool dots = strchr(bucket, '.') != NULL;
+    if (!dots) {
+        bytes_text(&ret->host, bucket);
+        bytes_char(&ret->host, '.');
+    }
+    bytes_text(&ret->host, "s3.");
+    if (region) {
+        bytes_text(&ret->host, region);
+        bytes_char(&ret->host, '.');
+    }
+    bytes_text(&ret->host, "amazonaws.com");
+    if (region && strncmp(region, "cn-", strlen("cn-")) == 0)
+        bytes_text(&ret->host, ".cn");
+    bytes_char(&ret->path, '/');
+    if (dots)
+        bytes_text(&ret->path, bucket);
+}
+
+/* Path style. */
+static int place_at_endpoint(const char *bucket, const char *endpoint, struct place *ret)
+{
+    char checked[ENDPOINT_MAX];
+    int  error = s3_check_endpoint(endpoint, checked, sizeof checked);
+    if (error != 0)
+        return error;
+    struct text t = text_of(checked);
+    bool        plain = text_skip(&t, "http://");
+    if (!plain)
+        (void)text_skip(&t, "https://");
+    const char *slash = memchr(t.at, '/', text_len(t));
+    struct text host = {t.at, slash ? slash : t.end};
+    struct text path = {host.end, t.end};
+    const char *port = plain ? ":80" : ":443";
+    size_t      port_len = strlen(port);
+    if (text_len(host) > port_len && memcmp(host.end - port_len, port, port_len) == 0)
+        host.end -= port_len;
+    ret->scheme = plain ? "http" : "https";
+    ret->no_proxy_at_all = plain && api_check_url(endpoint, checked, sizeof checked) == 0;
+    bytes_add(&ret->host, host.at, text_len(host));
+    bytes_add(&ret->path, path.at, text_len(path));
+    bytes_char(&ret->path, '/');
+    bytes_text(&ret->path, bucket);
+    return 0;
+}
+
+static int put_url(const struct place *place, struct http_request *ret)
+{
+    struct bytes url;
+    bytes_init(&url, ENDPOINT_MAX + URL_MAX);
+    bytes_text(&url, place->scheme);
+    bytes_text(&url, "://");
+    bytes_add(&url, place->host.data, place->host.len);
+    bytes_add(&url, place->path.data, place->path.len);
+    ret->url = place->host.failed || place->path.failed ? NULL : bytes_take(&url);
+    ret->no_proxy_at_all = place->no_proxy_at_all;
+    bytes_done(&url);
+    return ret->url ? 0 : -ENOMEM;
+}
+
+static bool credentials_are_fine(const struct sentinel_credentials *credentials)
+{
+    return credentials && api_token_is_fine(credentials->access_key) && api_token_is_fine(credentials->secret_key) &&
+           api_token_is_fine(credentials->session_token);
+}
+
+/* What is signed goes out as it was signed, the host too. */
+static int put_headers(const struct s3_target *target, const struct sentinel_credentials *credentials,
+                       const struct place *place, int64_t now, struct http_request *ret)
+{
+    char         hash[SIGV4_HASH_SIZE];
+    char         when[17];
+    struct bytes authorization;
+    int          error = sigv4_hash(ret->body.data, ret->body.len, hash);
+    clock_format_compact(now, when);
+    const struct sigv4_header headers[] = {
+        {"host", place->host.data},
+        {"x-amz-content-sha256", hash},
+        {"x-amz-date", when},
+        {"x-amz-security-token", credentials->session_token},
+    };
+    const struct sigv4 request = {
+        .access_key = credentials->access_key,
+        .secret_key = credentials->secret_key,
+        .region = target->region,
+        .service = "s3",
+        .when = when,
+        .method = "PUT",
+        .path = place->path.data,
+        .query = "",
+        .headers = headers,
+        .header_count = sizeof headers / sizeof *headers,
+        .payload_hash = hash,
+    };
+    bytes_init(&authorization, AUTHORIZATION_MAX);
+    if (error == 0)
+        error = sigv4_authorization(&request, &authorization);
+    if (error == 0)
+        error = http_request_header(ret, "Host", place->host.data);
+    for (size_t i = 1; error == 0 && i < request.header_count; i++)
+        error = http_request_header(ret, headers[i].name, headers[i].value);
+    if (error == 0)
+        error = http_request_header(ret, "Authorization", authorization.data);
+    bytes_done(&authorization);
+    return error;
+}
+
+int s3_put(const struct s3_target *target, const struct sentinel_credentials *credentials, const char *content_type,
+           int64_t now, struct bytes *data, struct http_request *ret)
+{
+    char         bucket[BUCKET_MAX + 1];
+    const char  *key = NULL;
+    struct place place;
+    *ret = (struct http_request){.method = HTTP_PUT, .timeout_ms = PUT_TIMEOUT_MS};
+    if (!parse_uri(target->uri, bucket, &key) || !s3_region_is_fine(target->region) ||
+        !credentials_are_fine(credentials))
+        return -EINVAL;
+    if (data->failed)
+        return -ENOMEM;
+    int error = 0;
+    place_init(&place);
+    if (target->endpoint && *target->endpoint)
+        error = place_at_endpoint(bucket, target->endpoint, &place);
+    else
+        place_at_aws(bucket, target->region, &place);
+    if (error == 0 && place.path.len > 1)
+        bytes_char(&place.path, '/');
+    sigv4_encode(key, true, &place.path);
+    if (error == 0)
+        error = put_url(&place, ret);
+    ret->body = *data;
+    if (error == 0)
+        error = put_headers(target, credentials, &place, now, ret);
+    if (error == 0)
+        error = http_request_header(ret, "Content-Type", content_type ? content_type : "application/gzip");
+    place_done(&place);
+    if (error == 0) {
+        *data = (struct bytes){.max = data->max};
+        return 0;
+    }
+    ret->body = (struct bytes){0}; /* it stays the caller's */
+    http_request_done(ret);
+    return error == -E2BIG ? -EINVAL : error;
+}
+
+int s3_head_bucket(const struct s3_target *target, struct http_request *ret)
+{
+    char         bucket[BUCKET_MAX + 1];
+    const char  *key = NULL;
+    struct place place;
+    *ret = (struct http_request){
+        .method = HTTP_HEAD,
+        .connect_timeout_ms = HEAD_CONNECT_TIMEOUT_MS,
+        .timeout_ms = HEAD_TIMEOUT_MS,
+    };
+    if (!parse_uri(target->uri, bucket, &key) || (target->endpoint && *target->endpoint))
+        return -EINVAL;
+    place_init(&place);
+    place_at_aws(bucket, NULL, &place);
+    int error = put_url(&place, ret);
+    place_done(&place);
+    return error;
+}
