@@ -160,15 +160,10 @@ static void read_later(struct log *log)
             log_line(log, LOG_WARN, "%s=%s has no effect in this version", later[i].name, given);
     }
     const char *signals = config_set("PILLION_SIGNALS");
-    const char *endpoint = config_set("PILLION_S3_ENDPOINT");
     if (signals && !is_one_of(signals, "1\0true\0yes\0on\0") && !is_one_of(signals, "0\0false\0no\0off\0"))
         config_invalid(log, "PILLION_SIGNALS", signals, "on, off", "on");
     if (signals && is_one_of(signals, "1\0true\0yes\0on\0"))
         log_line(log, LOG_WARN, "PILLION_SIGNALS=%s has no effect in this version: signals are left alone", signals);
-    if (endpoint && strncmp(endpoint, "https://", 8) != 0 && strncmp(endpoint, "http://", 7) != 0)
-        config_invalid(log, "PILLION_S3_ENDPOINT", endpoint, "an http or https URL", "AWS");
-    else if (endpoint)
-        log_line(log, LOG_WARN, "PILLION_S3_ENDPOINT has no effect in this version: runs are delivered inline");
 }
 
 void config_read(struct config *ret, const char *const *names, struct log *log)

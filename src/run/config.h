@@ -25,11 +25,12 @@ struct config {
     char           token[CONFIG_TOKEN_MAX]; /* "": everything stays local */
     char           api_url[CONFIG_URL_MAX];
     int64_t        interval;        /* ns */
-    int64_t        upload_interval; /* ns; for streaming, which is not built yet */
+    int64_t        upload_interval; /* ns between batches to S3 */
     int64_t        min_life;        /* ns */
     int64_t        exit_timeout;    /* ns */
     uint64_t       keep_runs;
     uint64_t       keep_bytes;
+    char           s3_endpoint[CONFIG_URL_MAX]; /* "": AWS */
     uint64_t       crowd; /* nodes of the step, or tasks of the array, that this run is one of; 0: neither */
     unsigned       share; /* enum share, or'ed */
     enum log_level log_level;

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "run/config_parts.h"
 #include "sentinel/request.h"
+#include "sentinel/s3.h"
 
 static bool token_is_clean(const char *token)
 {
@@ -55,12 +56,22 @@ static void read_token(struct config *c, struct log *log)
     }
 }
 
+static void read_s3_endpoint(struct config *c, struct log *log)
+{
+    const char *url = config_set("PILLION_S3_ENDPOINT");
+    if (!url || s3_check_endpoint(url, c->s3_endpoint, sizeof c->s3_endpoint) == 0)
+        return;
+    c->s3_endpoint[0] = '\0';
+    config_invalid(log, "PILLION_S3_ENDPOINT", strchr(url, '@') ? "(…)" : url, "an http or https URL", "AWS");
+}
+
 /* A token is for the server that its owner named: with an unusable URL it goes nowhere. */
 void config_read_api(struct config *c, struct log *log)
 {
     const char *url = config_set("SENTINEL_API_URL");
     int         error = api_check_url(url ? url : SENTINEL_DEFAULT_URL, c->api_url, sizeof c->api_url);
     read_token(c, log);
+    read_s3_endpoint(c, log);
     if (error == 0)
         return;
     bool secret = !url || strchr(url, '@') != NULL; /* a password may stand in it */

@@ -24,13 +24,6 @@ static void try_again(struct delivery *d, const struct http_answer *answer, int6
              (int)((d->next_try - now) / CLOCK_SECOND));
 }
 
-static void refuse(struct delivery *d)
-{
-    d->last_failure = clock_monotonic();
-    d->phase = DELIVERY_REFUSED;
-    log_line(d->log, LOG_ERROR, "%s; the run stays on disk for pillion sync", d->reason);
-}
-
 static bool repair_registration(struct delivery *d, const struct http_answer *answer)
 {
     struct bytes repaired;
@@ -53,8 +46,10 @@ static void on_registered(struct delivery *d, const struct http_answer *answer, 
         memcpy(d->run_id, registration.run_id, strlen(registration.run_id) + 1);
         record_registered(d->run, d->run_id, registration.upload_uri_prefix);
         log_line(d->log, LOG_INFO, "registered as %s", d->run_id);
-        bool finish = d->finish.len > 0;
-        delivery_set_phase(d, finish ? DELIVERY_FINISH : DELIVERY_READY);
+        upload_registered(&d->upload, &registration, now);
+        delivery_set_phase(d, DELIVERY_STREAM);
+        if (d->ending)
+            delivery_choose_form(d);
     } else {
         explain(d, answer, "register: the answer makes no sense");
         try_again(d, answer, now);
@@ -75,7 +70,7 @@ static void on_register_answer(struct delivery *d, const struct http_answer *ans
             log_line(d->log, LOG_WARN, "%s; sent once more without what it names", d->reason);
             d->next_try = now;
         } else {
-            refuse(d);
+            delivery_refuse(d);
         }
         break;
     case VERDICT_RETRY:
@@ -83,7 +78,7 @@ static void on_register_answer(struct delivery *d, const struct http_answer *ans
         break;
     case VERDICT_ARRIVED:
     case VERDICT_REFUSED:
-        refuse(d);
+        delivery_refuse(d);
         break;
     }
 }
@@ -100,6 +95,12 @@ static void on_delivered(struct delivery *d, const struct http_answer *answer, b
     bytes_done(&result);
     d->phase = DELIVERY_DONE;
     log_line(d->log, LOG_INFO, "finished at the API as %s", d->run_id);
+}
+
+/* What is wrong is what we say, not who we are. */
+static bool may_want_other_form(const struct http_answer *answer)
+{
+    return answer->status == 400 || answer->status == 413 || answer->status == 415 || answer->status == 422;
 }
 
 static void on_finish_answer(struct delivery *d, const struct http_answer *answer, int64_t now)
@@ -124,7 +125,8 @@ static void on_finish_answer(struct delivery *d, const struct http_answer *answe
         try_again(d, answer, now);
         break;
     case VERDICT_REFUSED:
-        refuse(d);
+        if (!may_want_other_form(answer) || !delivery_try_other_form(d))
+            delivery_refuse(d);
         break;
     }
 }
@@ -150,18 +152,30 @@ static void mark_api(const struct delivery *d, bool down)
         home_unmark(d->home, DELIVERY_API_DOWN);
 }
 
-void delivery_on_answer(struct delivery *d, struct http_answer *answer, int64_t now)
+/* The API's own answers tell whether it is there; S3's do not. */
+static void note_health(struct delivery *d, const struct http_answer *answer, int64_t now)
 {
-    hide_token(&answer->body, d->config->token);
     d->overloaded = !answer->error && (answer->status == 429 || answer->status == 503);
     if (!answer->error) {
-        d->answered = true;
         d->last_failure = 0;
         mark_api(d, false);
-    } else if (!answer->sent) {
-        mark_api(d, true);
+        return;
     }
-    if (d->phase == DELIVERY_REGISTER)
+    d->last_failure = now;
+    if (!answer->sent)
+        mark_api(d, true);
+}
+
+void delivery_on_answer(struct delivery *d, struct http_answer *answer, int64_t now)
+{
+    enum upload_step step = d->step;
+    hide_token(&answer->body, d->config->token);
+    d->answered |= !answer->error;
+    if (step == UPLOAD_NOTHING || step == UPLOAD_REFRESH)
+        note_health(d, answer, now);
+    if (step != UPLOAD_NOTHING)
+        upload_answer(&d->upload, step, answer, now);
+    else if (d->phase == DELIVERY_REGISTER)
         on_register_answer(d, answer, now);
     else if (d->phase == DELIVERY_FINISH)
         on_finish_answer(d, answer, now);
@@ -170,6 +184,10 @@ void delivery_on_answer(struct delivery *d, struct http_answer *answer, int64_t 
 void delivery_on_no_request(struct delivery *d, int error, int64_t now)
 {
     struct http_answer none = {.error = error, .retry_after_s = -1, .message = "no request could be made"};
+    if (d->step != UPLOAD_NOTHING) {
+        upload_failed(&d->upload, d->step, error, now);
+        return;
+    }
     d->attempts.count++;
     explain(d, &none, d->phase == DELIVERY_REGISTER ? "register" : "finish");
     try_again(d, &none, now);

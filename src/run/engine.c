@@ -64,7 +64,9 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
         run->output_pattern = strdup(run->config.output);
     if (start->job_name)
         run->config.metadata.job_name = strdup(start->job_name);
-    delivery_init(&run->delivery, &run->config, &run->home, &run->dir, &run->log);
+    network_init(&run->network);
+    delivery_init(&run->delivery, &run->config, &run->home, &run->dir, &run->log, &run->network);
+    backlog_init(&run->backlog, &run->config, &run->home, &run->network);
 }
 
 static int start(struct link *link, const struct engine_start *start)

@@ -14,6 +14,7 @@
 #define FAILED_RECENTLY  (60 * CLOCK_SECOND)
 #define LOCAL_RESERVE    (50 * CLOCK_MILLISECOND) /* of the hold, for the last line on disk */
 #define CROWD_FINISH     16                       /* nodes: a larger step spreads its finishes */
+#define FLUSH_PERCENT    60                       /* of the hold, for the last rows to S3; then they go inline */
 #define SLICE            (20 * CLOCK_MILLISECOND)
 
 static void write_end(struct run *run)
@@ -65,11 +66,6 @@ static cJSON *load_state(const struct run *run)
     return state;
 }
 
-static bool ended(const struct delivery *d)
-{
-    return d->phase == DELIVERY_DONE || d->phase == DELIVERY_REFUSED || d->phase == DELIVERY_OFF;
-}
-
 /* Drives register and finish until done, refused, out of time, or without hope of being in time. */
 static void deliver(struct run *run)
 {
@@ -77,8 +73,10 @@ static void deliver(struct run *run)
     int64_t          began = atomic_load(&run->link->hold_began);
     int64_t          whole = began + run->config.exit_timeout - LOCAL_RESERVE;
     int64_t          unanswered = began + UNANSWERED_LIMIT - LOCAL_RESERVE;
+    bool             few = rundir_rows_size(&run->dir, true) <= DELIVERY_INLINE_MAX;
+    d->flush_deadline = few ? began + (whole - began) * FLUSH_PERCENT / 100 : whole;
     d->next_try = run->config.crowd > CROWD_FINISH ? began + delivery_random_part(whole - began) : 0;
-    while (!ended(d) && !atomic_load(&run->link->hurry)) {
+    while (!delivery_is_over(d) && !atomic_load(&run->link->hurry)) {
         int64_t now = clock_monotonic();
         int64_t limit = d->answered || whole < unanswered ? whole : unanswered;
         int64_t due = delivery_due(d);
@@ -86,12 +84,12 @@ static void deliver(struct run *run)
             break;
         d->deadline = whole;
         delivery_step(d, now);
-        if (ended(d))
+        if (delivery_is_over(d))
             break;
         due = delivery_due(d);
         now = clock_monotonic();
         int64_t until = due < limit ? due : limit;
-        delivery_poll(d, NULL, 0, until - now < SLICE ? until - now : SLICE);
+        network_poll(&run->network, NULL, 0, until - now < SLICE ? until - now : SLICE);
     }
 }
 
@@ -100,10 +98,10 @@ static void try_to_deliver(struct run *run)
     struct delivery *d = &run->delivery;
     const char      *reason = no_hold(run, clock_monotonic());
     cJSON           *state = load_state(run);
-    int              error = delivery_finish(d, state, DELIVERY_INLINE_MAX);
+    int              error = delivery_end(d, state, DELIVERY_INLINE_MAX);
     cJSON_Delete(state);
     if (error < 0)
-        reason = error == -EFBIG ? "more than 8 MiB of rows" : strerror(-error);
+        reason = strerror(-error);
     if (!reason)
         deliver(run);
     if (d->phase == DELIVERY_DONE)
@@ -123,6 +121,7 @@ void finish_run(struct run *run)
     }
     if (!run->made)
         make_run(run);
+    backlog_drop(&run->backlog);
     loop_row(run);
     write_end(run);
     if (run->is_anothers)

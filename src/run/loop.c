@@ -45,7 +45,9 @@ void loop_open(struct run *run)
 
 void loop_close(struct run *run)
 {
+    backlog_drop(&run->backlog);
     delivery_suspend(&run->delivery);
+    network_close(&run->network);
     if (run->collectors)
         collect_suspend(run->collectors);
     rundir_suspend(&run->dir);
@@ -150,7 +152,7 @@ static void wait_for_something(struct run *run, int64_t due, bool *deaf)
     struct pollfd           wake = {.fd = *deaf ? -1 : run->wake, .events = POLLIN};
     struct signalfd_siginfo taken;
     int64_t                 wait = due - clock_monotonic();
-    delivery_poll(&run->delivery, &wake, 1, wake.fd < 0 ? earlier(wait, UNWAKEABLE) : wait);
+    network_poll(&run->network, &wake, 1, wake.fd < 0 ? earlier(wait, UNWAKEABLE) : wait);
     uint32_t wakes = atomic_load(&run->link->wakes);
     uint32_t request = atomic_load(&run->link->request);
     *deaf = !*deaf && (wake.revents & POLLIN) && wakes == run->wakes && request == LINK_NONE;
@@ -189,6 +191,22 @@ static bool alone_in_dead_process(struct run *run)
     return true;
 }
 
+/* Our own run comes first; those that others left behind, while it has nothing to send. */
+static bool has_time_for_others(const struct run *run)
+{
+    const struct delivery *d = &run->delivery;
+    return errand_is_under_way(&run->backlog.errand) || (d->phase == DELIVERY_STREAM && d->answered && !d->call);
+}
+
+static int64_t deliver(struct run *run)
+{
+    delivery_step(&run->delivery, clock_monotonic());
+    if (has_time_for_others(run))
+        backlog_step(&run->backlog, clock_monotonic());
+    int64_t due = delivery_due(&run->delivery);
+    return has_time_for_others(run) ? earlier(due, backlog_due(&run->backlog)) : due;
+}
+
 enum link_request loop_run(struct run *run)
 {
     int64_t  tick = next_tick(run, clock_monotonic());
@@ -204,14 +222,12 @@ enum link_request loop_run(struct run *run)
         } else if (!run->made && now >= making_due(run)) {
             make_run(run);
         }
-        if (run->made)
-            delivery_step(&run->delivery, clock_monotonic());
+        int64_t due = run->made ? deliver(run) : making_due(run);
         if (now >= run->next_upkeep) {
             upkeep_hourly(run);
             run->next_upkeep = now + HOUR;
         }
-        int64_t due = earlier(tick, run->next_upkeep);
-        due = earlier(due, run->made ? delivery_due(&run->delivery) : making_due(run));
+        due = earlier(due, earlier(tick, run->next_upkeep));
         if (now >= run->next_look) {
             if (alone_in_dead_process(run))
                 return LINK_END;

@@ -69,15 +69,8 @@ static void take_up(struct run *run, const cJSON *state)
         run->output_pattern = strdup(output);
         run->output_is_known = true;
     }
-    const cJSON *registration = cJSON_GetObjectItemCaseSensitive(state, "registration");
-    const char  *run_id = state_text(state, "sentinel_run_id");
-    const char  *started = state_text(state, "started_at");
-    char        *text = registration ? cJSON_PrintUnformatted(registration) : NULL;
-    if (run_id && strlen(run_id) < sizeof run->delivery.run_id)
-        memcpy(run->delivery.run_id, run_id, strlen(run_id) + 1);
-    if (text)
-        bytes_text(&run->delivery.registration, text);
-    free(text);
+    const char *started = state_text(state, "started_at");
+    delivery_restore(&run->delivery, state);
     int64_t seconds = 0;
     if (started && clock_parse_utc(started, &seconds) == 0)
         run->load_real = seconds * CLOCK_SECOND;

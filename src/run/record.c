@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/record.h"
 
+#include <errno.h>
 #include <mbedtls/sha256.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,12 +18,12 @@ static void open_line(struct bytes *line)
     bytes_char(line, '{');
 }
 
-static void close_line(struct bytes *line, struct rundir *run)
+static int close_line(struct bytes *line, struct rundir *run)
 {
     bytes_char(line, '}');
-    if (!line->failed)
-        (void)rundir_append_state(run, line->data, line->len);
+    int error = line->failed ? -ENOMEM : rundir_append_state(run, line->data, line->len);
     bytes_done(line);
+    return error;
 }
 
 static void text(struct bytes *line, const char *key, const char *value)
@@ -113,7 +114,7 @@ void record_begin(struct rundir *run, const struct record_begin *begin)
         bytes_text(&line, begin->registration);
     }
     api(&line, begin->config);
-    close_line(&line, run);
+    (void)close_line(&line, run);
 }
 
 void record_continue(struct rundir *run, const struct record_begin *begin, bool with_api)
@@ -123,7 +124,7 @@ void record_continue(struct rundir *run, const struct record_begin *begin, bool 
     command(&line, begin);
     if (with_api)
         api(&line, begin->config);
-    close_line(&line, run);
+    (void)close_line(&line, run);
 }
 
 void record_output(struct rundir *run, const char *path)
@@ -131,7 +132,7 @@ void record_output(struct rundir *run, const char *path)
     struct bytes line;
     open_line(&line);
     text(&line, "output", path);
-    close_line(&line, run);
+    (void)close_line(&line, run);
 }
 
 void record_registered(struct rundir *run, const char *sentinel_run_id, const char *upload_uri_prefix)
@@ -141,7 +142,7 @@ void record_registered(struct rundir *run, const char *sentinel_run_id, const ch
     text(&line, "sentinel_run_id", sentinel_run_id);
     if (upload_uri_prefix)
         text(&line, "upload_uri_prefix", upload_uri_prefix);
-    close_line(&line, run);
+    (void)close_line(&line, run);
 }
 
 static void write_totals(struct bytes *line, const struct totals *t)
@@ -183,7 +184,7 @@ void record_end(struct rundir *run, const struct record_end *end)
     if (end->lost_rows)
         number(&line, "lost_rows", end->lost_rows);
     bytes_char(&line, '}');
-    close_line(&line, run);
+    (void)close_line(&line, run);
 }
 
 void record_state(struct rundir *run, const char *state, const char *result)
@@ -193,11 +194,43 @@ void record_state(struct rundir *run, const char *state, const char *result)
         open_line(&line);
         json_key(&line, "result");
         bytes_text(&line, result);
-        close_line(&line, run);
+        (void)close_line(&line, run);
     }
     open_line(&line);
     text(&line, "state", state);
-    close_line(&line, run);
+    (void)close_line(&line, run);
+}
+
+int record_batch(struct rundir *run, uint64_t uploaded, uint64_t from, uint64_t to)
+{
+    struct bytes line;
+    open_line(&line);
+    number(&line, "uploaded", uploaded);
+    number(&line, "sealed", uploaded + 1);
+    json_key(&line, "batch");
+    bytes_char(&line, '[');
+    bytes_unsigned(&line, from);
+    bytes_char(&line, ',');
+    bytes_unsigned(&line, to);
+    bytes_char(&line, ']');
+    return close_line(&line, run);
+}
+
+void record_uploaded(struct rundir *run, uint64_t uploaded)
+{
+    struct bytes line;
+    open_line(&line);
+    number(&line, "uploaded", uploaded);
+    (void)close_line(&line, run);
+}
+
+void record_finishing(struct rundir *run, const char *data_source)
+{
+    struct bytes line;
+    open_line(&line);
+    text(&line, "state", "finishing");
+    text(&line, "data_source", data_source);
+    (void)close_line(&line, run);
 }
 
 void record_paused(struct rundir *run, bool paused)
@@ -215,5 +248,5 @@ void record_undelivered(struct rundir *run, const char *reason, bool unanswered)
     text(&line, "reason", reason);
     json_key(&line, "unanswered");
     bytes_text(&line, unanswered ? "true" : "false");
-    close_line(&line, run);
+    (void)close_line(&line, run);
 }

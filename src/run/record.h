@@ -41,6 +41,11 @@ void record_output(struct rundir *run, const char *path); /* PILLION_OUTPUT, as 
 void record_registered(struct rundir *run, const char *sentinel_run_id, const char *upload_uri_prefix);
 void record_end(struct rundir *run, const struct record_end *end);
 void record_state(struct rundir *run, const char *state, const char *result); /* result: JSON text or NULL */
+/* A batch is sealed: object `uploaded` + 1 holds the rows' bytes from `from` to `to`. 0 when that is on disk, -errno.
+ */
+int  record_batch(struct rundir *run, uint64_t uploaded, uint64_t from, uint64_t to);
+void record_uploaded(struct rundir *run, uint64_t uploaded); /* so many objects are acknowledged */
+void record_finishing(struct rundir *run, const char *data_source);
 void record_paused(struct rundir *run, bool paused); /* the process lives on without its thread */
 void record_undelivered(struct rundir *run, const char *reason, bool unanswered);
 

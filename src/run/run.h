@@ -11,6 +11,7 @@
 #include "run/home.h"
 #include "run/row.h"
 #include "run/rundir.h"
+#include "run/sync.h"
 
 struct run {
     struct link       *link;
@@ -27,7 +28,9 @@ struct run {
     struct rundir      dir;
     struct bytes       line; /* one row */
     uint64_t           rows;
+    struct network     network;
     struct delivery    delivery;
+    struct backlog     backlog;     /* the runs of others that are delivered along the way */
     int                wake;        /* signalfd */
     uint32_t           wakes;       /* of the link's, those taken off it */
     int                output;      /* PILLION_OUTPUT, -1 */

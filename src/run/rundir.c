@@ -181,6 +181,33 @@ int rundir_append_state(struct rundir *run, const char *json, size_t len)
     return error;
 }
 
+static size_t header_size(const struct bytes *rows)
+{
+    const char *end = rows->len > 0 ? memchr(rows->data, '\n', rows->len) : NULL;
+    return end ? (size_t)(end - rows->data) + 1 : 0;
+}
+
+bool rundir_is_in_memory(const struct rundir *run)
+{
+    return run->rows < 0 && !run->on_disk;
+}
+
+/* A run without a disk lives on: what S3 has needs no room here. */
+static bool forget_safe_rows(struct rundir *run)
+{
+    struct bytes *rows = &run->memory_rows;
+    uint64_t      start = header_size(rows) + run->forgotten;
+    if (!rundir_is_in_memory(run) || run->safe <= start)
+        return false;
+    size_t header = header_size(rows);
+    size_t gone = (size_t)(run->safe - start);
+    memmove(rows->data + header, rows->data + header + gone, rows->len - header - gone + 1);
+    rows->len -= gone;
+    rows->failed = false;
+    run->forgotten += gone;
+    return true;
+}
+
 int rundir_append_row(struct rundir *run, const char *line, size_t len)
 {
     int error = -EAGAIN;
@@ -191,6 +218,8 @@ int rundir_append_row(struct rundir *run, const char *line, size_t len)
         return 0;
     }
     bytes_add(&run->memory_rows, line, len);
+    if (run->memory_rows.failed && forget_safe_rows(run))
+        bytes_add(&run->memory_rows, line, len);
     bool no_room = run->memory_rows.failed;
     run->memory_rows.failed = false;
     error = append(run->rows, run->memory_rows.data, run->memory_rows.len);
@@ -208,10 +237,9 @@ int rundir_append_row(struct rundir *run, const char *line, size_t len)
 void rundir_cut_waiting_header(struct rundir *run)
 {
     struct bytes *rows = &run->memory_rows;
-    const char   *end = rows->len > 0 ? memchr(rows->data, '\n', rows->len) : NULL;
-    if (!end)
+    size_t        header = header_size(rows);
+    if (header == 0)
         return;
-    size_t header = (size_t)(end - rows->data) + 1;
     rows->len -= header;
     memmove(rows->data, rows->data + header, rows->len + 1);
 }
@@ -226,5 +254,53 @@ int rundir_load_rows(const struct rundir *run, struct bytes *ret)
         bytes_add(ret, run->memory_rows.data, run->memory_rows.len);
     if (ret->data)
         ret->data[ret->len] = '\0';
-    return error < 0 ? error : ret->failed ? -EFBIG : 0;
+    return error < 0 ? error : ret->failed || run->forgotten > 0 ? -EFBIG : 0;
+}
+
+static uint64_t size_on_disk(const struct rundir *run)
+{
+    struct stat info;
+    return run->rows >= 0 && fstat(run->rows, &info) == 0 ? (uint64_t)info.st_size : 0;
+}
+
+uint64_t rundir_rows_size(const struct rundir *run, bool waiting)
+{
+    return size_on_disk(run) + (waiting ? run->memory_rows.len + run->forgotten : 0);
+}
+
+static void add_piece(const struct bytes *rows, uint64_t from, size_t len, struct bytes *ret)
+{
+    if (from < rows->len)
+        bytes_add(ret, rows->data + from, len < rows->len - from ? len : rows->len - (size_t)from);
+}
+
+/* `from` counts what was forgotten. */
+static void read_memory(const struct rundir *run, uint64_t from, size_t len, struct bytes *ret)
+{
+    size_t header = header_size(&run->memory_rows);
+    if (run->forgotten > 0 && from < header)
+        add_piece(&run->memory_rows, from, len < header - from ? len : header - (size_t)from, ret);
+    else
+        add_piece(&run->memory_rows, from - run->forgotten, len, ret);
+}
+
+int rundir_read_rows(const struct rundir *run, uint64_t from, size_t len, struct bytes *ret)
+{
+    uint64_t disk = size_on_disk(run);
+    char     block[16384];
+    if (run->rows < 0 && run->on_disk)
+        return -EACCES;
+    while (len > 0 && from < disk) {
+        ssize_t n = pread(run->rows, block, len < sizeof block ? len : sizeof block, (off_t)from);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : -EIO;
+        bytes_add(ret, block, (size_t)n);
+        from += (uint64_t)n;
+        len -= (size_t)n;
+    }
+    if (len > 0)
+        read_memory(run, from - disk, len, ret);
+    return ret->failed ? -ENOMEM : 0;
 }

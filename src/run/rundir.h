@@ -20,6 +20,8 @@ struct rundir {
     int          dir, state, rows, log, lock; /* -1 when closed */
     bool         on_disk;                     /* rows went to the disk: without the file, memory_rows are not the run */
     struct bytes memory_rows;                 /* rows that are not on disk: no directory, or the disk refused them */
+    uint64_t     forgotten;                   /* bytes between header and memory_rows' first row, safe elsewhere */
+    uint64_t     safe;                        /* up to here the rows are stored at S3 */
     uint64_t     lost_rows;                   /* rows that neither disk nor memory took */
 };
 
@@ -38,7 +40,14 @@ int rundir_append_state(struct rundir *run, const char *json, size_t len); /* wi
 int rundir_append_row(struct rundir *run, const char *line, size_t len);
 /* Rows that waited for the run to be made begin with a header; one is enough. */
 void rundir_cut_waiting_header(struct rundir *run);
-/* All rows, header first, whole lines only. -EFBIG beyond ret->max. */
+/* All rows, header first, whole lines only. -EFBIG beyond ret->max, or when memory has forgotten some. */
 int rundir_load_rows(const struct rundir *run, struct bytes *ret);
+/* The rows as one sequence of bytes, those on disk before those in memory, which count only if `waiting`. */
+uint64_t rundir_rows_size(const struct rundir *run, bool waiting);
+/* Appends at most `len` of those bytes, from `from` on; fewer when there are no more. 0, -EACCES (on disk, and out of
+ * reach), -errno, -ENOMEM. */
+int rundir_read_rows(const struct rundir *run, uint64_t from, size_t len, struct bytes *ret);
+/* There is no directory at all: what is not delivered before the process ends is gone. */
+bool rundir_is_in_memory(const struct rundir *run);
 
 #endif

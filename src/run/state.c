@@ -17,6 +17,7 @@
 
 enum { QUIET = 10, FOREIGN_HOUR = 3600, DEFAULT_UPLOAD = 60, LONGEST_INTERVAL = 3600, LONGEST_UPLOAD = 86400 };
 enum { LINE_VALUES_MAX = 4096 };
+#define STATE_FILE_MAX ((off_t)1 << 30)
 
 /* Members of `line` replace those of the same name in `state`. */
 static int merge(cJSON *state, struct text line)
@@ -37,22 +38,51 @@ static int merge(cJSON *state, struct text line)
     return error;
 }
 
-static int parse(const struct bytes *content, cJSON **ret)
+/* Takes the whole lines off the front of what was read so far. */
+static int merge_lines(struct bytes *read, cJSON *state, bool *any)
 {
-    cJSON      *state = cJSON_CreateObject();
-    int         error = state ? 0 : -ENOMEM;
-    int         lines = 0;
-    struct text rest = text_span(content->data, content->len);
+    struct text rest = text_span(read->data, read->len);
     struct text line;
-    while (error == 0 && text_line(&rest, &line)) {
-        if (line.end == rest.end && content->data[content->len - 1] != '\n')
-            break;
-        int merged = merge(state, line);
-        lines += merged == 0;
-        if (merged == -ENOMEM)
-            error = merged;
+    while (memchr(rest.at, '\n', text_len(rest)) && text_line(&rest, &line)) {
+        int error = merge(state, line);
+        if (error == -ENOMEM)
+            return error;
+        *any |= error == 0;
     }
-    if (error == 0 && lines == 0)
+    read->len = text_len(rest);
+    memmove(read->data, rest.at, read->len);
+    return 0;
+}
+
+/* Line by line: a run of months has more of them than memory should hold. */
+static int merge_file(int file, cJSON *state, bool *any)
+{
+    char         block[16384];
+    struct bytes read;
+    int          error = 0;
+    bytes_init(&read, RUNDIR_STATE_MAX);
+    for (off_t at = 0; error == 0;) {
+        ssize_t n = pread(file, block, sizeof block, at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            error = n < 0 ? -errno : 0;
+            break;
+        }
+        at += n;
+        bytes_add(&read, block, (size_t)n);
+        error = at > STATE_FILE_MAX || read.failed ? -EFBIG : merge_lines(&read, state, any);
+    }
+    bytes_done(&read);
+    return error;
+}
+
+int state_load_held(int file, cJSON **ret)
+{
+    cJSON *state = cJSON_CreateObject();
+    bool   any = false;
+    int    error = state ? merge_file(file, state, &any) : -ENOMEM;
+    if (error == 0 && !any)
         error = -EBADMSG;
     if (error < 0)
         cJSON_Delete(state);
@@ -63,23 +93,9 @@ static int parse(const struct bytes *content, cJSON **ret)
 
 int state_load(int dir, cJSON **ret)
 {
-    struct bytes content;
-    bytes_init(&content, RUNDIR_STATE_MAX);
-    int error = file_load(dir, "run.jsonl", &content);
-    if (error == 0)
-        error = parse(&content, ret);
-    bytes_done(&content);
-    return error;
-}
-
-int state_load_held(int file, cJSON **ret)
-{
-    struct bytes content;
-    bytes_init(&content, RUNDIR_STATE_MAX);
-    int error = file_load_held(file, &content);
-    if (error == 0)
-        error = parse(&content, ret);
-    bytes_done(&content);
+    int file = openat(dir, "run.jsonl", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int error = file < 0 ? -errno : state_load_held(file, ret);
+    file_close(&file);
     return error;
 }
 

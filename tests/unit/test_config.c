@@ -521,10 +521,20 @@ static void words_of_later_versions_are_checked_and_announced(void **state)
     assert_silent();
     read_with("PILLION_SIGNALS", "perhaps");
     assert_said("PILLION_SIGNALS", "perhaps", "on, off", "on is used");
-    read_with("PILLION_S3_ENDPOINT", "http://127.0.0.1:9000");
-    assert_said("PILLION_S3_ENDPOINT", "no effect", "version", "inline");
+}
+
+static void an_s3_endpoint_is_a_url(void **state)
+{
+    (void)state;
+    read_with("PILLION_S3_ENDPOINT", "http://127.0.0.1:9000/base//");
+    assert_silent();
+    assert_string_equal(config.s3_endpoint, "http://127.0.0.1:9000/base");
     read_with("PILLION_S3_ENDPOINT", "127.0.0.1:9000");
     assert_said("PILLION_S3_ENDPOINT", "127.0.0.1:9000", "http or https", "AWS");
+    assert_string_equal(config.s3_endpoint, "");
+    read_with("PILLION_S3_ENDPOINT", "https://me:password@server");
+    assert_said("PILLION_S3_ENDPOINT", "not valid", "http or https", "AWS");
+    assert_null(strstr(said.early.data, "password"));
 }
 
 static void yes_and_no_have_many_words(void **state)
@@ -599,6 +609,7 @@ int main(void)
         TEST(an_output_pattern_is_expanded),
         TEST(the_log_level_is_a_word),
         TEST(words_of_later_versions_are_checked_and_announced),
+        TEST(an_s3_endpoint_is_a_url),
         TEST(yes_and_no_have_many_words),
         TEST(a_crowd_is_the_larger_of_step_and_array),
         TEST(a_value_with_line_breaks_stays_one_line),

@@ -36,6 +36,7 @@ static struct home     home;
 static struct rundir   run;
 static struct config   config;
 static struct log      said;
+static struct network  network;
 static struct delivery d;
 static struct server   server;
 static bool            serving;
@@ -55,7 +56,8 @@ static int make(void **state)
     home = (struct home){.dir = folder_open(&folder), .runs = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     if (rundir_create(&home, 0, "m", 1, &run) != 0 || rundir_append_row(&run, ROWS, strlen(ROWS)) != 0)
         return -1;
-    delivery_init(&d, &config, &home, &run, &said);
+    network_init(&network);
+    delivery_init(&d, &config, &home, &run, &said, &network);
     bytes_text(&d.registration, BODY);
     return 0;
 }
@@ -65,6 +67,7 @@ static int drop(void **state)
     (void)state;
     cJSON_Delete(loaded);
     delivery_done(&d);
+    network_done(&network);
     if (serving)
         server_done(&server);
     log_done(&said);
@@ -85,6 +88,7 @@ static void serve(const struct server_reply *replies, size_t count)
 static void stop(void)
 {
     delivery_suspend(&d);
+    network_close(&network);
     server_stop(&server);
 }
 
@@ -96,7 +100,7 @@ static void drive_one(void)
     delivery_step(&d, now);
     unsigned attempt = d.attempts.count;
     while (d.call && d.attempts.count == attempt && clock_monotonic() < limit) {
-        delivery_poll(&d, NULL, 0, CLOCK_SECOND);
+        network_poll(&network, NULL, 0, CLOCK_SECOND);
         delivery_step(&d, now); /* of then: nothing that is due later begins */
     }
     assert_true(clock_monotonic() < limit);
@@ -111,7 +115,7 @@ static void drive_to(enum delivery_phase phase)
             d.next_try = 0;
         delivery_step(&d, clock_monotonic());
         if (d.call)
-            delivery_poll(&d, NULL, 0, CLOCK_SECOND / 10);
+            network_poll(&network, NULL, 0, CLOCK_SECOND / 10);
     }
     assert_int_equal(d.phase, phase);
 }
@@ -128,7 +132,7 @@ static int finish_as(const char *json)
 {
     cJSON *ended = cJSON_Parse(json);
     assert_non_null(ended);
-    int error = delivery_finish(&d, ended, DELIVERY_INLINE_MAX);
+    int error = delivery_end(&d, ended, DELIVERY_INLINE_MAX);
     cJSON_Delete(ended);
     return error;
 }
@@ -140,7 +144,7 @@ static void begin_finish(const char *json)
 {
     (void)snprintf(d.run_id, sizeof d.run_id, "known");
     delivery_begin(&d);
-    assert_int_equal(d.phase, DELIVERY_READY);
+    assert_int_equal(d.phase, DELIVERY_STREAM);
     assert_int_equal(finish_as(json), 0);
     assert_int_equal(d.phase, DELIVERY_FINISH);
 }
@@ -166,9 +170,9 @@ static void a_run_is_registered_and_finished(void **state)
     assert_null(d.call);
     delivery_begin(&d);
     assert_true(delivery_due(&d) <= clock_monotonic());
-    drive_to(DELIVERY_READY);
+    drive_to(DELIVERY_STREAM);
     assert_true(d.answered);
-    assert_int_equal(delivery_due(&d), INT64_MAX);
+    assert_int_equal(delivery_due(&d), d.upload.next_batch);
     assert_string_equal(d.run_id, "r_1-A");
     assert_string_equal(state_text(load(), "sentinel_run_id"), "r_1-A");
     assert_string_equal(state_text(load(), "upload_uri_prefix"), "s3://bucket/a");
@@ -219,7 +223,7 @@ static void no_secret_is_left_behind(void **state)
     char name[FOLDER_PATH];
     serve(IS({REGISTERED, SERVER_CLOSES}, {ANSWER("403 no", "{\"detail\":\"" TOKEN "\"}"), SERVER_CLOSES}));
     delivery_begin(&d);
-    drive_to(DELIVERY_READY);
+    drive_to(DELIVERY_STREAM);
     assert_int_equal(finish_as(ENDED), 0);
     drive_to(DELIVERY_REFUSED);
     stop();
@@ -249,7 +253,7 @@ static void a_busy_server_is_asked_again_later(void **state)
     assert_non_null(strstr(said_text(), "HTTP 503"));
     delivery_step(&d, clock_monotonic()); /* too early: nothing */
     assert_null(d.call);
-    drive_to(DELIVERY_READY);
+    drive_to(DELIVERY_STREAM);
     stop();
     assert_int_equal(server.request_count, 3);
     assert_string_equal(server_body(&server, 2), BODY);
@@ -300,7 +304,7 @@ static void a_registration_is_repaired_once(void **state)
     delivery_begin(&d);
     drive_one();
     assert_int_equal(d.attempts.count, 2); /* at once */
-    drive_to(DELIVERY_READY);
+    drive_to(DELIVERY_STREAM);
     stop();
     assert_non_null(strstr(server_body(&server, 0), "\"team\""));
     assert_null(strstr(server_body(&server, 1), "\"team\""));
@@ -314,7 +318,7 @@ static void tags_have_two_forms_to_be_tried(void **state)
     (void)state;
     serve(IS({NAMES_TAGS, SERVER_CLOSES}, {NAMES_TAGS, SERVER_CLOSES}, {REGISTERED, SERVER_CLOSES}));
     delivery_begin(&d);
-    drive_to(DELIVERY_READY);
+    drive_to(DELIVERY_STREAM);
     stop();
     assert_int_equal(server.request_count, 3);
     assert_non_null(strstr(server_body(&server, 0), "\"tags\":{\"a\":\"b\"}"));
@@ -444,7 +448,7 @@ static void a_registration_without_an_answer_or_sense_is_tried_again(void **stat
     serve(IS({NULL, SERVER_RESETS}, {ANSWER("200 OK", "{}"), SERVER_CLOSES},
              {ANSWER("200 OK", "{\"run_id\":\"../x\"}"), SERVER_CLOSES}, {REGISTERED, SERVER_CLOSES}));
     delivery_begin(&d);
-    drive_to(DELIVERY_READY);
+    drive_to(DELIVERY_STREAM);
     assert_string_equal(d.run_id, "r_1-A");
     stop();
     assert_int_equal(server.request_count, 4);
@@ -487,12 +491,11 @@ static void what_was_suspended_goes_on(void **state)
     delivery_step(&d, clock_monotonic());
     assert_non_null(d.call);
     for (int i = 0; i < 200 && server.request_count == 0; i++)
-        delivery_poll(&d, NULL, 0, 10 * CLOCK_MILLISECOND);
+        network_poll(&network, NULL, 0, 10 * CLOCK_MILLISECOND);
     delivery_suspend(&d);
     assert_null(d.call);
-    assert_null(d.http);
     assert_int_equal(d.phase, DELIVERY_REGISTER);
-    drive_to(DELIVERY_READY);
+    drive_to(DELIVERY_STREAM);
     stop();
 }
 
@@ -571,11 +574,12 @@ static void what_cannot_go_inline_is_told(void **state)
     cJSON *ended = cJSON_Parse(ENDED);
     (void)snprintf(d.run_id, sizeof d.run_id, "known");
     delivery_begin(&d);
-    assert_int_equal(delivery_finish(&d, ended, 5), -EFBIG);
-    assert_int_equal(d.phase, DELIVERY_READY);
+    assert_int_equal(delivery_end(&d, ended, 5), 0);
+    assert_int_equal(d.phase, DELIVERY_REFUSED);
+    assert_non_null(strstr(d.reason, "too many rows to go inline"));
+    assert_non_null(strstr(d.reason, "no place in S3"));
     assert_int_equal(ftruncate(run.rows, 0), 0);
-    assert_int_equal(delivery_finish(&d, ended, 5), -ENODATA);
-    assert_int_equal(d.phase, DELIVERY_READY);
+    assert_int_equal(delivery_end(&d, ended, 5), -ENODATA);
     cJSON_Delete(ended);
 }
 

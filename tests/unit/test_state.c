@@ -145,8 +145,27 @@ static void nothing_to_load_is_an_error(void **state)
     assert_int_equal(load_text("no\n"), -EBADMSG);
     assert_null(loaded);
     char path[FOLDER_PATH];
-    assert_int_equal(truncate(folder_path(&folder, "run.jsonl", path), RUNDIR_STATE_MAX + 1), 0);
+    assert_int_equal(truncate(folder_path(&folder, "run.jsonl", path), RUNDIR_STATE_MAX + 16), 0); /* one line */
     assert_int_equal(state_load(dir, &loaded), -EFBIG);
+}
+
+static void a_run_of_months_has_more_lines_than_memory(void **state)
+{
+    (void)state;
+    char path[FOLDER_PATH];
+    int  file = open(folder_path(&folder, "run.jsonl", path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    char block[64 * 40];
+    assert_true(file >= 0);
+    for (int i = 0; i < 2 * RUNDIR_STATE_MAX / (int)sizeof block; i++) {
+        size_t len = 0;
+        for (int j = 0; j < 64; j++)
+            len += (size_t)snprintf(block + len, sizeof block - len, "{\"uploaded\":%d,\"batch\":[%d,7]}\n", i, j);
+        assert_int_equal(write(file, block, len), len);
+    }
+    (void)close(file);
+    assert_int_equal(state_load(dir, &loaded), 0);
+    assert_true(state_number(loaded, "uploaded", 0) > 1000);
+    assert_int_equal(cJSON_GetArraySize(loaded), 2);
 }
 
 /* ---- liveness ---- */
@@ -328,6 +347,7 @@ int main(void)
         TEST(a_torn_last_line_is_no_line),
         TEST(lines_that_are_no_objects_are_skipped),
         TEST(a_line_that_nests_without_end_is_skipped),
+        TEST(a_run_of_months_has_more_lines_than_memory),
         TEST(nothing_to_load_is_an_error),
         TEST(a_process_that_writes_is_alive),
         TEST(a_process_that_is_gone_is_dead),

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/network.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+enum { CA_BUNDLE_MAX = 8 * 1024 * 1024, LONGEST_WAIT_MS = 3600 * 1000 };
+
+static const char *lookup(const char *name)
+{
+    return getenv(name);
+}
+
+static const char *proxy(const char *lower, const char *upper)
+{
+    const char *value = getenv(lower);
+    return value && *value ? value : upper ? getenv(upper) : NULL;
+}
+
+void network_init(struct network *network)
+{
+    *network = (struct network){0};
+    bytes_init(&network->ca_bundle, CA_BUNDLE_MAX);
+}
+
+void network_close(struct network *network)
+{
+    http_close(network->http);
+    network->http = NULL;
+}
+
+void network_done(struct network *network)
+{
+    network_close(network);
+    bytes_done(&network->ca_bundle);
+}
+
+static void find_trust(struct network *network)
+{
+    if (network->ca_bundle.len == 0)
+        (void)http_find_ca_bundle(lookup, &network->ca_bundle);
+    http_trust(network->http, network->ca_bundle.data, network->ca_bundle.len);
+}
+
+/* curl's rule: HTTP_PROXY in capitals is a header of CGI, not a setting. */
+int network_open(struct network *network, const char *url)
+{
+    int error = 0;
+    if (!network->http) {
+        const struct http_options options = {.http_proxy = proxy("http_proxy", NULL),
+                                             .https_proxy = proxy("https_proxy", "HTTPS_PROXY"),
+                                             .no_proxy = proxy("no_proxy", "NO_PROXY")};
+        error = http_open(&options, &network->http);
+    }
+    if (error == 0 && strncmp(url, "https:", strlen("https:")) == 0)
+        find_trust(network);
+    return error;
+}
+
+void network_poll(struct network *network, struct pollfd *extra, size_t count, int64_t timeout_ns)
+{
+    /* Up, never down: a tick is not to be early, nor the loop to spin through the last millisecond. */
+    int64_t ms = timeout_ns <= 0 ? 0 : (timeout_ns + CLOCK_MILLISECOND - 1) / CLOCK_MILLISECOND;
+    int     timeout = ms < LONGEST_WAIT_MS ? (int)ms : LONGEST_WAIT_MS;
+    if (!network->http || http_poll(network->http, extra, count, timeout) < 0)
+        (void)poll(extra, count, timeout);
+}
