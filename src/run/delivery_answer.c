@@ -20,8 +20,9 @@ static void try_again(struct delivery *d, const struct http_answer *answer, int6
 {
     d->last_failure = now;
     d->next_try = now + answer_retry_delay_ms(answer, d->attempts.count, delivery_draw()) * CLOCK_MILLISECOND;
-    log_line(d->log, LOG_WARN, "%s; tried %u times, next in %d s", d->reason, d->attempts.count,
-             (int)((d->next_try - now) / CLOCK_SECOND));
+    int64_t pause = (d->next_try - now) / (CLOCK_SECOND / 10);
+    log_line(d->log, LOG_WARN, "%s; attempt %u, the next in %d.%d s", d->reason, d->attempts.count, (int)(pause / 10),
+             (int)(pause % 10));
 }
 
 static bool repair_registration(struct delivery *d, const struct http_answer *answer)

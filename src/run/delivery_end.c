@@ -136,6 +136,8 @@ void delivery_choose_form(struct delivery *d)
         begin_finish(d, d->form);
     else if (fits && (u->uploaded == 0 || u->silent || !upload_is_possible(u)))
         begin_finish(d, DELIVERY_INLINE);
+    else if (upload_is_complete(u))
+        begin_finish(d, DELIVERY_S3);
     else if (upload_is_possible(u))
         delivery_set_phase(d, DELIVERY_FLUSH);
     else
@@ -168,6 +170,13 @@ static bool is_out_of_time(struct delivery *d, int64_t now)
     return due >= d->flush_deadline;
 }
 
+static void fall_back(struct delivery *d)
+{
+    log_line(d->log, LOG_WARN, "the last rows could not be uploaded in time%s%s; all go inline",
+             d->upload.reason[0] && !d->call ? ": " : "", d->call ? "" : d->upload.reason);
+    begin_finish(d, DELIVERY_INLINE);
+}
+
 void delivery_end_flush(struct delivery *d, int64_t now)
 {
     if (!d->call && upload_is_complete(&d->upload))
@@ -175,7 +184,7 @@ void delivery_end_flush(struct delivery *d, int64_t now)
     else if (upload_is_possible(&d->upload) && !is_out_of_time(d, now))
         return;
     else if (fits_inline(d) && d->form != DELIVERY_INLINE)
-        begin_finish(d, DELIVERY_INLINE);
+        fall_back(d);
     else
         give_up_rows(d);
 }

@@ -48,7 +48,8 @@ static void try_again(struct upload *u, const struct http_answer *answer, int64_
 {
     int64_t pause = pause_after(answer, ++u->tries);
     u->next_try = now + pause;
-    log_line(u->log, LOG_WARN, "%s; tried %u times, next in %d s", u->reason, u->tries, (int)(pause / CLOCK_SECOND));
+    log_line(u->log, LOG_WARN, "%s; attempt %u, the next in %d.%d s", u->reason, u->tries, (int)(pause / CLOCK_SECOND),
+             (int)(pause % CLOCK_SECOND / (CLOCK_SECOND / 10)));
 }
 
 static void on_stored(struct upload *u, int64_t now)
@@ -149,7 +150,7 @@ static void on_refresh_answer(struct upload *u, const struct http_answer *answer
     if (!without && pause < UPLOAD_REFRESH_PAUSE)
         pause = UPLOAD_REFRESH_PAUSE;
     u->next_refresh = now + pause;
-    log_line(u->log, LOG_WARN, "%s%s; next in %d s", u->reason, yes ? ", which makes no sense" : "",
+    log_line(u->log, LOG_WARN, "%s%s; the next in %d s", u->reason, yes ? ", which makes no sense" : "",
              (int)(pause / CLOCK_SECOND));
 }
 

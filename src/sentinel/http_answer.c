@@ -95,13 +95,13 @@ struct outcome {
     CURLcode    code;
     int         error;
     const char *message;
-    bool        has_detail; /* libcurl's own words add to it, and cannot hold a proxy's password */
+    bool        has_detail; /* libcurl's own words add to it, unless a proxy's password may be in them */
 };
 
 static const struct outcome outcomes[] = {
     {CURLE_COULDNT_RESOLVE_HOST, -EHOSTUNREACH, "host name not found", true},
     {CURLE_COULDNT_RESOLVE_PROXY, -EHOSTUNREACH, "name of the proxy not found or not understood", false},
-    {CURLE_COULDNT_CONNECT, -ECONNREFUSED, "cannot connect", false},
+    {CURLE_COULDNT_CONNECT, -ECONNREFUSED, "cannot connect", true},
     {CURLE_OPERATION_TIMEDOUT, -ETIMEDOUT, "no answer in time", true},
     {CURLE_PEER_FAILED_VERIFICATION, -EKEYREJECTED, "certificate refused", true},
     {CURLE_SSL_CACERT_BADFILE, -EKEYREJECTED, "the CA bundle cannot be read", true},
@@ -166,6 +166,9 @@ void http_answer_fail(struct http_call *call, int error, const char *message)
     call->answer.status = 0;
     call->answer.sent = was_sent(call->easy);
     (void)snprintf(call->answer.message, sizeof call->answer.message, "%s", message);
+    size_t len = strlen(call->answer.message);
+    while (len > 0 && (unsigned char)call->answer.message[len - 1] <= ' ')
+        call->answer.message[--len] = '\0'; /* the TLS library's sentences end their line */
     for (char *p = call->answer.message; *p; p++)
         if (*p < ' ' || *p == 0x7f)
             *p = '?';
@@ -184,6 +187,19 @@ static void succeed(struct http_call *call)
     call->ended = true;
 }
 
+/* The answer to a CONNECT is no answer of the server's. */
+static bool proxy_refused(struct http_call *call)
+{
+    char message[sizeof call->answer.message];
+    long status = 0;
+    if (curl_easy_getinfo(call->easy, CURLINFO_HTTP_CONNECTCODE, &status) != CURLE_OK || status < 300)
+        return false;
+    (void)snprintf(message, sizeof message, "the proxy refuses to connect: HTTP %ld%s", status,
+                   status == 407 ? ", it wants a user and a password" : "");
+    http_answer_fail(call, -ECONNREFUSED, message);
+    return true;
+}
+
 void http_answer_end(struct http_call *call, CURLcode code)
 {
     if (call->refused != 0) {
@@ -199,13 +215,15 @@ void http_answer_end(struct http_call *call, CURLcode code)
         succeed(call);
         return;
     }
+    if (proxy_refused(call))
+        return;
     struct outcome outcome = outcome_of(code);
     char           message[sizeof call->answer.message];
     if (code == CURLE_COULDNT_CONNECT)
         outcome.error = connect_error(call->easy);
     if (!outcome.message)
         (void)snprintf(message, sizeof message, "transfer failed (libcurl error %u)", (unsigned)code);
-    else if (outcome.has_detail && call->detail[0])
+    else if (outcome.has_detail && call->detail[0] && !strchr(call->detail, '@'))
         (void)snprintf(message, sizeof message, "%s: %.100s", outcome.message, call->detail);
     else
         (void)snprintf(message, sizeof message, "%s", outcome.message);

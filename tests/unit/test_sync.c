@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "folder.h"
 #include "run/record.h"
 #include "run/rundir.h"
@@ -320,6 +321,71 @@ static void an_attempt_that_may_have_arrived_is_not_forgotten(void **state)
     cJSON_Delete(after);
 }
 
+static void a_run_whose_rows_are_all_stored_is_finished_at_once(void **state)
+{
+    (void)state;
+    const struct server_reply script = {FINISHED, SERVER_CLOSES};
+    add(OLD, "undelivered",
+        "\"finished_at\":\"2026-01-01T00:01:00Z\",\"sentinel_run_id\":\"k\",\"upload_uri_prefix\":\"s3://bucket/a\","
+        "\"uploaded\":2,\"sealed\":2,\"batch\":[7,11]");
+    serve(&script, 1);
+    int64_t before = clock_monotonic();
+    assert_int_equal(sync_runs(NULL), 0);
+    assert_true(clock_monotonic() - before < 60 * CLOCK_SECOND); /* it waited for nothing */
+    server_stop(&server);
+    assert_int_equal(server.request_count, 1);
+    assert_non_null(strstr(server_body(&server, 0), "\"data_source\":\"s3\""));
+    assert_non_null(strstr(server_body(&server, 0), "[\"s3://bucket/a/0001.csv.gz\",\"s3://bucket/a/0002.csv.gz\"]"));
+    assert_state(OLD, "finished");
+}
+
+static void a_finish_that_may_have_arrived_is_repeated_in_its_form(void **state)
+{
+    (void)state;
+    static const char *const sources[] = {"s3", "inline"};
+    for (size_t i = 0; i < 2; i++) {
+        const struct server_reply script = {ANSWER("409 twice", ""), SERVER_CLOSES};
+        char                      members[300];
+        (void)snprintf(members, sizeof members,
+                       "\"finished_at\":\"2026-01-01T00:01:00Z\",\"sentinel_run_id\":\"k\",\"unanswered\":true,"
+                       "\"upload_uri_prefix\":\"s3://bucket/a\",\"uploaded\":1,\"sealed\":1,\"batch\":[0,11],"
+                       "\"data_source\":\"%s\"",
+                       sources[i]);
+        add(i == 0 ? OLD : NEW, "undelivered", members);
+        serve(&script, 1);
+        assert_int_equal(sync_one(i == 0 ? OLD : NEW), 0);
+        server_stop(&server);
+        assert_non_null(strstr(server_body(&server, 0), i == 0 ? "\"data_uris\"" : "\"data_csv\""));
+        server_done(&server);
+        serving = false;
+    }
+}
+
+static void odd_progress_does_no_harm(void **state)
+{
+    (void)state;
+    static const char *const odd[] = {
+        "\"uploaded\":1e300,\"sealed\":-1,\"batch\":[1e300,-5]", "\"uploaded\":\"2\",\"sealed\":[],\"batch\":{}",
+        "\"uploaded\":-7,\"sealed\":3,\"batch\":[900,10]",       "\"sealed\":1,\"batch\":[0,99999999]",
+        "\"uploaded\":0,\"sealed\":1,\"batch\":[3,4,5]",
+    };
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        const struct server_reply script = {FINISHED, SERVER_CLOSES};
+        char                      members[400];
+        char                      id[40];
+        (void)snprintf(id, sizeof id, "20260103T00000%zuZ-m-1", i);
+        (void)snprintf(members, sizeof members, "\"finished_at\":\"2026-01-01T00:01:00Z\",\"sentinel_run_id\":\"k\",%s",
+                       odd[i]);
+        add(id, "undelivered", members);
+        serve(&script, 1);
+        assert_int_equal(sync_one(id), 0); /* no place is named: all goes inline */
+        server_stop(&server);
+        assert_non_null(strstr(server_body(&server, 0), "header\\nrow\\n"));
+        server_done(&server);
+        serving = false;
+    }
+}
+
 static void a_refused_run_stays_with_its_reason(void **state)
 {
     (void)state;
@@ -387,6 +453,9 @@ int main(void)
         TEST(what_cannot_be_read_is_told),
         TEST(a_run_without_rows_stays),
         TEST(an_attempt_that_may_have_arrived_is_not_forgotten),
+        TEST(a_run_whose_rows_are_all_stored_is_finished_at_once),
+        TEST(a_finish_that_may_have_arrived_is_repeated_in_its_form),
+        TEST(odd_progress_does_no_harm),
         TEST(a_refused_run_stays_with_its_reason),
         TEST(an_attempt_of_before_that_arrived_is_recognised),
         TEST(the_oldest_goes_first),

@@ -90,17 +90,21 @@ static void print_reason(const struct show *show)
 static void print_delivery(const struct show *show)
 {
     const char *id = state_text(show->state, "sentinel_run_id");
+    double      uploaded = state_number(show->state, "uploaded", 0);
+    char        objects[FIGURE_MAX] = "";
+    if (uploaded >= 1 && uploaded < 1e9)
+        (void)snprintf(objects, sizeof objects, ", %.0f object%s in S3", uploaded, uploaded < 2 ? "" : "s");
     printf("%-*s", LABEL_WIDTH, "Sentinel");
     if (strcmp(show->shown, "finished") == 0) {
-        printf("delivered%s%s\n", id != NULL ? " as " : "", id != NULL ? id : "");
+        printf("delivered%s%s%s\n", id != NULL ? " as " : "", id != NULL ? id : "", objects);
     } else if (strcmp(show->shown, "local") == 0) {
         puts("not sent: the run was made without a token");
     } else if (strcmp(show->shown, "undelivered") == 0) {
-        printf("not delivered; pillion sync tries again%s%s\n", id != NULL ? "; registered as " : "",
-               id != NULL ? id : "");
+        printf("not delivered; pillion sync tries again%s%s%s\n", id != NULL ? "; registered as " : "",
+               id != NULL ? id : "", objects);
         print_reason(show);
     } else if (id != NULL) {
-        printf("registered as %s\n", id);
+        printf("registered as %s%s\n", id, objects);
     } else {
         puts("not registered");
     }
