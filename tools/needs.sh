@@ -41,6 +41,15 @@ confirm() {
     case $answer in '' | [yY]*) ;; *) return 1 ;; esac
 }
 
+may_install() { [ "$(id -u)" = 0 ] || command -v sudo >/dev/null 2>&1; }
+
+# Every one of the packages is here, or apt-get knows it.
+can_install() {
+    for package; do
+        is_installed "$package" || { may_install && apt-cache show "$package" >/dev/null 2>&1; } || return 1
+    done
+}
+
 # Installs those of the Debian packages that are missing.
 need_packages() {
     lacking=
@@ -48,7 +57,7 @@ need_packages() {
         is_installed "$package" || lacking="$lacking $package"
     done
     [ -n "$lacking" ] || return 0
-    [ "$(id -u)" = 0 ] || command -v sudo >/dev/null 2>&1 ||
+    may_install ||
         fail "neither root nor sudo; have somebody install these packages and call again:$lacking"
     say "Installing with apt-get:$lacking"
     confirm "Install them?" || fail "nothing was installed; these packages are needed:$lacking"
