@@ -63,6 +63,7 @@ void delivery_restore(struct delivery *d, const cJSON *state)
     free(text);
     if (run_id && strlen(run_id) < sizeof d->run_id)
         memcpy(d->run_id, run_id, strlen(run_id) + 1);
+    d->answered |= d->run_id[0] != '\0';
     upload_restore(&d->upload, state);
 }
 
@@ -124,6 +125,17 @@ static void limit_time(const struct delivery *d, int64_t now, struct http_reques
         request->connect_timeout_ms = request->timeout_ms;
 }
 
+/* A finish that is not written down could be sent a second time, in another form. Rows that only memory holds are
+ * worth that risk: they would be gone. */
+static int announce_finish(struct delivery *d)
+{
+    int error = upload_record_finishing(&d->upload, d->form == DELIVERY_S3);
+    if (error < 0 && d->run->memory_rows.len == 0)
+        return error;
+    d->announced = true;
+    return 0;
+}
+
 static int start_request(struct delivery *d, enum upload_step step, int64_t now)
 {
     struct http_request request = {0};
@@ -132,8 +144,8 @@ static int start_request(struct delivery *d, enum upload_step step, int64_t now)
         return error;
     limit_time(d, now, &request);
     error = network_open(d->network, request.url);
-    if (error == 0 && d->phase == DELIVERY_FINISH && d->attempts.count == 0)
-        record_finishing(d->run, d->form == DELIVERY_S3 ? "s3" : "inline");
+    if (error == 0 && d->phase == DELIVERY_FINISH && !d->announced)
+        error = announce_finish(d);
     if (error == 0)
         error = http_start(d->network->http, &request, &d->call);
     if (error < 0)
@@ -193,6 +205,8 @@ void delivery_step(struct delivery *d, int64_t now)
 int64_t delivery_due(struct delivery *d)
 {
     enum upload_step step = UPLOAD_NOTHING;
-    int64_t          due = d->call ? INT64_MAX : next_request(d, clock_monotonic(), &step);
+    if (d->phase == DELIVERY_FLUSH && !d->call && !upload_is_possible(&d->upload))
+        return 0; /* what else is to be done is decided by the next step */
+    int64_t due = d->call ? INT64_MAX : next_request(d, clock_monotonic(), &step);
     return d->phase == DELIVERY_FLUSH ? earlier(due, d->flush_deadline) : due;
 }

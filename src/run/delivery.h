@@ -45,10 +45,11 @@ struct delivery {
     enum upload_step     step; /* what of the upload it is; nothing: it is register or finish */
     struct attempts      attempts;
     int64_t              next_try;       /* ns CLOCK_MONOTONIC */
+    int64_t              finish_after;   /* the same: a crowd finishes one after the other */
     int64_t              last_failure;   /* the same, of the API; 0: none */
     int64_t              deadline;       /* of the hold or the sync; INT64_MAX: none */
     int64_t              flush_deadline; /* from then on the last rows go inline, if they are few enough */
-    bool                 answered;       /* any request was, by the API */
+    bool                 answered;       /* any request of the run ever was */
     bool                 overloaded;     /* its last answer was 429 or 503 */
     bool                 gzip;
     unsigned             repairs;      /* of the registration */
@@ -60,7 +61,9 @@ struct delivery {
     /* the end of the run */
     bool                   ending;
     bool                   unanswered; /* an earlier finish may have arrived; its form is fixed */
+    bool                   announced;  /* run.jsonl says that it is finishing */
     bool                   other_form; /* the first one was refused */
+    bool                   hopeless;   /* refused for what the run is: the same again will not help */
     enum delivery_form     form;
     size_t                 inline_max;
     struct sentinel_finish finish_facts;

@@ -25,6 +25,13 @@ static void try_again(struct delivery *d, const struct http_answer *answer, int6
              (int)(pause % 10));
 }
 
+/* Who we are may be mended (401, 403), what we say stays the same. */
+static void refuse(struct delivery *d, const struct http_answer *answer)
+{
+    d->hopeless = answer->status >= 400 && answer->status != 401 && answer->status != 403 && answer->status != 407;
+    delivery_refuse(d);
+}
+
 static bool repair_registration(struct delivery *d, const struct http_answer *answer)
 {
     struct bytes repaired;
@@ -46,6 +53,7 @@ static void on_registered(struct delivery *d, const struct http_answer *answer, 
     if (error == 0 && strlen(registration.run_id) < sizeof d->run_id) {
         memcpy(d->run_id, registration.run_id, strlen(registration.run_id) + 1);
         record_registered(d->run, d->run_id, registration.upload_uri_prefix);
+        d->reason[0] = '\0';
         log_line(d->log, LOG_INFO, "registered as %s", d->run_id);
         upload_registered(&d->upload, &registration, now);
         delivery_set_phase(d, DELIVERY_STREAM);
@@ -71,7 +79,7 @@ static void on_register_answer(struct delivery *d, const struct http_answer *ans
             log_line(d->log, LOG_WARN, "%s; sent once more without what it names", d->reason);
             d->next_try = now;
         } else {
-            delivery_refuse(d);
+            refuse(d, answer);
         }
         break;
     case VERDICT_RETRY:
@@ -79,7 +87,7 @@ static void on_register_answer(struct delivery *d, const struct http_answer *ans
         break;
     case VERDICT_ARRIVED:
     case VERDICT_REFUSED:
-        delivery_refuse(d);
+        refuse(d, answer);
         break;
     }
 }
@@ -127,19 +135,19 @@ static void on_finish_answer(struct delivery *d, const struct http_answer *answe
         break;
     case VERDICT_REFUSED:
         if (!may_want_other_form(answer) || !delivery_try_other_form(d))
-            delivery_refuse(d);
+            refuse(d, answer);
         break;
     }
 }
 
-/* A server may quote our token back; what it says goes into log and run.jsonl. */
-static void hide_token(struct bytes *body, const char *token)
+/* A server may quote our secrets back; what it says goes into log and run.jsonl. */
+static void hide(struct bytes *body, const char *secret)
 {
-    size_t len = strlen(token);
+    size_t len = secret ? strlen(secret) : 0;
     char  *at = body->data;
-    while (at && len > 0 && (at = memmem(at, body->len - (size_t)(at - body->data), token, len))) {
+    while (at && len > 0 && (at = memmem(at, body->len - (size_t)(at - body->data), secret, len))) {
         memset(at, '*', len);
-        at += len; /* the token may be asterisks itself */
+        at += len; /* the secret may be asterisks itself */
     }
 }
 
@@ -170,7 +178,11 @@ static void note_health(struct delivery *d, const struct http_answer *answer, in
 void delivery_on_answer(struct delivery *d, struct http_answer *answer, int64_t now)
 {
     enum upload_step step = d->step;
-    hide_token(&answer->body, d->config->token);
+    hide(&answer->body, d->config->token);
+    if (step == UPLOAD_PUT) {
+        hide(&answer->body, d->upload.credentials.secret_key);
+        hide(&answer->body, d->upload.credentials.session_token);
+    }
     d->answered |= !answer->error;
     if (step == UPLOAD_NOTHING || step == UPLOAD_REFRESH)
         note_health(d, answer, now);

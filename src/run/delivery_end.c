@@ -47,6 +47,8 @@ int delivery_end(struct delivery *d, const cJSON *state, size_t inline_max)
     d->ending = true;
     d->inline_max = inline_max;
     upload_end(&d->upload, clock_monotonic(), size > inline_max && d->run->memory_rows.len > 0);
+    if (d->call && d->step == UPLOAD_REFRESH && upload_has_good_credentials(&d->upload))
+        delivery_cancel(d); /* there is no time to wait for better ones */
     if (d->phase == DELIVERY_STREAM)
         delivery_choose_form(d);
     return 0;
@@ -116,6 +118,8 @@ static void begin_finish(struct delivery *d, enum delivery_form form)
         return;
     }
     delivery_set_phase(d, DELIVERY_FINISH);
+    d->next_try = d->finish_after;
+    d->announced = false;
     d->attempts.unanswered = d->unanswered;
 }
 
@@ -128,17 +132,30 @@ static void give_up_rows(struct delivery *d)
     delivery_refuse(d);
 }
 
-void delivery_choose_form(struct delivery *d)
+static void give_up_long_finish(struct delivery *d)
+{
+    (void)snprintf(d->reason, sizeof d->reason, "its finish, once sent without an answer, is too long to repeat here");
+    delivery_refuse(d);
+}
+
+/* The form of a first attempt that may have arrived stays. */
+static bool goes_inline(const struct delivery *d)
 {
     const struct upload *u = &d->upload;
-    bool                 fits = fits_inline(d);
     if (d->form != DELIVERY_ANY_FORM)
-        begin_finish(d, d->form);
-    else if (fits && (u->uploaded == 0 || u->silent || !upload_is_possible(u)))
+        return d->form == DELIVERY_INLINE;
+    return fits_inline(d) && (u->uploaded == 0 || u->silent || !upload_is_possible(u));
+}
+
+void delivery_choose_form(struct delivery *d)
+{
+    if (d->form == DELIVERY_INLINE && rundir_rows_size(d->run, true) > d->inline_max)
+        give_up_long_finish(d);
+    else if (goes_inline(d))
         begin_finish(d, DELIVERY_INLINE);
-    else if (upload_is_complete(u))
+    else if (upload_is_complete(&d->upload))
         begin_finish(d, DELIVERY_S3);
-    else if (upload_is_possible(u))
+    else if (upload_is_possible(&d->upload))
         delivery_set_phase(d, DELIVERY_FLUSH);
     else
         give_up_rows(d);
@@ -183,7 +200,7 @@ void delivery_end_flush(struct delivery *d, int64_t now)
         begin_finish(d, DELIVERY_S3);
     else if (upload_is_possible(&d->upload) && !is_out_of_time(d, now))
         return;
-    else if (fits_inline(d) && d->form != DELIVERY_INLINE)
+    else if (fits_inline(d) && d->form == DELIVERY_ANY_FORM)
         fall_back(d);
     else
         give_up_rows(d);

@@ -12,7 +12,7 @@
 #include "run/record.h"
 #include "run/state.h"
 
-enum { TRIES = 3 };
+enum { TRIES = 3, STATE_BY_THE_WAY = 4 * 1024 * 1024 };
 #define LIMIT (120 * CLOCK_SECOND) /* without an object stored */
 
 static bool is(const cJSON *state, const char *key, const char *value)
@@ -60,6 +60,7 @@ static const char *why_not(const struct errand *e, int dir)
 static enum errand_outcome over(struct errand *e, enum errand_outcome outcome, const char *reason)
 {
     (void)snprintf(e->reason, sizeof e->reason, "%s", reason);
+    e->hopeless = e->locked && e->delivery.hopeless;
     errand_drop(e);
     return outcome;
 }
@@ -78,13 +79,15 @@ static int64_t last_change(const struct rundir *run)
 }
 
 /* A run whose program was killed has no end yet: when the last row came, and no exit code. */
-static int end_lost_run(struct errand *e)
+static void end_lost_run(struct errand *e)
 {
     struct record_end end = {.finished_at = last_change(&e->run), .wait_status = -1, .state = "undelivered"};
+    char              when[21];
     if (state_text(e->state, "finished_at"))
-        return 0;
+        return;
     record_end(&e->run, &end);
-    return reload(e);
+    clock_format_utc(end.finished_at / CLOCK_SECOND, when);
+    (void)cJSON_AddStringToObject(e->state, "finished_at", when);
 }
 
 /* A finish that nobody answered, of this errand or of any attempt before it. */
@@ -95,14 +98,19 @@ static bool may_have_arrived(const struct delivery *d)
     return d->attempts.unanswered || (d->phase == DELIVERY_FINISH && d->call);
 }
 
-/* Once: a run that is in vain every ten minutes must not grow by it. */
 static void note(struct errand *e, const char *reason)
 {
-    bool unanswered = may_have_arrived(&e->delivery);
-    bool same = reload(e) == 0 && is(e->state, "state", "undelivered") && is(e->state, "reason", reason) &&
-                cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(e->state, "unanswered")) == unanswered;
-    if (!same)
-        record_undelivered(&e->run, reason, unanswered);
+    record_undelivered(&e->run, reason, may_have_arrived(&e->delivery));
+    if (e->delivery.hopeless)
+        record_hopeless(&e->run);
+}
+
+/* Reading it would be seen in a program. */
+static bool is_too_large(const struct errand *e, int dir)
+{
+    struct stat info;
+    return e->by_the_way &&
+           (fstatat(dir, "run.jsonl", &info, AT_SYMLINK_NOFOLLOW) < 0 || info.st_size > STATE_BY_THE_WAY);
 }
 
 static const char *text_of_error(int error)
@@ -119,13 +127,13 @@ static enum errand_outcome set_out(struct errand *e)
     int error = reload(e); /* it may have been delivered between the look and the lock */
     if (error == 0 && is(e->state, "state", "finished"))
         return over(e, ERRAND_DELIVERED, "");
-    if (error == 0)
-        error = end_lost_run(e);
     if (error == 0) {
+        end_lost_run(e);
         delivery_restore(&e->delivery, e->state);
         if (e->delivery.registration.len == 0)
             bytes_text(&e->delivery.registration, "{}");
         delivery_begin(&e->delivery);
+        e->delivery.next_try = 0; /* no crowd comes with a sync */
         e->delivery.deadline = clock_monotonic() + LIMIT;
         error = delivery_end(&e->delivery, e->state, e->inline_max);
     }
@@ -142,15 +150,15 @@ static enum errand_outcome lock(struct errand *e, const char *id)
         return over(e, ERRAND_LEFT, "somebody works on it");
     if (error < 0 && error != -ENOLCK)
         return over(e, ERRAND_LEFT, error == -EPERM ? "not this user's files" : strerror(-error));
-    if (error == -ENOLCK && !state_is_of_this_boot(e->state))
-        return over(e, ERRAND_LEFT, "files cannot be locked here, and another machine may work on it");
+    if (error == -ENOLCK && (!state_is_of_this_boot(e->state) || state_liveness(e->state, e->run.dir) != LIVENESS_DEAD))
+        return over(e, ERRAND_LEFT, "files cannot be locked here, and somebody may work on it");
     return set_out(e);
 }
 
 enum errand_outcome errand_begin(struct errand *e, const char *id)
 {
     int dir = openat(e->home->runs, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    int error = dir < 0 ? -errno : state_load(dir, &e->state);
+    int error = dir < 0 ? -errno : is_too_large(e, dir) ? -EFBIG : state_load(dir, &e->state);
     if (error < 0) {
         file_close(&dir);
         return over(e, ERRAND_LEFT, error == -ENOENT ? "no such run" : text_of_error(error));
@@ -158,6 +166,8 @@ enum errand_outcome errand_begin(struct errand *e, const char *id)
     bool        done = is(e->state, "state", "finished");
     bool        local = is(e->state, "state", "local") && !e->named;
     const char *reason = done || local ? NULL : why_not(e, dir);
+    if (e->by_the_way && cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(e->state, "hopeless")))
+        reason = "refused before";
     file_close(&dir);
     if (done || local)
         return over(e, done ? ERRAND_DELIVERED : ERRAND_IGNORED, "");
@@ -186,7 +196,7 @@ enum errand_outcome errand_step(struct errand *e, int64_t now)
 {
     struct delivery *d = &e->delivery;
     give_flush_a_limit(e, now);
-    if (!has_tried_enough(d, now))
+    if (d->call || !has_tried_enough(d, now))
         delivery_step(d, now);
     if (d->phase == DELIVERY_DONE)
         return over(e, ERRAND_DELIVERED, "");

@@ -13,7 +13,7 @@ enum errand_outcome {
     ERRAND_DELIVERED,
     ERRAND_LEFT,    /* not ours to deliver now: `reason` */
     ERRAND_IGNORED, /* a local run that nobody named */
-    ERRAND_FAILED,  /* `reason` */
+    ERRAND_FAILED,  /* `reason`; hopeless: another try will not help either */
 };
 
 struct errand {
@@ -21,6 +21,7 @@ struct errand {
     const struct home   *home;
     struct network      *network;
     bool                 named;      /* the user named it: local runs are delivered too */
+    bool                 by_the_way; /* of a program that has other things to do: nothing large, nothing in vain */
     size_t               inline_max; /* bytes of rows that go inline where S3 is not yet needed */
     struct log           log;        /* goes to the run's own */
     struct rundir        run;
@@ -28,6 +29,7 @@ struct errand {
     cJSON               *state;
     uint64_t             uploaded; /* when last looked at: each object gives more time */
     bool                 locked;
+    bool                 hopeless;
     char                 reason[256];
 };
 

@@ -49,17 +49,13 @@ static const char *no_hold(const struct run *run, int64_t now)
     return NULL;
 }
 
-/* The state as run.jsonl has it, and how the program ended, which may not have found room there. */
-static cJSON *load_state(const struct run *run)
+/* What a finish says of the end, as run.jsonl has it too, unless the disk is full. */
+static cJSON *facts(const struct run *run)
 {
-    cJSON *state = NULL;
+    cJSON *state = cJSON_CreateObject();
     char   when[21];
     int    status = atomic_load(&run->link->wait_status);
-    if (run->dir.state < 0 || state_load_held(run->dir.state, &state) < 0)
-        state = cJSON_CreateObject();
     clock_format_utc(run->finished_at / CLOCK_SECOND, when);
-    cJSON_DeleteItemFromObjectCaseSensitive(state, "finished_at");
-    cJSON_DeleteItemFromObjectCaseSensitive(state, "exit_code");
     (void)cJSON_AddStringToObject(state, "finished_at", when);
     if (status >= 0)
         (void)cJSON_AddNumberToObject(state, "exit_code", status & 0x7f ? 128 + (status & 0x7f) : status >> 8);
@@ -75,12 +71,12 @@ static void deliver(struct run *run)
     int64_t          unanswered = began + UNANSWERED_LIMIT - LOCAL_RESERVE;
     bool             few = rundir_rows_size(&run->dir, true) <= DELIVERY_INLINE_MAX;
     d->flush_deadline = few ? began + (whole - began) * FLUSH_PERCENT / 100 : whole;
-    d->next_try = run->config.crowd > CROWD_FINISH ? began + delivery_random_part(whole - began) : 0;
+    d->finish_after = d->next_try = run->config.crowd > CROWD_FINISH ? began + delivery_random_part(whole - began) : 0;
     while (!delivery_is_over(d) && !atomic_load(&run->link->hurry)) {
         int64_t now = clock_monotonic();
         int64_t limit = d->answered || whole < unanswered ? whole : unanswered;
         int64_t due = delivery_due(d);
-        if (now >= limit || (due != INT64_MAX && due >= limit) || (run->config.crowd > 0 && d->overloaded))
+        if (now >= limit || (!d->call && due != INT64_MAX && due >= limit) || (run->config.crowd > 0 && d->overloaded))
             break;
         d->deadline = whole;
         delivery_step(d, now);
@@ -97,11 +93,13 @@ static void try_to_deliver(struct run *run)
 {
     struct delivery *d = &run->delivery;
     const char      *reason = no_hold(run, clock_monotonic());
-    cJSON           *state = load_state(run);
-    int              error = delivery_end(d, state, DELIVERY_INLINE_MAX);
-    cJSON_Delete(state);
-    if (error < 0)
-        reason = strerror(-error);
+    if (!reason) {
+        cJSON *state = facts(run);
+        int    error = delivery_end(d, state, DELIVERY_INLINE_MAX);
+        cJSON_Delete(state);
+        if (error < 0)
+            reason = strerror(-error);
+    }
     if (!reason)
         deliver(run);
     if (d->phase == DELIVERY_DONE)

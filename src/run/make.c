@@ -80,6 +80,21 @@ static void take_up(struct run *run, const cJSON *state)
     carry_on(run, state);
 }
 
+/* Until it was locked a sync may have taken it for dead, and ended it. */
+static bool lock_ours(struct run *run, const char *name, cJSON **state)
+{
+    int error = rundir_open(&run->home, name, &run->dir);
+    if (error < 0 && error != -ENOLCK)
+        return false;
+    cJSON_Delete(*state);
+    *state = NULL;
+    if (state_load_held(run->dir.state, state) == 0 && is_ours(run, *state))
+        return true;
+    rundir_suspend(&run->dir); /* rows that wait in memory stay */
+    run->dir.on_disk = false;
+    return false;
+}
+
 static bool find_again(struct run *run)
 {
     struct dir  list;
@@ -93,8 +108,7 @@ static bool find_again(struct run *run)
             continue;
         int dir = openat(run->home.runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         if (dir >= 0 && state_load(dir, &state) == 0 && is_ours(run, state)) {
-            int error = rundir_open(&run->home, name, &run->dir);
-            found = error == 0 || error == -ENOLCK;
+            found = lock_ours(run, name, &state);
             if (found)
                 take_up(run, state);
         }

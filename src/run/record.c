@@ -201,36 +201,44 @@ void record_state(struct rundir *run, const char *state, const char *result)
     (void)close_line(&line, run);
 }
 
+/* All of it in each line: the one before may not have found room. */
+static void progress(struct bytes *line, uint64_t uploaded, uint64_t sealed, uint64_t from, uint64_t to)
+{
+    number(line, "uploaded", uploaded);
+    number(line, "sealed", sealed);
+    json_key(line, "batch");
+    bytes_char(line, '[');
+    bytes_unsigned(line, from);
+    bytes_char(line, ',');
+    bytes_unsigned(line, to);
+    bytes_char(line, ']');
+}
+
 int record_batch(struct rundir *run, uint64_t uploaded, uint64_t from, uint64_t to)
 {
     struct bytes line;
     open_line(&line);
-    number(&line, "uploaded", uploaded);
-    number(&line, "sealed", uploaded + 1);
-    json_key(&line, "batch");
-    bytes_char(&line, '[');
-    bytes_unsigned(&line, from);
-    bytes_char(&line, ',');
-    bytes_unsigned(&line, to);
-    bytes_char(&line, ']');
+    progress(&line, uploaded, uploaded + 1, from, to);
     return close_line(&line, run);
 }
 
-void record_uploaded(struct rundir *run, uint64_t uploaded)
+void record_uploaded(struct rundir *run, uint64_t uploaded, uint64_t from, uint64_t to)
 {
     struct bytes line;
     open_line(&line);
-    number(&line, "uploaded", uploaded);
+    progress(&line, uploaded, uploaded, from, to);
     (void)close_line(&line, run);
 }
 
-void record_finishing(struct rundir *run, const char *data_source)
+int record_finishing(struct rundir *run, const char *data_source, uint64_t uploaded, uint64_t from, uint64_t to)
 {
     struct bytes line;
     open_line(&line);
     text(&line, "state", "finishing");
     text(&line, "data_source", data_source);
-    (void)close_line(&line, run);
+    if (uploaded > 0)
+        progress(&line, uploaded, uploaded, from, to);
+    return close_line(&line, run);
 }
 
 void record_paused(struct rundir *run, bool paused)
@@ -238,6 +246,12 @@ void record_paused(struct rundir *run, bool paused)
     const char *line = paused ? "{\"paused\":true}" : "{\"paused\":false}";
     if (run->state >= 0)
         (void)rundir_append_state(run, line, strlen(line));
+}
+
+void record_hopeless(struct rundir *run)
+{
+    static const char line[] = "{\"hopeless\":true}";
+    (void)rundir_append_state(run, line, sizeof line - 1);
 }
 
 void record_undelivered(struct rundir *run, const char *reason, bool unanswered)

@@ -43,10 +43,14 @@ void record_end(struct rundir *run, const struct record_end *end);
 void record_state(struct rundir *run, const char *state, const char *result); /* result: JSON text or NULL */
 /* A batch is sealed: object `uploaded` + 1 holds the rows' bytes from `from` to `to`. 0 when that is on disk, -errno.
  */
-int  record_batch(struct rundir *run, uint64_t uploaded, uint64_t from, uint64_t to);
-void record_uploaded(struct rundir *run, uint64_t uploaded); /* so many objects are acknowledged */
-void record_finishing(struct rundir *run, const char *data_source);
+int record_batch(struct rundir *run, uint64_t uploaded, uint64_t from, uint64_t to);
+/* So many objects are acknowledged, the last one with these bytes. */
+void record_uploaded(struct rundir *run, uint64_t uploaded, uint64_t from, uint64_t to);
+/* A finish is about to be sent; what it says of objects is that of record_uploaded, should that have failed. 0, -errno.
+ */
+int  record_finishing(struct rundir *run, const char *data_source, uint64_t uploaded, uint64_t from, uint64_t to);
 void record_paused(struct rundir *run, bool paused); /* the process lives on without its thread */
+void record_hopeless(struct rundir *run);            /* refused in a way that only a person can mend */
 void record_undelivered(struct rundir *run, const char *reason, bool unanswered);
 
 /* The first 8 hex digits of SHA-256 over the token. */

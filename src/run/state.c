@@ -16,7 +16,7 @@
 #include "sentinel/json.h"
 
 enum { QUIET = 10, FOREIGN_HOUR = 3600, DEFAULT_UPLOAD = 60, LONGEST_INTERVAL = 3600, LONGEST_UPLOAD = 86400 };
-enum { LINE_VALUES_MAX = 4096 };
+enum { LINE_VALUES_MAX = 16 * 1024 }; /* a command has up to 4096 arguments */
 #define STATE_FILE_MAX ((off_t)1 << 30)
 
 /* Members of `line` replace those of the same name in `state`. */

@@ -13,6 +13,7 @@ enum { RUNS_MAX = 65536, SMALL = 1024 * 1024 };
 #define SYNCED       "synced" /* the mark in PILLION_DIR */
 #define SYNC_SECONDS 600
 #define FIRST_LOOK   (5 * CLOCK_SECOND)
+#define PAUSE        (CLOCK_SECOND / 10)
 #define CROWD_SPREAD (60 * CLOCK_SECOND)
 
 static const char *lookup(const char *name)
@@ -119,6 +120,7 @@ void backlog_init(struct backlog *b, const struct config *config, const struct h
 {
     *b = (struct backlog){.config = config, .home = home, .network = network};
     errand_init(&b->errand, config, home, network);
+    b->errand.by_the_way = true;
     b->errand.inline_max = SMALL; /* the program's memory is not ours to fill: more goes to S3, piece by piece */
     b->next = clock_monotonic() + FIRST_LOOK + (config->crowd > 0 ? delivery_random_part(CROWD_SPREAD) : 0);
 }
@@ -137,29 +139,43 @@ static void rest(struct backlog *b, int64_t now)
 {
     free_names(b->names);
     b->names = NULL;
-    b->at = 0;
     b->next = now + SYNC_SECONDS * CLOCK_SECOND;
+}
+
+static void list(struct backlog *b)
+{
+    b->count = 0;
+    b->names = list_runs(b->home);
+    while (b->names && b->names[b->count])
+        b->count++;
+    b->left = b->count;
+    b->at = (size_t)delivery_random_part((int64_t)b->count);
 }
 
 void backlog_step(struct backlog *b, int64_t now)
 {
     if (errand_is_under_way(&b->errand)) {
-        if (errand_step(&b->errand, now) == ERRAND_UNDER_WAY)
+        enum errand_outcome outcome = errand_step(&b->errand, now);
+        if (outcome == ERRAND_UNDER_WAY)
             return;
-        b->next = now;
+        b->next = now + PAUSE;
+        if (outcome == ERRAND_FAILED && !b->errand.hopeless) {
+            rest(b, now); /* the servers have no time for the others either */
+            return;
+        }
     }
     if (now < b->next)
         return;
     if (!b->names && is_our_turn(b->home))
-        b->names = list_runs(b->home);
-    if (!b->names || !b->names[b->at]) {
+        list(b);
+    if (!b->names || b->left == 0) {
         rest(b, now);
         return;
     }
-    /* One look in a while: reading hundreds of states at once would be seen. */
-    b->next = now + CLOCK_SECOND / 10;
-    if (errand_begin(&b->errand, b->names[b->at++]) == ERRAND_UNDER_WAY)
-        b->next = now;
+    /* Reading hundreds of states at once would be seen. */
+    b->next = now + PAUSE;
+    b->left--;
+    (void)errand_begin(&b->errand, b->names[b->at++ % b->count]);
 }
 
 int64_t backlog_due(struct backlog *b)
@@ -172,5 +188,4 @@ void backlog_drop(struct backlog *b)
     errand_drop(&b->errand);
     free_names(b->names);
     b->names = NULL;
-    b->at = 0;
 }

@@ -19,7 +19,9 @@ struct backlog {
     struct network      *network;
     struct errand        errand;
     char               **names; /* oldest first, NULL-terminated; NULL: not yet listed */
-    size_t               at;
+    size_t               count;
+    size_t               at;   /* the round begins anywhere, so that no run is in the way of the others for ever */
+    size_t               left; /* of this round */
     int64_t              next; /* ns CLOCK_MONOTONIC, of the next look */
 };
 

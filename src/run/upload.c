@@ -12,9 +12,11 @@
 #include "run/upload_parts.h"
 #include "sentinel/gzip.h"
 
+enum { EARLY_REFRESH_MS = 10 * 1000, SHORTEST_ROW = 32 };
 enum { HEADER_MAX = 4096, OBJECT_URI_MAX = UPLOAD_PREFIX_SIZE + 32 };
 
 #define REFRESH_BEFORE (300 * CLOCK_SECOND)
+#define FOR_EVER       (INT64_C(1) << 33) /* seconds; the product with 10^9 is still a number */
 
 void upload_init(struct upload *u, const struct config *config, struct rundir *run, struct log *log)
 {
@@ -55,7 +57,24 @@ void upload_restore(struct upload *u, const cJSON *state)
     u->from = position(cJSON_GetArrayItem(batch, 0));
     u->to = position(cJSON_GetArrayItem(batch, 1));
     u->sealed = position(cJSON_GetObjectItemCaseSensitive(state, "sealed")) > u->uploaded && u->to > u->from;
+    if (u->uploaded > u->to / SHORTEST_ROW) { /* damaged: what is stored cannot be told */
+        u->prefix[0] = '\0';
+        u->uploaded = u->from = u->to = 0;
+        u->sealed = false;
+    }
     u->run->safe = u->sealed ? u->from : u->to;
+}
+
+/* Of the credentials, by S3's clock; negative when they have expired. */
+static int64_t seconds_left(const struct upload *u)
+{
+    int64_t now = clock_real() / CLOCK_SECOND + u->skew;
+    return u->credentials.expires_at > INT64_MAX / 2 ? INT64_MAX : u->credentials.expires_at - now;
+}
+
+bool upload_has_good_credentials(const struct upload *u)
+{
+    return u->credentials.access_key && !u->rejected && seconds_left(u) > 0;
 }
 
 void upload_registered(struct upload *u, struct sentinel_registration *registration, int64_t now)
@@ -64,7 +83,8 @@ void upload_registered(struct upload *u, struct sentinel_registration *registrat
     sentinel_credentials_done(&u->credentials);
     u->credentials = registration->credentials;
     registration->credentials = (struct sentinel_credentials){0};
-    u->next_refresh = u->credentials.access_key ? now + UPLOAD_REFRESH_PAUSE : now;
+    bool short_lived = u->credentials.access_key && seconds_left(u) < REFRESH_BEFORE / CLOCK_SECOND;
+    u->next_refresh = short_lived ? now + UPLOAD_REFRESH_PAUSE : now;
 }
 
 /* While the run goes on, rows that the disk has refused wait for it. */
@@ -97,6 +117,11 @@ bool upload_is_complete(const struct upload *u)
     return !u->sealed && rows_size(u) <= u->to;
 }
 
+int upload_record_finishing(const struct upload *u, bool s3)
+{
+    return record_finishing(u->run, s3 ? "s3" : "inline", s3 ? u->uploaded : 0, u->from, u->to);
+}
+
 int upload_uri(const struct upload *u, uint64_t number, char *ret, size_t size)
 {
     int len = snprintf(ret, size, "%s/%04llu.csv.gz", u->prefix, (unsigned long long)number);
@@ -117,11 +142,10 @@ static int64_t later(int64_t a, int64_t b)
  * the time. */
 static int64_t refresh_due(const struct upload *u, int64_t now)
 {
-    int64_t expires = u->credentials.expires_at;
     int64_t before = u->ending ? 0 : REFRESH_BEFORE;
-    if (expires > INT64_MAX / CLOCK_SECOND / 2)
+    if (seconds_left(u) > FOR_EVER)
         return INT64_MAX;
-    int64_t left = expires * CLOCK_SECOND - before - (clock_real() + u->skew * CLOCK_SECOND);
+    int64_t left = seconds_left(u) * CLOCK_SECOND - before;
     if (u->ending && left > 0)
         return INT64_MAX;
     return later(now + left, u->next_refresh);
@@ -240,13 +264,22 @@ static int put_request(struct upload *u, struct http_request *ret)
     return error;
 }
 
+/* While the old ones still serve, batches wait for nothing longer than this. */
+static int refresh_request(const struct upload *u, const struct api *api, const char *run_id, struct http_request *ret)
+{
+    int error = request_refresh(api, run_id, ret);
+    if (error == 0 && upload_has_good_credentials(u))
+        ret->timeout_ms = EARLY_REFRESH_MS;
+    return error;
+}
+
 int upload_request(struct upload *u, enum upload_step step, const struct api *api, const char *run_id,
                    struct http_request *ret)
 {
     const struct s3_target target = {.uri = u->prefix, .endpoint = u->endpoint};
     switch (step) {
     case UPLOAD_REFRESH:
-        return request_refresh(api, run_id, ret);
+        return refresh_request(u, api, run_id, ret);
     case UPLOAD_REGION:
         return s3_head_bucket(&target, ret);
     case UPLOAD_PUT:

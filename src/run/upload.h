@@ -68,6 +68,8 @@ void upload_end(struct upload *u, int64_t now, bool at_any_price);
 
 bool upload_is_possible(const struct upload *u); /* there is a place, and no definite no */
 bool upload_is_complete(const struct upload *u); /* every row is acknowledged */
+int  upload_record_finishing(const struct upload *u, bool s3);
+bool upload_has_good_credentials(const struct upload *u); /* as far as is known */
 /* "PREFIX/0001.csv.gz"; 0, -ENAMETOOLONG. */
 int upload_uri(const struct upload *u, uint64_t number, char *ret, size_t size);
 

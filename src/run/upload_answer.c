@@ -7,6 +7,7 @@
 #include "run/upload_parts.h"
 #include "sentinel/answer.h"
 
+#define LATEST_DATE     (INT64_C(1) << 33)   /* seconds; the product with 10^9 is still a number */
 #define OLD_ONES_MAY_DO (300 * CLOCK_SECOND) /* after a refresh that was refused */
 
 void upload_plan_batch(struct upload *u, int64_t now)
@@ -60,7 +61,8 @@ static void on_stored(struct upload *u, int64_t now)
     u->attempts = (struct s3_attempts){0};
     u->tries = 0;
     u->next_try = 0;
-    record_uploaded(u->run, u->uploaded);
+    u->reason[0] = '\0';
+    record_uploaded(u->run, u->uploaded, u->from, u->to);
     log_line(u->log, LOG_INFO, "object %llu is stored, rows up to byte %llu", (unsigned long long)u->uploaded,
              (unsigned long long)u->to);
     if (u->to - u->from < UPLOAD_BATCH_MAX / 2) /* else it was cut short: the rest follows at once */
@@ -104,7 +106,8 @@ static void on_put_answer(struct upload *u, const struct http_answer *answer, in
         break;
     case S3_SKEWED:
         u->attempts.clock_set = true;
-        u->skew = answer->date - clock_real() / CLOCK_SECOND;
+        if (answer->date < LATEST_DATE)
+            u->skew = answer->date - clock_real() / CLOCK_SECOND;
         u->next_try = now;
         log_line(u->log, LOG_WARN, "this machine's clock is %lld s off S3's", (long long)-u->skew);
         break;
@@ -170,6 +173,8 @@ void upload_failed(struct upload *u, enum upload_step step, int error, int64_t n
     (void)snprintf(u->reason, sizeof u->reason, "a batch cannot be sent: %s", strerror(-error));
     if (step == UPLOAD_REFRESH)
         u->next_refresh = now + pause_after(&none, ++u->refresh_tries);
+    else if (u->ending) /* a disk that takes no line now will not in a moment */
+        stop(u);
     else
         try_again(u, &none, now);
 }

@@ -170,10 +170,10 @@ static int drive(struct http *http, bool *ret_ended)
     return code == CURLM_OK ? 0 : code == CURLM_OUT_OF_MEMORY ? -ENOMEM : -EIO;
 }
 
-static bool any_running(const struct http *http)
+static bool any(const struct http *http, bool ended)
 {
     for (const struct http_call *call = http->calls; call; call = call->next)
-        if (!call->ended)
+        if (call->ended == ended)
             return true;
     return false;
 }
@@ -199,7 +199,9 @@ int http_poll(struct http *http, struct pollfd *extra, size_t extra_count, int t
         return -EINVAL;
     if (timeout_ms < 0)
         timeout_ms = 0;
-    if (any_running(http)) {
+    if (any(http, true)) /* its answer is waited for */
+        timeout_ms = 0;
+    if (any(http, false)) {
         error = drive(http, &ended);
         if (error == 0 && !ended) {
             error = wait_for_network(http, extra, extra_count, timeout_ms);

@@ -47,7 +47,7 @@ AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=([^/, ]+)/([0-9]{8})/([^/, ]*)/([^/, ]+)/([^/, ]+), ?"
     r"SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})\Z")
 OBJECT_NAME = re.compile(r"([0-9]{4,})\.csv\.gz\Z")
-OBJECT_ROWS_MAX = 1 << 20  # bytes of rows in one object
+OBJECT_ROWS_MAX = 256 << 10  # bytes of rows in one object
 HERE = ("localhost", "127.0.0.1", "[::1]", "s3.amazonaws.com")
 
 

@@ -226,7 +226,7 @@ class SentinelServer(StrictServer):
     scripted_body = b'{"detail":"scripted"}'
     mishaps = (dict(status=500), dict(status=503), dict(status=503, headers={"Retry-After": "1"}), dict(status=429),
                dict(drop=True), dict(drop_after=True), dict(truncate=True), dict(garbage=True), dict(hang=0.3),
-               dict(text="<html>"), dict(slow=0.001))
+               dict(slow=0.001))
 
     def __init__(self, token=None, base="", port=0, host="127.0.0.1", up=True, expiry_key="expires_at",
                  expires_in=3600, region=None, gzip_accepted=False, max_body=None, tags_form="object",

@@ -236,6 +236,69 @@ static void no_secret_is_left_behind(void **state)
     }
 }
 
+static void what_s3_gives_back_of_the_credentials_stays_out(void **state)
+{
+    (void)state;
+    serve(IS({ANSWER("201 Created",
+                     "{\"run_id\":\"r1\",\"upload_uri_prefix\":\"s3://bucket/a\",\"upload_credentials\":{\"access_key\":"
+                     "\"AK\",\"secret_key\":\"sec-ret.key\",\"session_token\":\"eyJ-abc.def-ghi\"}}"),
+              SERVER_CLOSES},
+             {ANSWER("404 no", "<Error><Code>NoSuchBucket</Code><Message>eyJ-abc.def-ghi sec-ret.key</Message></Error>"),
+              SERVER_CLOSES}));
+    (void)snprintf(config.s3_endpoint, sizeof config.s3_endpoint, "http://127.0.0.1:%d", server.port);
+    delivery_begin(&d);
+    drive_to(DELIVERY_STREAM);
+    d.upload.next_batch = 0;
+    for (int i = 0; i < 100 && !d.upload.stopped; i++) {
+        delivery_step(&d, clock_monotonic());
+        network_poll(&network, NULL, 0, CLOCK_SECOND / 10);
+    }
+    assert_true(d.upload.stopped);
+    assert_non_null(strstr(d.upload.reason, "NoSuchBucket"));
+    assert_null(strstr(d.upload.reason, "abc"));
+    assert_null(strstr(said_text(), "abc"));
+    assert_null(strstr(said_text(), "ret.key"));
+    stop();
+}
+
+static void a_batch_that_cannot_be_sealed_at_the_end_is_not_waited_for(void **state)
+{
+    (void)state;
+    serve(IS({REGISTERED, SERVER_CLOSES}, {FINISHED, SERVER_CLOSES}));
+    (void)snprintf(config.s3_endpoint, sizeof config.s3_endpoint, "http://127.0.0.1:1");
+    delivery_begin(&d);
+    drive_to(DELIVERY_STREAM);
+    d.upload.uploaded = 1;
+    bytes_text(&run.memory_rows, "2.000,3\n"); /* the disk took no more */
+    int kept = run.state;
+    run.state = -1;
+    assert_int_equal(finish_as(ENDED), 0);
+    assert_int_equal(d.phase, DELIVERY_FLUSH);
+    int64_t now = clock_monotonic();
+    delivery_step(&d, now);
+    assert_true(delivery_due(&d) <= now);
+    drive_to(DELIVERY_DONE);
+    run.state = kept;
+    stop();
+    assert_non_null(strstr(server_body(&server, 1), "2.000,3"));
+}
+
+static void a_finish_that_cannot_be_written_down_is_not_sent(void **state)
+{
+    (void)state;
+    serve(IS({FINISHED, SERVER_CLOSES}));
+    begin_finish(ENDED);
+    int kept = run.state;
+    run.state = -1;
+    delivery_step(&d, clock_monotonic());
+    assert_null(d.call);
+    assert_int_equal(d.phase, DELIVERY_FINISH);
+    run.state = kept;
+    drive_to(DELIVERY_DONE);
+    stop();
+    assert_int_equal(server.request_count, 1);
+}
+
 static void a_busy_server_is_asked_again_later(void **state)
 {
     (void)state;
@@ -619,6 +682,9 @@ int main(void)
         TEST(a_run_is_registered_and_finished),
         TEST(an_odd_result_does_not_undo_the_delivery),
         TEST(no_secret_is_left_behind),
+        TEST(what_s3_gives_back_of_the_credentials_stays_out),
+        TEST(a_batch_that_cannot_be_sealed_at_the_end_is_not_waited_for),
+        TEST(a_finish_that_cannot_be_written_down_is_not_sent),
         TEST(a_busy_server_is_asked_again_later),
         TEST(the_server_says_how_much_later),
         TEST(a_refusal_is_final),

@@ -473,6 +473,23 @@ static void a_proxys_password_is_in_no_message(void **state)
     }
 }
 
+static void a_call_that_has_ended_already_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct http        *http = open_http();
+    struct http_request request = {.method = HTTP_GET, .url = strdup("https://127.0.0.1:1/")};
+    struct http_call   *call = NULL;
+    struct http_answer  answer = {0};
+    assert_int_equal(http_start(http, &request, &call), 0); /* there is no CA bundle */
+    int64_t before = clock_monotonic();
+    assert_int_equal(http_poll(http, NULL, 0, 60000), 0);
+    assert_true(clock_monotonic() - before < 30 * CLOCK_SECOND);
+    assert_true(http_finished(http, call, &answer));
+    assert_int_equal(answer.error, -EKEYREJECTED);
+    http_answer_done(&answer);
+    http_close(http);
+}
+
 static void extra_descriptors_end_the_wait(void **state)
 {
     (void)state;
@@ -728,6 +745,7 @@ int main(void)
         cmocka_unit_test(a_proxy_is_used_unless_it_must_not_be),
         cmocka_unit_test(the_environment_is_not_asked_for_proxies),
         cmocka_unit_test(a_proxys_password_is_in_no_message),
+        cmocka_unit_test(a_call_that_has_ended_already_is_not_waited_for),
         cmocka_unit_test(extra_descriptors_end_the_wait),
         cmocka_unit_test(several_calls_are_under_way_at_once),
         cmocka_unit_test(closing_cancels_what_is_under_way),

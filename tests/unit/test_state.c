@@ -129,7 +129,7 @@ static void a_line_that_nests_without_end_is_skipped(void **state)
     memset(text + len, ']', 100 * 1024);
     len += 100 * 1024;
     len += (size_t)snprintf(text + len, sizeof text - len, "}\n{\"many\":[1");
-    for (int i = 0; i < 5000; i++)
+    for (int i = 0; i < 20000; i++)
         len += (size_t)snprintf(text + len, sizeof text - len, ",%d", i);
     len += (size_t)snprintf(text + len, sizeof text - len, "]}\n{\"b\":2}\n");
     assert_int_equal(load(text, len), 0);
@@ -147,6 +147,18 @@ static void nothing_to_load_is_an_error(void **state)
     char path[FOLDER_PATH];
     assert_int_equal(truncate(folder_path(&folder, "run.jsonl", path), RUNDIR_STATE_MAX + 16), 0); /* one line */
     assert_int_equal(state_load(dir, &loaded), -EFBIG);
+}
+
+static void a_command_of_four_thousand_arguments_is_read(void **state)
+{
+    (void)state;
+    static char text[64 * 1024];
+    size_t      len = (size_t)snprintf(text, sizeof text, "{\"command\":[\"x\"");
+    for (int i = 0; i < 4096; i++)
+        len += (size_t)snprintf(text + len, sizeof text - len, ",\"%d\"", i);
+    len += (size_t)snprintf(text + len, sizeof text - len, "],\"pid\":7}\n");
+    assert_int_equal(load(text, len), 0);
+    assert_true(state_number(loaded, "pid", 0) == 7);
 }
 
 static void a_run_of_months_has_more_lines_than_memory(void **state)
@@ -347,6 +359,7 @@ int main(void)
         TEST(a_torn_last_line_is_no_line),
         TEST(lines_that_are_no_objects_are_skipped),
         TEST(a_line_that_nests_without_end_is_skipped),
+        TEST(a_command_of_four_thousand_arguments_is_read),
         TEST(a_run_of_months_has_more_lines_than_memory),
         TEST(nothing_to_load_is_an_error),
         TEST(a_process_that_writes_is_alive),

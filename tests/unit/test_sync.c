@@ -327,7 +327,7 @@ static void a_run_whose_rows_are_all_stored_is_finished_at_once(void **state)
     const struct server_reply script = {FINISHED, SERVER_CLOSES};
     add(OLD, "undelivered",
         "\"finished_at\":\"2026-01-01T00:01:00Z\",\"sentinel_run_id\":\"k\",\"upload_uri_prefix\":\"s3://bucket/a\","
-        "\"uploaded\":2,\"sealed\":2,\"batch\":[7,11]");
+        "\"uploaded\":2,\"sealed\":2,\"batch\":[40,100]");
     serve(&script, 1);
     int64_t before = clock_monotonic();
     assert_int_equal(sync_runs(NULL), 0);
@@ -348,7 +348,7 @@ static void a_finish_that_may_have_arrived_is_repeated_in_its_form(void **state)
         char                      members[300];
         (void)snprintf(members, sizeof members,
                        "\"finished_at\":\"2026-01-01T00:01:00Z\",\"sentinel_run_id\":\"k\",\"unanswered\":true,"
-                       "\"upload_uri_prefix\":\"s3://bucket/a\",\"uploaded\":1,\"sealed\":1,\"batch\":[0,11],"
+                       "\"upload_uri_prefix\":\"s3://bucket/a\",\"uploaded\":1,\"sealed\":1,\"batch\":[0,100],"
                        "\"data_source\":\"%s\"",
                        sources[i]);
         add(i == 0 ? OLD : NEW, "undelivered", members);
@@ -384,6 +384,86 @@ static void odd_progress_does_no_harm(void **state)
         server_done(&server);
         serving = false;
     }
+}
+
+/* What a leader delivers along its way, until it rests; the number of looks. */
+static int go_along(struct backlog *b, struct network *network)
+{
+    int     looks = 0;
+    int64_t began = clock_monotonic();
+    b->next = 0;
+    do {
+        backlog_step(b, clock_monotonic());
+        int64_t due = backlog_due(b) - clock_monotonic();
+        network_poll(network, NULL, 0, due < CLOCK_SECOND ? due : CLOCK_SECOND);
+        looks++;
+    } while ((b->names || errand_is_under_way(&b->errand)) && clock_monotonic() - began < 30 * CLOCK_SECOND);
+    return looks;
+}
+
+static void along_the_way(const struct server_reply *replies, size_t count)
+{
+    static struct config config;
+    struct home          home;
+    struct network       network;
+    struct backlog       b;
+    struct log           log;
+    serve(replies, count);
+    log_init(&log, LOG_ERROR);
+    config_read(&config, NULL, &log);
+    log_done(&log);
+    home = (struct home){.dir = folder_open(&folder), .runs = -1};
+    home.runs = openat(home.dir, "runs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    network_init(&network);
+    backlog_init(&b, &config, &home, &network);
+    assert_true(go_along(&b, &network) > 0);
+    assert_null(b.names);
+    backlog_drop(&b);
+    log_done(&b.errand.log);
+    network_done(&network);
+    home_close(&home);
+    server_stop(&server);
+}
+
+#define ENDED "\"finished_at\":\"2026-01-01T00:01:00Z\",\"sentinel_run_id\":\"k\""
+
+static void a_leader_delivers_what_others_left(void **state)
+{
+    (void)state;
+    const struct server_reply script = {FINISHED, SERVER_CLOSES};
+    add(OLD, "undelivered", ENDED);
+    add(NEW, "undelivered", ENDED);
+    add("20260103T000000Z-m-1", "local", ENDED);
+    along_the_way(&script, 1);
+    assert_state(OLD, "finished");
+    assert_state(NEW, "finished");
+    assert_state("20260103T000000Z-m-1", "local");
+    assert_int_equal(server.request_count, 2);
+}
+
+static void a_leader_asks_no_more_of_an_api_that_says_no(void **state)
+{
+    (void)state;
+    const struct server_reply script = {ANSWER("401 no", ""), SERVER_CLOSES};
+    add(OLD, "undelivered", ENDED);
+    add(NEW, "undelivered", ENDED);
+    along_the_way(&script, 1);
+    assert_int_equal(server.request_count, 1);
+}
+
+static void what_is_refused_for_good_is_not_tried_again_along_the_way(void **state)
+{
+    (void)state;
+    const struct server_reply script = {ANSWER("404 no such run", ""), SERVER_CLOSES};
+    add(OLD, "undelivered", ENDED);
+    add(NEW, "undelivered", ENDED);
+    along_the_way(&script, 1);
+    assert_int_equal(server.request_count, 2);
+    server_done(&server);
+    serving = false;
+    (void)unlinkat(folder_open(&folder), "synced", 0);
+    along_the_way(&script, 1);
+    assert_int_equal(server.request_count, 0);
 }
 
 static void a_refused_run_stays_with_its_reason(void **state)
@@ -456,6 +536,9 @@ int main(void)
         TEST(a_run_whose_rows_are_all_stored_is_finished_at_once),
         TEST(a_finish_that_may_have_arrived_is_repeated_in_its_form),
         TEST(odd_progress_does_no_harm),
+        TEST(a_leader_delivers_what_others_left),
+        TEST(a_leader_asks_no_more_of_an_api_that_says_no),
+        TEST(what_is_refused_for_good_is_not_tried_again_along_the_way),
         TEST(a_refused_run_stays_with_its_reason),
         TEST(an_attempt_of_before_that_arrived_is_recognised),
         TEST(the_oldest_goes_first),

@@ -557,6 +557,60 @@ static void what_the_disk_refuses_waits_and_goes_at_the_end(void **state)
     assert_all_stored();
 }
 
+static void what_is_stored_is_told_whole_although_its_seal_was_not(void **state)
+{
+    (void)state;
+    cJSON *merged = NULL;
+    give_credentials(INT64_MAX);
+    record_registered(&run, "r", PREFIX);
+    for (unsigned i = 0; i < 30; i++)
+        add_row(i, 100);
+    upload_end(&u, now, true);
+    assert_int_equal(wait_for_step(), UPLOAD_PUT);
+    int kept = run.state;
+    run.state = -1; /* full at that moment */
+    assert_int_equal(compose(UPLOAD_PUT), 0);
+    run.state = kept;
+    store();
+    answer_status(UPLOAD_PUT, 200, "");
+    uint64_t to = u.to;
+    upload_done(&u);
+    open_upload();
+    assert_int_equal(state_load(run.dir, &merged), 0);
+    upload_restore(&u, merged);
+    cJSON_Delete(merged);
+    assert_int_equal(u.uploaded, 1);
+    assert_int_equal(u.to, to);
+    assert_true(upload_is_complete(&u));
+}
+
+static void a_server_of_the_year_9999_is_not_believed(void **state)
+{
+    (void)state;
+    give_credentials(clock_real() / SECONDS + 1000);
+    add_row(1, 10);
+    assert_int_equal(wait_for_step(), UPLOAD_PUT);
+    assert_int_equal(compose(UPLOAD_PUT), 0);
+    struct http_answer answer = {.status = 403, .retry_after_s = -1, .date = 253402300799};
+    bytes_init(&answer.body, HTTP_ANSWER_MAX);
+    bytes_text(&answer.body, "<Error><Code>RequestTimeTooSkewed</Code></Error>");
+    upload_answer(&u, UPLOAD_PUT, &answer, now);
+    http_answer_done(&answer);
+    assert_int_equal(u.skew, 0);
+}
+
+static void a_damaged_number_of_objects_costs_nothing(void **state)
+{
+    (void)state;
+    add_row(1, 100);
+    cJSON *damaged = cJSON_Parse("{\"upload_uri_prefix\":\"" PREFIX "\",\"uploaded\":3000000,\"sealed\":3000000,"
+                                 "\"batch\":[0,100]}");
+    upload_restore(&u, damaged);
+    cJSON_Delete(damaged);
+    assert_int_equal(u.uploaded, 0);
+    assert_false(upload_is_possible(&u)); /* what is there cannot be told: all goes inline */
+}
+
 /* ---- whatever happens ---- */
 
 static uint32_t random_state;
@@ -708,6 +762,9 @@ int main(void)
         TEST(a_batch_that_cannot_be_sealed_is_not_sent),
         TEST(a_run_in_memory_streams_too_and_forgets_what_is_safe),
         TEST(what_the_disk_refuses_waits_and_goes_at_the_end),
+        TEST(what_is_stored_is_told_whole_although_its_seal_was_not),
+        TEST(a_server_of_the_year_9999_is_not_believed),
+        TEST(a_damaged_number_of_objects_costs_nothing),
         TEST(whatever_happens_each_row_is_in_exactly_one_object),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
