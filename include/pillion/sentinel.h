@@ -141,8 +141,8 @@ struct sentinel_object {
 
 /* PUT of one object, signed with Signature Version 4. The client's token and base URL are not used and need not be
  * there. The region is that of the credentials; else AWS is asked for the bucket's, by a HEAD; else, and at another
- * endpoint, it is eu-central-1. -EREMOTEIO for anything but 200 and 201; `reterr` has S3's answer, the credentials in
- * it blotted out. */
+ * endpoint, it is eu-central-1. -EREMOTEIO for anything but 200 and 201; `reterr` has S3's answer, the credentials
+ * blotted out where they stand in it in plain (S3 may also give back what was signed, in hexadecimal). */
 SENTINEL_API int sentinel_put_object(const struct sentinel_client *client, const struct sentinel_object *object,
                                      struct sentinel_api_error *reterr);
 

@@ -2,6 +2,7 @@
 #include "run/delivery.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -127,13 +128,15 @@ static void limit_time(const struct delivery *d, int64_t now, struct http_reques
 
 /* A finish that is not written down could be sent a second time, in another form. Rows that only memory holds are
  * worth that risk: they would be gone. */
-static int announce_finish(struct delivery *d)
+static bool announce_finish(struct delivery *d)
 {
-    int error = upload_record_finishing(&d->upload, d->form == DELIVERY_S3);
-    if (error < 0 && d->run->memory_rows.len == 0)
-        return error;
-    d->announced = true;
-    return 0;
+    int error = d->announced ? 0 : upload_record_finishing(&d->upload, d->form == DELIVERY_S3);
+    d->announced = error == 0 || d->run->memory_rows.len > 0;
+    if (d->announced)
+        return true;
+    (void)snprintf(d->reason, sizeof d->reason, "run.jsonl takes no line: %s", strerror(-error));
+    delivery_refuse(d);
+    return false;
 }
 
 static int start_request(struct delivery *d, enum upload_step step, int64_t now)
@@ -144,8 +147,6 @@ static int start_request(struct delivery *d, enum upload_step step, int64_t now)
         return error;
     limit_time(d, now, &request);
     error = network_open(d->network, request.url);
-    if (error == 0 && d->phase == DELIVERY_FINISH && !d->announced)
-        error = announce_finish(d);
     if (error == 0)
         error = http_start(d->network->http, &request, &d->call);
     if (error < 0)
@@ -194,7 +195,11 @@ void delivery_step(struct delivery *d, int64_t now)
     }
     if (d->phase == DELIVERY_FLUSH)
         delivery_end_flush(d, now);
+    if (now >= d->deadline) /* nothing is begun that cannot be waited for */
+        return;
     if (d->call || now < next_request(d, now, &step) || delivery_is_over(d))
+        return;
+    if (d->phase == DELIVERY_FINISH && !announce_finish(d))
         return;
     d->step = step;
     int error = start_request(d, step, now);

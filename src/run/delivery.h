@@ -63,7 +63,7 @@ struct delivery {
     bool                   unanswered; /* an earlier finish may have arrived; its form is fixed */
     bool                   announced;  /* run.jsonl says that it is finishing */
     bool                   other_form; /* the first one was refused */
-    bool                   hopeless;   /* refused for what the run is: the same again will not help */
+    bool                   hopeless;   /* refused for what the run is: trying it again along the way will not help */
     enum delivery_form     form;
     size_t                 inline_max;
     struct sentinel_finish finish_facts;

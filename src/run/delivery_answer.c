@@ -25,10 +25,16 @@ static void try_again(struct delivery *d, const struct http_answer *answer, int6
              (int)(pause % 10));
 }
 
-/* Who we are may be mended (401, 403), what we say stays the same. */
+/* What is wrong is what we say, not who or where we are: it will be the same the next time. */
+static bool is_about_content(long status)
+{
+    return status == 400 || status == 413 || status == 415 || status == 422;
+}
+
 static void refuse(struct delivery *d, const struct http_answer *answer)
 {
-    d->hopeless = answer->status >= 400 && answer->status != 401 && answer->status != 403 && answer->status != 407;
+    bool run_is_closed = answer->status == 404 || answer->status == 409 || answer->status == 410;
+    d->hopeless = is_about_content(answer->status) || (d->phase == DELIVERY_FINISH && run_is_closed);
     delivery_refuse(d);
 }
 
@@ -106,12 +112,6 @@ static void on_delivered(struct delivery *d, const struct http_answer *answer, b
     log_line(d->log, LOG_INFO, "finished at the API as %s", d->run_id);
 }
 
-/* What is wrong is what we say, not who we are. */
-static bool may_want_other_form(const struct http_answer *answer)
-{
-    return answer->status == 400 || answer->status == 413 || answer->status == 415 || answer->status == 422;
-}
-
 static void on_finish_answer(struct delivery *d, const struct http_answer *answer, int64_t now)
 {
     explain(d, answer, "finish");
@@ -134,7 +134,7 @@ static void on_finish_answer(struct delivery *d, const struct http_answer *answe
         try_again(d, answer, now);
         break;
     case VERDICT_REFUSED:
-        if (!may_want_other_form(answer) || !delivery_try_other_form(d))
+        if (!is_about_content(answer->status) || !delivery_try_other_form(d))
             refuse(d, answer);
         break;
     }

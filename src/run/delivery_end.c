@@ -129,12 +129,14 @@ static void give_up_rows(struct delivery *d)
                       : d->upload.prefix[0] ? "no time is left"
                                             : "the API named no place in S3";
     (void)snprintf(d->reason, sizeof d->reason, "too many rows to go inline, and they cannot be uploaded: %.160s", why);
+    d->hopeless = !d->upload.prefix[0];
     delivery_refuse(d);
 }
 
 static void give_up_long_finish(struct delivery *d)
 {
     (void)snprintf(d->reason, sizeof d->reason, "its finish, once sent without an answer, is too long to repeat here");
+    d->hopeless = true;
     delivery_refuse(d);
 }
 

@@ -61,6 +61,7 @@ static enum errand_outcome over(struct errand *e, enum errand_outcome outcome, c
 {
     (void)snprintf(e->reason, sizeof e->reason, "%s", reason);
     e->hopeless = e->locked && e->delivery.hopeless;
+    e->stopped = e->locked && e->delivery.upload.stopped;
     errand_drop(e);
     return outcome;
 }
@@ -81,8 +82,10 @@ static int64_t last_change(const struct rundir *run)
 /* A run whose program was killed has no end yet: when the last row came, and no exit code. */
 static void end_lost_run(struct errand *e)
 {
-    struct record_end end = {.finished_at = last_change(&e->run), .wait_status = -1, .state = "undelivered"};
-    char              when[21];
+    bool              sent = is(e->state, "state", "finishing");
+    struct record_end end = {
+        .finished_at = last_change(&e->run), .wait_status = -1, .state = sent ? "finishing" : "undelivered"};
+    char when[21];
     if (state_text(e->state, "finished_at"))
         return;
     record_end(&e->run, &end);
@@ -98,9 +101,14 @@ static bool may_have_arrived(const struct delivery *d)
     return d->attempts.unanswered || (d->phase == DELIVERY_FINISH && d->call);
 }
 
+/* What stands there already is not written again: a run that is tried for months must not grow by it. */
 static void note(struct errand *e, const char *reason)
 {
-    record_undelivered(&e->run, reason, may_have_arrived(&e->delivery));
+    bool unanswered = may_have_arrived(&e->delivery);
+    bool same = is(e->state, "state", "undelivered") && is(e->state, "reason", reason) &&
+                cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(e->state, "unanswered")) == unanswered;
+    if (!same || e->delivery.announced)
+        record_undelivered(&e->run, reason, unanswered);
     if (e->delivery.hopeless)
         record_hopeless(&e->run);
 }
@@ -127,16 +135,18 @@ static enum errand_outcome set_out(struct errand *e)
     int error = reload(e); /* it may have been delivered between the look and the lock */
     if (error == 0 && is(e->state, "state", "finished"))
         return over(e, ERRAND_DELIVERED, "");
-    if (error == 0) {
-        end_lost_run(e);
-        delivery_restore(&e->delivery, e->state);
-        if (e->delivery.registration.len == 0)
-            bytes_text(&e->delivery.registration, "{}");
-        delivery_begin(&e->delivery);
-        e->delivery.next_try = 0; /* no crowd comes with a sync */
-        e->delivery.deadline = clock_monotonic() + LIMIT;
-        error = delivery_end(&e->delivery, e->state, e->inline_max);
-    }
+    if (error == 0 && !state_text(e->state, "sentinel_run_id"))
+        error = rundir_append_state(&e->run, "{}", 2); /* a registration that cannot be noted is one too many */
+    if (error < 0)
+        return over(e, ERRAND_FAILED, text_of_error(error));
+    end_lost_run(e);
+    delivery_restore(&e->delivery, e->state);
+    if (e->delivery.registration.len == 0)
+        bytes_text(&e->delivery.registration, "{}");
+    delivery_begin(&e->delivery);
+    e->delivery.next_try = 0; /* no crowd comes with a sync */
+    e->delivery.deadline = clock_monotonic() + LIMIT;
+    error = delivery_end(&e->delivery, e->state, e->inline_max);
     if (error == 0)
         return ERRAND_UNDER_WAY;
     note(e, text_of_error(error));

@@ -13,7 +13,7 @@ enum errand_outcome {
     ERRAND_DELIVERED,
     ERRAND_LEFT,    /* not ours to deliver now: `reason` */
     ERRAND_IGNORED, /* a local run that nobody named */
-    ERRAND_FAILED,  /* `reason`; hopeless: another try will not help either */
+    ERRAND_FAILED,  /* `reason` */
 };
 
 struct errand {
@@ -29,7 +29,8 @@ struct errand {
     cJSON               *state;
     uint64_t             uploaded; /* when last looked at: each object gives more time */
     bool                 locked;
-    bool                 hopeless;
+    bool                 hopeless; /* the last one failed for what it is, */
+    bool                 stopped;  /* or S3 has said no to it; either says nothing of the others */
     char                 reason[256];
 };
 

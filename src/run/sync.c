@@ -9,7 +9,7 @@
 #include "collect/dir.h"
 #include "run/delivery.h"
 
-enum { RUNS_MAX = 65536, SMALL = 1024 * 1024 };
+enum { RUNS_MAX = 65536, SMALL = 1024 * 1024, REFUSALS_MAX = 5 };
 #define SYNCED       "synced" /* the mark in PILLION_DIR */
 #define SYNC_SECONDS 600
 #define FIRST_LOOK   (5 * CLOCK_SECOND)
@@ -148,6 +148,7 @@ static void list(struct backlog *b)
     b->names = list_runs(b->home);
     while (b->names && b->names[b->count])
         b->count++;
+    b->refused = 0;
     b->left = b->count;
     b->at = (size_t)delivery_random_part((int64_t)b->count);
 }
@@ -159,7 +160,8 @@ void backlog_step(struct backlog *b, int64_t now)
         if (outcome == ERRAND_UNDER_WAY)
             return;
         b->next = now + PAUSE;
-        if (outcome == ERRAND_FAILED && !b->errand.hopeless) {
+        bool for_itself = b->errand.hopeless || (b->errand.stopped && ++b->refused < REFUSALS_MAX);
+        if (outcome == ERRAND_FAILED && !for_itself) {
             rest(b, now); /* the servers have no time for the others either */
             return;
         }

@@ -20,9 +20,10 @@ struct backlog {
     struct errand        errand;
     char               **names; /* oldest first, NULL-terminated; NULL: not yet listed */
     size_t               count;
-    size_t               at;   /* the round begins anywhere, so that no run is in the way of the others for ever */
-    size_t               left; /* of this round */
-    int64_t              next; /* ns CLOCK_MONOTONIC, of the next look */
+    size_t               at;      /* the round begins anywhere, so that no run is in the way of the others for ever */
+    size_t               left;    /* of this round */
+    unsigned             refused; /* by S3, in this round */
+    int64_t              next;    /* ns CLOCK_MONOTONIC, of the next look */
 };
 
 void    backlog_init(struct backlog *b, const struct config *config, const struct home *home, struct network *network);

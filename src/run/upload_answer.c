@@ -142,6 +142,7 @@ static void on_refresh_answer(struct upload *u, const struct http_answer *answer
         u->credentials = fresh;
         u->rejected = false;
         u->refresh_tries = 0;
+        u->reason[0] = '\0';
         u->next_refresh = now + UPLOAD_REFRESH_PAUSE;
         return;
     }

@@ -277,7 +277,8 @@ class Held(LastingTest):
         self.end(program)
         stamps = [row["timestamp"] for row in self.only_run().rows[:-1]]
         for number, stamp in enumerate(stamps):
-            self.assertLess(abs(stamp - stamps[0] - number * 0.5), 0.25, "tick %d of %s" % (number, stamps))
+            # Less than an interval: a busy machine makes a tick late, but none is missed.
+            self.assertLess(abs(stamp - stamps[0] - number * 0.5), 0.5, "tick %d of %s" % (number, stamps))
         self.assertDelivered(self.only_run())
 
     def test_an_s3_that_is_slow_for_a_while_gets_all_of_it(self):
@@ -574,7 +575,8 @@ class Background(LastingTest, SyncTest):
         ours = next(one for one in self.runs() if one.path != run.path)
         stamps = [row["timestamp"] for row in ours.rows[:-1]]
         for number, stamp in enumerate(stamps):
-            self.assertLess(abs(stamp - stamps[0] - number * 0.5), 0.25, "tick %d of %s" % (number, stamps))
+            # Less than an interval: a busy machine makes a tick late, but none is missed.
+            self.assertLess(abs(stamp - stamps[0] - number * 0.5), 0.5, "tick %d of %s" % (number, stamps))
         self.assertDelivered(self.again(run))
         self.assertNoComplaints()
 

@@ -292,9 +292,29 @@ static void a_finish_that_cannot_be_written_down_is_not_sent(void **state)
     run.state = -1;
     delivery_step(&d, clock_monotonic());
     assert_null(d.call);
-    assert_int_equal(d.phase, DELIVERY_FINISH);
+    assert_int_equal(d.phase, DELIVERY_REFUSED); /* at once: the program is not held for it */
+    assert_non_null(strstr(d.reason, "run.jsonl takes no line"));
     run.state = kept;
-    drive_to(DELIVERY_DONE);
+    stop();
+    assert_int_equal(server.request_count, 0);
+}
+
+static void nothing_is_begun_behind_the_deadline(void **state)
+{
+    (void)state;
+    serve(IS({REGISTERED, SERVER_CLOSES}));
+    delivery_begin(&d);
+    assert_int_equal(finish_as(ENDED), 0);
+    delivery_step(&d, clock_monotonic());
+    assert_non_null(d.call);
+    d.deadline = clock_monotonic() + CLOCK_SECOND / 2;
+    for (int i = 0; i < 100 && d.phase == DELIVERY_REGISTER; i++) {
+        network_poll(&network, NULL, 0, CLOCK_SECOND / 10);
+        delivery_step(&d, d.deadline); /* as after a long sleep of the machine */
+    }
+    assert_int_equal(d.phase, DELIVERY_FINISH);
+    assert_null(d.call);
+    assert_null(state_text(load(), "state"));
     stop();
     assert_int_equal(server.request_count, 1);
 }
@@ -685,6 +705,7 @@ int main(void)
         TEST(what_s3_gives_back_of_the_credentials_stays_out),
         TEST(a_batch_that_cannot_be_sealed_at_the_end_is_not_waited_for),
         TEST(a_finish_that_cannot_be_written_down_is_not_sent),
+        TEST(nothing_is_begun_behind_the_deadline),
         TEST(a_busy_server_is_asked_again_later),
         TEST(the_server_says_how_much_later),
         TEST(a_refusal_is_final),

@@ -466,6 +466,38 @@ static void what_is_refused_for_good_is_not_tried_again_along_the_way(void **sta
     assert_int_equal(server.request_count, 0);
 }
 
+static void a_run_that_is_tried_in_vain_does_not_grow(void **state)
+{
+    (void)state;
+    char        path[FOLDER_PATH];
+    struct stat info;
+    off_t       size = 0;
+    add(OLD, "undelivered", ENDED);
+    assert_true(folder_write_text(&folder, in_run(OLD, "metrics.csv"), ""));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(sync_runs(NULL), 1);
+        assert_int_equal(stat(folder_path(&folder, in_run(OLD, "run.jsonl"), path), &info), 0);
+        assert_true(i == 0 || info.st_size == size);
+        size = info.st_size;
+    }
+}
+
+static void an_api_that_has_moved_is_no_fault_of_the_run(void **state)
+{
+    (void)state;
+    const struct server_reply gone = {ANSWER("404 no such page", ""), SERVER_CLOSES};
+    const struct server_reply back[] = {{REGISTERED, SERVER_CLOSES}, {FINISHED, SERVER_CLOSES}};
+    add(OLD, "undelivered", "\"finished_at\":\"2026-01-01T00:01:00Z\"");
+    add(NEW, "undelivered", "\"finished_at\":\"2026-01-01T00:01:00Z\"");
+    along_the_way(&gone, 1);
+    assert_int_equal(server.request_count, 1);
+    server_done(&server);
+    serving = false;
+    (void)unlinkat(folder_open(&folder), "synced", 0);
+    along_the_way(back, 2);
+    assert_true(server.request_count >= 2);
+}
+
 static void a_refused_run_stays_with_its_reason(void **state)
 {
     (void)state;
@@ -539,6 +571,8 @@ int main(void)
         TEST(a_leader_delivers_what_others_left),
         TEST(a_leader_asks_no_more_of_an_api_that_says_no),
         TEST(what_is_refused_for_good_is_not_tried_again_along_the_way),
+        TEST(a_run_that_is_tried_in_vain_does_not_grow),
+        TEST(an_api_that_has_moved_is_no_fault_of_the_run),
         TEST(a_refused_run_stays_with_its_reason),
         TEST(an_attempt_of_before_that_arrived_is_recognised),
         TEST(the_oldest_goes_first),
