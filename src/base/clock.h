@@ -14,6 +14,11 @@ int64_t clock_monotonic(void);  /* ns, CLOCK_MONOTONIC: deadlines and ticks */
 int64_t clock_real(void);       /* ns since 1970 UTC */
 int64_t clock_thread_cpu(void); /* ns of CPU of the calling thread */
 
+static inline int64_t clock_earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* "2026-11-22T10:45:00Z" (21 bytes with NUL); seconds since 1970, year 1970 to 9999. */
 void clock_format_utc(int64_t seconds, char ret[static 21]);
 /* "20261122T104500Z" (17 bytes with NUL): run IDs and SigV4 dates. */

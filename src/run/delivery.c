@@ -167,11 +167,6 @@ bool delivery_is_over(const struct delivery *d)
     return d->phase == DELIVERY_DONE || d->phase == DELIVERY_REFUSED || d->phase == DELIVERY_OFF;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* When the next request is to be made, which it is. */
 static int64_t next_request(struct delivery *d, int64_t now, enum upload_step *ret_step)
 {
@@ -213,5 +208,5 @@ int64_t delivery_due(struct delivery *d)
     if (d->phase == DELIVERY_FLUSH && !d->call && !upload_is_possible(&d->upload))
         return 0; /* what else is to be done is decided by the next step */
     int64_t due = d->call ? INT64_MAX : next_request(d, clock_monotonic(), &step);
-    return d->phase == DELIVERY_FLUSH ? earlier(due, d->flush_deadline) : due;
+    return d->phase == DELIVERY_FLUSH ? clock_earlier(due, d->flush_deadline) : due;
 }

@@ -12,12 +12,6 @@
 
 enum { URI_SIZE = UPLOAD_PREFIX_SIZE + 32 };
 
-static bool is(const cJSON *state, const char *key, const char *value)
-{
-    const char *text = state_text(state, key);
-    return text && strcmp(text, value) == 0;
-}
-
 static void read_facts(struct delivery *d, const cJSON *state)
 {
     const char *when = state_text(state, "finished_at");
@@ -31,9 +25,9 @@ static void read_facts(struct delivery *d, const cJSON *state)
                                                .exit_code_unknown = exit_code < 0,
                                                .run_status = exit_code == 0 ? SENTINEL_FINISHED : SENTINEL_FAILED,
                                                .finished_at = finished_at};
-    d->unanswered = is(state, "state", "finishing") ||
+    d->unanswered = state_is(state, "state", "finishing") ||
                     cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(state, "unanswered"));
-    d->form = !d->unanswered ? DELIVERY_ANY_FORM : is(state, "data_source", "s3") ? DELIVERY_S3 : DELIVERY_INLINE;
+    d->form = !d->unanswered ? DELIVERY_ANY_FORM : state_is(state, "data_source", "s3") ? DELIVERY_S3 : DELIVERY_INLINE;
 }
 
 int delivery_end(struct delivery *d, const cJSON *state, size_t inline_max)

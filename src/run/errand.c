@@ -15,12 +15,6 @@
 enum { TRIES = 3, STATE_BY_THE_WAY = 4 * 1024 * 1024 };
 #define LIMIT (120 * CLOCK_SECOND) /* without an object stored */
 
-static bool is(const cJSON *state, const char *key, const char *value)
-{
-    const char *text = state_text(state, key);
-    return text && strcmp(text, value) == 0;
-}
-
 void errand_init(struct errand *e, const struct config *config, const struct home *home, struct network *network)
 {
     *e = (struct errand){.config = config, .home = home, .network = network, .inline_max = DELIVERY_SYNC_MAX};
@@ -33,18 +27,18 @@ static const char *why_not(const struct errand *e, int dir)
 {
     char        token_id[9];
     const char *api_url = state_text(e->state, "api_url");
-    if (is(e->state, "state", "local") && !e->named)
+    if (state_is(e->state, "state", "local") && !e->named)
         return "made without a token; name it to deliver it";
     if (!e->config->token[0])
         return "no API token: set SENTINEL_API_TOKEN";
     if (api_url && strcmp(api_url, e->config->api_url) != 0)
         return "made for another SENTINEL_API_URL";
     record_token_id(e->config->token, token_id);
-    if (state_text(e->state, "token_id") && !is(e->state, "token_id", token_id))
+    if (state_text(e->state, "token_id") && !state_is(e->state, "token_id", token_id))
         return "made with another API token";
-    if (is(e->state, "state", "running") && !api_url && !e->named)
+    if (state_is(e->state, "state", "running") && !api_url && !e->named)
         return "made without a token; name it to deliver it";
-    if (is(e->state, "state", "local") || is(e->state, "state", "undelivered"))
+    if (state_is(e->state, "state", "local") || state_is(e->state, "state", "undelivered"))
         return NULL;
     switch (state_liveness(e->state, dir)) {
     case LIVENESS_ALIVE:
@@ -82,7 +76,7 @@ static int64_t last_change(const struct rundir *run)
 /* A run whose program was killed has no end yet: when the last row came, and no exit code. */
 static void end_lost_run(struct errand *e)
 {
-    bool              sent = is(e->state, "state", "finishing");
+    bool              sent = state_is(e->state, "state", "finishing");
     struct record_end end = {
         .finished_at = last_change(&e->run), .wait_status = -1, .state = sent ? "finishing" : "undelivered"};
     char when[21];
@@ -105,7 +99,7 @@ static bool may_have_arrived(const struct delivery *d)
 static void note(struct errand *e, const char *reason)
 {
     bool unanswered = may_have_arrived(&e->delivery);
-    bool same = is(e->state, "state", "undelivered") && is(e->state, "reason", reason) &&
+    bool same = state_is(e->state, "state", "undelivered") && state_is(e->state, "reason", reason) &&
                 cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(e->state, "unanswered")) == unanswered;
     if (!same || e->delivery.announced)
         record_undelivered(&e->run, reason, unanswered);
@@ -133,7 +127,7 @@ static enum errand_outcome set_out(struct errand *e)
     e->locked = true;
     log_attach(&e->log, e->run.log);
     int error = reload(e); /* it may have been delivered between the look and the lock */
-    if (error == 0 && is(e->state, "state", "finished"))
+    if (error == 0 && state_is(e->state, "state", "finished"))
         return over(e, ERRAND_DELIVERED, "");
     if (error == 0 && !state_text(e->state, "sentinel_run_id"))
         error = rundir_append_state(&e->run, "{}", 2); /* a registration that cannot be noted is one too many */
@@ -173,8 +167,8 @@ enum errand_outcome errand_begin(struct errand *e, const char *id)
         file_close(&dir);
         return over(e, ERRAND_LEFT, error == -ENOENT ? "no such run" : text_of_error(error));
     }
-    bool        done = is(e->state, "state", "finished");
-    bool        local = is(e->state, "state", "local") && !e->named;
+    bool        done = state_is(e->state, "state", "finished");
+    bool        local = state_is(e->state, "state", "local") && !e->named;
     const char *reason = done || local ? NULL : why_not(e, dir);
     if (e->by_the_way && cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(e->state, "hopeless")))
         reason = "refused before";

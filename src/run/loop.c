@@ -125,11 +125,6 @@ static int64_t next_tick(const struct run *run, int64_t now)
     return run->load + ((now - run->load) / run->config.interval + 1) * run->config.interval;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* A call that the program's thread made for itself, made for this one too. */
 static void mirror_call(struct link *link)
 {
@@ -152,7 +147,7 @@ static void wait_for_something(struct run *run, int64_t due, bool *deaf)
     struct pollfd           wake = {.fd = *deaf ? -1 : run->wake, .events = POLLIN};
     struct signalfd_siginfo taken;
     int64_t                 wait = due - clock_monotonic();
-    network_poll(&run->network, &wake, 1, wake.fd < 0 ? earlier(wait, UNWAKEABLE) : wait);
+    network_poll(&run->network, &wake, 1, wake.fd < 0 ? clock_earlier(wait, UNWAKEABLE) : wait);
     uint32_t wakes = atomic_load(&run->link->wakes);
     uint32_t request = atomic_load(&run->link->request);
     *deaf = !*deaf && (wake.revents & POLLIN) && wakes == run->wakes && request == LINK_NONE;
@@ -204,7 +199,7 @@ static int64_t deliver(struct run *run)
     if (has_time_for_others(run))
         backlog_step(&run->backlog, clock_monotonic());
     int64_t due = delivery_due(&run->delivery);
-    return has_time_for_others(run) ? earlier(due, backlog_due(&run->backlog)) : due;
+    return has_time_for_others(run) ? clock_earlier(due, backlog_due(&run->backlog)) : due;
 }
 
 enum link_request loop_run(struct run *run)
@@ -227,13 +222,13 @@ enum link_request loop_run(struct run *run)
             upkeep_hourly(run);
             run->next_upkeep = now + HOUR;
         }
-        due = earlier(due, earlier(tick, run->next_upkeep));
+        due = clock_earlier(due, clock_earlier(tick, run->next_upkeep));
         if (now >= run->next_look) {
             if (alone_in_dead_process(run))
                 return LINK_END;
             run->next_look = now + LOOK_AGAIN;
         }
-        wait_for_something(run, earlier(due, run->next_look), &deaf);
+        wait_for_something(run, clock_earlier(due, run->next_look), &deaf);
     }
     return request;
 }

@@ -24,17 +24,11 @@ static const char *lookup(const char *name)
     return getenv(name);
 }
 
-static bool same_text(const cJSON *object, const char *key, const char *value)
-{
-    const char *text = state_text(object, key);
-    return text && strcmp(text, value) == 0;
-}
-
 /* This very process began that run, in an image before. */
 static bool is_ours(const struct run *run, const cJSON *state)
 {
     const cJSON *machine = cJSON_GetObjectItemCaseSensitive(state, "machine");
-    return same_text(state, "state", "running") && same_text(machine, "boot_id", run->machine.boot_id) &&
+    return state_is(state, "state", "running") && state_is(machine, "boot_id", run->machine.boot_id) &&
            state_number(state, "pid", 0) == (double)getpid() &&
            state_number(state, "pid_start", 0) == (double)run->pid_start &&
            state_number(machine, "pid_namespace", 0) == (double)run->pid_namespace;
@@ -56,8 +50,8 @@ static bool is_anothers(const struct run *run, const cJSON *state)
     if (!state_text(state, "api_url"))
         return false;
     record_token_id(run->config.token, token_id);
-    return !run->config.token[0] || !same_text(state, "api_url", run->config.api_url) ||
-           !same_text(state, "token_id", token_id);
+    return !run->config.token[0] || !state_is(state, "api_url", run->config.api_url) ||
+           !state_is(state, "token_id", token_id);
 }
 
 static void take_up(struct run *run, const cJSON *state)

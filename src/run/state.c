@@ -104,6 +104,12 @@ const char *state_text(const cJSON *state, const char *key)
     return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(state, key));
 }
 
+bool state_is(const cJSON *state, const char *key, const char *value)
+{
+    const char *text = state_text(state, key);
+    return text && strcmp(text, value) == 0;
+}
+
 double state_number(const cJSON *state, const char *key, double fallback)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(state, key);

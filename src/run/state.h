@@ -17,6 +17,7 @@ int state_load_held(int file, cJSON **ret);
 
 /* Strings and numbers of it; NULL / fallback when absent or of another type. */
 const char *state_text(const cJSON *state, const char *key);
+bool        state_is(const cJSON *state, const char *key, const char *value);
 double      state_number(const cJSON *state, const char *key, double fallback);
 
 /* Is the process of a run that has not ended still there? (design: Sync) */

@@ -128,11 +128,6 @@ int upload_uri(const struct upload *u, uint64_t number, char *ret, size_t size)
     return len > 0 && (size_t)len < size ? 0 : -ENAMETOOLONG;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static int64_t later(int64_t a, int64_t b)
 {
     return a > b ? a : b;
@@ -179,7 +174,7 @@ enum upload_step upload_next(struct upload *u, int64_t now, int64_t *ret_due)
         put = INT64_MAX;
     if (now >= put)
         return *upload_region(u) ? UPLOAD_PUT : UPLOAD_REGION;
-    *ret_due = earlier(refresh, put);
+    *ret_due = clock_earlier(refresh, put);
     return UPLOAD_NOTHING;
 }
 
