@@ -266,7 +266,8 @@ class Registration(ServedTest):
         body = self.registered("sh", "-c", "sleep 0.2; : an argument", PILLION_SHARE="all")
         self.assertEqual(json.loads(body["command"]), ["sh", "-c", "sleep 0.2; : an argument"])
         self.assertEqual(body["host_hostname"], socket.gethostname())
-        self.assertIn("host_id", body)
+        if os.path.exists("/etc/machine-id") and os.path.getsize("/etc/machine-id") > 0:  # a bare container has none
+            self.assertIn("host_id", body)
 
     def test_shared_means_only_that(self):
         body = self.registered(PILLION_SHARE="command,hostname")
