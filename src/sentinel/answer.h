@@ -7,6 +7,7 @@
 #include <pillion/sentinel.h>
 
 #include "base/bytes.h"
+#include "base/text.h"
 #include "sentinel/http.h"
 
 /* 0, -EBADMSG (not JSON, nested or split up beyond measure, run_id missing or odd, …), -ENOMEM; *ret is zeroed on
@@ -39,6 +40,10 @@ enum verdict answer_judge_finish(const struct http_answer *answer, const struct 
 /* Delay before the next try in ms: exponential from 1 s with jitter (`random` is any 32 bits), never beyond five
  * minutes, never before Retry-After says (that too at most five minutes). */
 int64_t answer_retry_delay_ms(const struct http_answer *answer, unsigned attempts, uint32_t random);
+
+/* The content of the first such element of XML or HTML ("Code>"), which has neither attributes nor children, without
+ * white space around it. */
+bool answer_element(struct text t, const char *open, struct text *ret);
 
 /* One line for a log or a person, cut to `size`: status and the start of the body, printable, without secrets: no body
  * of a success, of XML and HTML only code, message and title, of the rest nothing that looks like a key. */

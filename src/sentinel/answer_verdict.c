@@ -98,12 +98,24 @@ static void put_without_secrets(struct line *line, struct text t)
     }
 }
 
-/* The content of the first such element; S3 puts the session token into others. */
-static bool element(struct text t, const char *open, struct text *ret)
+static bool is_white(char c)
 {
-    while (text_until(&t, '<', ret))
-        if (text_skip(&t, open) && text_until(&t, '<', ret))
-            return true;
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+bool answer_element(struct text t, const char *open, struct text *ret)
+{
+    while (text_until(&t, '<', ret)) {
+        if (!text_skip(&t, open))
+            continue;
+        if (!text_until(&t, '<', ret))
+            return false;
+        while (ret->at < ret->end && is_white(*ret->at))
+            ret->at++;
+        while (ret->at < ret->end && is_white(ret->end[-1]))
+            ret->end--;
+        return true;
+    }
     return false;
 }
 
@@ -120,7 +132,7 @@ static void put_body(struct line *line, struct text body)
     static const char *const elements[] = {"Code>", "Message>", "title>"};
     bool                     any = false;
     for (size_t i = 0; i < sizeof elements / sizeof *elements; i++) {
-        if (!element(body, elements[i], &piece))
+        if (!answer_element(body, elements[i], &piece))
             continue;
         if (any)
             put(line, text_of(": "));

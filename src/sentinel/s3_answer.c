@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "sentinel/answer.h"
 #include "sentinel/s3.h"
 
 /* What a code asks for, whatever the status beside it. */
@@ -17,32 +18,10 @@ static const struct {
     {"ServiceUnavailable", AGAIN},    {"InternalError", AGAIN},         {"OperationAborted", AGAIN},
 };
 
-static bool is_white(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* The content of the first such element, which has neither attributes nor children. */
-static bool element(struct text t, const char *open, struct text *ret)
-{
-    while (text_until(&t, '<', ret)) {
-        if (!text_skip(&t, open))
-            continue;
-        if (!text_until(&t, '<', ret))
-            return false;
-        while (ret->at < ret->end && is_white(*ret->at))
-            ret->at++;
-        while (ret->at < ret->end && is_white(ret->end[-1]))
-            ret->end--;
-        return true;
-    }
-    return false;
-}
-
 static enum kind kind_of(const struct http_answer *answer)
 {
     struct text code;
-    if (element(text_span(answer->body.data, answer->body.len), "Code>", &code))
+    if (answer_element(text_span(answer->body.data, answer->body.len), "Code>", &code))
         for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
             if (text_is(code, codes[i].code))
                 return codes[i].kind;
@@ -57,7 +36,7 @@ static bool other_region(const struct http_answer *answer, const char *region, c
 {
     struct text named = text_of(answer->bucket_region);
     if (text_len(named) == 0)
-        (void)element(text_span(answer->body.data, answer->body.len), "Region>", &named);
+        (void)answer_element(text_span(answer->body.data, answer->body.len), "Region>", &named);
     if (text_copy(named, ret, S3_REGION_SIZE) && s3_region_is_fine(ret) && strcmp(ret, region) != 0)
         return true;
     ret[0] = '\0';
