@@ -584,6 +584,30 @@ static void what_is_stored_is_told_whole_although_its_seal_was_not(void **state)
     assert_true(upload_is_complete(&u));
 }
 
+static void a_finish_tells_its_objects_although_their_lines_were_lost(void **state)
+{
+    (void)state;
+    cJSON *merged = NULL;
+    give_credentials(INT64_MAX);
+    for (unsigned i = 0; i < 30; i++)
+        add_row(i, 100);
+    upload_end(&u, now, true);
+    int kept = run.state;
+    run.state = -1;
+    put_is_stored();
+    run.state = kept;
+    assert_int_equal(upload_record_finishing(&u, true), 0);
+    assert_int_equal(state_load(run.dir, &merged), 0);
+    assert_string_equal(state_text(merged, "data_source"), "s3");
+    assert_true(state_number(merged, "uploaded", 0) == 1);
+    uint64_t to = u.to;
+    upload_done(&u);
+    open_upload();
+    upload_restore(&u, merged);
+    cJSON_Delete(merged);
+    assert_true(u.uploaded == 1 && u.to == to && !u.sealed);
+}
+
 static void a_server_of_the_year_9999_is_not_believed(void **state)
 {
     (void)state;
@@ -763,6 +787,7 @@ int main(void)
         TEST(a_run_in_memory_streams_too_and_forgets_what_is_safe),
         TEST(what_the_disk_refuses_waits_and_goes_at_the_end),
         TEST(what_is_stored_is_told_whole_although_its_seal_was_not),
+        TEST(a_finish_tells_its_objects_although_their_lines_were_lost),
         TEST(a_server_of_the_year_9999_is_not_believed),
         TEST(a_damaged_number_of_objects_costs_nothing),
         TEST(whatever_happens_each_row_is_in_exactly_one_object),
