@@ -140,17 +140,6 @@ static void on_finish_answer(struct delivery *d, const struct http_answer *answe
     }
 }
 
-/* A server may quote our secrets back; what it says goes into log and run.jsonl. */
-static void hide(struct bytes *body, const char *secret)
-{
-    size_t len = secret ? strlen(secret) : 0;
-    char  *at = body->data;
-    while (at && len > 0 && (at = memmem(at, body->len - (size_t)(at - body->data), secret, len))) {
-        memset(at, '*', len);
-        at += len; /* the secret may be asterisks itself */
-    }
-}
-
 static void mark_api(const struct delivery *d, bool down)
 {
     if (d->home->dir < 0)
@@ -178,10 +167,10 @@ static void note_health(struct delivery *d, const struct http_answer *answer, in
 void delivery_on_answer(struct delivery *d, struct http_answer *answer, int64_t now)
 {
     enum upload_step step = d->step;
-    hide(&answer->body, d->config->token);
+    answer_hide(&answer->body, d->config->token);
     if (step == UPLOAD_PUT) {
-        hide(&answer->body, d->upload.credentials.secret_key);
-        hide(&answer->body, d->upload.credentials.session_token);
+        answer_hide(&answer->body, d->upload.credentials.secret_key);
+        answer_hide(&answer->body, d->upload.credentials.session_token);
     }
     d->answered |= !answer->error;
     if (step == UPLOAD_NOTHING || step == UPLOAD_REFRESH)

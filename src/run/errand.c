@@ -214,8 +214,7 @@ enum errand_outcome errand_step(struct errand *e, int64_t now)
 
 int64_t errand_due(struct errand *e)
 {
-    int64_t due = delivery_due(&e->delivery);
-    return due < e->delivery.deadline ? due : e->delivery.deadline;
+    return clock_earlier(delivery_due(&e->delivery), e->delivery.deadline);
 }
 
 bool errand_is_under_way(const struct errand *e)

@@ -222,6 +222,15 @@ int64_t home_mark_age(const struct home *home, const char *name)
     return age < -CLOCK_SKEW ? -1 : age < 0 ? 0 : age;
 }
 
+bool home_claim(const struct home *home, const char *name, int64_t seconds)
+{
+    int64_t age = home_mark_age(home, name);
+    if (home->dir < 0 || (age >= 0 && age < seconds))
+        return false;
+    home_mark(home, name);
+    return home_mark_age(home, name) >= 0;
+}
+
 void home_unmark(const struct home *home, const char *name)
 {
     (void)unlinkat(home->dir, name, 0);

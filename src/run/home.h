@@ -25,6 +25,9 @@ void home_close(struct home *home); /* the path stays */
 /* Marks are empty files in PILLION_DIR whose time of change says when something was last so. */
 void    home_mark(const struct home *home, const char *name);
 int64_t home_mark_age(const struct home *home, const char *name); /* seconds; -1: none, or far in the future */
-void    home_unmark(const struct home *home, const char *name);
+/* True once in so many seconds for all who share this PILLION_DIR, and renews the mark; never where it cannot be made.
+ */
+bool home_claim(const struct home *home, const char *name, int64_t seconds);
+void home_unmark(const struct home *home, const char *name);
 
 #endif

@@ -1,28 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/network.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "sentinel/client_environment.h"
 
-enum { CA_BUNDLE_MAX = 8 * 1024 * 1024, LONGEST_WAIT_MS = 3600 * 1000 };
-
-static const char *lookup(const char *name)
-{
-    return getenv(name);
-}
-
-static const char *proxy(const char *lower, const char *upper)
-{
-    const char *value = getenv(lower);
-    return value && *value ? value : upper ? getenv(upper) : NULL;
-}
+enum { LONGEST_WAIT_MS = 3600 * 1000 };
 
 void network_init(struct network *network)
 {
     *network = (struct network){0};
-    bytes_init(&network->ca_bundle, CA_BUNDLE_MAX);
 }
 
 void network_close(struct network *network)
@@ -40,18 +28,17 @@ void network_done(struct network *network)
 static void find_trust(struct network *network)
 {
     if (network->ca_bundle.len == 0)
-        (void)http_find_ca_bundle(lookup, &network->ca_bundle);
+        (void)http_find_ca_bundle(client_environment, &network->ca_bundle);
     http_trust(network->http, network->ca_bundle.data, network->ca_bundle.len);
 }
 
-/* curl's rule: HTTP_PROXY in capitals is a header of CGI, not a setting. */
 int network_open(struct network *network, const char *url)
 {
     int error = 0;
     if (!network->http) {
-        const struct http_options options = {.http_proxy = proxy("http_proxy", NULL),
-                                             .https_proxy = proxy("https_proxy", "HTTPS_PROXY"),
-                                             .no_proxy = proxy("no_proxy", "NO_PROXY")};
+        const struct http_options options = {.http_proxy = client_environment_proxy("http_proxy", NULL),
+                                             .https_proxy = client_environment_proxy("https_proxy", "HTTPS_PROXY"),
+                                             .no_proxy = client_environment_proxy("no_proxy", "NO_PROXY")};
         error = http_open(&options, &network->http);
     }
     if (error == 0 && strncmp(url, "https:", strlen("https:")) == 0)

@@ -125,16 +125,6 @@ void backlog_init(struct backlog *b, const struct config *config, const struct h
     b->next = clock_monotonic() + FIRST_LOOK + (config->crowd > 0 ? delivery_random_part(CROWD_SPREAD) : 0);
 }
 
-/* Whoever comes first does it for all. */
-static bool is_our_turn(const struct home *home)
-{
-    int64_t age = home->dir >= 0 ? home_mark_age(home, SYNCED) : 0;
-    if (home->dir < 0 || (age >= 0 && age < SYNC_SECONDS))
-        return false;
-    home_mark(home, SYNCED);
-    return true;
-}
-
 static void rest(struct backlog *b, int64_t now)
 {
     free_names(b->names);
@@ -168,7 +158,7 @@ void backlog_step(struct backlog *b, int64_t now)
     }
     if (now < b->next)
         return;
-    if (!b->names && is_our_turn(b->home))
+    if (!b->names && home_claim(b->home, SYNCED, SYNC_SECONDS))
         list(b);
     if (!b->names || b->left == 0) {
         rest(b, now);

@@ -55,16 +55,6 @@ static void sweep_markers(const struct run *run)
     dir_close(&list);
 }
 
-/* Once an hour at most, whoever comes first: the mark's time tells. */
-static bool prune_is_due(const struct home *home)
-{
-    int64_t age = home_mark_age(home, PRUNED);
-    if (age >= 0 && age < PRUNE_SECONDS)
-        return false;
-    home_mark(home, PRUNED);
-    return home_mark_age(home, PRUNED) >= 0; /* else it would be due for ever */
-}
-
 struct old_run {
     char     name[RUNDIR_ID_MAX];
     uint64_t bytes;
@@ -193,7 +183,7 @@ void upkeep_prune(const struct home *home, const struct config *config, const ch
 
 void upkeep_tidy(struct run *run)
 {
-    if (run->home.dir < 0 || !prune_is_due(&run->home))
+    if (!home_claim(&run->home, PRUNED, PRUNE_SECONDS))
         return;
     if (run->marker)
         sweep_markers(run);

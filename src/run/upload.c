@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/text.h"
 #include "run/record.h"
 #include "run/state.h"
 #include "run/upload_parts.h"
@@ -16,14 +15,13 @@ enum { EARLY_REFRESH_MS = 10 * 1000, SHORTEST_ROW = 32 };
 enum { HEADER_MAX = 4096, OBJECT_URI_MAX = UPLOAD_PREFIX_SIZE + 32 };
 
 #define REFRESH_BEFORE (300 * CLOCK_SECOND)
-#define FOR_EVER       (INT64_C(1) << 33) /* seconds; the product with 10^9 is still a number */
 
 void upload_init(struct upload *u, const struct config *config, struct rundir *run, struct log *log)
 {
     *u = (struct upload){.run = run,
                          .log = log,
                          .endpoint = config->s3_endpoint,
-                         .interval = config->upload_interval > 0 ? config->upload_interval : 60 * CLOCK_SECOND,
+                         .interval = config->upload_interval,
                          .began = clock_monotonic()};
     u->next_batch = u->began + u->interval;
 }
@@ -72,9 +70,14 @@ static int64_t seconds_left(const struct upload *u)
     return u->credentials.expires_at > INT64_MAX / 2 ? INT64_MAX : u->credentials.expires_at - now;
 }
 
+bool upload_lacks_credentials(const struct upload *u)
+{
+    return !u->credentials.access_key || u->rejected;
+}
+
 bool upload_has_good_credentials(const struct upload *u)
 {
-    return u->credentials.access_key && !u->rejected && seconds_left(u) > 0;
+    return !upload_lacks_credentials(u) && seconds_left(u) > 0;
 }
 
 void upload_registered(struct upload *u, struct sentinel_registration *registration, int64_t now)
@@ -103,7 +106,7 @@ void upload_end(struct upload *u, int64_t now, bool at_any_price)
     }
     u->stopped = false;
     u->next_try = now;
-    if (!u->credentials.access_key || u->rejected)
+    if (upload_lacks_credentials(u))
         u->next_refresh = now;
 }
 
@@ -138,7 +141,7 @@ static int64_t later(int64_t a, int64_t b)
 static int64_t refresh_due(const struct upload *u, int64_t now)
 {
     int64_t before = u->ending ? 0 : REFRESH_BEFORE;
-    if (seconds_left(u) > FOR_EVER)
+    if (seconds_left(u) > UPLOAD_LATEST_TIME)
         return INT64_MAX;
     int64_t left = seconds_left(u) * CLOCK_SECOND - before;
     if (u->ending && left > 0)
@@ -165,7 +168,7 @@ enum upload_step upload_next(struct upload *u, int64_t now, int64_t *ret_due)
     if (!upload_is_possible(u))
         return UPLOAD_NOTHING;
     bool    wants = wants_to_put(u, now);
-    bool    without = !u->credentials.access_key || u->rejected;
+    bool    without = upload_lacks_credentials(u);
     int64_t refresh = !without ? refresh_due(u, now) : wants ? later(u->next_refresh, u->next_try) : INT64_MAX;
     if (now >= refresh)
         return UPLOAD_REFRESH;

@@ -73,7 +73,7 @@ bool upload_has_good_credentials(const struct upload *u); /* as far as is known 
 /* "PREFIX/0001.csv.gz"; 0, -ENAMETOOLONG. */
 int upload_uri(const struct upload *u, uint64_t number, char *ret, size_t size);
 
-/* What is to be sent now; nothing: *ret_due says when to ask again, unless new rows come earlier. */
+/* What is to be sent now; nothing: *ret_due says when to ask again. */
 enum upload_step upload_next(struct upload *u, int64_t now, int64_t *ret_due);
 /* Composes that request; a PUT's batch is sealed first. 0; -errno: upload_failed is to be told. */
 int  upload_request(struct upload *u, enum upload_step step, const struct api *api, const char *run_id,

@@ -7,7 +7,6 @@
 #include "run/upload_parts.h"
 #include "sentinel/answer.h"
 
-#define LATEST_DATE     (INT64_C(1) << 33)   /* seconds; the product with 10^9 is still a number */
 #define OLD_ONES_MAY_DO (300 * CLOCK_SECOND) /* after a refresh that was refused */
 
 void upload_plan_batch(struct upload *u, int64_t now)
@@ -106,7 +105,7 @@ static void on_put_answer(struct upload *u, const struct http_answer *answer, in
         break;
     case S3_SKEWED:
         u->attempts.clock_set = true;
-        if (answer->date < LATEST_DATE)
+        if (answer->date < UPLOAD_LATEST_TIME)
             u->skew = answer->date - clock_real() / CLOCK_SECOND;
         u->next_try = now;
         log_line(u->log, LOG_WARN, "this machine's clock is %lld s off S3's", (long long)-u->skew);
@@ -134,7 +133,7 @@ static bool is_no(const struct http_answer *answer)
 static void on_refresh_answer(struct upload *u, const struct http_answer *answer, int64_t now)
 {
     struct sentinel_credentials fresh = {0};
-    bool                        without = !u->credentials.access_key || u->rejected;
+    bool                        without = upload_lacks_credentials(u);
     bool                        yes = !answer->error && answer->status >= 200 && answer->status <= 299;
     explain(u, "refresh of the credentials", answer);
     if (yes && answer_credentials(answer->body.data ? answer->body.data : "", answer->body.len, &fresh) == 0) {

@@ -45,6 +45,9 @@ int64_t answer_retry_delay_ms(const struct http_answer *answer, unsigned attempt
  * white space around it. */
 bool answer_element(struct text t, const char *open, struct text *ret);
 
+/* Writes asterisks over a secret wherever it stands in what a server has said: some give back what they refuse. */
+void answer_hide(struct bytes *body, const char *secret);
+
 /* One line for a log or a person, cut to `size`: status and the start of the body, printable, without secrets: no body
  * of a success, of XML and HTML only code, message and title, of the rest nothing that looks like a key. */
 void answer_describe(const struct http_answer *answer, char *ret, size_t size);

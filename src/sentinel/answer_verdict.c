@@ -58,6 +58,16 @@ int64_t answer_retry_delay_ms(const struct http_answer *answer, unsigned attempt
     return asked > delay ? asked : delay;
 }
 
+void answer_hide(struct bytes *body, const char *secret)
+{
+    size_t len = secret ? strlen(secret) : 0;
+    char  *at = body->data;
+    while (at && len > 0 && (at = memmem(at, body->len - (size_t)(at - body->data), secret, len))) {
+        memset(at, '*', len);
+        at += len; /* the secret may be asterisks itself */
+    }
+}
+
 static bool is_word(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||

@@ -1,6 +1,6 @@
-/* The client's settings from the process environment: for programs that call sentinel.h themselves. The engine has
- * read its own before main and gives everything explicitly.
- * Reads: getenv, SENTINEL_API_TOKEN_FILE. */
+/* The client's settings from the process environment. The engine, whose getenv reads the snapshot from before main,
+ * takes proxies and the CA bundle from here too; token and URL are its configuration's. Reads: getenv,
+ * SENTINEL_API_TOKEN_FILE. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_SENTINEL_CLIENT_ENVIRONMENT_H
 #define PILLION_SENTINEL_CLIENT_ENVIRONMENT_H

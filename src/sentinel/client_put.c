@@ -4,11 +4,12 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "sentinel/answer.h"
 #include "sentinel/client_environment.h"
 #include "sentinel/client_session.h"
 #include "sentinel/s3.h"
 
-enum { TIMEOUT_MS = 120 * 1000, SECRET_MIN = 16 /* nothing shorter is a real one */ };
+enum { TIMEOUT_MS = 120 * 1000 };
 
 /* One object on its way. */
 struct putting {
@@ -107,21 +108,13 @@ static bool repeats(struct putting *putting, const struct http_answer *answer)
     return verdict == S3_MOVED || verdict == S3_SKEWED;
 }
 
-static void mask(struct bytes *body, const char *secret)
-{
-    size_t len = strlen(secret);
-    for (size_t i = 0; len >= SECRET_MIN && i + len <= body->len; i++)
-        if (memcmp(body->data + i, secret, len) == 0)
-            memset(body->data + i, '*', len);
-}
-
 /* S3 gives back the token that it refuses. */
 static int refused(const struct sentinel_credentials *credentials, struct http_answer *answer,
                    struct sentinel_api_error *reterr)
 {
-    mask(&answer->body, credentials->session_token);
-    mask(&answer->body, credentials->secret_key);
-    mask(&answer->body, credentials->access_key);
+    answer_hide(&answer->body, credentials->session_token);
+    answer_hide(&answer->body, credentials->secret_key);
+    answer_hide(&answer->body, credentials->access_key);
     return session_refused(answer, reterr);
 }
 

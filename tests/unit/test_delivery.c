@@ -48,7 +48,7 @@ static int make(void **state)
     char path[FOLDER_PATH];
     serving = false;
     loaded = NULL;
-    config = (struct config){.token = TOKEN, .api_url = "http://127.0.0.1:1"};
+    config = (struct config){.token = TOKEN, .api_url = "http://127.0.0.1:1", .upload_interval = 60 * CLOCK_SECOND};
     log_init(&said, LOG_DEBUG);
     rundir_init(&run);
     if (!folder_make(&folder) || mkdir(folder_path(&folder, "runs", path), 0700) != 0)
