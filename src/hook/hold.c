@@ -12,8 +12,9 @@
 #include "hook/hook.h"
 
 enum { JOIN_LIMIT = 20 * 1000 * 1000, RETRY = 1000 * 1000 }; /* ns */
-#define STEP_LIMIT   INT64_C(1000000000)                     /* ns */
-#define MIRROR_LIMIT INT64_C(10000000000)                    /* ns */
+#define STEP_LIMIT     INT64_C(1000000000)                   /* ns */
+#define MIRROR_LIMIT   INT64_C(10000000000)                  /* ns */
+#define THREADED_LIMIT INT64_C(1000000000)                   /* ns */
 
 static const int terminating[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGALRM,
                                   SIGUSR1, SIGUSR2, SIGXCPU, SIGPROF, SIGVTALRM};
@@ -62,20 +63,20 @@ static void on_terminating(int signal)
 }
 
 /* Takes the signals whose action is the default, so that `timeout` in its last second gets the exit status. */
-static void signals_take(struct sigaction old[static TERMINATING], bool taken[static TERMINATING])
+static void defaults_take(struct sigaction old[static TERMINATING], bool taken[static TERMINATING])
 {
     struct sigaction ours = {.sa_handler = on_terminating, .sa_flags = SA_ONSTACK | SA_NODEFER};
     for (size_t i = 0; i < TERMINATING; i++) {
-        taken[i] = sigaction(terminating[i], NULL, &old[i]) == 0 && !(old[i].sa_flags & SA_SIGINFO) &&
-                   old[i].sa_handler == SIG_DFL && sigaction(terminating[i], &ours, NULL) == 0;
+        taken[i] = signals_action(terminating[i], NULL, &old[i]) == 0 && !(old[i].sa_flags & SA_SIGINFO) &&
+                   old[i].sa_handler == SIG_DFL && signals_action(terminating[i], &ours, NULL) == 0;
     }
 }
 
-static void signals_give_back(const struct sigaction old[static TERMINATING], const bool taken[static TERMINATING])
+static void defaults_give_back(const struct sigaction old[static TERMINATING], const bool taken[static TERMINATING])
 {
     for (size_t i = 0; i < TERMINATING; i++)
         if (taken[i])
-            (void)sigaction(terminating[i], &old[i], NULL);
+            (void)signals_action(terminating[i], &old[i], NULL);
 }
 
 /* The engine on the program's own thread takes some 50 KiB of stack: main's has them, another thread's or a signal
@@ -97,24 +98,24 @@ static bool thread_finishes(void)
     return state != LINK_OFF;
 }
 
-static void wait_for_end(void)
+static __attribute__((noinline)) void wait_for_end(void)
 {
     struct sigaction old[TERMINATING];
     bool             taken[TERMINATING];
     int64_t          deadline = hook.link.hold_began + hook.link.hold_limit;
-    signals_take(old, taken);
+    defaults_take(old, taken);
     wake_thread();
     /* It may just have been asked to pause: then it rests without having seen the end. */
     while (wait_for_rest(deadline) && atomic_load(&hook.link.state) == LINK_PAUSED && thread_finishes())
         ;
     if (atomic_load(&hook.link.state) == LINK_ENDED)
         (void)hook.engine->join(&hook.link, JOIN_LIMIT);
-    signals_give_back(old, taken);
+    defaults_give_back(old, taken);
 }
 
 /* Two threads may end the program at once. The second would end it under the first one's hold; the same thread comes
  * again when a handler calls _exit. */
-static bool is_first(void)
+static __attribute__((noinline)) bool is_first(void)
 {
     static _Atomic int32_t holder;
     int32_t                nobody = 0;
@@ -136,6 +137,7 @@ void hold(enum hold_place place, int status)
     int saved = errno;
     if (!hook.engine || !is_first())
         return;
+    signals_end();
     /* What the program wrote must be out before it is kept waiting. With other threads about, one of them may hold a
      * stream's lock for good; libc's own calls of exit (err, error) bring such programs here, with their globals
      * already gone: they are not kept for the network. */
@@ -152,6 +154,35 @@ void hold(enum hold_place place, int status)
     if ((state == LINK_OFF || state == LINK_PAUSED) && stack_is_mains())
         hook.engine->end_here(&hook.link);
     errno = saved;
+}
+
+/* In a handler, perhaps on a small stack, and perhaps in the midst of libc: nothing is made or resumed here, and other
+ * threads, which work on meanwhile, are let do so for a second at most. */
+void hold_for_signal(int number)
+{
+    if (!hook.engine || !is_first())
+        return;
+    signals_end();
+    if (!process_single())
+        atomic_store(&hook.link.hold_most, THREADED_LIMIT);
+    atomic_store(&hook.link.wait_status, number);
+    atomic_store(&hook.link.hold_began, call_monotonic());
+    atomic_store(&hook.link.request, LINK_END);
+    int64_t  most = atomic_load(&hook.link.hold_most);
+    int64_t  limit = most && most < hook.link.hold_limit ? most : hook.link.hold_limit;
+    uint32_t state = atomic_load(&hook.link.state);
+    if (state == LINK_STARTING || state == LINK_RUNNING) {
+        wake_thread();
+        (void)wait_for_rest(call_monotonic() + limit);
+    } else if (state == LINK_OFF && stack_is_mains()) {
+        hook.engine->end_here(&hook.link);
+    }
+}
+
+void hold_interrupt(int number)
+{
+    atomic_store(&hook.link.interrupted, number);
+    wake_thread();
 }
 
 /* Until the link is free for a request. The alternative is an abort in libc's next setuid: so the wait is long. */

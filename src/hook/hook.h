@@ -56,7 +56,8 @@ struct process {
 int  process_read(pid_t pid, struct process *ret); /* 0: self, checked against getpid; 0 or -errno */
 bool process_has_thread_named_pillion(const struct process *p);
 bool process_maps_hook(pid_t pid);
-bool process_alone(void); /* no thread but the calling one and ours; false when it cannot be told */
+bool process_alone(void);  /* no thread but the calling one and ours; false when it cannot be told */
+bool process_single(void); /* the same on little stack; one whose main thread has left counts as having others */
 
 /* ---- marker.c: who leads, as files ---- */
 bool marker_exists(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size);
@@ -86,11 +87,27 @@ struct hook {
 };
 extern struct hook hook;
 
-/* This very process leads and this is no vfork child of it. Safe everywhere. */
+/* This very process leads, this is no vfork child of it, and the calling thread may make system calls. Safe
+ * everywhere. */
 bool hook_owns(void);
 
 /* ---- ends.c ---- */
 void ends_resolve(void); /* finds the next _exit, before a vfork child or a handler needs it */
+
+/* ---- signals.c ---- */
+void signals_resolve(void); /* the next sigaction and signal */
+void signals_begin(void);   /* the run is finished when one of the four ends the program */
+void signals_end(void);     /* the four have the action again that the program knows */
+struct sigaction;
+/* libc's own, behind our wrapper. */
+int signals_action(int number, const struct sigaction *action, struct sigaction *old);
+
+/* ---- confine.c ---- */
+/* The calling thread may make no system call any more but those that the program makes. Makes none itself. */
+bool confined(void);
+void confine_watch(void);                        /* on main's thread */
+bool confine_begins(long option, long argument); /* of prctl: that call would, or is what comes before it */
+void confine(bool done);                         /* it was made, with or without success */
 
 /* ---- hold.c ---- */
 #define HOLD_PAUSE_LAST INT64_C(1000000000) /* ns, before main's thread leaves a threaded program */
@@ -98,6 +115,10 @@ enum hold_place { HOLD_MAIN_RETURNED, HOLD_EXIT_ENTERED, HOLD_LAST_HANDLER, HOLD
 /* Ends the run with that exit status and waits for it as long as the contract allows. At most once a process;
  * returns at once everywhere else. */
 void hold(enum hold_place place, int status);
+/* The same in a signal's handler, for a program that will die of it. */
+void hold_for_signal(int number);
+/* Process 1 has got a signal that does not end it: the run is to end. Waits for nothing. */
+void hold_interrupt(int number);
 /* Has our thread make a call that a thread makes for itself alone; `data` is copied, its address put into arguments
  * where it stood. Waits for it. */
 void hold_mirror(const struct link_call *call);

@@ -155,7 +155,7 @@ bool process_has_thread_named_pillion(const struct process *p)
 }
 
 /* Main's thread that has left by pthread_exit still counts until the end of the process. */
-static bool main_has_left(void)
+static __attribute__((noinline)) bool main_has_left(void)
 {
     char text[STAT_MAX];
     if (call_tid() == call_pid() || call_read_file("/proc/self/stat", text, sizeof text) <= 0)
@@ -164,12 +164,22 @@ static bool main_has_left(void)
     return end && end[1] == ' ' && end[2] == 'Z';
 }
 
-bool process_alone(void)
+/* Threads but ours; -1 when it cannot be told. One that has just left may be ours: 0. */
+static int64_t count_threads(void)
 {
     struct stat task;
-    if (call_stat("/proc/self/task", &task) < 0)
-        return false;
-    bool     ours = atomic_load(&hook.link.tid) != 0;
-    uint64_t threads = task.st_nlink - 2;
-    return threads <= 1U + ours || (threads == 2U + ours && main_has_left());
+    bool        ours = atomic_load(&hook.link.tid) != 0;
+    return call_stat("/proc/self/task", &task) < 0 ? -1 : (int64_t)task.st_nlink - 2 - ours;
+}
+
+bool process_single(void)
+{
+    int64_t threads = count_threads();
+    return threads == 0 || threads == 1;
+}
+
+bool process_alone(void)
+{
+    int64_t threads = count_threads();
+    return threads == 0 || threads == 1 || (threads == 2 && main_has_left());
 }

@@ -91,7 +91,10 @@ int prctl(int option, ...)
         call.arguments[i] = va_arg(rest, long);
     va_end(rest);
     const long *a = call.arguments;
+    bool        confines = confine_begins(a[0], a[1]);
     long        result = syscall(SYS_prctl, a[0], a[1], a[2], a[3], a[4]);
+    if (confines)
+        confine(result == 0);
     if (result >= 0 && (option == PR_SET_KEEPCAPS || option == PR_SET_SECUREBITS))
         mirror(&call);
     return (int)result;

@@ -33,7 +33,7 @@ static void (*program_rtld_fini)(void);
 
 bool hook_owns(void)
 {
-    return hook.alive && *hook.alive == ALIVE && call_pid() == hook.owner;
+    return hook.alive && *hook.alive == ALIVE && !confined() && call_pid() == hook.owner;
 }
 
 static const struct engine *load_engine(void)
@@ -86,6 +86,9 @@ static void start_engine(char **argv)
         if (lead.marker[0])
             call_unlink(lead.marker);
     }
+    confine_watch();
+    if (hook.engine && hook.link.takes_signals)
+        signals_begin();
     errno = saved;
 }
 
@@ -125,6 +128,7 @@ int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(v
     int             saved = errno; /* main finds 0 */
     start_function *next = (start_function *)next_symbol("__libc_start_main");
     ends_resolve();
+    signals_resolve();
     bool leads = decide();
     errno = saved;
     if (!leads)

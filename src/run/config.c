@@ -159,11 +159,15 @@ static void read_later(struct log *log)
         else if (given && strcmp(given, later[i].fallback) != 0 && strcmp(given, "off") != 0)
             log_line(log, LOG_WARN, "%s=%s has no effect in this version", later[i].name, given);
     }
-    const char *signals = config_set("PILLION_SIGNALS");
-    if (signals && !is_one_of(signals, "1\0true\0yes\0on\0") && !is_one_of(signals, "0\0false\0no\0off\0"))
-        config_invalid(log, "PILLION_SIGNALS", signals, "on, off", "on");
-    if (signals && is_one_of(signals, "1\0true\0yes\0on\0"))
-        log_line(log, LOG_WARN, "PILLION_SIGNALS=%s has no effect in this version: signals are left alone", signals);
+}
+
+static void read_signals(struct config *c, struct log *log)
+{
+    const char *given = config_set("PILLION_SIGNALS");
+    bool        off = given && is_one_of(given, "0\0false\0no\0off\0");
+    if (given && !off && !is_one_of(given, "1\0true\0yes\0on\0"))
+        config_invalid(log, "PILLION_SIGNALS", given, "on, off", "on");
+    c->takes_signals = !off;
 }
 
 void config_read(struct config *ret, const char *const *names, struct log *log)
@@ -176,6 +180,7 @@ void config_read(struct config *ret, const char *const *names, struct log *log)
     config_read_share(ret, log);
     config_read_crowd(ret);
     config_read_metadata(ret, log);
+    read_signals(ret, log);
     read_later(log);
     ret->output = config_set("PILLION_OUTPUT");
     if (!ret->output)

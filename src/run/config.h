@@ -28,6 +28,7 @@ struct config {
     int64_t        upload_interval; /* ns between batches to S3 */
     int64_t        min_life;        /* ns */
     int64_t        exit_timeout;    /* ns */
+    bool           takes_signals;   /* PILLION_SIGNALS */
     uint64_t       keep_runs;
     uint64_t       keep_bytes;
     char           s3_endpoint[CONFIG_URL_MAX]; /* "": AWS */
@@ -38,7 +39,7 @@ struct config {
     const char    *output; /* PILLION_OUTPUT's pattern, NULL */
     /* the metadata fields alone; job_name may be NULL */
     struct sentinel_run  metadata;
-    struct sentinel_pair tags[CONFIG_TAGS_MAX];
+    struct sentinel_pair tags[CONFIG_TAGS_MAX + 1]; /* the last is for `continues` */
     char                 tag_text[CONFIG_TEXT_MAX];
 };
 

@@ -78,6 +78,7 @@ static int start(struct link *link, const struct engine_start *start)
     if (!run->executable || !run->arguments)
         return -ENOMEM;
     link->hold_limit = run->config.exit_timeout > HOLD_LOCAL ? run->config.exit_timeout : HOLD_LOCAL;
+    link->takes_signals = run->config.takes_signals;
     int error = thread_start(run);
     if (error < 0)
         log_line(&run->log, LOG_WARN, "no thread could be made (%s): the run has one row, taken at exit",
@@ -109,6 +110,7 @@ static void end_here(struct link *link)
     run->own_table = false; /* it was the thread's */
     loop_open(run);
     finish_run(run);
+    upkeep_remove_marker(run);
     loop_close(run);
     thread_tell(link, LINK_ENDED);
     if (!sigismember(&pending, SIGXFSZ) && !sigismember(&pending, SIGPIPE))

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { ENGINE_VERSION = 1 };
+enum { ENGINE_VERSION = 2 };
 
 /* Blocked in the thread, read by it from a signalfd; ignored by default should it ever go astray. */
 #define ENGINE_WAKE_SIGNAL SIGURG
@@ -50,13 +50,16 @@ struct link {
     _Atomic uint32_t local_only;   /* not 0: finish the run on disk, do not wait for the network */
     _Atomic uint32_t hurry;        /* not 0: a signal wants the hold to end now */
     _Atomic int32_t  wait_status;  /* as from wait(2), valid with LINK_END; -1: unknown */
+    _Atomic int32_t  interrupted;  /* not 0: a signal that process 1 survives; the run ends, the program does not */
     _Atomic int32_t  main_process; /* what process_pid says; set by engine.start, `pillion run` sets it later */
     _Atomic int64_t  hold_began;   /* ns CLOCK_MONOTONIC, valid with LINK_END */
+    _Atomic int64_t  hold_most;    /* ns, not 0: this hold is shorter than the configured one */
     /* thread to program */
     _Atomic uint32_t state; /* enum link_state; a futex word */
     _Atomic int32_t  tid;   /* the thread, 0 when there is none */
     /* engine.start to program */
-    int64_t hold_limit; /* ns: the longest that a hold may last, local work included */
+    int64_t hold_limit;    /* ns: the longest that a hold may last, local work included */
+    bool    takes_signals; /* PILLION_SIGNALS */
 };
 
 struct engine_start {

@@ -67,7 +67,9 @@ static void deliver(struct run *run)
 {
     struct delivery *d = &run->delivery;
     int64_t          began = atomic_load(&run->link->hold_began);
-    int64_t          whole = began + run->config.exit_timeout - LOCAL_RESERVE;
+    int64_t          most = atomic_load(&run->link->hold_most);
+    int64_t          budget = most ? clock_earlier(most, run->config.exit_timeout) : run->config.exit_timeout;
+    int64_t          whole = began + budget - LOCAL_RESERVE;
     int64_t          unanswered = began + UNANSWERED_LIMIT - LOCAL_RESERVE;
     bool             few = rundir_rows_size(&run->dir, true) <= DELIVERY_INLINE_MAX;
     d->flush_deadline = few ? began + (whole - began) * FLUSH_PERCENT / 100 : whole;
@@ -113,10 +115,8 @@ static void try_to_deliver(struct run *run)
 void finish_run(struct run *run)
 {
     int64_t lived = atomic_load(&run->link->hold_began) - run->load;
-    if (!run->made && lived < run->config.min_life && !make_continued(run)) {
-        upkeep_remove_marker(run);
+    if (!run->made && lived < run->config.min_life && !make_continued(run))
         return;
-    }
     if (!run->made)
         make_run(run);
     backlog_drop(&run->backlog);
@@ -126,5 +126,4 @@ void finish_run(struct run *run)
         record_undelivered(&run->dir, "registered with another URL or token than the program has now", false);
     else if (run->config.token[0])
         try_to_deliver(run);
-    upkeep_remove_marker(run);
 }

@@ -202,27 +202,42 @@ static int64_t deliver(struct run *run)
     return has_time_for_others(run) ? clock_earlier(due, backlog_due(&run->backlog)) : due;
 }
 
+/* The run is over, and perhaps the program in a moment. */
+static int64_t rest(struct run *run, int64_t now)
+{
+    if (now >= run->rests_until)
+        again_begin(run);
+    return run->rests_until ? run->rests_until : now;
+}
+
+static int64_t ride(struct run *run, int64_t now, int64_t *tick)
+{
+    bool due = now >= *tick;
+    if (!run->made && now >= making_due(run))
+        make_run(run);
+    if (due) {
+        loop_row(run);
+        *tick = next_tick(run, now);
+    }
+    return clock_earlier(*tick, run->made ? deliver(run) : making_due(run));
+}
+
 enum link_request loop_run(struct run *run)
 {
     int64_t  tick = next_tick(run, clock_monotonic());
     bool     deaf = false;
     uint32_t request;
     while ((request = atomic_load(&run->link->request)) < LINK_PAUSE) {
+        int interrupted = atomic_exchange(&run->link->interrupted, 0);
+        if (interrupted && !run->rests_until)
+            again_end(run, interrupted);
         int64_t now = clock_monotonic();
-        if (now >= tick) {
-            if (!run->made && now >= making_due(run))
-                make_run(run);
-            loop_row(run);
-            tick = next_tick(run, now);
-        } else if (!run->made && now >= making_due(run)) {
-            make_run(run);
-        }
-        int64_t due = run->made ? deliver(run) : making_due(run);
+        int64_t due = run->rests_until ? rest(run, now) : ride(run, now, &tick);
         if (now >= run->next_upkeep) {
             upkeep_hourly(run);
             run->next_upkeep = now + HOUR;
         }
-        due = clock_earlier(due, clock_earlier(tick, run->next_upkeep));
+        due = clock_earlier(due, run->next_upkeep);
         if (now >= run->next_look) {
             if (alone_in_dead_process(run))
                 return LINK_END;

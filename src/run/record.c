@@ -127,6 +127,14 @@ void record_continue(struct rundir *run, const struct record_begin *begin, bool 
     (void)close_line(&line, run);
 }
 
+void record_continues(struct rundir *run, const char *id)
+{
+    struct bytes line;
+    open_line(&line);
+    text(&line, "continues", id);
+    (void)close_line(&line, run);
+}
+
 void record_output(struct rundir *run, const char *path)
 {
     struct bytes line;

@@ -39,9 +39,10 @@ struct run {
     int64_t            finished_at; /* ns since 1970, 0: not yet */
     int64_t            next_upkeep;
     int64_t            next_look;
-    int64_t            cost_before; /* ns of CPU of the threads before this one */
-    uint64_t           pid_start;
-    uint64_t           pid_namespace;
+    int64_t  rests_until; /* ns CLOCK_MONOTONIC; not 0: the run has ended, and the program, process 1, goes on */
+    int64_t  cost_before; /* ns of CPU of the threads before this one */
+    uint64_t pid_start;
+    uint64_t pid_namespace;
     /* copies of what engine.start was given */
     char **arguments;
     char  *executable;
@@ -81,6 +82,10 @@ void carry_on(struct run *run, const cJSON *state);                  /* run->las
 
 /* ---- finish.c ---- */
 void finish_run(struct run *run); /* the program ends: last row, totals, delivery within the hold */
+
+/* ---- again.c: process 1, which a signal does not end ---- */
+void again_end(struct run *run, int signal); /* its run ends */
+void again_begin(struct run *run); /* it is alive after all: another run goes on from the last row of that one */
 
 /* ---- upkeep.c ---- */
 void upkeep_hourly(struct run *run); /* renews the marker, and tidies up */

@@ -143,7 +143,9 @@ static void *thread_main(void *argument)
             return NULL;
         }
     }
-    finish_run(run);
+    if (!run->rests_until)
+        finish_run(run);
+    upkeep_remove_marker(run);
     leave(run, LINK_ENDED);
     return NULL;
 }

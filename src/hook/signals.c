@@ -1,0 +1,217 @@
+/* The signals by which people and schedulers end a program. While their action is the default, the leader has a handler
+ * there that finishes the run and then dies of that very signal. The program is shown what it would have seen. */
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "hook/hook.h"
+
+typedef void              handler_function(int number);
+typedef int               action_function(int number, const struct sigaction *action, struct sigaction *old);
+typedef handler_function *signal_function(int number, handler_function *handler);
+
+handler_function *bsd_signal(int number, handler_function *handler);
+handler_function *sysv_signal(int number, handler_function *handler);
+handler_function *__sysv_signal(int number, handler_function *handler);
+handler_function *ssignal(int number, handler_function *handler);
+int               __sigaction(int number, const struct sigaction *action, struct sigaction *old);
+
+static action_function *next_sigaction;
+static signal_function *next_signal;
+
+/* Read by fork children and vfork children too, written by the leader alone. */
+static struct watched {
+    int              number;
+    struct sigaction shown; /* the default action, with the flags and the mask that the program gave it */
+} watched[] = {{.number = SIGTERM}, {.number = SIGINT}, {.number = SIGHUP}, {.number = SIGXCPU}};
+enum { WATCHED = sizeof watched / sizeof *watched };
+
+static atomic_bool on; /* signals_begin; not yet signals_end */
+
+static void on_signal(int number, siginfo_t *info, void *context);
+
+void signals_resolve(void)
+{
+    next_sigaction = (action_function *)next_symbol("sigaction");
+    next_signal = (signal_function *)next_symbol("signal");
+}
+
+int signals_action(int number, const struct sigaction *action, struct sigaction *old)
+{
+    if (!next_sigaction)
+        next_sigaction = (action_function *)next_symbol("sigaction");
+    if (next_sigaction)
+        return next_sigaction(number, action, old);
+    errno = ENOSYS;
+    return -1;
+}
+
+static struct watched *watched_of(int number)
+{
+    for (size_t i = 0; i < WATCHED; i++)
+        if (watched[i].number == number)
+            return &watched[i];
+    return NULL;
+}
+
+static bool is_ours(const struct sigaction *action)
+{
+    return action->sa_sigaction == on_signal;
+}
+
+/* Process 1 of a pid namespace does not die of these by default, and a handler makes a call of it fail with EINTR that
+ * would have gone on: that is for the one by which containers are stopped. */
+static bool is_for_us(int number)
+{
+    return hook.owner != 1 || number == SIGTERM;
+}
+
+static void take(struct watched *w)
+{
+    struct sigaction now;
+    struct sigaction ours = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK | SA_NODEFER};
+    if (!is_for_us(w->number) || signals_action(w->number, NULL, &now) < 0 || now.sa_handler != SIG_DFL)
+        return;
+    w->shown = now;
+    (void)signals_action(w->number, &ours, NULL);
+}
+
+void signals_begin(void)
+{
+    int saved = errno;
+    for (size_t i = 0; i < WATCHED; i++)
+        take(&watched[i]);
+    atomic_store(&on, true);
+    errno = saved;
+}
+
+static void give_back(const struct watched *w)
+{
+    struct sigaction now;
+    if (signals_action(w->number, NULL, &now) == 0 && is_ours(&now))
+        (void)signals_action(w->number, &w->shown, NULL);
+}
+
+void signals_end(void)
+{
+    int saved = errno;
+    if (atomic_exchange(&on, false))
+        for (size_t i = 0; i < WATCHED; i++)
+            give_back(&watched[i]);
+    errno = saved;
+}
+
+/* Best at the very instruction where the signal found the program, so that a core file is what it would be: blocked
+ * until the handler has returned. Inside sigsuspend and the like the mask to return to may block it: then here. */
+static void die_of(int number, const void *context)
+{
+    const ucontext_t *where = context;
+    uint64_t          mask = 0;
+    uint64_t          one = UINT64_C(1) << (number - 1);
+    memcpy(&mask, &where->uc_sigmask, sizeof mask);
+    (void)syscall(SYS_rt_sigprocmask, mask & one ? SIG_UNBLOCK : SIG_BLOCK, &one, NULL, sizeof one);
+    (void)syscall(SYS_tgkill, call_pid(), call_tid(), number);
+}
+
+/* Also in a child between fork and exec, which has the handler but nothing to finish. */
+static void on_signal(int number, siginfo_t *info, void *context)
+{
+    (void)info;
+    int                   saved = errno;
+    const struct watched *w = watched_of(number);
+    bool                  owns = hook_owns();
+    if (owns && hook.owner == 1) {
+        hold_interrupt(number);
+    } else {
+        if (owns)
+            hold_for_signal(number);
+        give_back(w);
+        die_of(number, context);
+    }
+    errno = saved;
+}
+
+/* The program has just set an action for this signal, and had `old` before it, which may be NULL. */
+static void show(struct watched *w, struct sigaction *old, const struct sigaction *shown)
+{
+    if (old && is_ours(old))
+        *old = *shown;
+    if (atomic_load(&on) && hook_owns())
+        take(w);
+}
+
+int sigaction(int number, const struct sigaction *action, struct sigaction *old)
+{
+    struct watched *w = watched_of(number);
+    if (!w)
+        return signals_action(number, action, old);
+    bool             sets = action != NULL;
+    struct sigaction shown = w->shown;
+    int              result = signals_action(number, action, old);
+    int              saved = errno;
+    if (result == 0 && sets)
+        show(w, old, &shown);
+    else if (result == 0 && old && is_ours(old))
+        *old = shown;
+    errno = saved;
+    return result;
+}
+
+int __sigaction(int number, const struct sigaction *action,
+                struct sigaction *old) // NOLINT(bugprone-reserved-identifier)
+{
+    return sigaction(number, action, old);
+}
+
+static handler_function *shown_handler(int number, handler_function *old)
+{
+    struct watched *w = watched_of(number);
+    int             saved = errno;
+    if (!w || old == SIG_ERR)
+        return old;
+    if (atomic_load(&on) && hook_owns())
+        take(w);
+    errno = saved;
+    return old == (handler_function *)(void (*)(void))on_signal ? SIG_DFL : old;
+}
+
+static handler_function *by(signal_function *next, int number, handler_function *handler)
+{
+    return next ? shown_handler(number, next(number, handler)) : SIG_ERR;
+}
+
+handler_function *signal(int number, handler_function *handler)
+{
+    if (!next_signal)
+        next_signal = (signal_function *)next_symbol("signal");
+    return by(next_signal, number, handler);
+}
+
+handler_function *bsd_signal(int number, handler_function *handler)
+{
+    return signal(number, handler);
+}
+
+handler_function *ssignal(int number, handler_function *handler)
+{
+    return signal(number, handler);
+}
+
+handler_function *sysv_signal(int number, handler_function *handler)
+{
+    return by((signal_function *)next_symbol("sysv_signal"), number, handler);
+}
+
+handler_function *__sysv_signal(int number, handler_function *handler) // NOLINT(bugprone-reserved-identifier)
+{
+    return by((signal_function *)next_symbol("__sysv_signal"), number, handler);
+}
+
+handler_function *sigset(int number, handler_function *handler)
+{
+    return by((signal_function *)next_symbol("sigset"), number, handler);
+}

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signals that end a program: it dies of the very same one, and its run is finished before."""
+import os
+import resource
+import signal
+import time
+
+from compare import HOOK, NONE, CompareTest, need, pillion, program
+from test_odd_api import Silent
+
+import sentinel_server
+
+FOUR = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU)
+
+
+class Default(CompareTest):
+    def finished(self, way, number):
+        run = self.assertOneRun(way, -number)
+        self.assertEqual((run["state"], run["exit_code"]), ("local", 128 + number), run.describe())
+
+    def dies(self, name, *words, number=signal.SIGTERM, **how):
+        plain = self.one_way(NONE, [program(name)] + list(words), **how)
+        self.assertEqual(plain.result.status, -number, plain.result)
+        way = self.one_way(HOOK, [program(name)] + list(words), **how)
+        self.assertSame(plain, way)
+        self.finished(way, number)
+
+    def test_each_of_the_four_ends_the_run_and_then_the_program(self):
+        for number in FOUR:
+            with self.subTest(number.name):
+                self.dies("dies_by_signal", int(number), number=number)
+
+    def test_after_a_handler_that_gave_the_default_back(self):
+        self.dies("resets_and_raises")
+        self.dies("resets_and_raises", "by signal")
+
+    def test_inside_sigsuspend_and_ppoll(self):
+        self.dies("suspends_for_signal")
+        self.dies("suspends_for_signal", "ppoll")
+
+    def test_on_the_smallest_alternate_stack(self):
+        self.dies("dies_on_small_stack")
+
+    def test_cpu_time_limit(self):
+        self.dies("burns_its_cpu_limit", number=signal.SIGXCPU)
+
+    def test_a_core_file_is_announced_as_before(self):
+        def unlimited():
+            resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+        told = {}
+        for preload in (False, True):
+            process = self.start(program("dies_by_signal"), int(signal.SIGXCPU), preload=preload, preexec_fn=unlimited,
+                                 env=self.env(PILLION_INTERVAL="0.05"))
+            pillion.wait_for(lambda: pillion.process_state(process.pid) in (None, "Z"), 10, "dead")
+            _, status = os.waitpid(process.pid, 0)
+            process.process.returncode = -1
+            told[preload] = (os.WTERMSIG(status), os.WCOREDUMP(status))
+        self.assertEqual(told[True], told[False])
+
+    def test_children_without_exec_die_of_theirs(self):
+        self.compare([program("children_die_of_signals")], status=21)
+
+    def test_every_function_shows_what_it_would_have_shown(self):
+        self.compare([program("changes_every_way")], status=22)
+
+    def test_python_after_a_keyboard_interrupt(self):
+        code = "import os, signal, time; time.sleep(0.15); os.kill(os.getpid(), signal.SIGINT); time.sleep(9)"
+        done = self.compare([need("python3", "python3"), "-c", code], ways=(HOOK,), status=-signal.SIGINT, runs=False)
+        self.assertIn(b"KeyboardInterrupt", done[NONE].result.stderr)
+        self.finished(done[HOOK], signal.SIGINT)
+
+    def test_shells(self):
+        for shell, package in (("dash", "dash"), ("bash", "bash")):
+            for script in ("kill -TERM $$; sleep 9", "trap 'echo bye; trap - TERM; kill $$' TERM; kill $$; sleep 9",
+                           "(sleep 0.1; kill -HUP $$) & while :; do sleep 0.05; done"):
+                with self.subTest(shell=shell, script=script):
+                    argv = [need(shell, package), "-c", "sleep 0.15; " + script]
+                    plain = self.one_way(NONE, argv)
+                    self.assertLess(plain.result.status, 0)
+                    way = self.one_way(HOOK, argv)
+                    self.assertSame(plain, way)
+                    self.finished(way, -plain.result.status)
+
+    def test_ignored_and_inherited_as_such(self):
+        """What nohup and a shell's & leave behind: neither is touched."""
+        def ignore():
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+        self.compare([program("shows_signals")], ways=(HOOK,), preexec_fn=ignore)
+
+    def test_switched_off(self):
+        way = self.one_way(HOOK, [program("dies_by_signal"), int(signal.SIGTERM)], env={"PILLION_SIGNALS": "off"})
+        self.assertEqual(way.result.status, -signal.SIGTERM)
+        self.assertEqual([run.get("state") for run in way.runs], ["running"])
+
+
+class Served(CompareTest):
+    def started(self, name, *words, **env):
+        env = self.env(**dict({"PILLION_INTERVAL": "0.05"}, **env))
+        process = self.start(program(name), *words, env=env)
+        pillion.wait_for(lambda: self.runs() and self.runs()[0].csv, 10, "a row")
+        return process
+
+    def test_the_api_hears_of_it(self):
+        for number in FOUR:
+            with self.subTest(number.name), sentinel_server.SentinelServer() as server:
+                process = self.started("sleeps_for", 20000, **server.env())
+                process.signal(number)
+                self.assertEqual(process.wait(10).status, -number)
+                finish = server.of("finish")
+                self.assertEqual([one.body["exit_code"] for one in finish], [128 + number])
+                self.assertEqual([one.body["run_status"] for one in finish], ["failed"])
+                self.assertEqual(self.only_run()["state"], "finished")
+                self.assertEqual(server.complaints(), [])
+                pillion.remove_folder(self.dir / "runs")
+
+    def test_the_second_signal_ends_it_at_once(self):
+        with sentinel_server.SentinelServer() as server:
+            server.fault("finish", "*", hang=True)
+            process = self.started("sleeps_for", 60000, **server.env(PILLION_EXIT_TIMEOUT="60"))
+            pillion.wait_for(lambda: server.of("register"), 10, "registered")
+            process.signal(signal.SIGTERM)
+            pillion.wait_for(lambda: server.of("finish"), 10, "a finish that is not answered")
+            self.assertFalse(process.ended())
+            process.signal(signal.SIGINT)
+            result = process.wait(20)
+            self.assertEqual(result.status, -signal.SIGINT)
+            self.assertLess(result.wall, 40)
+
+    def test_with_other_threads_it_is_a_second_at_most(self):
+        with sentinel_server.SentinelServer() as server:
+            server.fault("finish", "*", hang=True)
+            env = self.env(PILLION_INTERVAL="0.05", **server.env(PILLION_EXIT_TIMEOUT="60"))
+            result = self.start(program("threads_work_through_signal"), env=env).wait(50)
+            self.assertEqual(result.status, -signal.SIGTERM)
+            self.assertLess(result.wall, 30)
+            self.assertEqual(self.only_run()["signal"], signal.SIGTERM)
+
+    def test_a_silent_api_costs_a_second_at_most(self):
+        with Silent() as api:
+            process = self.started("sleeps_for", 60000, **api.env(PILLION_EXIT_TIMEOUT="60"))
+            process.signal(signal.SIGTERM)
+            result = process.wait(50)
+            self.assertEqual(result.status, -signal.SIGTERM)
+            self.assertLess(result.wall, 30)
+            self.assertEqual(self.only_run()["state"], "undelivered")
+
+
+class ProcessOne(CompareTest):
+    """A default SIGTERM does not end process 1 of a pid namespace: its SIGKILL comes later, or never."""
+
+    def started(self, *argv, **env):
+        argv = [need("unshare", "util-linux"), "-p", "-f", "--mount-proc", "--kill-child"] + list(argv)
+        process = self.start(*argv, env=self.env(PILLION_INTERVAL="0.05", PILLION_EXCLUDE="unshare", **env))
+        self.one = pillion.wait_for(lambda: self.child_of(process.pid), 10, "process 1")
+        pillion.wait_for(lambda: self.runs() and self.runs()[0].csv, 10, "a row")
+        return process
+
+    @staticmethod
+    def child_of(pid):
+        with open("/proc/%d/task/%d/children" % (pid, pid)) as file:
+            return int((file.read().split() or ["0"])[0])
+
+    def test_the_run_is_finished_and_the_program_lives(self):
+        with sentinel_server.SentinelServer() as server:
+            process = self.started("sh", "-c", "sleep 100; exit 7", **server.env())
+            os.kill(self.one, signal.SIGTERM)
+            pillion.wait_for(lambda: self.only_run()["state"] == "finished", 10, "finished")
+            self.assertEqual(server.of("finish")[0].body["exit_code"], 143)
+            os.kill(self.one, signal.SIGTERM)
+            time.sleep(0.3)
+            self.assertFalse(process.ended())
+            os.kill(self.one, signal.SIGKILL)
+            process.wait(10)
+            self.assertEqual(self.only_run()["state"], "finished")
+            self.assertEqual((len(server.of("register")), len(server.of("finish"))), (1, 1))
+            self.assertEqual(server.complaints(), [])
+
+    def test_half_a_minute_later_another_run_goes_on_from_its_last_row(self):
+        with sentinel_server.SentinelServer() as server:
+            process = self.started("sh", "-c", "sleep 33; exit 7", **server.env())
+            os.kill(self.one, signal.SIGTERM)
+            result = process.wait(90)
+            self.assertEqual((result.status, result.stdout, result.stderr), (7, b"", b""))
+            first, second = self.runs()
+            self.assertEqual([run["state"] for run in (first, second)], ["finished", "finished"], second.describe())
+            self.assertEqual(second["continues"], first["id"])
+            self.assertEqual((first["signal"], second["exit_code"]), (signal.SIGTERM, 7))
+            self.assertEqual(server.of("register")[1].body["tags"], {"continues": first["sentinel_run_id"]})
+            self.assertGreater(second.rows[0]["timestamp"] - first.rows[-1]["timestamp"], 25)
+            self.assertGreater(len(second.rows), 5)
+            self.assertEqual(server.complaints(), [])
+
+    def test_a_wait_is_cut_short_by_sigterm_alone(self):
+        """In the README's closed list: the price of the finished run."""
+        process = self.started(program("polls_once"))
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGXCPU):
+            os.kill(self.one, number)
+        time.sleep(0.3)
+        self.assertEqual(process.stdout, b"polls\n")
+        os.kill(self.one, signal.SIGTERM)
+        self.assertEqual(process.wait(10).stdout, b"polls\nInterrupted system call\n")
+
+    def test_switched_off_nothing_is_cut_short(self):
+        process = self.started(program("polls_once"), PILLION_SIGNALS="off")
+        os.kill(self.one, signal.SIGTERM)
+        time.sleep(0.3)
+        self.assertEqual(process.stdout, b"polls\n")
+        os.kill(self.one, signal.SIGKILL)
+        process.wait(10)
+
+
+if __name__ == "__main__":
+    pillion.main()
