@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Many processes, and a long life: nothing is left behind of either, and nothing grows.
+
+The day is one of a clock that does not wait (tests/stress): the hook and all else are what is shipped. Short forms by
+default; PILLION_TEST_STRESS=1 makes it 100,000 processes and 86,400 rows, and figures are printed.
+"""
+import os
+import pathlib
+import re
+import signal
+import statistics
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from served import LocalTest, StreamedTest, pillion  # noqa: E402
+from test_soak import GROWTH, MOST, private_kib  # noqa: E402
+
+LONG = bool(os.environ.get("PILLION_TEST_STRESS"))
+PROCESSES = 100000 if LONG else 3000
+LEADERS = 2000 if LONG else 100
+ROWS = 86400 if LONG else 3600
+STARTS = pillion.PROGRAMS / "starts_many"
+MARKERS = (pathlib.Path("/tmp/.pillion-%d" % os.geteuid()), pathlib.Path("/dev/shm/.pillion-%d" % os.geteuid()))
+
+
+def descriptors(pid):
+    """How many each thread of a process has: one table, or the engine's own beside it."""
+    return {task.name: len(os.listdir(task / "fd")) for task in pathlib.Path("/proc/%d/task" % pid).iterdir()}
+
+
+def markers():
+    """By this pid namespace's processes that are not there: leaders that others have now are none of ours."""
+    namespace = re.search(r"\d+", os.readlink("/proc/self/ns/pid")).group()
+    names = [name for folder in MARKERS if folder.is_dir() for name in os.listdir(folder)]
+    return {name for name in names if name.startswith(namespace + "-")
+            and not os.path.exists("/proc/" + name.split("-")[1])}
+
+
+def thirds(values):
+    third = len(values) // 3
+    return [statistics.median(part) for part in (values[:third], values[third:2 * third], values[2 * third:])]
+
+
+class Figures:
+    """Of a process while it lives."""
+
+    def __init__(self):
+        self.memory, self.tables = [], []
+
+    def take(self, pid):
+        try:
+            self.tables.append(descriptors(pid))
+        except OSError:
+            return
+        kib = private_kib(pid)
+        if kib:
+            self.memory.append(kib)
+
+    def check(self, test):
+        """Nothing grows, from the second look on."""
+        _, middle, last = thirds(self.memory)
+        test.assertLess(last - middle, GROWTH, "memory grows: %s" % self.memory)
+        test.assertLess(max(self.memory), MOST, self.memory)
+        for early, late in zip(sorted(self.tables[len(self.tables) // 3].items()), sorted(self.tables[-1].items())):
+            test.assertEqual(early, late, "descriptors: %s" % self.tables)
+
+    def __str__(self):
+        return "memory %d KiB at most, medians of the thirds %s; descriptors by thread %s, then %s" % (
+            max(self.memory), thirds(self.memory), list(self.tables[len(self.tables) // 3].values()),
+            list(self.tables[-1].values()))
+
+
+class Processes(LocalTest):
+    def setUp(self):
+        super().setUp()
+        self.before = markers()
+
+    def assertNothingLeft(self):
+        self.assertEqual(markers() - self.before, set())
+        self.assertEqual([path for path in self.work.rglob("*")], [])
+
+    def test_many_passengers_leave_nothing(self):
+        program = self.start(STARTS, PROCESSES, "/bin/true", env=self.env(PILLION_INTERVAL="0.05"))
+        figures = Figures()
+        while not program.ended():
+            figures.take(program.pid)
+            time.sleep(0.05)
+        result = program.wait(1200)
+        self.assertEqual((result.status, result.stdout, result.stderr), (0, b"%d\n" % PROCESSES, b""))
+        run = self.only_run()
+        self.assertEqual((run["state"], run["exit_code"]), ("local", 0))
+        figures.check(self)
+        self.assertNothingLeft()
+        if LONG:
+            print("\n%d processes below one leader, %.0f s, %d rows: %s" % (
+                PROCESSES, result.wall, len(run.rows), figures), flush=True)
+
+    def test_many_leaders_leave_one_run_each(self):
+        env = self.env(PILLION_INTERVAL="0.05", PILLION_EXCLUDE="starts_many", PILLION_KEEP="%d,1G" % (2 * LEADERS))
+        result = self.start(STARTS, LEADERS, "/bin/true", env=env).wait(1200)
+        self.assertEqual((result.status, result.stdout, result.stderr), (0, b"%d\n" % LEADERS, b""))
+        runs = self.runs()
+        self.assertEqual((len(runs), {run["state"] for run in runs}, {len(run.rows) for run in runs}),
+                         (LEADERS, {"local"}, {1}))
+        self.assertEqual({path.name for run in runs for path in run.path.iterdir()},
+                         {"run.jsonl", "metrics.csv", "log", "lock"})
+        self.assertNothingLeft()
+        if LONG:
+            print("\n%d leaders in %.0f s" % (LEADERS, result.wall), flush=True)
+
+
+class Day(StreamedTest):
+    s3_options = {"max_skew": 10 ** 9}
+    server_options = {"expires_in": 10 ** 7, "finished_at_tolerance": 10 ** 7}
+
+    def test_a_long_life_is_flat(self):
+        env = self.env(PILLION_INTERVAL="1", TRACKER_UPLOAD_INTERVAL="60", TRACKER_TEST_CLOCK_SECONDS=str(ROWS),
+                       LD_PRELOAD=str(pillion.BUILD / "stress" / "libpillion.so"))
+        before = markers()
+        program = self.start("sleep", "3600", preload=False, env=env)
+        figures = Figures()
+        pillion.wait_for(lambda: self.runs() and self.runs()[0].csv, 30, "a row")
+        rows = self.only_run().path / "metrics.csv"
+        least = ROWS * 100  # bytes: a row is longer
+        while not program.ended() and (rows.stat().st_size < least or self.count(rows) < ROWS):
+            figures.take(program.pid)
+            time.sleep(0.05)
+        program.signal(signal.SIGTERM)
+        result = program.wait(60)
+        self.assertSilent(result)
+        self.assertEqual(result.status, -signal.SIGTERM)
+        figures.check(self)
+        self.pillion("sync")
+        run = self.only_run()
+        one = self.assertDelivered(run)
+        self.assertGreaterEqual(len(one["rows"]), ROWS)
+        self.assertEqual(self.server.complaints() + self.s3.complaints(), [])
+        self.assertEqual({path.name for path in run.path.iterdir()}, {"run.jsonl", "metrics.csv", "log", "lock"})
+        self.assertEqual(markers() - before, set())
+        if LONG:
+            print("\n%d rows in %d objects, %.0f s, %.3f ms of CPU a row: %s" % (
+                len(one["rows"]), run["uploaded"], result.wall, run["cost"]["cpu_s"] * 1000 / len(one["rows"]),
+                figures), flush=True)
+
+    @staticmethod
+    def count(path):
+        return path.read_bytes().count(b"\n") - 1
+
+
+if __name__ == "__main__":
+    unittest.main()

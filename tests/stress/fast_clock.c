@@ -1,0 +1,64 @@
+/* A clock for tests: where the engine would wait with nothing under way, the time is over at once. A day of ticks takes
+ * less than a minute, and everything else in the engine is what is shipped. TRACKER_TEST_CLOCK_SECONDS of it are skipped, then time is real.
+ * Linked with --wrap for the functions below. */
+// SPDX-License-Identifier: Apache-2.0
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "run/network.h"
+#include "sentinel/http.h"
+
+int64_t __real_clock_monotonic(void);
+int64_t __wrap_clock_monotonic(void);
+int64_t __real_clock_real(void);
+int64_t __wrap_clock_real(void);
+void    __real_network_poll(struct network *network, struct pollfd *extra, size_t count, int64_t timeout_ns);
+void    __wrap_network_poll(struct network *network, struct pollfd *extra, size_t count, int64_t timeout_ns);
+int     __real_http_start(struct http *http, struct http_request *request, struct http_call **ret);
+int     __wrap_http_start(struct http *http, struct http_request *request, struct http_call **ret);
+bool    __real_http_finished(struct http *http, struct http_call *call, struct http_answer *ret);
+bool    __wrap_http_finished(struct http *http, struct http_call *call, struct http_answer *ret);
+void    __real_http_cancel(struct http *http, struct http_call *call);
+void    __wrap_http_cancel(struct http *http, struct http_call *call);
+
+static int64_t skipped; /* ns */
+static int     under_way;
+
+int64_t __wrap_clock_monotonic(void)
+{
+    return __real_clock_monotonic() + skipped;
+}
+
+int64_t __wrap_clock_real(void)
+{
+    return __real_clock_real() + skipped;
+}
+
+int __wrap_http_start(struct http *http, struct http_request *request, struct http_call **ret)
+{
+    int error = __real_http_start(http, request, ret);
+    under_way += error == 0;
+    return error;
+}
+
+bool __wrap_http_finished(struct http *http, struct http_call *call, struct http_answer *ret)
+{
+    bool finished = __real_http_finished(http, call, ret);
+    under_way -= finished;
+    return finished;
+}
+
+void __wrap_http_cancel(struct http *http, struct http_call *call)
+{
+    under_way--;
+    __real_http_cancel(http, call);
+}
+
+void __wrap_network_poll(struct network *network, struct pollfd *extra, size_t count, int64_t timeout_ns)
+{
+    const char *limit = getenv("TRACKER_TEST_CLOCK_SECONDS");
+    bool        waits = under_way > 0 || timeout_ns <= 0 || skipped >= (limit ? atoll(limit) : 0) * CLOCK_SECOND;
+    if (!waits)
+        skipped += timeout_ns;
+    __real_network_poll(network, extra, count, waits ? timeout_ns : 0);
+}
