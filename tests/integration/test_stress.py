@@ -27,8 +27,8 @@ MARKERS = (pathlib.Path("/tmp/.pillion-%d" % os.geteuid()), pathlib.Path("/dev/s
 
 
 def descriptors(pid):
-    """How many each thread of a process has: one table, or the engine's own beside it."""
-    return {task.name: len(os.listdir(task / "fd")) for task in pathlib.Path("/proc/%d/task" % pid).iterdir()}
+    """How many a process has in all its tables: the program's, and the engine's own beside it."""
+    return sum(len(os.listdir(task / "fd")) for task in pathlib.Path("/proc/%d/task" % pid).iterdir())
 
 
 def markers():
@@ -48,11 +48,11 @@ class Figures:
     """Of a process while it lives."""
 
     def __init__(self):
-        self.memory, self.tables = [], []
+        self.memory, self.descriptors = [], []
 
     def take(self, pid):
         try:
-            self.tables.append(descriptors(pid))
+            self.descriptors.append(descriptors(pid))
         except OSError:
             return
         kib = private_kib(pid)
@@ -60,17 +60,15 @@ class Figures:
             self.memory.append(kib)
 
     def check(self, test):
-        """Nothing grows, from the second look on."""
         _, middle, last = thirds(self.memory)
-        test.assertLess(last - middle, GROWTH, "memory grows: %s" % self.memory)
-        test.assertLess(max(self.memory), MOST, self.memory)
-        for early, late in zip(sorted(self.tables[len(self.tables) // 3].items()), sorted(self.tables[-1].items())):
-            test.assertEqual(early, late, "descriptors: %s" % self.tables)
+        test.assertLess(last - middle, GROWTH, "memory grows: %s" % self)
+        test.assertLess(max(self.memory), MOST, self)
+        _, middle, last = thirds(self.descriptors)
+        test.assertLess(last - middle, 3, "descriptors grow: %s" % self)  # a file or two may be open at a look
 
     def __str__(self):
-        return "memory %d KiB at most, medians of the thirds %s; descriptors by thread %s, then %s" % (
-            max(self.memory), thirds(self.memory), list(self.tables[len(self.tables) // 3].values()),
-            list(self.tables[-1].values()))
+        return "memory %d KiB at most, medians of the thirds %s; descriptors %d at most, medians %s; %d looks" % (
+            max(self.memory), thirds(self.memory), max(self.descriptors), thirds(self.descriptors), len(self.memory))
 
 
 class Processes(LocalTest):
