@@ -6,15 +6,18 @@
 
 #include "hook/hook.h"
 
-static const int  *main_errno; /* its address tells a thread without a system call */
-static atomic_bool main_is;
-static atomic_bool another_is; /* which, its children would not know: so all but main's count */
+static const int       *main_errno; /* its address tells a thread without a system call */
+static _Atomic uint32_t of_main;    /* enum confinement */
+static _Atomic uint32_t of_another; /* which, its children would not know: so all but main's count */
 
-bool confined(void)
+static _Atomic uint32_t *here(void)
 {
-    if (!atomic_load(&main_is) && !atomic_load(&another_is))
-        return false;
-    return atomic_load(&errno == main_errno ? &main_is : &another_is);
+    return &errno == main_errno ? &of_main : &of_another;
+}
+
+enum confinement confinement(void)
+{
+    return (enum confinement)atomic_load(here());
 }
 
 void confine_watch(void)
@@ -24,18 +27,18 @@ void confine_watch(void)
 
 /* libseccomp installs its filter by a bare system call, which is not seen; but the one before it is, without which an
  * ordinary user may install none. */
-bool confine_begins(long option, long argument)
+enum confinement confine_begins(long option, long argument)
 {
     if (!(option == PR_SET_SECCOMP || (option == PR_SET_NO_NEW_PRIVS && argument == 1)) || !hook_owns())
-        return false;
+        return FREE;
     signals_end(); /* a handler of ours could not die of its signal */
-    return true;
+    return option == PR_SET_SECCOMP ? CONFINED : SUSPECTED;
 }
 
-void confine(bool done)
+void confine(enum confinement to, bool done)
 {
     if (done)
-        atomic_store(&errno == main_errno ? &main_is : &another_is, true);
+        atomic_store(here(), to);
     else if (hook.link.takes_signals)
         signals_begin();
 }

@@ -87,9 +87,10 @@ struct hook {
 };
 extern struct hook hook;
 
-/* This very process leads, this is no vfork child of it, and the calling thread may make system calls. Safe
- * everywhere. */
+/* This very process leads and this is no vfork child of it, on a thread that may make system calls. Safe everywhere. */
 bool hook_owns(void);
+/* The same where a filter is only suspected: for calls that the program cannot do without. */
+bool hook_leads(void);
 
 /* ---- ends.c ---- */
 void ends_resolve(void); /* finds the next _exit, before a vfork child or a handler needs it */
@@ -102,12 +103,17 @@ struct sigaction;
 /* libc's own, behind our wrapper. */
 int signals_action(int number, const struct sigaction *action, struct sigaction *old);
 
-/* ---- confine.c ---- */
-/* The calling thread may make no system call any more but those that the program makes. Makes none itself. */
-bool confined(void);
-void confine_watch(void);                        /* on main's thread */
-bool confine_begins(long option, long argument); /* of prctl: that call would, or is what comes before it */
-void confine(bool done);                         /* it was made, with or without success */
+/* ---- confine.c: may the calling thread make system calls that the program does not? ---- */
+enum confinement {
+    FREE,
+    SUSPECTED, /* the call was made that comes before a filter: none is made at the end, which most are without */
+    CONFINED,  /* none at all */
+};
+enum confinement confinement(void);   /* makes none itself */
+void             confine_watch(void); /* on main's thread */
+/* Before a prctl: what the calling thread will be after it, FREE when it changes nothing. */
+enum confinement confine_begins(long option, long argument);
+void             confine(enum confinement to, bool done); /* after it */
 
 /* ---- hold.c ---- */
 #define HOLD_PAUSE_LAST INT64_C(1000000000) /* ns, before main's thread leaves a threaded program */

@@ -20,7 +20,7 @@ int capset(void *header, const void *data);
  * tried again for a while. */
 static long again_alone(long number, long first, long second)
 {
-    if (!hook_owns() || !process_alone() || !hold_pause(PAUSE_LIMIT)) {
+    if (!hook_leads() || !process_alone() || !hold_pause(PAUSE_LIMIT)) {
         errno = EINVAL;
         return -1;
     }
@@ -63,7 +63,7 @@ int setns(int fd, int type)
 static void mirror(const struct link_call *call)
 {
     int saved = errno;
-    if (hook_owns())
+    if (hook_leads())
         hold_mirror(call);
     errno = saved;
 }
@@ -90,11 +90,11 @@ int prctl(int option, ...)
     for (int i = 1; i < 5; i++)
         call.arguments[i] = va_arg(rest, long);
     va_end(rest);
-    const long *a = call.arguments;
-    bool        confines = confine_begins(a[0], a[1]);
-    long        result = syscall(SYS_prctl, a[0], a[1], a[2], a[3], a[4]);
-    if (confines)
-        confine(result == 0);
+    const long      *a = call.arguments;
+    enum confinement to = confine_begins(a[0], a[1]);
+    long             result = syscall(SYS_prctl, a[0], a[1], a[2], a[3], a[4]);
+    if (to != FREE)
+        confine(to, result == 0);
     if (result >= 0 && (option == PR_SET_KEEPCAPS || option == PR_SET_SECUREBITS))
         mirror(&call);
     return (int)result;

@@ -31,9 +31,14 @@ static struct lead    lead;
 static main_function *program_main;
 static void (*program_rtld_fini)(void);
 
+bool hook_leads(void)
+{
+    return hook.alive && *hook.alive == ALIVE && confinement() != CONFINED && call_pid() == hook.owner;
+}
+
 bool hook_owns(void)
 {
-    return hook.alive && *hook.alive == ALIVE && !confined() && call_pid() == hook.owner;
+    return confinement() == FREE && hook_leads();
 }
 
 static const struct engine *load_engine(void)

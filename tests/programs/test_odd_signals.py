@@ -96,6 +96,13 @@ class Default(CompareTest):
         self.assertEqual(way.result.status, -signal.SIGTERM)
         self.assertEqual([run.get("state") for run in way.runs], ["running"])
 
+    def test_rights_given_up_one_by_one(self):
+        """no_new_privs is also what comes before a filter; what follows here must reach our thread all the same."""
+        argv = [need("setpriv", "util-linux"), "--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs",
+                "--inh-caps=-all", program("returns_7")]
+        for _ in range(10):
+            self.compare(argv, ways=(HOOK,), status=7, runs=False)
+
 
 class Served(CompareTest):
     def started(self, name, *words, **env):

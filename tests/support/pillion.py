@@ -466,7 +466,7 @@ class PillionTest(unittest.TestCase):
                 remove_folder(self.tmp)
 
     def _print_runs(self):
-        for folder in sorted({path.parent for path in self.tmp.rglob("run.jsonl")}):
+        for folder in sorted({path.parent for path in self.tmp.rglob("run.jsonl")})[:20]:
             try:
                 print("\n--- %s: %s" % (self.id(), Run(folder).describe()), file=sys.stderr)
             except Exception as error:  # a torn run is one more thing to show, not to hide the failure behind
