@@ -65,15 +65,37 @@ int  marker_make(uint64_t pid_namespace, const struct process *p, char *ret_path
 
 /* ---- lead.c ---- */
 enum role { ROLE_NONE, ROLE_PASSENGER, ROLE_LEADER };
+/* The answer at which the questions ended. */
+enum lead_why {
+    LEAD_NOTHING_AGAINST, /* a new run begins */
+    LEAD_CONTINUES,       /* the run of this process from before its exec */
+    LEAD_DISABLED,
+    LEAD_SECURE,
+    LEAD_NO_PROC,
+    LEAD_EXCLUDED,
+    LEAD_NOT_INCLUDED,
+    LEAD_WRAPPER,
+    LEAD_OTHER_RANK,
+    LEAD_BELOW_MARKER, /* `above` leads */
+    LEAD_BELOW_THREAD, /* the same; its marker cannot be seen from here */
+    LEAD_BELOW_HOOK,   /* `above`, the parent, carries the hook and leads no more */
+    LEAD_FROM_OUTSIDE, /* put into a container that has a process from before */
+};
 struct lead {
     enum role      role;
+    enum lead_why  why;
     bool           continues;
     bool           in_step;
+    struct process above; /* as `why` says */
     struct process self;
+    uint64_t       pid_namespace;
     char           executable[HOOK_PATH_MAX];
     char           marker[HOOK_NAME_MAX];
 };
 void lead_decide(struct lead *ret);
+/* What it would be for a program with this executable in the place of this process, "" for any that is not excluded.
+ * Makes nothing, removes nothing. */
+void lead_predict(const char *executable, struct lead *ret);
 
 /* ---- next.c: what comes after us in the search order ---- */
 void *next_symbol(const char *name); /* NULL when nobody else has it */

@@ -36,14 +36,15 @@ static bool execs_in_place(const char *executable)
     return false;
 }
 
-static bool is_excluded(const char *executable)
+/* LEAD_NOTHING_AGAINST when it is not. */
+static enum lead_why excluded(const char *executable)
 {
     const char *include = word_environment("PILLION_INCLUDE");
     if (word_in_patterns(word_environment("PILLION_EXCLUDE"), executable))
-        return true;
+        return LEAD_EXCLUDED;
     if (include && *include && !word_in_patterns(include, executable))
-        return true;
-    return is_wrapper(executable);
+        return LEAD_NOT_INCLUDED;
+    return is_wrapper(executable) ? LEAD_WRAPPER : LEAD_NOTHING_AGAINST;
 }
 
 static bool read_executable(pid_t pid, char *ret, size_t size)
@@ -103,18 +104,23 @@ static bool cgroup_holds_older(const struct process *entered)
 
 /* The last look before a new run begins: a leader whose marker cannot be seen from here (a chroot, a /tmp of its
  * own), or a parent that carries the hook and does not lead: its run has ended, and nothing begins again. */
-static bool somebody_else_led(const struct process *ancestors, size_t count)
+static enum lead_why somebody_else_led(const struct process *ancestors, size_t count, struct process *ret_above)
 {
     char executable[HOOK_PATH_MAX];
     for (size_t i = 0; i < count; i++)
-        if (process_has_thread_named_pillion(&ancestors[i]))
-            return true;
-    if (count == 0 || !process_maps_hook(ancestors[0].pid))
-        return false;
-    return read_executable(ancestors[0].pid, executable, sizeof executable) && !is_excluded(executable);
+        if (process_has_thread_named_pillion(&ancestors[i])) {
+            *ret_above = ancestors[i];
+            return LEAD_BELOW_THREAD;
+        }
+    if (count == 0 || !process_maps_hook(ancestors[0].pid) ||
+        !read_executable(ancestors[0].pid, executable, sizeof executable) || excluded(executable))
+        return LEAD_NOTHING_AGAINST;
+    *ret_above = ancestors[0];
+    return LEAD_BELOW_HOOK;
 }
 
-/* Walks up until a marker (true), or the end; the ancestors seen are kept for a second look. */
+/* Walks up until a marker (true, of the one at *ret_count), or the end; the ancestors seen are kept for a second
+ * look. */
 static bool ancestor_leads(uint64_t pid_namespace, struct process *ret, size_t *ret_count)
 {
     char  marker[HOOK_NAME_MAX];
@@ -129,10 +135,12 @@ static bool ancestor_leads(uint64_t pid_namespace, struct process *ret, size_t *
     return false;
 }
 
-static bool is_disabled(void)
+static enum lead_why switched_off(void)
 {
     const char *value = word_environment("PILLION_DISABLE");
-    return (value && *value && !word_is_no(value)) || getauxval(AT_SECURE) != 0;
+    if (value && *value && !word_is_no(value))
+        return LEAD_DISABLED;
+    return getauxval(AT_SECURE) != 0 ? LEAD_SECURE : LEAD_NOTHING_AGAINST;
 }
 
 /* Not only the first process of a container, but one that was put into it: its parents end outside. */
@@ -142,42 +150,75 @@ static bool was_put_into_a_container(const struct process *ancestors, size_t cou
     return top->parent == 0 && top->pid != 1 && cgroup_holds_older(top);
 }
 
+/* Of a process below no marker; NULL: the executable is its own. */
+static enum lead_why judge_itself(const char *executable, const struct process *ancestors, size_t count,
+                                  struct lead *ret)
+{
+    if (process_read(0, &ret->self) < 0)
+        return LEAD_NO_PROC;
+    struct word given = word_in(ret->executable, sizeof ret->executable);
+    word_add(&given, executable ? executable : "");
+    if (!executable && !read_executable(ret->self.pid, ret->executable, sizeof ret->executable))
+        return LEAD_NO_PROC;
+    enum lead_why why = ret->executable[0] ? excluded(ret->executable) : LEAD_NOTHING_AGAINST;
+    if (why) {
+        /* A leader that exec'd into it: what it starts must not take its marker for a leader's. */
+        if (!execs_in_place(ret->executable))
+            (void)marker_exists(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker);
+        return why;
+    }
+    int64_t rank = local_rank();
+    ret->in_step = rank >= 0;
+    ret->continues = marker_exists(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker);
+    if (ret->continues)
+        return LEAD_CONTINUES;
+    if (rank > 0)
+        return LEAD_OTHER_RANK;
+    if (was_put_into_a_container(ancestors, count, &ret->self))
+        return LEAD_FROM_OUTSIDE;
+    return somebody_else_led(ancestors, count, &ret->above);
+}
+
+static enum role role_of(enum lead_why why)
+{
+    if (why == LEAD_NOTHING_AGAINST || why == LEAD_CONTINUES)
+        return ROLE_LEADER;
+    return why >= LEAD_BELOW_MARKER ? ROLE_PASSENGER : ROLE_NONE;
+}
+
 /* Most processes are passengers, and this is all that they pay. An ancestor's marker decides before anything is read
  * about the process itself: the answer would be the same. */
-void lead_decide(struct lead *ret)
+static void judge(const char *executable, struct lead *ret)
 {
     struct process ancestors[ANCESTORS_MAX];
     size_t         count = 0;
     struct stat    ns;
-    ret->role = ROLE_NONE;
     ret->marker[0] = '\0';
-    if (is_disabled() || call_stat("/proc/self/ns/pid", &ns) < 0)
-        return;
-    if (ancestor_leads(ns.st_ino, ancestors, &count)) {
-        ret->role = ROLE_PASSENGER;
-        return;
+    ret->why = switched_off();
+    if (!ret->why && call_stat("/proc/self/ns/pid", &ns) < 0)
+        ret->why = LEAD_NO_PROC;
+    if (!ret->why) {
+        ret->pid_namespace = ns.st_ino;
+        if (ancestor_leads(ns.st_ino, ancestors, &count)) {
+            ret->why = LEAD_BELOW_MARKER;
+            ret->above = ancestors[count];
+        } else {
+            ret->why = judge_itself(executable, ancestors, count, ret);
+        }
     }
-    if (process_read(0, &ret->self) < 0 || !read_executable(ret->self.pid, ret->executable, sizeof ret->executable))
-        return;
-    if (is_excluded(ret->executable)) {
-        /* A leader that exec'd into it: what it starts must not take its marker for a leader's. */
-        if (!execs_in_place(ret->executable) && marker_exists(ns.st_ino, &ret->self, ret->marker, sizeof ret->marker))
-            call_unlink(ret->marker);
-        return;
-    }
-    int64_t rank = local_rank();
-    ret->in_step = rank >= 0;
-    ret->continues = marker_exists(ns.st_ino, &ret->self, ret->marker, sizeof ret->marker);
-    if (ret->continues) {
-        ret->role = ROLE_LEADER;
-        return;
-    }
-    if (rank > 0)
-        return;
-    if (was_put_into_a_container(ancestors, count, &ret->self) || somebody_else_led(ancestors, count)) {
-        ret->role = ROLE_PASSENGER;
-        return;
-    }
-    ret->role = ROLE_LEADER;
-    (void)marker_make(ns.st_ino, &ret->self, ret->marker, sizeof ret->marker);
+    ret->role = role_of(ret->why);
+}
+
+void lead_predict(const char *executable, struct lead *ret)
+{
+    judge(executable, ret);
+}
+
+void lead_decide(struct lead *ret)
+{
+    judge(NULL, ret);
+    if (ret->role == ROLE_NONE && ret->marker[0])
+        call_unlink(ret->marker);
+    if (ret->why == LEAD_NOTHING_AGAINST)
+        (void)marker_make(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker);
 }

@@ -74,10 +74,10 @@ def too_new(file):
 
 
 def layer_objects():
-    """The object files of src/: {layer: [path]}, without the copies that sanitized unit tests link."""
+    """The object files of src/: {layer: [path]}, without the copies that sanitized unit tests and the command link."""
     found = {layer: [] for layer in LAYERS}
     for path in sorted((BUILD / "src").rglob("*.o")):
-        if path.parent.name in found and "_checked.dir" not in str(path):
+        if path.parent.name in found and not re.search(r"(_checked|pillion-cli)\.dir", str(path)):
             found[path.parent.name].append(path)
     return found
 

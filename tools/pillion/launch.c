@@ -27,22 +27,14 @@ static int try(const char *path)
     return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0 ? 0 : errno;
 }
 
-static int refuse(const char *name, int error)
-{
-    bool absent = error == ENOENT || error == ENOTDIR;
-    complain("%s: %s", name, error == ENOENT && strchr(name, '/') == NULL ? "command not found" : strerror(error));
-    return absent ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
-}
-
-int launch_find(const char *name, char ret[static PATH_MAX])
+int launch_look(const char *name, char ret[static PATH_MAX])
 {
     int error = ENOENT;
     if (strchr(name, '/') != NULL) {
         error = strlen(name) < PATH_MAX ? try(name) : ENAMETOOLONG;
-        if (error != 0)
-            return refuse(name, error);
-        (void)snprintf(ret, PATH_MAX, "%s", name);
-        return 0;
+        if (error == 0)
+            (void)snprintf(ret, PATH_MAX, "%s", name);
+        return -error;
     }
     const char *path = getenv("PATH");
     if (path == NULL)
@@ -59,7 +51,21 @@ int launch_find(const char *name, char ret[static PATH_MAX])
             break;
         path += len + 1;
     }
-    return refuse(name, error);
+    return -error;
+}
+
+const char *launch_reason(const char *name, int error)
+{
+    return error == -ENOENT && strchr(name, '/') == NULL ? "command not found" : strerror(-error);
+}
+
+int launch_find(const char *name, char ret[static PATH_MAX])
+{
+    int error = launch_look(name, ret);
+    if (error == 0)
+        return 0;
+    complain("%s: %s", name, launch_reason(name, error));
+    return error == -ENOENT || error == -ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 
 void signals_take(struct signals *ret)

@@ -7,7 +7,10 @@
 #include <signal.h>
 #include <sys/types.h>
 
-/* Finds what a shell would run for `name`. 0; or EXIT_NOT_FOUND, EXIT_NOT_EXECUTABLE after a sentence on stderr. */
+/* Finds what a shell would run for `name`. 0 or -errno, and that in words. */
+int         launch_look(const char *name, char ret[static PATH_MAX]);
+const char *launch_reason(const char *name, int error);
+/* The same: 0; or EXIT_NOT_FOUND, EXIT_NOT_EXECUTABLE after a sentence on stderr. */
 int launch_find(const char *name, char ret[static PATH_MAX]);
 
 /* What this process changed in itself, to be undone in CMD. */

@@ -37,15 +37,10 @@ int library_find(const char *name, char ret[static PATH_MAX])
     return -ENOENT;
 }
 
-const struct engine *engine_open(const char **ret_reason)
+const struct engine *engine_load(const char *path, const char **ret_reason)
 {
     static char reason[2 * PATH_MAX];
-    char        path[PATH_MAX];
     *ret_reason = reason;
-    if (library_find("libpillion-engine.so", path) < 0) {
-        (void)snprintf(reason, sizeof reason, "libpillion-engine.so is not in ../lib beside the command");
-        return NULL;
-    }
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) {
         (void)snprintf(reason, sizeof reason, "the engine cannot be loaded: %s", dlerror());
@@ -57,4 +52,13 @@ const struct engine *engine_open(const char **ret_reason)
         return NULL;
     }
     return engine;
+}
+
+const struct engine *engine_open(const char **ret_reason)
+{
+    char path[PATH_MAX];
+    if (library_find("libpillion-engine.so", path) == 0)
+        return engine_load(path, ret_reason);
+    *ret_reason = "libpillion-engine.so is not in ../lib beside the command";
+    return NULL;
 }

@@ -1,5 +1,4 @@
-/* The marker that says "this process leads a run": an empty file PIDNS-PID-START, which the hook in every process
- * below looks for. */
+/* The marker that says "this process leads a run", which the hook in every process below looks for. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_MARKER_H
 #define PILLION_MARKER_H
@@ -12,7 +11,7 @@ struct marker {
 };
 
 /* Makes the marker of the calling process. 0 or -errno; `start` is filled in either case if /proc can be read. */
-int  marker_make(struct marker *ret);
+int  marker_make_own(struct marker *ret);
 void marker_remove(const struct marker *marker);
 
 #endif

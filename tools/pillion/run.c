@@ -201,7 +201,7 @@ int command_run(int argc, char **argv)
         return launch_here(order.path, order.command);
     }
     signals_take(&signals);
-    (void)marker_make(&marker); /* without one, a hook below may begin a run of its own: no reason to give up */
+    (void)marker_make_own(&marker); /* without one, a hook below may begin a run of its own: no reason to give up */
     int result = begin(&order, engine, &link, &marker);
     if (result < 0) {
         if (result != -ECANCELED)
