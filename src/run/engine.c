@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/libc.h"
 #include "base/text.h"
+#include "run/examine.h"
 #include "run/run.h"
 #include "run/state.h"
 #include "run/sync.h"
@@ -126,6 +127,13 @@ static int sync_runs(const struct engine_sync *sync)
     return sync_all(sync);
 }
 
+static int examine_surroundings(struct engine_examination *examination)
+{
+    if (libc_environment(examination->environment) < 0)
+        return -ENOMEM;
+    return examine(examination);
+}
+
 const struct engine pillion_engine __attribute__((visibility("default"))) = {
     .version = ENGINE_VERSION,
     .release = PILLION_VERSION,
@@ -134,4 +142,5 @@ const struct engine pillion_engine __attribute__((visibility("default"))) = {
     .join = thread_join,
     .end_here = end_here,
     .sync = sync_runs,
+    .examine = examine_surroundings,
 };

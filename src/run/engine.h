@@ -86,6 +86,18 @@ struct engine_sync {
     void *context;
 };
 
+enum engine_finding { ENGINE_FINE, ENGINE_CAUSE, ENGINE_NOTE };
+
+/* What `pillion doctor` wants looked at and hears about it: the variables, PILLION_DIR and, with a token alone, the
+ * API, by one request that changes nothing there. */
+struct engine_examination {
+    const char *const *environment;
+    /* Called for each thing looked at: "variables", "directory", "token", "ca-bundle", "api", "clock". */
+    void (*report)(void *context, const char *check, enum engine_finding finding, const char *sentence);
+    void *context;
+    char  unknown_host[256]; /* filled in: the host that DNS does not know; "": none */
+};
+
 struct engine {
     uint32_t    version;
     const char *release; /* "0.1.0" */
@@ -100,6 +112,8 @@ struct engine {
     void (*end_here)(struct link *link);
     /* Delivers what is not delivered, blocking. Number of runs looked at that are still undelivered, or -errno. */
     int (*sync)(const struct engine_sync *sync);
+    /* 0, -errno. */
+    int (*examine)(struct engine_examination *examination);
 };
 
 extern const struct engine pillion_engine;

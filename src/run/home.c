@@ -12,7 +12,8 @@
 #include "base/file.h"
 #include "base/text.h"
 
-enum { CLOCK_SKEW = 3600 }; /* seconds that a file server may be ahead */
+enum { CLOCK_SKEW = 3600 };      /* seconds that a file server may be ahead */
+enum { NAMED = -1, PLACES = 4 }; /* of a run directory; NAMED is PILLION_DIR */
 enum { DIRECTORY = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW };
 
 static bool is_ours(int fd)
@@ -162,30 +163,79 @@ static struct text without_slashes(const char *path)
     return t;
 }
 
-int home_open(const char *(*lookup)(const char *name), bool create, struct home *ret)
+static int try(int place, const char *(*lookup)(const char *name), bool create, struct home *ret)
 {
     const char *named = lookup("PILLION_DIR");
-    int         first = -ENOENT;
+    int         error = -ENAMETOOLONG;
     *ret = (struct home){.dir = -1, .runs = -1};
-    for (int place = named && *named ? -1 : 0; place < 4; place++) {
-        int error = -ENAMETOOLONG;
-        if (place >= 0)
-            error = try_place(place, lookup, create, ret);
-        else if (text_copy(without_slashes(named), ret->path, sizeof ret->path))
-            error = try_named(ret->path, create, ret);
-        if (error == 0)
-            error = make_absolute(ret->path);
-        if (error == 0)
-            error = open_runs(create, ret);
+    if (place >= 0)
+        error = try_place(place, lookup, create, ret);
+    else if (text_copy(without_slashes(named), ret->path, sizeof ret->path))
+        error = try_named(ret->path, create, ret);
+    if (error == 0)
+        error = make_absolute(ret->path);
+    if (error == 0)
+        error = open_runs(create, ret);
+    if (error < 0)
+        home_close(ret);
+    return error;
+}
+
+/* PILLION_DIR when it is set, and then no other. */
+static int first_place(const char *(*lookup)(const char *name))
+{
+    const char *named = lookup("PILLION_DIR");
+    return named && *named ? NAMED : 0;
+}
+
+int home_open(const char *(*lookup)(const char *name), bool create, struct home *ret)
+{
+    int first = -ENOENT;
+    for (int place = first_place(lookup); place < PLACES; place++) {
+        int error = try(place, lookup, create, ret);
         if (error == 0)
             return 0;
-        home_close(ret);
         if (first == -ENOENT)
             first = error;
-        if (place < 0)
+        if (place == NAMED)
             break;
     }
     return first;
+}
+
+/* What is there of a path has to be writable for the rest to be made. */
+static int could_be_made(const char *path)
+{
+    char part[PATH_MAX];
+    (void)text_copy(text_of(path), part, sizeof part);
+    while (faccessat(AT_FDCWD, part[0] ? part : ".", F_OK, 0) < 0 && errno == ENOENT && part[0]) {
+        char *slash = strrchr(part, '/');
+        if (slash && slash == part && part[1])
+            part[1] = '\0';
+        else
+            *(slash ? slash : part) = '\0';
+    }
+    return faccessat(AT_FDCWD, part[0] ? part : ".", W_OK | X_OK, 0) < 0 ? -errno : 0;
+}
+
+int home_predict(const char *(*lookup)(const char *name), struct home *ret, int *ret_refused)
+{
+    *ret_refused = 0;
+    for (int place = first_place(lookup); place < PLACES; place++) {
+        int error = try(place, lookup, false, ret);
+        if (error == 0 && faccessat(ret->runs, ".", W_OK, 0) < 0)
+            error = -errno;
+        if (error == -ENOENT && ret->path[0])
+            error = could_be_made(ret->path);
+        if (error == 0)
+            return 0;
+        home_close(ret);
+        if (ret->path[0] && *ret_refused == 0)
+            *ret_refused = error;
+        if (place == NAMED)
+            break;
+    }
+    return *ret_refused ? *ret_refused : -ENOENT;
 }
 
 int home_reopen(struct home *home)

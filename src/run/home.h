@@ -18,6 +18,9 @@ struct home {
  * them no component may be a link or another user's. `create` makes what is missing, 0700.
  * 0; -ENOENT without `create` when there is none yet; -EACCES, -EROFS …; *ret is closed by home_close. */
 int home_open(const char *(*lookup)(const char *name), bool create, struct home *ret);
+/* Where home_open with `create` would come to, and makes nothing: 0, with ret->path, and open where it is there
+ * already; or what home_open would say. *ret_refused: why a place that comes before it cannot be used, 0. */
+int home_predict(const char *(*lookup)(const char *name), struct home *ret, int *ret_refused);
 /* The same place again, by its path, after home_close. */
 int  home_reopen(struct home *home);
 void home_close(struct home *home); /* the path stays */

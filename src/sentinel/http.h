@@ -42,18 +42,22 @@ struct http_request {
 int  http_request_header(struct http_request *request, const char *name, const char *value);
 void http_request_done(struct http_request *request);
 
+/* The steps of a request, in their order; what a proxy needs is in CONNECT. */
+enum http_step { HTTP_STEP_NAME, HTTP_STEP_CONNECT, HTTP_STEP_TLS, HTTP_STEP_EXCHANGE };
+
 struct http_answer {
-    int error;                 /* 0: an HTTP answer came, whatever its status. Else -errno: -ETIMEDOUT,
-                                  -ECONNREFUSED, -EHOSTUNREACH (name not found), -ECONNRESET (cut off),
-                                  -EPROTO (TLS or garbage), -EKEYREJECTED (certificate refused), -EMSGSIZE (answer
-                                  beyond HTTP_ANSWER_MAX), -ECANCELED, -EIO */
-    char         message[160]; /* one sentence for the log when error; no secret in it */
-    bool         sent;         /* the request may have reached the server (false: surely not) */
-    long         status;
-    struct bytes body;
-    int          retry_after_s;     /* seconds; -1: none given; a date in the header is turned into seconds from now */
-    int64_t      date;              /* seconds since 1970 from the Date header, 0: none */
-    char         bucket_region[32]; /* x-amz-bucket-region, "" : none */
+    int error;                   /* 0: an HTTP answer came, whatever its status. Else -errno: -ETIMEDOUT,
+                                    -ECONNREFUSED, -EHOSTUNREACH (name not found), -ECONNRESET (cut off),
+                                    -EPROTO (TLS or garbage), -EKEYREJECTED (certificate refused), -EMSGSIZE (answer
+                                    beyond HTTP_ANSWER_MAX), -ECANCELED, -EIO */
+    char           message[160]; /* one sentence for the log when error; no secret in it */
+    enum http_step step;         /* the one that failed, when error */
+    bool           sent;         /* the request may have reached the server (false: surely not) */
+    long           status;
+    struct bytes   body;
+    int            retry_after_s; /* seconds; -1: none given; a date in the header is turned into seconds from now */
+    int64_t        date;          /* seconds since 1970 from the Date header, 0: none */
+    char           bucket_region[32]; /* x-amz-bucket-region, "" : none */
 };
 
 void http_answer_done(struct http_answer *answer);

@@ -158,9 +158,27 @@ static bool was_sent(CURL *easy)
     return head > 0 || body > 0;
 }
 
+static bool is_over(CURL *easy, CURLINFO clock)
+{
+    curl_off_t when = 0;
+    return easy && curl_easy_getinfo(easy, clock, &when) == CURLE_OK && when > 0;
+}
+
+/* libcurl notes the time of each step that it has done; without a transfer it was the trust that was missing. */
+static enum http_step step_of(const struct http_call *call)
+{
+    bool tls = call->request.url && strncmp(call->request.url, "https:", strlen("https:")) == 0;
+    if (call->easy && !is_over(call->easy, CURLINFO_NAMELOOKUP_TIME_T))
+        return HTTP_STEP_NAME;
+    if (call->easy && !is_over(call->easy, CURLINFO_CONNECT_TIME_T))
+        return HTTP_STEP_CONNECT;
+    return tls && !is_over(call->easy, CURLINFO_APPCONNECT_TIME_T) ? HTTP_STEP_TLS : HTTP_STEP_EXCHANGE;
+}
+
 void http_answer_fail(struct http_call *call, int error, const char *message)
 {
     forget_headers(call);
+    call->answer.step = step_of(call);
     bytes_clear(&call->answer.body);
     call->answer.error = error;
     call->answer.status = 0;
@@ -197,6 +215,7 @@ static bool proxy_refused(struct http_call *call)
     (void)snprintf(message, sizeof message, "the proxy refuses to connect: HTTP %ld%s", status,
                    status == 407 ? ", it wants a user and a password" : "");
     http_answer_fail(call, -ECONNREFUSED, message);
+    call->answer.step = HTTP_STEP_CONNECT;
     return true;
 }
 
@@ -228,4 +247,6 @@ void http_answer_end(struct http_call *call, CURLcode code)
     else
         (void)snprintf(message, sizeof message, "%s", outcome.message);
     http_answer_fail(call, outcome.error, message);
+    if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY)
+        call->answer.step = HTTP_STEP_NAME;
 }
