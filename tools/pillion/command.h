@@ -9,7 +9,7 @@
 
 enum exit_code {
     EXIT_YES = 0,
-    EXIT_NO = 1, /* no such run, not all delivered */
+    EXIT_NO = 1, /* no such run, not all delivered, a cause found */
     EXIT_WRONG_CALL = 2,
     EXIT_NOT_EXECUTABLE = 126,
     EXIT_NOT_FOUND = 127,
@@ -21,6 +21,7 @@ int command_run(int argc, char **argv);
 int command_list(int argc, char **argv);
 int command_show(int argc, char **argv);
 int command_sync(int argc, char **argv);
+int command_doctor(int argc, char **argv);
 int command_env(int argc, char **argv);
 
 /* The options that every subcommand for reading takes. -1: go on, operands begin at optind; otherwise the exit code. */

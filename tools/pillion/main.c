@@ -11,10 +11,11 @@ static const char help[] = "Usage: pillion COMMAND [ARGUMENT...]\n"
                            "  list                                   the runs on this machine\n"
                            "  show [RUN]                             what a run used and how it ended\n"
                            "  sync [RUN...]                          deliver what has not reached Sentinel\n"
+                           "  doctor [-- CMD...]                     why there is no data\n"
                            "  env                                    the lines that load pillion into programs\n"
                            "\n"
                            "RUN is an ID, the beginning of one, a directory, a CSV file, or \"last\".\n"
-                           "Every command has --help and --version; list, show, sync and env have --json.\n"
+                           "Every command has --help and --version; list, show, sync, doctor and env have --json.\n"
                            "The variables are described in pillion(7).\n";
 
 struct subcommand {
@@ -23,12 +24,13 @@ struct subcommand {
 };
 
 static const struct subcommand subcommands[] = {
-    {"run", command_run}, {"list", command_list}, {"show", command_show}, {"sync", command_sync}, {"env", command_env},
+    {"run", command_run},   {"list", command_list},     {"show", command_show},
+    {"sync", command_sync}, {"doctor", command_doctor}, {"env", command_env},
 };
 
 static int refuse(const char *name)
 {
-    if (strcmp(name, "doctor") == 0 || strcmp(name, "report") == 0)
+    if (strcmp(name, "report") == 0)
         complain("\"%s\" is not in this version yet; \"pillion show\" tells what a run used", name);
     else if (name[0] == '-')
         complain("no option %s here; see pillion --help", name);

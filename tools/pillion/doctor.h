@@ -1,0 +1,40 @@
+/* What `pillion doctor` looks at, a file for each: the program, what is loaded into it, who would lead. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_DOCTOR_H
+#define PILLION_DOCTOR_H
+
+#include <cJSON.h>
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include "image.h"
+#include "run/engine.h"
+
+struct doctor {
+    cJSON       *list; /* NULL: text */
+    bool         found_cause;
+    bool         cannot_carry;     /* the program cannot be preloaded into */
+    char         hook[PATH_MAX];   /* the libpillion.so that would be loaded, or the one beside the command; "": none */
+    char         engine[PATH_MAX]; /* beside it */
+    struct image hook_image;
+    const char  *subject;              /* the program in sentences */
+    char         executable[PATH_MAX]; /* what /proc/self/exe of the program would be; "": no program was named */
+};
+
+/* One finding: a line, or an object of the list. */
+__attribute__((format(printf, 4, 5))) void doctor_tell(struct doctor *d, const char *check, enum engine_finding finding,
+                                                       const char *format, ...);
+
+/* doctor_preload.c: LD_PRELOAD, and the hook that it names. Fills in hook, engine and hook_image. */
+void doctor_preload(struct doctor *d);
+/* No runtime of AddressSanitizer is before it there. */
+bool doctor_hook_is_before_sanitizer(void);
+
+/* doctor_program.c: the file that CMD stands for, and what ld.so would make of it. Fills in executable and cannot_carry. */
+void doctor_program(struct doctor *d, const char *name);
+
+/* doctor_lead.c: who would lead, by the hook's own judgement. */
+void doctor_lead(struct doctor *d);
+
+#endif

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "doctor.h"
+#include "hook/hook.h"
+#include "run/rundir.h"
+#include "runs.h"
+
+enum { WHO_MAX = 256 };
+
+/* "process 4242 (bash), run 20261122T104500Z-node7-4242" */
+static void describe(const struct process *p, char ret[static WHO_MAX])
+{
+    char        path[64], name[64] = "", id[RUNDIR_ID_MAX] = "";
+    struct home home;
+    (void)snprintf(path, sizeof path, "/proc/%d/comm", (int)p->pid);
+    if (call_read_file(path, name, sizeof name) > 0)
+        name[strcspn(name, "\n")] = '\0';
+    if (home_open(runs_lookup, false, &home) == 0) {
+        if (runs_of_process(&home, p->pid, p->start, id) < 0)
+            id[0] = '\0';
+        home_close(&home);
+    }
+    (void)snprintf(ret, WHO_MAX, "process %d (%s)%s%s", (int)p->pid, name[0] ? name : "?", id[0] ? ", run " : "", id);
+}
+
+static void tell_wrapper(struct doctor *d)
+{
+    static const struct {
+        const char *name, *why;
+    } special[] = {{"ssh", "on another machine"},
+                   {"docker", "in a container"},
+                   {"podman", "in a container"},
+                   {"kubectl", "in a container"},
+                   {"sudo", "with an environment that it empties"},
+                   {"su", "with an environment that it empties"},
+                   {"runuser", "with an environment that it empties"}};
+    const char *name = word_base_name(d->executable);
+    for (size_t i = 0; i < sizeof special / sizeof *special; i++)
+        if (word_equal(name, special[i].name)) {
+            doctor_tell(d, "lead", ENGINE_CAUSE,
+                        "%s makes no run, and starts its program %s: LD_PRELOAD has to be set for that one", name,
+                        special[i].why);
+            return;
+        }
+    doctor_tell(d, "lead", ENGINE_NOTE,
+                "%s only waits for, or wraps, another program (a built-in list): that one leads", name);
+}
+
+static void tell_passenger(struct doctor *d, const struct lead *lead)
+{
+    char who[WHO_MAX];
+    describe(&lead->above, who);
+    if (lead->why == LEAD_BELOW_MARKER || lead->why == LEAD_BELOW_THREAD)
+        doctor_tell(d, "lead", ENGINE_CAUSE, "%s is a passenger of the leader above, %s: it has its part in that run%s",
+                    d->subject, who,
+                    lead->why == LEAD_BELOW_THREAD ? " (known by its thread; its marker cannot be seen from here)"
+                                                   : "");
+    else if (lead->why == LEAD_BELOW_HOOK)
+        doctor_tell(d, "lead", ENGINE_CAUSE,
+                    "%s is a passenger of its parent, %s, whose run has ended: nothing begins again below it",
+                    d->subject, who);
+    else
+        doctor_tell(
+            d, "lead", ENGINE_CAUSE,
+            "%s came from outside into a container that has an older process (docker exec, a health check): the "
+            "run is that one's",
+            d->subject);
+}
+
+static void tell_none(struct doctor *d, const struct lead *lead)
+{
+    const char *disable = getenv("PILLION_DISABLE"), *exclude = getenv("PILLION_EXCLUDE"),
+               *include = getenv("PILLION_INCLUDE");
+    if (lead->why == LEAD_DISABLED)
+        doctor_tell(d, "lead", ENGINE_CAUSE, "PILLION_DISABLE=%s switches pillion off", disable ? disable : "");
+    else if (lead->why == LEAD_SECURE)
+        doctor_tell(d, "lead", ENGINE_CAUSE,
+                    "this command runs with privileges that its user has not (AT_SECURE): no "
+                    "program that is started so is observed");
+    else if (lead->why == LEAD_NO_PROC)
+        doctor_tell(d, "lead", ENGINE_CAUSE, "/proc cannot be read here: nothing is observed without it");
+    else if (lead->why == LEAD_EXCLUDED)
+        doctor_tell(d, "lead", ENGINE_CAUSE, "%s is excluded by PILLION_EXCLUDE=%s", d->executable,
+                    exclude ? exclude : "");
+    else if (lead->why == LEAD_NOT_INCLUDED)
+        doctor_tell(d, "lead", ENGINE_CAUSE, "%s is not among what PILLION_INCLUDE=%s names", d->executable,
+                    include ? include : "");
+    else if (lead->why == LEAD_OTHER_RANK)
+        doctor_tell(d, "lead", ENGINE_CAUSE,
+                    "of the ranks of a node the first makes the run, of all of them: this is another one");
+    else
+        tell_wrapper(d);
+}
+
+/* Without a program: what is left out is worth a word. */
+static void note_patterns(struct doctor *d)
+{
+    static const char *const names[] = {"PILLION_INCLUDE", "PILLION_EXCLUDE"};
+    for (size_t i = 0; d->executable[0] == '\0' && i < sizeof names / sizeof *names; i++) {
+        const char *value = getenv(names[i]);
+        if (value != NULL && value[0] != '\0')
+            doctor_tell(d, "lead", ENGINE_NOTE, "%s=%s leaves programs out: ask about one with pillion doctor -- CMD",
+                        names[i], value);
+    }
+}
+
+void doctor_lead(struct doctor *d)
+{
+    static struct lead lead;
+    lead_predict(d->executable, &lead);
+    if (lead.role == ROLE_PASSENGER)
+        tell_passenger(d, &lead);
+    else if (lead.role == ROLE_NONE)
+        tell_none(d, &lead);
+    else if (!d->cannot_carry)
+        doctor_tell(d, "lead", ENGINE_FINE, "nobody leads above: %s would lead a run of its own", d->subject);
+    note_patterns(d);
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "doctor.h"
+#include "libraries.h"
+
+#define HOOK "libpillion.so"
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+/* Takes the next name off LD_PRELOAD, whose separators are blanks and colons: ld.so(8). */
+static bool next_name(const char **list, char ret[static PATH_MAX])
+{
+    *list += strspn(*list, " :");
+    size_t len = strcspn(*list, " :");
+    (void)snprintf(ret, PATH_MAX, "%.*s", (int)(len < PATH_MAX ? len : PATH_MAX - 1), *list);
+    *list += len;
+    return len > 0;
+}
+
+static bool find_in_preload(char ret[static PATH_MAX])
+{
+    const char *list = getenv("LD_PRELOAD");
+    while (list != NULL && next_name(&list, ret))
+        if (strncmp(base_name(ret), HOOK, strlen(HOOK)) == 0)
+            return true;
+    ret[0] = '\0';
+    return false;
+}
+
+bool doctor_hook_is_before_sanitizer(void)
+{
+    const char *list = getenv("LD_PRELOAD");
+    char        name[PATH_MAX];
+    while (list != NULL && next_name(&list, name)) {
+        if (strncmp(base_name(name), "libasan.so", 10) == 0 || strncmp(base_name(name), "libclang_rt.asan", 16) == 0)
+            return false;
+        if (strncmp(base_name(name), HOOK, strlen(HOOK)) == 0)
+            return true;
+    }
+    return true;
+}
+
+/* ld.so has looked for it when it started this very command. */
+static bool find_loaded(char ret[static PATH_MAX])
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    char  line[PATH_MAX + 128];
+    ret[0] = '\0';
+    while (maps != NULL && ret[0] == '\0' && fgets(line, sizeof line, maps) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        const char *path = strchr(line, '/');
+        if (path != NULL && strncmp(base_name(path), HOOK, strlen(HOOK)) == 0)
+            (void)snprintf(ret, PATH_MAX, "%s", path);
+    }
+    if (maps != NULL)
+        (void)fclose(maps);
+    return ret[0] != '\0';
+}
+
+static bool is_without_execution(const char *path)
+{
+    struct statvfs info;
+    return statvfs(path, &info) == 0 && (info.f_flag & ST_NOEXEC) != 0;
+}
+
+/* True when ld.so can load it. */
+static bool judge_hook(struct doctor *d)
+{
+    int fd = open(d->hook, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        doctor_tell(d, "preload", ENGINE_CAUSE, "LD_PRELOAD names %s, which %s: programs run unobserved", d->hook,
+                    errno == ENOENT || errno == ENOTDIR ? "does not exist" : "cannot be read by this user");
+        return false;
+    }
+    int error = image_read(fd, &d->hook_image);
+    close(fd);
+    if (error < 0 || d->hook_image.kind != IMAGE_ELF)
+        doctor_tell(d, "preload", ENGINE_CAUSE, "LD_PRELOAD names %s, which is no library", d->hook);
+    else if (is_without_execution(d->hook))
+        doctor_tell(d, "preload", ENGINE_CAUSE, "LD_PRELOAD names %s, on a file system that is mounted noexec",
+                    d->hook);
+    else
+        return true;
+    return false;
+}
+
+static void take_engine(struct doctor *d)
+{
+    (void)snprintf(d->engine, sizeof d->engine, "%.*slibpillion-engine.so", (int)(base_name(d->hook) - d->hook),
+                   d->hook);
+}
+
+/* For comparisons with a program, all the same. */
+static void take_installed(struct doctor *d)
+{
+    if (library_find(HOOK, d->hook) < 0)
+        return;
+    int fd = open(d->hook, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && image_read(fd, &d->hook_image) < 0)
+        d->hook_image.kind = IMAGE_OTHER;
+    if (fd >= 0)
+        close(fd);
+}
+
+void doctor_preload(struct doctor *d)
+{
+    if (!find_in_preload(d->hook)) {
+        take_installed(d);
+        doctor_tell(d, "preload", ENGINE_CAUSE,
+                    "LD_PRELOAD does not name " HOOK
+                    ": what is started here is observed under \"pillion run\" alone (pillion "
+                    "env has the line to add)");
+        return;
+    }
+    bool searched = strchr(d->hook, '/') == NULL || strchr(d->hook, '$') != NULL;
+    char named[PATH_MAX];
+    (void)snprintf(named, sizeof named, "%s", d->hook);
+    if (searched && !find_loaded(d->hook)) {
+        doctor_tell(d, "preload", ENGINE_CAUSE, "LD_PRELOAD names %s, which ld.so does not find: give its whole path",
+                    named);
+        take_installed(d);
+        return;
+    }
+    take_engine(d);
+    if (judge_hook(d))
+        doctor_tell(d, "preload", ENGINE_FINE, "LD_PRELOAD names %s", d->hook);
+    else
+        take_installed(d);
+}
