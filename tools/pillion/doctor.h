@@ -16,7 +16,7 @@ struct doctor {
     bool         found_cause;
     bool         cannot_carry;     /* the program cannot be preloaded into */
     char         hook[PATH_MAX];   /* the libpillion.so that would be loaded, or the one beside the command; "": none */
-    char         engine[PATH_MAX]; /* beside it */
+    char         engine[PATH_MAX]; /* beside the one that would be loaded; "": none would be */
     struct image hook_image;
     const char  *subject;              /* the program in sentences */
     char         executable[PATH_MAX]; /* what /proc/self/exe of the program would be; "": no program was named */
@@ -31,7 +31,8 @@ void doctor_preload(struct doctor *d);
 /* No runtime of AddressSanitizer is before it there. */
 bool doctor_hook_is_before_sanitizer(void);
 
-/* doctor_program.c: the file that CMD stands for, and what ld.so would make of it. Fills in executable and cannot_carry. */
+/* doctor_program.c: the file that CMD stands for, and what ld.so would make of it. Fills in executable and
+ * cannot_carry. */
 void doctor_program(struct doctor *d, const char *name);
 
 /* doctor_lead.c: who would lead, by the hook's own judgement. */

@@ -132,9 +132,10 @@ void doctor_preload(struct doctor *d)
         take_installed(d);
         return;
     }
-    take_engine(d);
-    if (judge_hook(d))
-        doctor_tell(d, "preload", ENGINE_FINE, "LD_PRELOAD names %s", d->hook);
-    else
+    if (!judge_hook(d)) {
         take_installed(d);
+        return;
+    }
+    doctor_tell(d, "preload", ENGINE_FINE, "LD_PRELOAD names %s", d->hook);
+    take_engine(d);
 }

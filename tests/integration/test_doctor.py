@@ -1,0 +1,497 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`pillion doctor`: every cause that it can name, provoked, and what then really happens where that can be seen."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import struct
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from served import PYTHON, LocalTest, ServedTest, pillion  # noqa: E402
+from certificates import Authority  # noqa: E402
+
+SANITIZED = b"__asan_init" in pathlib.Path(pillion.COMMAND).read_bytes()
+root_only = unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
+NOBODY = 65534
+AS_NOBODY = ("setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups")
+
+RETURNS_3 = "int main(void) { return 3; }\n"
+STARTS_ITSELF = "void _start(void) { for (;;); }\n"
+OLD_LIBC = "int puts(const char *s) { (void)s; return 0; }\nint printf(const char *s, ...) { (void)s; return 0; }\n"
+OLD_LIBC_MAP = "GLIBC_2.2.5 { global: puts; };\nGLIBC_2.12 { global: printf; } GLIBC_2.2.5;\n"
+OTHER_ENGINE = "#include <stdint.h>\nstruct { uint32_t version; } const pillion_engine = {99};\n"
+NSS_MODULE = r"""
+#include <errno.h>
+#include <netdb.h>
+#include <nss.h>
+#include <string.h>
+#include <sys/socket.h>
+enum nss_status _nss_pilliontest_gethostbyname2_r(const char *name, int family, struct hostent *ret, char *buffer,
+                                                  size_t size, int *error, int *resolver_error)
+{
+    if (family != AF_INET || strcmp(name, "known-to.invalid") != 0 || size < 64) {
+        *error = ENOENT;
+        *resolver_error = HOST_NOT_FOUND;
+        return NSS_STATUS_NOTFOUND;
+    }
+    char **list = (char **)(((unsigned long)buffer + 15) & ~15UL);
+    memcpy(list + 3, "\177\0\0\1", 4);
+    list[0] = (char *)(list + 3);
+    list[1] = list[2] = NULL;
+    *ret = (struct hostent){(char *)name, list + 2, AF_INET, 4, list};
+    return NSS_STATUS_SUCCESS;
+}
+"""
+
+
+class Doctor:
+    def setUp(self):
+        super().setUp()
+        self.tmp.chmod(0o755)
+
+    def env(self, **extra):
+        if SANITIZED: # it says so where its order is looked at
+            extra.setdefault("ASAN_OPTIONS", os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
+        return super().env(**extra)
+
+    def ask(self, *words, env=None, hook=pillion.HOOK, before=()):
+        """Everything that it finds, and its exit status."""
+        env = self.env() if env is None else env
+        if hook is not None:
+            env["LD_PRELOAD"] = str(hook)
+        words = ("--",) + words if words else ()
+        result = self.launch(*before, pillion.COMMAND, "doctor", "--json", *words, preload=False, env=env)
+        self.assertIn(result.status, (0, 1), result)
+        found = json.loads(result.stdout)
+        for one in found:
+            self.assertEqual(sorted(one), ["check", "outcome", "sentence"])
+            self.assertIn(one["outcome"], ("ok", "cause", "note"))
+        self.assertEqual(result.status, int(any(one["outcome"] == "cause" for one in found)), result)
+        return found
+
+    def assertCause(self, check, pattern, *words, **keywords):
+        """There is exactly this cause."""
+        found = self.ask(*words, **keywords)
+        causes = [one for one in found if one["outcome"] == "cause"]
+        self.assertEqual([one["check"] for one in causes], [check], found)
+        self.assertRegex(causes[0]["sentence"], pattern)
+        return found
+
+    def assertNoCause(self, *words, **keywords):
+        found = self.ask(*words, **keywords)
+        self.assertEqual([one for one in found if one["outcome"] == "cause"], [], found)
+        return found
+
+    def compiled(self, name, text, *flags, compiler=None):
+        source, target = self.tmp / (name + ".c"), self.tmp / name
+        source.write_text(text)
+        before = os.environ.get("CC")
+        try:
+            if compiler:
+                os.environ["CC"] = compiler
+            words = pillion.cc(source, target, *flags)
+        finally:
+            os.environ.pop("CC", None)
+            if before is not None:
+                os.environ["CC"] = before
+        self.assertIsNone(words, words)
+        return target
+
+    def assertLeavesRuns(self, count, program, status=3):
+        self.assertEqual(self.launch(program, env=self.env(SENTINEL_API_TOKEN=None)).status, status)
+        self.assertEqual(len(self.runs()), count, self.runs())
+
+
+class Programs(Doctor, LocalTest):
+    def test_nothing_is_wrong_with_an_ordinary_program(self):
+        program = self.compiled("ordinary", RETURNS_3)
+        self.assertNoCause(program)
+        self.assertEqual(pillion.files_below(self.dir), [], "looking makes nothing")
+        self.assertLeavesRuns(1, program)
+
+    def test_a_static_program(self):
+        for flag in ("-static", "-static-pie"):
+            with self.subTest(flag):
+                program = self.compiled("static", RETURNS_3, flag)
+                self.assertCause("program", "linked statically", program)
+                self.assertLeavesRuns(0, program)
+
+    def test_a_program_of_another_libc(self):
+        program = self.compiled("musl", RETURNS_3, compiler="musl-gcc")
+        self.assertCause("program", "another libc, musl", program)
+        self.assertLeavesRuns(0, program)
+
+    def test_a_program_of_an_older_libc(self):
+        folder = self.tmp / "old"
+        folder.mkdir()
+        (self.tmp / "map").write_text(OLD_LIBC_MAP)
+        self.compiled("old/libc.so.6", OLD_LIBC, "-shared", "-nostdlib", "-fno-builtin", "-fPIC",
+                      "-Wl,-soname,libc.so.6", "-Wl,--version-script=%s" % (self.tmp / "map"))
+        loader = folder / "ld-linux.so.2"
+        loader.write_bytes(b"")
+        program = self.compiled("program", RETURNS_3, "-Wl,--dynamic-linker=%s" % loader)
+        self.assertCause("program", r"glibc 2\.12.*2\.17", program)
+
+    def test_a_program_of_32_bits(self):
+        program = self.compiled("small", STARTS_ITSELF, "-m32", "-nostdlib", "-ffreestanding", "-fno-stack-protector",
+                                "-pie", "-Wl,-dynamic-linker,/lib/ld-linux.so.2")
+        self.assertCause("program", "32 bits for i386.*64 bits", program)
+
+    def test_a_program_of_another_architecture(self):
+        program = self.compiled("foreign", RETURNS_3)
+        data = bytearray(program.read_bytes())
+        data[18:20] = struct.pack("<H", 183)
+        program.write_bytes(data)
+        self.assertCause("program", "aarch64", program)
+
+    @unittest.skipIf(SANITIZED, "this command needs the very option that mends it")
+    def test_a_program_with_address_sanitizer(self):
+        program = self.compiled("sanitized", RETURNS_3, "-fsanitize=address")
+        self.assertCause("program", "AddressSanitizer", program)
+        self.assertLeavesRuns(0, program, status=1)
+        self.assertNoCause(program, env=self.env(ASAN_OPTIONS="verify_asan_link_order=0"))
+
+    def prepare_for_nobody(self, program):
+        folder = self.tmp / "nobody"
+        folder.mkdir(mode=0o700)
+        os.chown(folder, NOBODY, NOBODY)
+        return self.env(PILLION_DIR=folder, HOME="/nonexistent"), folder
+
+    @root_only
+    def test_a_setuid_or_setgid_program(self):
+        program = self.compiled("raised", RETURNS_3)
+        env, folder = self.prepare_for_nobody(program)
+        for mode, word in ((0o4755, "setuid"), (0o2755, "setgid")):
+            with self.subTest(word):
+                os.chmod(program, mode)
+                self.assertCause("program", word + r".*AT_SECURE", program, env=dict(env), before=AS_NOBODY)
+                result = self.launch(*AS_NOBODY, program, env=env)
+                self.assertEqual((result.status, pillion.runs(folder)), (3, []), result)
+                if mode == 0o4755:
+                    self.assertNoCause(program, env=self.env())
+        os.chmod(program, 0o755)
+        self.assertNoCause(program, env=env, before=AS_NOBODY)
+        self.launch(*AS_NOBODY, program, env=env)
+        self.assertEqual(len(pillion.runs(folder)), 1)
+
+    @root_only
+    def test_a_program_with_file_capabilities(self):
+        program = self.compiled("capable", RETURNS_3)
+        env, folder = self.prepare_for_nobody(program)
+        # capability.h, struct vfs_cap_data: revision 2, effective; CAP_NET_RAW
+        os.setxattr(program, "security.capability", struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0))
+        self.assertCause("program", "file capabilities", program, env=dict(env), before=AS_NOBODY)
+        result = self.launch(*AS_NOBODY, program, env=env)
+        self.assertEqual((result.status, pillion.runs(folder)), (3, []), result)
+        self.assertNoCause(program, env=env, before=AS_NOBODY + ("--no-new-privs",))
+
+    def test_a_script_is_matched_by_its_interpreter(self):
+        script = self.work / "script"
+        script.write_text("#! /bin/sh -e\nexit 3\n")
+        script.chmod(0o755)
+        shell = os.path.realpath("/bin/sh")
+        found = self.assertNoCause(script)
+        self.assertIn(["note", "program"], [[one["outcome"], one["check"]] for one in found])
+        self.assertCause("lead", re.escape(shell) + ".*PILLION_EXCLUDE", script,
+                         env=self.env(PILLION_EXCLUDE=os.path.basename(shell)))
+        self.assertCause("lead", "PILLION_INCLUDE=script", script, env=self.env(PILLION_INCLUDE="script"))
+
+    def test_a_script_of_env_is_matched_by_what_env_finds(self):
+        script = self.work / "script"
+        script.write_text("#!/usr/bin/env sh\nexit 3\n")
+        script.chmod(0o755)
+        self.assertCause("lead", "PILLION_EXCLUDE", script,
+                         env=self.env(PILLION_EXCLUDE=os.path.basename(os.path.realpath("/bin/sh"))))
+
+    def test_what_cannot_be_executed(self):
+        missing = self.work / "lost"
+        missing.write_text("#!/no/such/interpreter\n")
+        missing.chmod(0o755)
+        plain = self.work / "plain"
+        plain.write_text("text\n")
+        damaged = self.work / "damaged"
+        damaged.write_bytes(pathlib.Path(shutil.which("sleep")).read_bytes()[:70])
+        damaged.chmod(0o755)
+        looped = self.work / "looped"
+        looped.write_text("#!%s\n" % looped)
+        looped.chmod(0o755)
+        for name, pattern in ((missing, "/no/such/interpreter"), (plain, "ermission"), (damaged, "damaged"),
+                              (looped, "script of a script"), ("no-such-program", "command not found"),
+                              ("/no/such/program", "No such file")):
+            with self.subTest(name):
+                self.assertCause("program", pattern, name)
+
+
+class Surroundings(Doctor, LocalTest):
+    def test_its_text_is_one_line_a_check(self):
+        result = self.launch(pillion.COMMAND, "doctor", env=self.env())
+        self.assertEqual((result.status, result.stderr), (0, b""), result)
+        for line in result.stdout.decode().splitlines():
+            self.assertRegex(line, r"\A(ok|note|cause) +\S.*")
+
+    def test_its_json_is_like_its_example(self):
+        example = json.loads((pillion.GOLDEN / "doctor.json").read_text())
+        found = self.ask(env=self.env(PILLION_DISABLE="1"))
+        self.assertEqual({tuple(one) for one in example}, {tuple(one) for one in found})
+        self.assertLessEqual({(one["check"], one["outcome"]) for one in found},
+                             {(one["check"], one["outcome"]) for one in example})
+
+    def test_disabled(self):
+        self.assertCause("lead", "PILLION_DISABLE=yes", env=self.env(PILLION_DISABLE="yes"))
+
+    def test_excluded_by_name_path_or_absence(self):
+        name = os.path.basename(os.path.realpath(shutil.which("sleep")))
+        for variable, value in (("PILLION_EXCLUDE", "x:" + name), ("PILLION_EXCLUDE", "/*"), ("PILLION_INCLUDE", "x")):
+            with self.subTest(value):
+                self.assertCause("lead", variable, "sleep", env=self.env(**{variable: value}))
+        self.assertNoCause("sleep", env=self.env(PILLION_INCLUDE=name))
+        self.assertNoCause(env=self.env(PILLION_INCLUDE=name))
+
+    def test_programs_that_wrap_another(self):
+        found = self.assertNoCause("env")
+        self.assertIn("that one leads", str(found))
+        for name in ("ssh", "sudo"):
+            shutil.copy(shutil.which("sleep"), self.work / name)
+            self.assertCause("lead", name + " makes no run", self.work / name)
+
+    def test_another_rank(self):
+        self.assertCause("lead", "ranks", env=self.env(OMPI_COMM_WORLD_LOCAL_RANK="1"))
+        self.assertNoCause(env=self.env(OMPI_COMM_WORLD_LOCAL_RANK="0"))
+
+    def asked_below(self, *leader, preload=True, script="sleep 0.5"):
+        """What is found below a leader, and the leader's pid."""
+        words = leader + ("sh", "-c", 'echo $$; %s; LD_PRELOAD=$1 "$0" doctor --json; :' % script, pillion.COMMAND,
+                          pillion.HOOK)
+        result = self.launch(*words, preload=preload)
+        pid, _, text = result.stdout.partition(b"\n")
+        return int(pid), [one for one in json.loads(text) if one["outcome"] == "cause"]
+
+    def test_a_leader_above(self):
+        pid, causes = self.asked_below()
+        self.assertEqual([one["check"] for one in causes], ["lead"], causes)
+        self.assertRegex(causes[0]["sentence"], r"process %d \(sh\), run %s:" % (pid, self.only_run()["id"]))
+
+    def test_the_command_above(self):
+        _, causes = self.asked_below(pillion.COMMAND, "run", "--", preload=False)
+        self.assertEqual([one["check"] for one in causes], ["lead"], causes)
+        self.assertRegex(causes[0]["sentence"], r"process \d+ \(pillion\), run %s:" % self.only_run()["id"])
+
+    def test_a_leader_above_whose_marker_is_gone(self):
+        pid, causes = self.asked_below(script="sleep 0.3; rm -f /tmp/.pillion-$(id -u)/*-$$-* /dev/shm/.pillion-$(id -u)/*-$$-*")
+        self.assertRegex(causes[0]["sentence"], r"process %d \(sh\).*known by its thread" % pid)
+
+    def test_a_parent_whose_run_has_ended(self):
+        text = ("import os, subprocess, sys\nos.environ.pop('PILLION_DISABLE')\n"
+                "sys.exit(subprocess.call([%r, 'doctor', '--json']))\n" % str(pillion.COMMAND))
+        result = self.python(text, env=self.env(PILLION_DISABLE="1"))
+        causes = [one for one in json.loads(result.stdout) if one["outcome"] == "cause"]
+        self.assertEqual([one["check"] for one in causes], ["lead"], causes)
+        self.assertRegex(causes[0]["sentence"], r"process %d .*whose run has ended" % result.pid)
+
+    def test_it_makes_no_marker_and_no_run(self):
+        program = self.start(pillion.COMMAND, "doctor", env=self.env())
+        self.assertEqual(program.wait().status, 0)
+        places = [pathlib.Path(place) / (".pillion-%d" % os.geteuid()) for place in ("/tmp", "/dev/shm")]
+        self.assertEqual([mark for place in places for mark in place.glob("*-%d-*" % program.pid)], [])
+        self.assertEqual(pillion.files_below(self.dir), [])
+
+    def test_the_hook_is_not_preloaded(self):
+        self.assertCause("preload", "does not name", hook=None)
+        self.assertCause("preload", "does not name", hook="libm.so.6")
+
+    def test_a_hook_that_is_not_there(self):
+        self.assertCause("preload", "does not exist", hook=self.tmp / "libpillion.so")
+        self.assertCause("preload", "ld.so does not find", hook="libpillion.so")
+        (self.tmp / "libpillion.so").write_text("text\n")
+        self.assertCause("preload", "is no library", hook=self.tmp / "libpillion.so")
+
+    def test_a_hook_that_ld_so_searches(self):
+        self.assertNoCause(hook="libpillion.so", env=self.env(LD_LIBRARY_PATH=pillion.HOOK.parent))
+
+    @root_only
+    def test_a_hook_that_cannot_be_read(self):
+        hook = self.tmp / "libpillion.so"
+        shutil.copy(pillion.HOOK, hook)
+        hook.chmod(0o600)
+        self.assertCause("preload", "cannot be read", hook=hook, before=AS_NOBODY,
+                         env=self.env(PILLION_DIR="/tmp/pillion-nobody-%d" % os.getpid()))
+
+    def test_an_engine_that_is_not_there_or_not_loadable(self):
+        folder = self.tmp / "installed"
+        folder.mkdir()
+        hook, engine = folder / "libpillion.so", folder / "libpillion-engine.so"
+        shutil.copy(pillion.HOOK, hook)
+        self.assertCause("engine", "not beside", hook=hook)
+        engine.write_text("text\n")
+        self.assertCause("engine", "cannot be loaded: .*(invalid ELF header|file too short)", hook=hook)
+        lost = self.compiled("installed/liblost.so", RETURNS_3, "-shared", "-fPIC", "-Wl,-soname,liblost.so")
+        self.compiled("installed/libpillion-engine.so", OTHER_ENGINE, "-shared", "-fPIC", "-Wl,--no-as-needed", lost)
+        lost.unlink()
+        self.assertCause("engine", r"liblost\.so: cannot open shared object file", hook=hook)
+        self.compiled("installed/libpillion-engine.so", OTHER_ENGINE, "-shared", "-fPIC")
+        self.assertCause("engine", "another version", hook=hook)
+        shutil.copy(pillion.ENGINE, engine)
+        self.assertNoCause(hook=hook)
+
+    def test_a_directory_that_cannot_be_used(self):
+        file = self.tmp / "file"
+        file.write_text("")
+        self.assertCause("directory", re.escape(str(file)), env=self.env(PILLION_DIR=file))
+        link = self.tmp / "link"
+        link.symlink_to(self.dir)
+        self.assertCause("directory", "not permitted", env=self.env(PILLION_DIR=link))
+
+    @root_only
+    def test_a_directory_that_cannot_be_written(self):
+        folder = self.tmp / "read-only"
+        folder.mkdir()
+        os.chown(folder, NOBODY, NOBODY)
+        folder.chmod(0o500)
+        for path in (folder, folder / "below" / "that"):
+            self.assertCause("directory", "Permission denied", env=self.env(PILLION_DIR=path), before=AS_NOBODY)
+        mounted = 'mount -t tmpfs -o ro none "$0" && exec "$@"'
+        self.assertCause("directory", "Read-only file system", env=self.env(PILLION_DIR=self.work / "below"),
+                         before=("unshare", "-m", "sh", "-c", mounted, self.work))
+
+    def test_a_second_choice_is_told(self):
+        state = self.home / ".local" / "state"
+        state.parent.mkdir()
+        state.write_text("")
+        found = self.assertNoCause(env=self.env(PILLION_DIR=None))
+        told = [one for one in found if one["check"] == "directory"]
+        self.assertEqual(told[0]["outcome"], "note")
+        self.assertIn("/tmp/pillion-%d" % os.geteuid(), told[0]["sentence"])
+
+    def test_variables_that_are_invalid_or_unknown(self):
+        self.assertCause("variables", "PILLION_INTERVAL=fast is not valid: seconds from 0.05",
+                         env=self.env(PILLION_INTERVAL="fast"))
+        self.assertCause("variables", "PILLION_DRI is no variable.*nearest is PILLION_DIR", env=self.env(PILLION_DRI="/x"))
+        self.assertCause("variables", "PILLION_DRI", env=self.env(PILLION_DRI="/x", PILLION_LOG_LEVEL="error"))
+        self.assertCause("variables", "PILLION_OUTPUT", env=self.env(PILLION_OUTPUT="%q.csv"))
+        self.assertCause("variables", "TOKEN_FILE.*cannot be read", env=self.env(SENTINEL_API_TOKEN_FILE="/no/such/file"))
+        self.assertCause("variables", "plain http goes to this machine alone",
+                         env=self.env(SENTINEL_API_TOKEN="t", SENTINEL_API_URL="http://192.0.2.1"))
+
+    def test_without_a_token_there_is_no_network(self):
+        found = self.assertNoCause(env=self.env(SENTINEL_API_URL="http://127.0.0.1:1"))
+        self.assertIn("SENTINEL_API_TOKEN is not set", str(found))
+        trace = self.tmp / "trace"
+        self.assertNoCause(env=self.env(SENTINEL_API_URL="http://127.0.0.1:1"),
+                           before=("strace", "-f", "-o", trace, "-e", "trace=socket,connect,sendto"))
+        self.assertNotIn("socket", trace.read_text())
+
+    def test_a_control_character_does_not_reach_the_terminal(self):
+        result = self.launch(pillion.COMMAND, "doctor", "--", "\x1b[31m", env=self.env())
+        self.assertEqual(result.status, 1)
+        self.assertNotIn(b"\x1b", result.stdout)
+
+
+class Api(Doctor, ServedTest):
+    def nothing_was_made(self):
+        self.assertEqual((self.server.runs, self.runs()), ({}, []))
+
+    def test_a_reachable_api_is_asked_once_and_nothing_is_made(self):
+        found = self.assertNoCause()
+        self.assertEqual([one["check"] for one in found][-2:], ["token", "clock"])
+        self.assertEqual([(request.endpoint, request.answer) for request in self.server.requests], [("refresh", 404)])
+        self.nothing_was_made()
+
+    def test_a_token_that_is_refused(self):
+        found = self.assertCause("token", r"refuses the token \(HTTP 401\)", env=self.env(SENTINEL_API_TOKEN="wrong"))
+        self.assertNotIn("wrong", str(found))
+        self.server.fault("*", status=403)
+        self.assertCause("token", r"refuses the token \(HTTP 403\)")
+        self.nothing_was_made()
+
+    def test_answers_that_are_not_the_apis(self):
+        for fault, pattern in ((dict(status=404, body="<html>"), "not the Sentinel API"), (dict(text="hello"), "not the"),
+                               (dict(status=503), r"in trouble \(HTTP 503\)"),
+                               (dict(redirect="http://127.0.0.1:1/"), r"redirects \(HTTP 307\)"),
+                               (dict(drop=True), "step that failed is the HTTP exchange"),
+                               (dict(garbage=True), "step that failed is the HTTP exchange")):
+            with self.subTest(fault):
+                self.server.faults = []
+                self.server.fault("*", **fault)
+                self.assertCause("api", pattern)
+
+    def test_a_closed_port(self):
+        self.server.down()
+        self.assertCause("api", "step that failed is connecting")
+
+    def test_a_name_that_is_not_known(self):
+        self.assertCause("api", r"step that failed is looking up its name \(DNS\)",
+                         env=self.env(SENTINEL_API_URL="https://no-such-host.invalid"))
+
+    @root_only
+    def test_a_name_that_only_nss_knows(self):
+        self.compiled("libnss_pilliontest.so.2", NSS_MODULE, "-shared", "-fPIC", "-Wl,-soname,libnss_pilliontest.so.2")
+        (self.tmp / "nsswitch.conf").write_text("hosts: files pilliontest\n")
+        mounted = 'mount --bind "$0" /etc/nsswitch.conf && exec "$@"'
+        found = self.ask(env=self.env(SENTINEL_API_URL="https://known-to.invalid", LD_LIBRARY_PATH=self.tmp),
+                         before=("unshare", "-m", "sh", "-c", mounted, self.tmp / "nsswitch.conf"))
+        causes = [one for one in found if one["outcome"] == "cause"]
+        self.assertEqual([one["check"] for one in causes], ["api", "names"], found)
+        self.assertRegex(causes[1]["sentence"], "known-to.invalid is a name that only NSS knows")
+
+    def test_the_servers_clock(self):
+        for offset, pattern in ((3600, r"36\d\d s behind|3[56]\d\d s behind"), (-1000, r"\d+ s ahead of")):
+            self.server.clock_offset = offset
+            self.assertCause("clock", pattern)
+        self.server.clock_offset = 100
+        self.assertNoCause()
+
+    def test_an_api_that_is_marked_down(self):
+        self.dir.joinpath("runs").mkdir()
+        self.dir.joinpath("api-down").write_text("")
+        self.assertCause("api", "api-down")
+        os.utime(self.dir / "api-down", (1, 1))
+        self.assertNoCause()
+
+
+class Trust(Doctor, LocalTest):
+    def setUp(self):
+        super().setUp()
+        from sentinel_server import SentinelServer
+        self.authority = Authority(self.tmp)
+        self.make = SentinelServer
+
+    def served(self, names=("localhost",), **options):
+        server = self.make(certificate=self.authority.context(*names, **options))
+        self.addCleanup(server.stop)
+        return server, self.env(SENTINEL_API_URL="https://localhost:%d" % server.port, SENTINEL_API_TOKEN=server.token,
+                                SSL_CERT_FILE=self.authority.path)
+
+    def test_a_server_that_is_trusted(self):
+        _, env = self.served()
+        self.assertNoCause(env=env)
+
+    def test_a_foreign_authority(self):
+        _, env = self.served()
+        env["SSL_CERT_FILE"] = Authority(self.tmp, "foreign").path
+        self.assertCause("api", "step that failed is the TLS handshake: certificate refused", env=env)
+
+    def test_certificates_that_are_expired_or_of_another_name(self):
+        for options in (dict(expired=True), dict(names=("elsewhere.example",))):
+            with self.subTest(options):
+                _, env = self.served(**options)
+                self.assertCause("api", "step that failed is the TLS handshake: certificate refused", env=env)
+
+    def test_a_server_without_tls(self):
+        server = self.make()
+        self.addCleanup(server.stop)
+        env = self.env(SENTINEL_API_URL="https://localhost:%d" % server.port, SENTINEL_API_TOKEN=server.token,
+                       SSL_CERT_FILE=self.authority.path)
+        self.assertCause("api", "step that failed is the TLS handshake", env=env)
+
+    def test_no_certificates_at_all(self):
+        _, env = self.served()
+        env["SSL_CERT_FILE"] = "/dev/null"
+        self.assertCause("ca-bundle", "no CA certificates", env=env)
+
+
+if __name__ == "__main__":
+    pillion.main()
