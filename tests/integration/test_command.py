@@ -263,7 +263,7 @@ class Calling(LocalTest):
         self.assertEqual(version.status, 0)
         self.assertRegex(version.stdout.decode(), r"\Apillion [0-9]+\.[0-9]+\.[0-9]+\n\Z")
         self.assertIn(b"run", self.pillion("--help").stdout)
-        for word in ("run", "list", "show", "sync", "env"):
+        for word in ("run", "list", "show", "sync", "doctor", "env"):
             help_text = self.pillion(word, "--help")
             self.assertEqual((help_text.status, help_text.stderr), (0, b""), help_text)
             self.assertIn(b"pillion " + word.encode(), help_text.stdout)
@@ -272,7 +272,7 @@ class Calling(LocalTest):
     def test_wrong_calls_are_status_2_with_a_sentence(self):
         for words in ((), ("unknown",), ("--unknown",), ("list", "--unknown"), ("list", "operand"), ("show", "a", "b"),
                       ("env", "operand"), ("run",), ("run", "--"), ("run", "--unknown", "true"), ("run", "--name"),
-                      ("sync", "--unknown"), ("run", "--summary", "--quiet", "true")):
+                      ("sync", "--unknown"), ("doctor", "--unknown"), ("run", "--summary", "--quiet", "true")):
             with self.subTest(words):
                 result = self.pillion(*words)
                 self.assertEqual((result.status, result.stdout), (2, b""), result)
@@ -281,7 +281,7 @@ class Calling(LocalTest):
 
     def test_an_answer_that_can_not_be_written_is_status_1(self):
         self.launch("sleep", "0.2")
-        for words in ("list", "show", "env", "list --json", "--help"):
+        for words in ("list", "show", "env", "doctor", "list --json", "--help"):
             result = self.launch("sh", "-c", "exec %s %s >/dev/full" % (pillion.COMMAND, words), preload=False)
             self.assertEqual(result.status, 1, (words, result))
 

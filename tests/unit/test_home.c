@@ -53,10 +53,21 @@ static unsigned mode_of(const char *name)
     return info.st_mode & 07777;
 }
 
+static void predict_and_expect(const char *place)
+{
+    struct home home;
+    char        path[FOLDER_PATH];
+    int         refused = 0;
+    assert_int_equal(home_predict(lookup, &home, &refused), 0);
+    assert_string_equal(home.path, folder_path(&folder, place, path));
+    home_close(&home);
+}
+
 static void open_and_expect(const char *place)
 {
     struct home home;
     char        path[FOLDER_PATH];
+    predict_and_expect(place);
     assert_int_equal(home_open(lookup, true, &home), 0);
     assert_string_equal(home.path, folder_path(&folder, place, path));
     assert_true(home.dir >= 0 && home.runs >= 0);
@@ -71,6 +82,9 @@ static void open_and_expect(const char *place)
 static void refuse_named(int error)
 {
     struct home home;
+    int         refused = 0;
+    assert_int_equal(home_predict(lookup, &home, &refused), error);
+    assert_int_equal(refused, error);
     assert_int_equal(home_open(lookup, true, &home), error);
     assert_int_equal(home.dir, -1);
     assert_int_equal(home.runs, -1);

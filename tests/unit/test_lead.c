@@ -17,7 +17,7 @@
 
 struct hook hook;
 
-enum { CONTINUES = 4, IN_STEP = 8, FAILED = 99 };
+enum { CONTINUES = 4, IN_STEP = 8, MADE = 64, FAILED = 99 };
 
 static struct folder folder;
 
@@ -32,7 +32,17 @@ static int spawn(const char *program, const char *const *arguments)
     return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : FAILED;
 }
 
-/* ---- as a copy: WHAT [PROGRAM WHAT …] ---- */
+/* ---- as a copy: WHAT [PROGRAM WHAT …]; "predicts" answers with the reason, and 64 where something was made ---- */
+
+static int predict(void)
+{
+    struct lead lead = {0};
+    char        marker[HOOK_NAME_MAX];
+    lead_predict("/bin/true", &lead);
+    bool made = lead.role == ROLE_LEADER && marker_exists(lead.pid_namespace, &lead.self, marker, sizeof marker);
+    bool right = lead.why < LEAD_BELOW_MARKER || lead.why == LEAD_FROM_OUTSIDE || lead.above.pid == getppid();
+    return right ? (int)lead.why | (made ? MADE : 0) : FAILED;
+}
 
 static void *wait_for_ever(void *unused)
 {
@@ -65,6 +75,8 @@ static int copy(int argc, char **argv)
     bool        further = argc > 3;
     if (!prepare(argv[1], argv[0]))
         return FAILED;
+    if (strcmp(argv[1], "predicts") == 0)
+        return predict();
     if (strcmp(argv[1], "has_thread") == 0)
         (void)usleep(100000);
     if (strcmp(argv[1], "maps_hook") != 0 && strcmp(argv[1], "has_thread") != 0)
@@ -273,6 +285,35 @@ static void of_the_ranks_of_a_node_the_first_leads(void **state)
     assert_int_equal(decide_with("SLURM_LOCALID", "0"), ROLE_LEADER | IN_STEP);
 }
 
+static int predict_below(const char *what)
+{
+    const char *const arguments[] = {at("outer"), what, at("outer"), "predicts", NULL};
+    return spawn(arguments[0], arguments);
+}
+
+static int predict_with(const char *name, const char *value)
+{
+    const char *const arguments[] = {at("outer"), "predicts", NULL};
+    assert_int_equal(setenv(name, value, 1), 0);
+    int result = spawn(arguments[0], arguments);
+    assert_int_equal(unsetenv(name), 0);
+    return result;
+}
+
+static void a_prediction_has_a_reason_and_makes_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(predict_with("PILLION_DISABLE", "1"), LEAD_DISABLED);
+    NEEDS_LEAD();
+    assert_int_equal(predict_with("PILLION_DISABLE", "0"), LEAD_NOTHING_AGAINST);
+    assert_int_equal(predict_with("PILLION_EXCLUDE", "true"), LEAD_EXCLUDED);
+    assert_int_equal(predict_with("PILLION_INCLUDE", "outer"), LEAD_NOT_INCLUDED);
+    assert_int_equal(predict_with("MPI_LOCALRANKID", "1"), LEAD_OTHER_RANK);
+    assert_int_equal(predict_below("decides"), LEAD_BELOW_MARKER);
+    assert_int_equal(predict_below("has_thread"), LEAD_BELOW_THREAD);
+    assert_int_equal(predict_below("maps_hook"), LEAD_BELOW_HOOK);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
 
 int main(int argc, char **argv)
@@ -291,6 +332,7 @@ int main(int argc, char **argv)
         TEST(below_a_run_that_ended_nothing_begins_again),
         TEST(a_leader_without_a_marker_is_known_by_its_thread),
         TEST(of_the_ranks_of_a_node_the_first_leads),
+        TEST(a_prediction_has_a_reason_and_makes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
