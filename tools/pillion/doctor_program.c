@@ -26,6 +26,7 @@ static const char *base_name(const char *path)
 
 static int read_file(const char *path, struct image *ret)
 {
+    *ret = (struct image){.kind = IMAGE_OTHER};
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return -errno;

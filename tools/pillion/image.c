@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SEGMENTS_MAX = 128, ENTRIES_MAX = 1024, VERSIONS_MAX = 512 };
+enum { SEGMENTS_MAX = 128, ENTRIES_MAX = 1024, VERSIONS_MAX = 512, NEEDED_MAX = 256 };
 
 struct reader {
     int           fd;
@@ -111,36 +111,48 @@ static void take_versions(struct reader *r, uint64_t at, uint64_t count)
     }
 }
 
-static void read_dynamic(struct reader *r, const struct segment *dynamic)
+/* What the dynamic section says; addresses, and offsets into the strings. */
+struct dynamic {
+    uint64_t strings, versions, version_count, own_name;
+    uint64_t needed[NEEDED_MAX];
+    unsigned needed_count;
+};
+
+static void note_entry(struct dynamic *d, uint64_t tag, uint64_t value)
 {
-    unsigned size = r->wide ? sizeof(Elf64_Dyn) : sizeof(Elf32_Dyn);
-    unsigned value = size / 2;
-    uint64_t versions = 0, version_count = 0, own_name = 0;
-    uint64_t count = dynamic->size / size < ENTRIES_MAX ? dynamic->size / size : ENTRIES_MAX;
-    for (int round = 0; round < 2; round++) /* the names can be read once it is known where they are */
-        for (uint64_t i = 0; i < count && !r->failed; i++) {
-            uint64_t tag = field(r, dynamic->offset + i * size, 0, 0);
-            uint64_t what = field(r, dynamic->offset + i * size, value, value);
-            if (tag == DT_NULL)
-                break;
-            if (tag == DT_STRTAB && round == 0)
-                r->strings = offset_of(r, what);
-            else if (tag == DT_VERDEF)
-                versions = what;
-            else if (tag == DT_VERDEFNUM)
-                version_count = what;
-            else if (tag == DT_SONAME)
-                own_name = what;
-            else if (tag == DT_NEEDED && round == 1 && r->strings)
-                take_needed(r, what);
-        }
+    if (tag == DT_STRTAB)
+        d->strings = value;
+    else if (tag == DT_VERDEF)
+        d->versions = value;
+    else if (tag == DT_VERDEFNUM)
+        d->version_count = value;
+    else if (tag == DT_SONAME)
+        d->own_name = value;
+    else if (tag == DT_NEEDED && d->needed_count < NEEDED_MAX)
+        d->needed[d->needed_count++] = value;
+}
+
+static void read_dynamic(struct reader *r, const struct segment *section)
+{
+    struct dynamic d = {0};
+    unsigned       size = r->wide ? sizeof(Elf64_Dyn) : sizeof(Elf32_Dyn);
+    uint64_t       count = section->size / size < ENTRIES_MAX ? section->size / size : ENTRIES_MAX;
+    for (uint64_t i = 0; i < count && !r->failed; i++) {
+        uint64_t tag = field(r, section->offset + i * size, 0, 0);
+        if (tag == DT_NULL)
+            break;
+        note_entry(&d, tag, field(r, section->offset + i * size, size / 2, size / 2));
+    }
+    r->strings = d.strings ? offset_of(r, d.strings) : 0;
     if (!r->strings)
         return;
+    for (unsigned i = 0; i < d.needed_count; i++)
+        take_needed(r, d.needed[i]);
     char name[IMAGE_NAME_MAX] = "";
-    if (own_name)
-        text(r, r->strings + own_name, name, sizeof name);
+    if (d.own_name)
+        text(r, r->strings + d.own_name, name, sizeof name);
     r->image->is_loader = begins(name, "ld-") || begins(name, "ld.so") || begins(name, "ld64");
-    take_versions(r, versions ? offset_of(r, versions) : 0, version_count);
+    take_versions(r, d.versions ? offset_of(r, d.versions) : 0, d.version_count);
 }
 
 static int read_elf(struct reader *r)

@@ -12,7 +12,7 @@ struct hook hook;
 int marker_make_own(struct marker *ret)
 {
     struct process self = {0};
-    struct stat    space;
+    struct stat    space = {0};
     *ret = (struct marker){.start = 0};
     int error = process_read(0, &self);
     ret->start = self.start;
