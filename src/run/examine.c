@@ -124,12 +124,15 @@ static void tell_failure(struct engine_examination *e, const char *url, const st
                                         [HTTP_STEP_CONNECT] = "connecting",
                                         [HTTP_STEP_TLS] = "the TLS handshake",
                                         [HTTP_STEP_EXCHANGE] = "the HTTP exchange"};
-    bool                     proxy = strncmp(url, "https:", strlen("https:")) == 0 &&
-                 client_environment_proxy("https_proxy", "HTTPS_PROXY")[0];
+    const char              *step = steps[answer->step];
+    bool                     https = strncmp(url, "https:", strlen("https:")) == 0;
+    bool                     proxy = https && client_environment_proxy("https_proxy", "HTTPS_PROXY")[0];
     if (answer->step == HTTP_STEP_NAME && !proxy)
         note_unknown_host(e, url);
+    if (answer->step == HTTP_STEP_CONNECT && https && answer->error == -ETIMEDOUT)
+        step = "connecting, or the TLS handshake"; /* of one that is not over libcurl does not say how far it came */
     tell(e, "api", ENGINE_CAUSE, "%s cannot be reached%s; the step that failed is %s: %s", url,
-         proxy ? " (https_proxy is set)" : "", steps[answer->step], answer->message);
+         proxy ? " (https_proxy is set)" : "", step, answer->message);
 }
 
 static bool is_json_object(const struct bytes *body)

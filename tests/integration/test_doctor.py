@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import struct
 import sys
 import unittest
@@ -52,6 +53,10 @@ class Doctor:
     def setUp(self):
         super().setUp()
         self.tmp.chmod(0o755)
+
+    def need_mounts(self):
+        if self.launch("unshare", "-m", "true", preload=False).status != 0:
+            (self.fail if os.environ.get("CI") else self.skipTest)("unshare -m is forbidden here")
 
     def env(self, **extra):
         if SANITIZED: # it says so where its order is looked at
@@ -353,6 +358,7 @@ class Surroundings(Doctor, LocalTest):
         folder.chmod(0o500)
         for path in (folder, folder / "below" / "that"):
             self.assertCause("directory", "Permission denied", env=self.env(PILLION_DIR=path), before=AS_NOBODY)
+        self.need_mounts()
         mounted = 'mount -t tmpfs -o ro none "$0" && exec "$@"'
         self.assertCause("directory", "Read-only file system", env=self.env(PILLION_DIR=self.work / "below"),
                          before=("unshare", "-m", "sh", "-c", mounted, self.work))
@@ -428,6 +434,7 @@ class Api(Doctor, ServedTest):
 
     @root_only
     def test_a_name_that_only_nss_knows(self):
+        self.need_mounts()
         self.compiled("libnss_pilliontest.so.2", NSS_MODULE, "-shared", "-fPIC", "-Wl,-soname,libnss_pilliontest.so.2")
         (self.tmp / "nsswitch.conf").write_text("hosts: files pilliontest\n")
         mounted = 'mount --bind "$0" /etc/nsswitch.conf && exec "$@"'
@@ -486,6 +493,15 @@ class Trust(Doctor, LocalTest):
         env = self.env(SENTINEL_API_URL="https://localhost:%d" % server.port, SENTINEL_API_TOKEN=server.token,
                        SSL_CERT_FILE=self.authority.path)
         self.assertCause("api", "step that failed is the TLS handshake", env=env)
+
+    @unittest.skipUnless(os.environ.get("PILLION_TEST_LONG"), "takes ten seconds: PILLION_TEST_LONG=1")
+    def test_a_server_that_keeps_silent(self):
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen(5)
+            env = self.env(SENTINEL_API_URL="https://localhost:%d" % silent.getsockname()[1], SENTINEL_API_TOKEN="t",
+                           SSL_CERT_FILE=self.authority.path)
+            self.assertCause("api", "step that failed is connecting, or the TLS handshake: no answer in time", env=env)
 
     def test_no_certificates_at_all(self):
         _, env = self.served()

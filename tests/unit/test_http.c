@@ -67,6 +67,7 @@ static void assert_failed(struct http_answer answer, int error, bool sent)
 {
     assert_int_equal(answer.error, error);
     assert_int_equal(answer.sent, sent);
+    assert_int_equal(answer.step == HTTP_STEP_EXCHANGE, sent);
     assert_int_equal(answer.status, 0);
     assert_int_not_equal(answer.message[0], '\0');
     http_answer_done(&answer);
