@@ -66,10 +66,9 @@ class Doctor:
     def ask(self, *words, env=None, hook=pillion.HOOK, before=()):
         """Everything that it finds, and its exit status."""
         env = self.env() if env is None else env
-        if hook is not None:
-            env["LD_PRELOAD"] = str(hook)
         words = ("--",) + words if words else ()
-        result = self.launch(*before, pillion.COMMAND, "doctor", "--json", *words, preload=False, env=env)
+        preload = () if hook is None else ("env", "LD_PRELOAD=%s" % hook) # not of what goes before
+        result = self.launch(*before, *preload, pillion.COMMAND, "doctor", "--json", *words, preload=False, env=env)
         self.assertIn(result.status, (0, 1), result)
         found = json.loads(result.stdout)
         for one in found:

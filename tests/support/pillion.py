@@ -405,12 +405,17 @@ def _read(path):
         return b""
 
 
+def by_age(path):
+    """Pids are numbers: 9388 goes before 13112."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", path.name)]
+
+
 def runs(pillion_dir):
     """The runs below a PILLION_DIR, oldest first."""
     folder = pathlib.Path(pillion_dir) / "runs"
     if not folder.is_dir():
         return []
-    return [Run(path) for path in sorted(folder.iterdir()) if path.is_dir()]
+    return [Run(path) for path in sorted(folder.iterdir(), key=by_age) if path.is_dir()]
 
 
 def grow(run, size):
