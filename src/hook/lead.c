@@ -8,32 +8,41 @@
 #include "hook/hook.h"
 
 enum { ANCESTORS_MAX = 128 };
+enum ranks { RANKS_NODE, RANKS_ALL, RANKS_FIRST };
 
-/* Programs that only wait for, or wrap, the one that matters: the lead passes through them. */
-static const char *const wrappers[] = {
-    "srun",    "sbatch", "salloc", "slurmstepd",      "mpirun",        "mpiexec",  "orterun", "prterun",
-    "prte",    "orted",  "prted",  "hydra_pmi_proxy", "mpiexec.hydra", "ssh",      "docker",  "podman",
-    "kubectl", "sudo",   "su",     "runuser",         "gdb",           "valgrind", "strace",  "ltrace",
-    "env",     "nice",   "nohup",  "timeout",         "setsid",        "stdbuf",   "pillion"};
+/* Programs that only wait for, or wrap, the one that matters: the lead passes through them. The first kind starts
+ * ranks. */
+static const char *const launchers[] = {"srun", "slurmstepd", "mpirun", "mpiexec",       "orterun",        "prterun",
+                                        "prte", "orted",      "prted",  "mpiexec.hydra", "hydra_pmi_proxy"};
+static const char *const wrappers[] = {"sbatch", "salloc",  "ssh",     "docker",   "podman", "kubectl", "sudo",
+                                       "su",     "runuser", "gdb",     "valgrind", "strace", "ltrace",  "env",
+                                       "nice",   "nohup",   "timeout", "setsid",   "stdbuf", "pillion"};
+
+static bool is_among(const char *executable, const char *const *names, size_t count)
+{
+    const char *name = word_base_name(executable);
+    for (size_t i = 0; i < count; i++)
+        if (word_equal(name, names[i]))
+            return true;
+    return false;
+}
+
+static bool is_launcher(const char *executable)
+{
+    return is_among(executable, launchers, sizeof launchers / sizeof *launchers);
+}
 
 static bool is_wrapper(const char *executable)
 {
-    const char *name = word_base_name(executable);
-    for (size_t i = 0; i < sizeof wrappers / sizeof *wrappers; i++)
-        if (word_equal(name, wrappers[i]))
-            return true;
-    return strncmp(name, "valgrind.bin", 12) == 0;
+    return is_launcher(executable) || is_among(executable, wrappers, sizeof wrappers / sizeof *wrappers) ||
+           strncmp(word_base_name(executable), "valgrind.bin", 12) == 0;
 }
 
 /* Those among the wrappers that become what they wrap: the lead stays with the process. */
 static bool execs_in_place(const char *executable)
 {
     static const char *const names[] = {"env", "nice", "nohup", "stdbuf"};
-    const char              *name = word_base_name(executable);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (word_equal(name, names[i]))
-            return true;
-    return false;
+    return is_among(executable, names, sizeof names / sizeof *names);
 }
 
 static bool is_excluded(const char *executable)
@@ -56,20 +65,33 @@ static bool read_executable(pid_t pid, char *ret, size_t size)
     return call_readlink(link, ret, size) > 0;
 }
 
-/* The local rank in an MPI or Slurm step; -1 outside of one. The launchers' own names go before Slurm's: under
- * mpirun in an allocation Slurm's describe the batch script. */
-static int64_t local_rank(void)
+/* The rank in an MPI or Slurm step, of this node's or of all; -1 outside of one. The launchers' own names go before
+ * Slurm's: under mpirun in an allocation Slurm's describe the batch script. */
+static int64_t rank_in_step(bool of_all)
 {
-    static const char *const names[] = {"OMPI_COMM_WORLD_LOCAL_RANK", "MV2_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID",
-                                        "PALS_LOCAL_RANKID", "FLUX_TASK_LOCAL_ID"};
+    static const char *const names[][2] = {{"OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_RANK"},
+                                           {"MV2_COMM_WORLD_LOCAL_RANK", "MV2_COMM_WORLD_RANK"},
+                                           {"MPI_LOCALRANKID", "PMI_RANK"},
+                                           {"PALS_LOCAL_RANKID", "PALS_RANKID"},
+                                           {"FLUX_TASK_LOCAL_ID", "FLUX_TASK_RANK"}};
     const char              *value = NULL;
     for (size_t i = 0; !value && i < sizeof names / sizeof *names; i++)
-        value = word_environment(names[i]);
+        if (word_environment(names[i][0]))
+            value = word_environment(names[i][of_all]);
     if (!value && word_environment("SLURM_STEP_ID"))
-        value = word_environment("SLURM_LOCALID");
+        value = word_environment(of_all ? "SLURM_PROCID" : "SLURM_LOCALID");
     if (!value || *value < '0' || *value > '9')
         return -1;
     return (int64_t)word_parse(&value);
+}
+
+/* What PILLION_RANKS says, in a step; RANKS_NODE outside of one. */
+static enum ranks which_ranks(void)
+{
+    const char *given = word_environment("PILLION_RANKS");
+    if (!given || rank_in_step(false) < 0)
+        return RANKS_NODE;
+    return word_equal(given, "all") ? RANKS_ALL : word_equal(given, "first") ? RANKS_FIRST : RANKS_NODE;
 }
 
 /* Does the cgroup that this process was put into hold an older one? Then it came in from outside: `docker exec`, a
@@ -114,14 +136,23 @@ static bool somebody_else_led(const struct process *ancestors, size_t count)
     return read_executable(ancestors[0].pid, executable, sizeof executable) && !is_excluded(executable);
 }
 
-/* Walks up until a marker (true), or the end; the ancestors seen are kept for a second look. */
-static bool ancestor_leads(uint64_t pid_namespace, struct process *ret, size_t *ret_count)
+static bool starts_ranks(pid_t pid)
+{
+    char executable[HOOK_PATH_MAX];
+    return read_executable(pid, executable, sizeof executable) && is_launcher(executable);
+}
+
+/* Walks up until a marker (true), or the end; the ancestors seen are kept for a second look. Where every rank leads,
+ * the end is what started the rank: a leader above that has runs of its own. */
+static bool ancestor_leads(uint64_t pid_namespace, enum ranks ranks, struct process *ret, size_t *ret_count)
 {
     char  marker[HOOK_NAME_MAX];
     pid_t parent = (pid_t)call_parent();
     for (*ret_count = 0; parent > 0 && *ret_count < ANCESTORS_MAX; parent = ret[(*ret_count)++].parent) {
         struct process *p = &ret[*ret_count];
         if (process_read(parent, p) < 0)
+            return false;
+        if (ranks == RANKS_ALL && starts_ranks(parent))
             return false;
         if (marker_exists(pid_namespace, p, marker, sizeof marker))
             return true;
@@ -149,11 +180,12 @@ void lead_decide(struct lead *ret)
     struct process ancestors[ANCESTORS_MAX];
     size_t         count = 0;
     struct stat    ns;
+    enum ranks     ranks = which_ranks();
     ret->role = ROLE_NONE;
     ret->marker[0] = '\0';
     if (is_disabled() || call_stat("/proc/self/ns/pid", &ns) < 0)
         return;
-    if (ancestor_leads(ns.st_ino, ancestors, &count)) {
+    if (ancestor_leads(ns.st_ino, ranks, ancestors, &count)) {
         ret->role = ROLE_PASSENGER;
         return;
     }
@@ -165,14 +197,14 @@ void lead_decide(struct lead *ret)
             call_unlink(ret->marker);
         return;
     }
-    int64_t rank = local_rank();
-    ret->in_step = rank >= 0;
+    int64_t rank = rank_in_step(ranks == RANKS_FIRST);
+    ret->in_step = ranks == RANKS_NODE && rank >= 0;
     ret->continues = marker_exists(ns.st_ino, &ret->self, ret->marker, sizeof ret->marker);
     if (ret->continues) {
         ret->role = ROLE_LEADER;
         return;
     }
-    if (rank > 0)
+    if (rank > 0 && ranks != RANKS_ALL)
         return;
     if (was_put_into_a_container(ancestors, count, &ret->self) || somebody_else_led(ancestors, count)) {
         ret->role = ROLE_PASSENGER;
