@@ -160,6 +160,22 @@ static bool ancestor_leads(uint64_t pid_namespace, enum ranks ranks, struct proc
     return false;
 }
 
+/* Slurm's prologs and epilogs of a task have its environment, and a child of slurmstepd's for a parent. Only a task is
+ * itself the process that SLURM_TASK_PID names. */
+static bool is_prolog_of_a_task(void)
+{
+    char        path[64];
+    char        name[32];
+    const char *task = word_environment("SLURM_TASK_PID");
+    if (!word_environment("SLURM_JOB_ID") || (task && word_parse(&task) == (uint64_t)call_pid()))
+        return false;
+    struct word file = word_in(path, sizeof path);
+    word_add(&file, "/proc/");
+    word_number(&file, (uint64_t)call_parent());
+    word_add(&file, "/comm");
+    return call_read_file(path, name, sizeof name) > 0 && word_equal(name, "slurmstepd\n");
+}
+
 static bool is_disabled(void)
 {
     const char *value = word_environment("PILLION_DISABLE");
@@ -204,7 +220,7 @@ void lead_decide(struct lead *ret)
         ret->role = ROLE_LEADER;
         return;
     }
-    if (rank > 0 && ranks != RANKS_ALL)
+    if ((rank > 0 && ranks != RANKS_ALL) || is_prolog_of_a_task())
         return;
     if (was_put_into_a_container(ancestors, count, &ret->self) || somebody_else_led(ancestors, count)) {
         ret->role = ROLE_PASSENGER;
