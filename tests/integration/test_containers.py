@@ -109,10 +109,16 @@ class Ends(ContainerTest):
     def test_however_a_hardened_container_begins_it_is_one_run(self):
         self.each(self.check_work, {name: (entry + WORK, 3, HARD) for name, entry in ENTRIES.items()})
 
-    def test_exec_where_nothing_can_be_written(self):
+    def test_an_early_exec_where_nothing_can_be_written(self):
         where = dict(HARD, shm=False)
         self.each(self.check_work, {name: (ENTRIES[name] + WORK, 3, where) for name in (
-            "an entrypoint that ends with exec", "an entrypoint below tini", "an entrypoint that waits first")})
+            "an entrypoint that ends with exec", "an entrypoint below tini")})
+
+    def test_a_late_exec_where_nothing_can_be_written_begins_a_second_run(self):
+        """The README says so: the first run was in memory, which exec takes away."""
+        container = self.begin("late", ENTRIES["an entrypoint that waits first"] + WORK, **dict(HARD, shm=False))
+        self.assertEqual(container.wait().status, 3)
+        self.assertEqual([run["finish"] and run["finish"]["exit_code"] for run in self.server.runs.values()], [None, 3])
 
     def test_a_bare_program(self):
         self.each(self.check_work, {name: (["sleep", "2"], 0, how) for name, how in SURROUNDINGS.items()})

@@ -104,6 +104,13 @@ class Scripts(SlurmTest):
         self.assertIn("yes\nyes\n", pathlib.Path(self.work / "job-0.out").read_text())
         self.finished("dash")
 
+    def test_mpirun_in_a_script_is_one_run_for_each_node(self):
+        """By way of srun, which starts orted, which starts the ranks."""
+        shutil.which("mpirun") or self.fail("mpirun is missing: install openmpi-bin (tools/check does that)")
+        root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+        self.end(self.submit(EXPORT + "mpirun -n 8 " + STEP, "-N2", "-n8", **root))
+        self.finished(*["dash"] * 2)
+
     def test_what_another_user_runs(self):
         nobody = pwd.getpwnam("nobody")
         for folder in (self.tmp, self.home, self.dir, self.work):
