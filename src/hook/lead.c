@@ -94,31 +94,53 @@ static enum ranks which_ranks(void)
     return word_equal(given, "all") ? RANKS_ALL : word_equal(given, "first") ? RANKS_FIRST : RANKS_NODE;
 }
 
+/* Does this list of a cgroup's processes hold an older one than `entered`? -1: it is not the list of its cgroup. */
+static int list_holds_older(const char *file, const struct process *entered)
+{
+    char           text[2048];
+    struct process other;
+    bool           is_ours = false;
+    bool           older = false;
+    long           n = call_read_file(file, text, sizeof text);
+    for (const char *at = text; n > 0 && *at >= '0' && *at <= '9'; at += *at == '\n') {
+        pid_t pid = (pid_t)word_parse(&at);
+        is_ours |= pid == entered->pid;
+        older = older ||
+                (pid > 0 && pid != entered->pid && process_read(pid, &other) == 0 && other.start < entered->start);
+    }
+    return is_ours ? older : -1;
+}
+
 /* Does the cgroup that this process was put into hold an older one? Then it came in from outside: `docker exec`, a
- * health check. Unreadable: process 1 of the namespace is older than anybody. */
+ * health check. A container that shares the processes of another has a cgroup of its own. A container finds its cgroup
+ * where /proc says, or, where it is told the machine's path of it, at the top. Unreadable: process 1 of the namespace
+ * is older than anybody. */
 static bool cgroup_holds_older(const struct process *entered)
 {
-    static const char root[] = "/sys/fs/cgroup";
-    char              text[2048];
-    char              procs[2048];
-    struct process    other;
-    const char       *line = call_read_file("/proc/self/cgroup", text, sizeof text) > 0 ? strstr(text, "0::") : NULL;
-    if (line) {
-        char       *end = strchr(line, '\n');
-        struct word path = word_in(procs, sizeof procs);
-        if (end)
-            *end = '\0';
-        word_add(&path, root);
-        word_add(&path, line + 3);
-        word_add(&path, "/cgroup.procs");
-        long n = path.cut ? -1 : call_read_file(procs, text, sizeof text);
-        for (const char *at = text; n > 0 && *at >= '0' && *at <= '9'; at += *at == '\n') {
-            pid_t pid = (pid_t)word_parse(&at);
-            if (pid != entered->pid && process_read(pid, &other) == 0 && other.start < entered->start)
-                return true;
+    char           text[2048];
+    char           procs[2048];
+    struct process other;
+    char          *end = text;
+    if (call_read_file("/proc/self/cgroup", text, sizeof text) < 0)
+        end = NULL;
+    for (char *line = text; end && *line; line = end + 1) { /* NUMBER:CONTROLLERS:PATH */
+        char *controllers = strchr(line, ':');
+        char *path = controllers ? strchr(controllers + 1, ':') : NULL;
+        end = path ? strchr(path, '\n') : NULL;
+        if (!end)
+            break;
+        *path++ = *end = '\0';
+        controllers += strncmp(controllers, ":name=", 6) == 0 ? 6 : 1;
+        for (int top = 0; top < 2; top++) {
+            struct word file = word_in(procs, sizeof procs);
+            word_add(&file, "/sys/fs/cgroup/");
+            word_add(&file, controllers);
+            word_add(&file, top ? "" : path);
+            word_add(&file, "/cgroup.procs");
+            int older = file.cut ? -1 : list_holds_older(procs, entered);
+            if (older >= 0)
+                return older;
         }
-        if (n > 0)
-            return false;
     }
     return process_read(1, &other) == 0 && other.start <= entered->start;
 }

@@ -204,6 +204,20 @@ class Beside(ContainerTest):
             "nothing writable": (work, dict(HARD, shm=False)),
         })
 
+    def test_containers_of_a_pod_that_see_each_other_are_a_run_each(self):
+        pause = self.begin("pause", ["sleep", "30"], env={"PILLION_DISABLE": "1"})
+        first = self.begin("first", WORK, beside=pause)
+        second = self.begin("second", ["bash", "-c", "sleep 3; exit 4"], beside=pause)
+        second.process_1()
+        self.registered(self.server)
+        second.enter("sh", "-c", "sleep 0.3; exit 0")
+        self.assertEqual((first.wait().status, second.wait().status), (3, 4))
+        pause.send("KILL")
+        pause.wait()
+        self.assertEqual(sorted(run["finish"]["exit_code"] for run in self.server.finished_runs()), [3, 4])
+        self.assertEqual(len(self.server.runs), 2)
+        self.assertNoComplaints()
+
     def test_process_1_reaps_nobody_that_it_does_not_know(self):
         container = self.begin("with", ["reaps_as_init"])
         result = container.wait()

@@ -91,6 +91,15 @@ class Container(pillion.Program):
         """A program from outside, as a health check."""
         return self.call("exec", self.name, *words)
 
+    def process_1(self):
+        """As the machine numbers it; waits until it is there."""
+        def running():
+            done = subprocess.run([str(word) for word in self.bundle.runc("state", self.name)], stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL)
+            state = json.loads(done.stdout) if done.returncode == 0 else {}
+            return state.get("status") == "running" and state["pid"]
+        return pillion.wait_for(running, timeout=30, what="process 1 of a container")
+
     def remove(self):
         """Whatever is left of it."""
         subprocess.run([str(word) for word in self.bundle.runc("delete", "--force", self.name)],
@@ -131,9 +140,11 @@ class Bundle:
         return "/lib/" + pillion.HOOK.name
 
     def start(self, argv, env, user=0, read_only=False, shm=True, network=True, capabilities=CAPABILITIES, seccomp=None,
-              binds=None, no_new_privileges=False):
-        """Docker's defaults, but for the seccomp profile. `network`: the machine's. `binds`: {target: source}."""
-        kinds = ["pid", "ipc", "uts", "mount"] + ([] if network else ["network"])
+              binds=None, no_new_privileges=False, beside=None):
+        """Docker's defaults, but for the seccomp profile. `network`: the machine's. `binds`: {target: source}. `beside`: a
+        container whose processes this one sees, as in a pod that shares them."""
+        kinds = ["ipc", "uts", "mount"] + ([] if network else ["network"])
+        processes = {"type": "pid", "path": "/proc/%d/ns/pid" % beside.process_1()} if beside else {"type": "pid"}
         binds = [mount(target, "bind", "rbind", "rw", source=str(source)) for target, source in (binds or {}).items()]
         spec = {
             "ociVersion": "1.0.2",
@@ -146,7 +157,7 @@ class Bundle:
             "root": {"path": "rootfs", "readonly": read_only},
             "hostname": "box",
             "mounts": MOUNTS + ([SHM] if shm else []) + binds,
-            "linux": {"namespaces": [{"type": kind} for kind in kinds], "maskedPaths": MASKED, "readonlyPaths": READ_ONLY},
+            "linux": {"namespaces": [processes] + [{"type": kind} for kind in kinds], "maskedPaths": MASKED, "readonlyPaths": READ_ONLY},
         }
         if user:
             spec["process"]["capabilities"]["effective"] = spec["process"]["capabilities"]["permitted"] = []
