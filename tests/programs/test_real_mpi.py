@@ -74,15 +74,12 @@ class Mpi(CompareTest):
         run = self.run_of_rank(0, "abort")
         self.assertEqual((run["state"], run["exit_code"]), ("local", 38), run.describe())
 
-    def test_an_abort_or_the_death_of_another_rank_is_a_sigterm_to_the_first(self):
-        for how in ("abort", "kill"):
-            run = self.run_of_rank(2, how)
-            self.assertEqual((run.get("state"), run.get("signal")), ("local", 15), run.describe())
-
-    def test_a_first_rank_that_is_killed_leaves_its_rows(self):
-        run = self.run_of_rank(0, "kill")
-        self.assertEqual(run["state"], "running")
-        self.assertGreaterEqual(len(run.rows), 1)
+    def test_however_a_rank_ends_the_others_the_rows_of_the_run_are_there(self):
+        """mpirun sends a SIGTERM and, a millisecond later, the SIGKILL: sometimes there is time for the end."""
+        for rank, how in ((2, "abort"), (2, "kill"), (0, "kill")):
+            run = self.run_of_rank(rank, how)
+            self.assertIn((run.get("state"), run.get("signal")), [("local", 15), ("running", None)], run.describe())
+            self.assertGreaterEqual(len(run.rows), 1)
 
     def test_programs_that_know_nothing_of_mpi(self):
         env = {"OMPI_MCA_plm": "isolated"}
