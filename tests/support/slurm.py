@@ -20,6 +20,7 @@ import time
 PROGRAMS = "munged slurmctld slurmd sbatch srun scancel scontrol sinfo".split()
 NODES = 3
 CORES = 16  # of each node, whatever the machine has
+ENDED = frozenset("COMPLETED FAILED TIMEOUT CANCELLED NODE_FAIL OUT_OF_MEMORY".split())
 
 CONFIGURATION = """
 ClusterName=test
@@ -82,12 +83,12 @@ class Job:
         self.state = self.exit = None
 
     def show(self):
-        """State and exit of the job, or of an array's tasks: the last of them to end."""
+        """State and exit of the job; of an array's tasks, those of one that has not ended as long as there is one."""
         text = self.slurm.call("scontrol", "-o", "show", "job", self.number)
         found = re.findall(r"JobState=(\w+).*?ExitCode=(\d+):(\d+)", text)
         for state, code, number in found:
             self.state, self.exit = state, 128 + int(number) if int(number) else int(code)
-            if state in ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING"):
+            if state not in ENDED:
                 break
         return self.state
 
@@ -96,7 +97,7 @@ class Job:
         deadline = time.monotonic() + timeout
         while True:
             state = self.show()
-            if state in states if states else state not in ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING"):
+            if state in (states or ENDED):
                 return state
             if time.monotonic() > deadline:
                 raise AssertionError("job %s is %s after %s s; %s" % (self.number, state, timeout, self.output))
