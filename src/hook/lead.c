@@ -111,36 +111,43 @@ static int list_holds_older(const char *file, const struct process *entered)
     return is_ours ? older : -1;
 }
 
+/* The same of the list at this path of a hierarchy, or at its top: a container finds its cgroup there when it is told
+ * the machine's path of it. */
+static int hierarchy_holds_older(const char *controllers, const char *path, const struct process *entered)
+{
+    char file[2048];
+    int  older = -1;
+    for (int top = 0; older < 0 && top < 2; top++) {
+        struct word w = word_in(file, sizeof file);
+        word_add(&w, "/sys/fs/cgroup/");
+        word_add(&w, controllers);
+        word_add(&w, top ? "" : path);
+        word_add(&w, "/cgroup.procs");
+        older = w.cut ? -1 : list_holds_older(file, entered);
+    }
+    return older;
+}
+
 /* Does the cgroup that this process was put into hold an older one? Then it came in from outside: `docker exec`, a
- * health check. A container that shares the processes of another has a cgroup of its own. A container finds its cgroup
- * where /proc says, or, where it is told the machine's path of it, at the top. Unreadable: process 1 of the namespace
- * is older than anybody. */
+ * health check. A container that shares another's processes has a cgroup of its own. Unreadable: process 1 of the
+ * namespace is older than anybody. */
 static bool cgroup_holds_older(const struct process *entered)
 {
     char           text[2048];
-    char           procs[2048];
     struct process other;
-    char          *end = text;
-    if (call_read_file("/proc/self/cgroup", text, sizeof text) < 0)
-        end = NULL;
-    for (char *line = text; end && *line; line = end + 1) { /* NUMBER:CONTROLLERS:PATH */
+    char          *line = call_read_file("/proc/self/cgroup", text, sizeof text) > 0 ? text : NULL;
+    while (line && *line) { /* NUMBER:CONTROLLERS:PATH */
         char *controllers = strchr(line, ':');
         char *path = controllers ? strchr(controllers + 1, ':') : NULL;
-        end = path ? strchr(path, '\n') : NULL;
+        char *end = path ? strchr(path, '\n') : NULL;
         if (!end)
             break;
         *path++ = *end = '\0';
         controllers += strncmp(controllers, ":name=", 6) == 0 ? 6 : 1;
-        for (int top = 0; top < 2; top++) {
-            struct word file = word_in(procs, sizeof procs);
-            word_add(&file, "/sys/fs/cgroup/");
-            word_add(&file, controllers);
-            word_add(&file, top ? "" : path);
-            word_add(&file, "/cgroup.procs");
-            int older = file.cut ? -1 : list_holds_older(procs, entered);
-            if (older >= 0)
-                return older;
-        }
+        int older = hierarchy_holds_older(controllers, path, entered);
+        if (older >= 0)
+            return older;
+        line = end + 1;
     }
     return process_read(1, &other) == 0 && other.start <= entered->start;
 }

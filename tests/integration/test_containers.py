@@ -16,6 +16,7 @@ from served import QUICK, Cases, SentinelServer, ServedTest, pillion  # noqa: E4
 
 WORK = ["sh", "-c", "sleep 2; exit 3"]
 WAIT = ["sh", "-c", "sleep 60; exit 3"]
+MINDS = ["bash", "-c", "trap 'exit 4' TERM; while :; do sleep 0.1; done"]
 
 # How containers begin, with WORK or WAIT at the end.
 ENTRIES = {
@@ -56,7 +57,7 @@ class ContainerTest(ServedTest):
     def bundle(self, name):
         made = bundle.Bundle(self.tmp / name.replace(" ", "-"))
         self.tmp.chmod(0o755)
-        made.add("sh", "bash", "sleep", "cat", "true", "setsid", "tini", "tini-static", "dumb-init",
+        made.add("sh", "bash", "sleep", "cat", "true", "setsid", "setpriv", "tini", "tini-static", "dumb-init",
                  pillion.PROGRAMS / "reaps_as_init")
         for script, text in SCRIPTS.items():
             (made.root / "bin" / script).write_text(text)
@@ -126,6 +127,14 @@ class Ends(ContainerTest):
     def test_a_shell_whatever_is_around_it(self):
         self.each(self.check_work, {name: (WORK, 3, how) for name, how in SURROUNDINGS.items()})
 
+    def test_an_entrypoint_that_becomes_another_user_is_one_run(self):
+        to_user = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "--no-new-privs"]
+        self.each(self.check_work, {
+            "at once": (to_user + WORK, 3, {}), "with privileges": (to_user[:-1] + WORK, 3, {}),
+            "in a script": (["entrypoint"] + to_user + WORK, 3, {}),
+            "below tini": (["tini", "--"] + to_user + WORK, 3, {}), "with seccomp": (to_user + WORK, 3, SECCOMP),
+        })
+
     def test_daemons_are_part_of_the_run_and_no_run_of_their_own(self):
         daemons = {
             "beside a program": ["sh", "-c", "(setsid sleep 1 &); sleep 2; exit 3"],
@@ -151,8 +160,8 @@ class Terminated(ContainerTest):
             "dumb-init": (["dumb-init", "--"] + WAIT, 143, {}),
             "static tini": (["tini-static", "--"] + WAIT, 143, {}),
             "an entrypoint below tini": (["tini", "--", "entrypoint"] + WAIT, 143, {}),
-            "a handler": (["bash", "-c", "trap 'exit 4' TERM; while :; do sleep 0.1; done"], 4, {}),
-            "a handler after exec": (["entrypoint", "bash", "-c", "trap 'exit 4' TERM; while :; do sleep 0.1; done"], 4, {}),
+            "a handler": (MINDS, 4, {}),
+            "a handler after exec": (["entrypoint"] + MINDS, 4, {}),
         }
         minds.update({name + ", hardened": (argv, status, HARD) for name, (argv, status, _) in minds.items()})
         self.each(self.check_terminated, minds)
@@ -236,11 +245,43 @@ class Beside(ContainerTest):
         self.assertEqual(self.server.requests, [])
 
     def test_without_a_network_the_run_waits_for_sync(self):
-        container = self.begin("undelivered", WORK, network=False, binds={"/data": self.dir}, env={"PILLION_DIR": "/data"})
+        container = self.begin("undelivered", WORK, network=False, binds={"/data": self.dir},
+                               env={"PILLION_DIR": "/data"})
         self.assertEqual(container.wait().status, 3)
         run = self.only_run()
         self.assertEqual((run["state"], run["exit_code"]), ("undelivered", 3))
         (self.dir / "api-down").unlink()
+        self.sync()
+        self.assertEqual(self.assertDelivered(self.only_run())["finish"]["exit_code"], 3)
+
+    def test_containers_of_one_name_share_a_folder(self):
+        binds = {"/data": self.dir, "/tmp": self.work}
+        self.work.chmod(0o1777)
+        boxes = [self.begin(name, WORK, binds=binds, env={"PILLION_DIR": "/data"}) for name in ("one", "other")]
+        self.assertEqual([box.wait().status for box in boxes], [3, 3])
+        self.assertEqual(len(self.runs()), 2)
+        for run in self.runs():
+            self.assertDelivered(run)
+        self.assertNoComplaints()
+
+    def test_a_root_that_is_another_user_outside(self):
+        os.chown(self.dir, 100000, 100000)
+        container = self.begin("mapped", WORK, network=False, mapped=100000, binds={"/data": self.dir},
+                               env={"PILLION_DIR": "/data", "SENTINEL_API_TOKEN": ""}, seccomp="docker")
+        self.assertEqual(container.wait().status, 3)
+        run = self.only_run()
+        self.assertEqual((run["state"], run["exit_code"], run.path.stat().st_uid), ("local", 3, 100000))
+
+    def test_under_a_seccomp_profile_from_before_close_range_the_run_is_left_for_sync(self):
+        made = self.bundle("old")
+        env = self.image_env(made.preload(), PILLION_DIR="/data", **self.server.env())
+        container = made.start(WORK, env, binds={"/data": self.dir}, seccomp=bundle.docker_seccomp("close_range"))
+        self.addCleanup(container.remove)
+        result = container.wait()
+        self.assertEqual((result.status, result.stdout, result.stderr), (3, b"", b""))
+        run = self.only_run()
+        self.assertEqual((run["state"], run["exit_code"], len(run.rows)), ("undelivered", 3, 1), run.describe())
+        self.assertEqual(self.server.requests, [])
         self.sync()
         self.assertEqual(self.assertDelivered(self.only_run())["finish"]["exit_code"], 3)
 

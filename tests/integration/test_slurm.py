@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Batch scripts under a real Slurm: the runs that the README says, each finished once.
 
-What is told there comes down to: a step is one run for each of its nodes, whatever the number of ranks; srun, mpirun and
-the prolog of a task are none; what the script itself starts is a run each, unless the script is preloaded as a whole.
+What is told there comes down to: a step is one run for each of its nodes, whatever the number of ranks; srun, mpirun
+and the prolog of a task are none; what the script itself starts is a run each, unless the script is preloaded whole.
 """
 import os
 import pathlib
@@ -43,8 +43,8 @@ class SlurmTest(ServedTest):
         self.assertEqual((job.wait(timeout), job.exit), (state, status), job.output)
 
     def finished(self, *jobs):
-        """The runs of these job names and no others, each finished on the server with the rows that are on disk, and two
-        requests each. In the order of the names."""
+        """The runs of these job names and no others, each finished on the server with the rows that are on disk, and
+        two requests each. In the order of the names."""
         found = sorted((run["registration"]["job_name"], run["run_id"]) for run in self.server.runs.values())
         self.assertEqual([name for name, _ in found], sorted(jobs), "\n".join(run.describe() for run in self.runs()))
         self.assertEqual(len(self.runs()), len(jobs))
@@ -118,8 +118,8 @@ class Scripts(SlurmTest):
         for library in (pillion.HOOK, pillion.ENGINE):
             shutil.copy(library, self.work)
             os.chmod(self.work / library.name, 0o644)
-        env = self.env()
-        job = cluster.submit("export LD_PRELOAD=%s/%s\nsrun -n4 %s" % (self.work, pillion.HOOK.name, STEP), env, self.work,
+        script = "export LD_PRELOAD=%s/%s\nsrun -n4 %s" % (self.work, pillion.HOOK.name, STEP)
+        job = cluster.submit(script, self.env(), self.work,
                              preexec_fn=lambda: (os.setgroups([]), os.setgid(nobody.pw_gid), os.setuid(nobody.pw_uid)))
         self.end(job)
         self.assertEqual(self.ends("dash"), [("dash", 0)])
@@ -128,7 +128,8 @@ class Scripts(SlurmTest):
 
 class Ranks(SlurmTest):
     def step(self, nodes, ranks, **extra):
-        self.end(self.submit(EXPORT + "srun -N%d -n%d %s" % (nodes, ranks, STEP), "-N%d" % nodes, "-n%d" % ranks, **extra))
+        script = EXPORT + "srun -N%d -n%d %s" % (nodes, ranks, STEP)
+        self.end(self.submit(script, "-N%d" % nodes, "-n%d" % ranks, **extra))
 
     def test_requests_grow_with_the_nodes_not_with_the_ranks(self):
         self.step(1, 16)
@@ -179,8 +180,9 @@ class Ends(SlurmTest):
     def test_the_time_limit_and_a_signal_before_it(self):
         """Slurm looks every half minute. The jobs end at once: the second would have two minutes more."""
         limited = self.submit(EXPORT + "srun -n4 sleep 300", "--time=10")
-        told = self.whole("trap 'exit 5' TERM\nfor i in `seq 600`; do sleep 0.5; done", "--time=2", "--signal=B:TERM@110")
-        default = self.whole("while :; do sleep 0.5; done", "--time=2", "--signal=B:TERM@110")
+        before = ["--time=2", "--signal=B:TERM@110"]
+        told = self.whole("trap 'exit 5' TERM\nwhile :; do sleep 0.5; done", *before)
+        default = self.whole("while :; do sleep 0.5; done", *before)
         limited.wait(states=["RUNNING"])
         cluster.call("scontrol", "update", "JobId=%s" % limited.number, "EndTime=now+1")
         self.end(told, "FAILED", 5, timeout=150)

@@ -30,9 +30,10 @@ class Daemons(CompareTest):
         self.compare([need("python3", "python3"), "-S", "-c", DOUBLE_FORK], status=5, after=self.mark)
 
     def test_start_stop_daemon(self):
-        """It may have ended, and its run with it, before the daemon's program is loaded: then that has a run of its own."""
+        """It may have ended, and its run with it, before the daemon's program is loaded: that has its own run then."""
         start = [need("start-stop-daemon", "dpkg"), "--start", "--background", "--pidfile", self.work / "pid"]
-        argv = start + ["--chdir", self.work, "--exec", need("sh", "dash"), "--", "-c", "sleep 0.5; echo here > part; mv part mark"]
+        argv = start + ["--chdir", self.work, "--exec", need("sh", "dash"), "--", "-c",
+                        "sleep 0.5; echo here > part; mv part mark"]
         done = self.compare(argv, status=0, after=self.mark, runs=False)
         starter, *daemons = done[HOOK].runs
         self.assertEqual((starter["command"][0], starter["state"], starter["exit_code"]), (argv[0], "local", 0))
@@ -42,7 +43,7 @@ class Daemons(CompareTest):
         argv = [need("setsid", "util-linux"), "-f", "sh", "-c", "sleep 0.5; echo here > part; mv part mark; exit 7"]
         way = self.one_way(HOOK, argv, after=self.mark)
         self.assertEqual(way.result.status, 0)
-        run, = pillion.wait_for(lambda: [run for run in way.runs if run.get("state") == "local"], 20, "the daemon's run")
+        run, = pillion.wait_for(lambda: [one for one in way.runs if one.get("state") == "local"], 20, "the run")
         self.assertEqual((run["command"][0], run["exit_code"]), ("sh", 7))
 
 

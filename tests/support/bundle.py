@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Containers made by runc, as an engine makes them: an OCI bundle whose root filesystem is a few of this machine's
-programs with their libraries, /proc, /dev and /sys as Docker mounts them, and Docker's capabilities and seccomp profile.
+programs with their libraries, /proc, /dev and /sys as Docker mounts them, Docker's capabilities and seccomp profile.
 
     bundle = Bundle(folder)
     bundle.add("sh", "sleep", HOOK)
@@ -23,12 +23,12 @@ CAPABILITIES = ["CAP_" + name for name in (
 
 # https://docs.docker.com/engine/security/seccomp/: what its profile refuses to a container without more capabilities.
 REFUSED = frozenset("""
-    acct add_key bpf clock_adjtime clock_settime create_module delete_module fanotify_init finit_module fsconfig fsmount
-    fsopen fspick get_kernel_syms get_mempolicy init_module io_uring_enter io_uring_register io_uring_setup ioperm iopl kcmp
-    kexec_file_load kexec_load keyctl lookup_dcookie mbind mount mount_setattr move_mount move_pages nfsservctl
-    open_by_handle_at open_tree perf_event_open pivot_root query_module quotactl quotactl_fd reboot request_key set_mempolicy
-    set_mempolicy_home_node setdomainname sethostname setns settimeofday swapoff swapon sysfs syslog _sysctl umount2 unshare
-    uselib userfaultfd ustat vhangup clone clone3 personality socket
+    acct add_key bpf clock_adjtime clock_settime create_module delete_module fanotify_init finit_module fsconfig
+    fsmount fsopen fspick get_kernel_syms get_mempolicy init_module io_uring_enter io_uring_register io_uring_setup
+    ioperm iopl kcmp kexec_file_load kexec_load keyctl lookup_dcookie mbind mount mount_setattr move_mount move_pages
+    nfsservctl open_by_handle_at open_tree perf_event_open pivot_root query_module quotactl quotactl_fd reboot
+    request_key set_mempolicy set_mempolicy_home_node setdomainname sethostname setns settimeofday swapoff swapon sysfs
+    syslog _sysctl umount2 unshare uselib userfaultfd ustat vhangup clone clone3 personality socket
 """.split())
 NEW_NAMESPACES = 0x7E020000
 AF_VSOCK = 40
@@ -42,14 +42,16 @@ def docker_seccomp(*refused):
     header = pathlib.Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h").read_text()
     names = set(re.findall(r"#define __NR_(\w+)", header)) - REFUSED - set(refused)
     compare = [{"index": 0, "value": value, "op": "SCMP_CMP_EQ"} for value in (0, 8, 0x20000, 0x20008, 0xFFFFFFFF)]
-    return {"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 1, "architectures": ["SCMP_ARCH_X86_64"], "syscalls": [
+    calls = [
         {"names": sorted(names), "action": "SCMP_ACT_ALLOW"},
         {"names": ["clone"], "action": "SCMP_ACT_ALLOW",
          "args": [{"index": 0, "value": NEW_NAMESPACES, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}]},
         {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": ENOSYS},
         {"names": ["socket"], "action": "SCMP_ACT_ALLOW",
          "args": [{"index": 0, "value": AF_VSOCK, "op": "SCMP_CMP_NE"}]},
-    ] + [{"names": ["personality"], "action": "SCMP_ACT_ALLOW", "args": [one]} for one in compare]}
+    ] + [{"names": ["personality"], "action": "SCMP_ACT_ALLOW", "args": [one]} for one in compare]
+    return {"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 1, "architectures": ["SCMP_ARCH_X86_64"],
+            "syscalls": calls}
 
 
 def mount(target, kind, *options, source=None):
@@ -74,7 +76,8 @@ class Container(pillion.Program):
 
     def __init__(self, bundle, name):
         self.bundle, self.name = bundle, name
-        super().__init__(bundle.runc("run", "--bundle", bundle.folder, name), preload=False, env={"PATH": os.environ["PATH"]})
+        super().__init__(bundle.runc("run", "--bundle", bundle.folder, name), preload=False,
+                         env={"PATH": os.environ["PATH"]})
 
     def call(self, *words):
         done = subprocess.run([str(word) for word in self.bundle.runc(*words)], stdin=subprocess.DEVNULL,
@@ -140,9 +143,10 @@ class Bundle:
         return "/lib/" + pillion.HOOK.name
 
     def start(self, argv, env, user=0, read_only=False, shm=True, network=True, capabilities=CAPABILITIES, seccomp=None,
-              binds=None, no_new_privileges=False, beside=None):
-        """Docker's defaults, but for the seccomp profile. `network`: the machine's. `binds`: {target: source}. `beside`: a
-        container whose processes this one sees, as in a pod that shares them."""
+              binds=None, no_new_privileges=False, beside=None, mapped=None):
+        """Docker's defaults, but for the seccomp profile. `network`: the machine's. `binds`: {target: source}.
+        `beside`: a container whose processes this one sees, as in a pod that shares them. `mapped`: root is this user
+        outside."""
         kinds = ["ipc", "uts", "mount"] + ([] if network else ["network"])
         processes = {"type": "pid", "path": "/proc/%d/ns/pid" % beside.process_1()} if beside else {"type": "pid"}
         binds = [mount(target, "bind", "rbind", "rw", source=str(source)) for target, source in (binds or {}).items()]
@@ -157,10 +161,15 @@ class Bundle:
             "root": {"path": "rootfs", "readonly": read_only},
             "hostname": "box",
             "mounts": MOUNTS + ([SHM] if shm else []) + binds,
-            "linux": {"namespaces": [processes] + [{"type": kind} for kind in kinds], "maskedPaths": MASKED, "readonlyPaths": READ_ONLY},
+            "linux": {"namespaces": [processes] + [{"type": kind} for kind in kinds],
+                      "maskedPaths": MASKED, "readonlyPaths": READ_ONLY},
         }
         if user:
             spec["process"]["capabilities"]["effective"] = spec["process"]["capabilities"]["permitted"] = []
+        if mapped:
+            spec["linux"]["namespaces"].append({"type": "user"})
+            for kind in ("uidMappings", "gidMappings"):
+                spec["linux"][kind] = [{"containerID": 0, "hostID": mapped, "size": 65536}]
         if seccomp:
             spec["linux"]["seccomp"] = seccomp
         for target in [bind["destination"] for bind in binds]:

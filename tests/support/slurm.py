@@ -6,8 +6,8 @@
         job.wait()          # "COMPLETED", "FAILED", "TIMEOUT", "CANCELLED"
         job.exit, job.output
 
-As root; nothing outside the folder is touched. Each task has a TaskProlog, as the clusters of many sites do: it is run with
-the environment of the task, LD_PRELOAD included, and what it prints is obeyed.
+As root; nothing outside the folder is touched. Each task has a TaskProlog, as the clusters of many sites do: it is run
+with the environment of the task, LD_PRELOAD included, and what it prints is obeyed.
 """
 import os
 import pathlib
