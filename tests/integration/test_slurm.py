@@ -42,12 +42,16 @@ class SlurmTest(ServedTest):
     def end(self, job, state="COMPLETED", status=0, timeout=60):
         self.assertEqual((job.wait(timeout), job.exit), (state, status), job.output)
 
+    def all_ended(self):
+        return all(run.get("state") == "finished" for run in self.runs())
+
     def finished(self, *jobs):
         """The runs of these job names and no others, each finished on the server with the rows that are on disk, and
         two requests each. In the order of the names."""
         found = sorted((run["registration"]["job_name"], run["run_id"]) for run in self.server.runs.values())
         self.assertEqual([name for name, _ in found], sorted(jobs), "\n".join(run.describe() for run in self.runs()))
         self.assertEqual(len(self.runs()), len(jobs))
+        pillion.wait_for(self.all_ended, what="the end of a task, a moment after its job's")
         for run in self.runs():
             self.assertDelivered(run)
         self.assertNoComplaints()
@@ -55,8 +59,8 @@ class SlurmTest(ServedTest):
         return [self.server.runs[run_id] for _, run_id in found]
 
     def ends(self, *jobs):
-        """Their exit codes as the server has them, beside the names."""
-        return [(run["registration"]["job_name"], run["finish"].get("exit_code")) for run in self.finished(*jobs)]
+        """Their names and exit codes as the server has them, sorted."""
+        return sorted((run["registration"]["job_name"], run["finish"].get("exit_code")) for run in self.finished(*jobs))
 
 
 class Scripts(SlurmTest):
@@ -187,7 +191,7 @@ class Ends(SlurmTest):
         cluster.call("scontrol", "update", "JobId=%s" % limited.number, "EndTime=now+1")
         self.end(told, "FAILED", 5, timeout=150)
         self.end(default, "FAILED", 143, timeout=150)
-        self.assertEqual(limited.wait(150), "TIMEOUT")
+        self.assertIn(limited.wait(150), ("TIMEOUT", "FAILED"))  # the script sees srun fail and ends, mostly too late
         self.assertEqual(self.ends("sleep", "slurm_script", "slurm_script"),
                          [("sleep", 143), ("slurm_script", 5), ("slurm_script", 143)])
 
