@@ -39,6 +39,7 @@ struct word word_in(char *buffer, size_t size);
 void        word_add(struct word *w, const char *text);
 void        word_number(struct word *w, uint64_t value);
 bool        word_equal(const char *a, const char *b);
+bool        word_among(const char *word, const char *const *list, size_t count);
 bool        word_is_no(const char *value); /* 0 false no off, any case */
 const char *word_base_name(const char *path);
 bool        word_matches(const char *pattern, size_t len, const char *text); /* * ? [..]; * crosses slashes */
@@ -63,6 +64,13 @@ bool process_single(void); /* the same on little stack; one whose main thread ha
 bool marker_exists(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size);
 int  marker_make(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size);
 
+/* ---- step.c: MPI and Slurm ---- */
+enum ranks { RANKS_NODE, RANKS_ALL, RANKS_FIRST };
+int64_t    step_rank(bool of_all); /* on this node, or of all; -1 outside of a step */
+enum ranks step_ranks(void);       /* PILLION_RANKS; RANKS_NODE outside of a step */
+bool       step_is_launcher(const char *executable);
+bool       step_is_prolog(void); /* of a Slurm task, or its epilog */
+
 /* ---- lead.c ---- */
 enum role { ROLE_NONE, ROLE_PASSENGER, ROLE_LEADER };
 /* The answer at which the questions ended. */
@@ -76,6 +84,7 @@ enum lead_why {
     LEAD_NOT_INCLUDED,
     LEAD_WRAPPER,
     LEAD_OTHER_RANK,
+    LEAD_PROLOG,
     LEAD_BELOW_MARKER, /* `above` leads */
     LEAD_BELOW_THREAD, /* the same; its marker cannot be seen from here */
     LEAD_BELOW_HOOK,   /* `above`, the parent, carries the hook and leads no more */

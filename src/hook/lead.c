@@ -10,30 +10,22 @@
 enum { ANCESTORS_MAX = 128 };
 
 /* Programs that only wait for, or wrap, the one that matters: the lead passes through them. */
-static const char *const wrappers[] = {
-    "srun",    "sbatch", "salloc", "slurmstepd",      "mpirun",        "mpiexec",  "orterun", "prterun",
-    "prte",    "orted",  "prted",  "hydra_pmi_proxy", "mpiexec.hydra", "ssh",      "docker",  "podman",
-    "kubectl", "sudo",   "su",     "runuser",         "gdb",           "valgrind", "strace",  "ltrace",
-    "env",     "nice",   "nohup",  "timeout",         "setsid",        "stdbuf",   "pillion"};
+static const char *const wrappers[] = {"sbatch", "salloc",  "ssh",     "docker",   "podman", "kubectl", "sudo",
+                                       "su",     "runuser", "gdb",     "valgrind", "strace", "ltrace",  "env",
+                                       "nice",   "nohup",   "timeout", "setsid",   "stdbuf", "pillion"};
 
 static bool is_wrapper(const char *executable)
 {
     const char *name = word_base_name(executable);
-    for (size_t i = 0; i < sizeof wrappers / sizeof *wrappers; i++)
-        if (word_equal(name, wrappers[i]))
-            return true;
-    return strncmp(name, "valgrind.bin", 12) == 0;
+    return step_is_launcher(executable) || word_among(name, wrappers, sizeof wrappers / sizeof *wrappers) ||
+           strncmp(name, "valgrind.bin", 12) == 0;
 }
 
 /* Those among the wrappers that become what they wrap: the lead stays with the process. */
 static bool execs_in_place(const char *executable)
 {
     static const char *const names[] = {"env", "nice", "nohup", "stdbuf"};
-    const char              *name = word_base_name(executable);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (word_equal(name, names[i]))
-            return true;
-    return false;
+    return word_among(word_base_name(executable), names, sizeof names / sizeof *names);
 }
 
 /* LEAD_NOTHING_AGAINST when it is not. */
@@ -57,47 +49,60 @@ static bool read_executable(pid_t pid, char *ret, size_t size)
     return call_readlink(link, ret, size) > 0;
 }
 
-/* The local rank in an MPI or Slurm step; -1 outside of one. The launchers' own names go before Slurm's: under
- * mpirun in an allocation Slurm's describe the batch script. */
-static int64_t local_rank(void)
+/* Does this list of a cgroup's processes hold an older one than `entered`? -1: it is not the list of its cgroup. */
+static int list_holds_older(const char *file, const struct process *entered)
 {
-    static const char *const names[] = {"OMPI_COMM_WORLD_LOCAL_RANK", "MV2_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID",
-                                        "PALS_LOCAL_RANKID", "FLUX_TASK_LOCAL_ID"};
-    const char              *value = NULL;
-    for (size_t i = 0; !value && i < sizeof names / sizeof *names; i++)
-        value = word_environment(names[i]);
-    if (!value && word_environment("SLURM_STEP_ID"))
-        value = word_environment("SLURM_LOCALID");
-    if (!value || *value < '0' || *value > '9')
-        return -1;
-    return (int64_t)word_parse(&value);
+    char           text[2048];
+    struct process other;
+    bool           is_ours = false;
+    bool           older = false;
+    long           n = call_read_file(file, text, sizeof text);
+    for (const char *at = text; n > 0 && *at >= '0' && *at <= '9'; at += *at == '\n') {
+        pid_t pid = (pid_t)word_parse(&at);
+        is_ours |= pid == entered->pid;
+        older = older ||
+                (pid > 0 && pid != entered->pid && process_read(pid, &other) == 0 && other.start < entered->start);
+    }
+    return is_ours ? older : -1;
+}
+
+/* The same of the list at this path of a hierarchy, or at its top: a container finds its cgroup there when it is told
+ * the machine's path of it. */
+static int hierarchy_holds_older(const char *controllers, const char *path, const struct process *entered)
+{
+    char file[2048];
+    int  older = -1;
+    for (int top = 0; older < 0 && top < 2; top++) {
+        struct word w = word_in(file, sizeof file);
+        word_add(&w, "/sys/fs/cgroup/");
+        word_add(&w, controllers);
+        word_add(&w, top ? "" : path);
+        word_add(&w, "/cgroup.procs");
+        older = w.cut ? -1 : list_holds_older(file, entered);
+    }
+    return older;
 }
 
 /* Does the cgroup that this process was put into hold an older one? Then it came in from outside: `docker exec`, a
- * health check. Unreadable: process 1 of the namespace is older than anybody. */
+ * health check. A container that shares another's processes has a cgroup of its own. Unreadable: process 1 of the
+ * namespace is older than anybody. */
 static bool cgroup_holds_older(const struct process *entered)
 {
-    static const char root[] = "/sys/fs/cgroup";
-    char              text[2048];
-    char              procs[2048];
-    struct process    other;
-    const char       *line = call_read_file("/proc/self/cgroup", text, sizeof text) > 0 ? strstr(text, "0::") : NULL;
-    if (line) {
-        char       *end = strchr(line, '\n');
-        struct word path = word_in(procs, sizeof procs);
-        if (end)
-            *end = '\0';
-        word_add(&path, root);
-        word_add(&path, line + 3);
-        word_add(&path, "/cgroup.procs");
-        long n = path.cut ? -1 : call_read_file(procs, text, sizeof text);
-        for (const char *at = text; n > 0 && *at >= '0' && *at <= '9'; at += *at == '\n') {
-            pid_t pid = (pid_t)word_parse(&at);
-            if (pid != entered->pid && process_read(pid, &other) == 0 && other.start < entered->start)
-                return true;
-        }
-        if (n > 0)
-            return false;
+    char           text[2048];
+    struct process other;
+    char          *line = call_read_file("/proc/self/cgroup", text, sizeof text) > 0 ? text : NULL;
+    while (line && *line) { /* NUMBER:CONTROLLERS:PATH */
+        char *controllers = strchr(line, ':');
+        char *path = controllers ? strchr(controllers + 1, ':') : NULL;
+        char *end = path ? strchr(path, '\n') : NULL;
+        if (!end)
+            break;
+        *path++ = *end = '\0';
+        controllers += strncmp(controllers, ":name=", 6) == 0 ? 6 : 1;
+        int older = hierarchy_holds_older(controllers, path, entered);
+        if (older >= 0)
+            return older;
+        line = end + 1;
     }
     return process_read(1, &other) == 0 && other.start <= entered->start;
 }
@@ -119,15 +124,23 @@ static enum lead_why somebody_else_led(const struct process *ancestors, size_t c
     return LEAD_BELOW_HOOK;
 }
 
-/* Walks up until a marker (true, of the one at *ret_count), or the end; the ancestors seen are kept for a second
- * look. */
-static bool ancestor_leads(uint64_t pid_namespace, struct process *ret, size_t *ret_count)
+static bool starts_ranks(pid_t pid)
+{
+    char executable[HOOK_PATH_MAX];
+    return read_executable(pid, executable, sizeof executable) && step_is_launcher(executable);
+}
+
+/* Walks up until a marker (true, of the one at *ret_count), or the end; the ancestors seen are kept for a second look.
+ * Where every rank leads, the end is what started the rank: a leader above that has runs of its own. */
+static bool ancestor_leads(uint64_t pid_namespace, enum ranks ranks, struct process *ret, size_t *ret_count)
 {
     char  marker[HOOK_NAME_MAX];
     pid_t parent = (pid_t)call_parent();
     for (*ret_count = 0; parent > 0 && *ret_count < ANCESTORS_MAX; parent = ret[(*ret_count)++].parent) {
         struct process *p = &ret[*ret_count];
         if (process_read(parent, p) < 0)
+            return false;
+        if (ranks == RANKS_ALL && starts_ranks(parent))
             return false;
         if (marker_exists(pid_namespace, p, marker, sizeof marker))
             return true;
@@ -151,8 +164,8 @@ static bool was_put_into_a_container(const struct process *ancestors, size_t cou
 }
 
 /* Of a process below no marker; NULL: the executable is its own. */
-static enum lead_why judge_itself(const char *executable, const struct process *ancestors, size_t count,
-                                  struct lead *ret)
+static enum lead_why judge_itself(const char *executable, enum ranks ranks, const struct process *ancestors,
+                                  size_t count, struct lead *ret)
 {
     if (process_read(0, &ret->self) < 0)
         return LEAD_NO_PROC;
@@ -167,13 +180,15 @@ static enum lead_why judge_itself(const char *executable, const struct process *
             (void)marker_exists(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker);
         return why;
     }
-    int64_t rank = local_rank();
-    ret->in_step = rank >= 0;
+    int64_t rank = step_rank(ranks == RANKS_FIRST);
+    ret->in_step = ranks == RANKS_NODE && rank >= 0;
     ret->continues = marker_exists(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker);
     if (ret->continues)
         return LEAD_CONTINUES;
-    if (rank > 0)
+    if (rank > 0 && ranks != RANKS_ALL)
         return LEAD_OTHER_RANK;
+    if (step_is_prolog())
+        return LEAD_PROLOG;
     if (was_put_into_a_container(ancestors, count, &ret->self))
         return LEAD_FROM_OUTSIDE;
     return somebody_else_led(ancestors, count, &ret->above);
@@ -193,17 +208,18 @@ static void judge(const char *executable, struct lead *ret)
     struct process ancestors[ANCESTORS_MAX];
     size_t         count = 0;
     struct stat    ns;
+    enum ranks     ranks = step_ranks();
     ret->marker[0] = '\0';
     ret->why = switched_off();
     if (!ret->why && call_stat("/proc/self/ns/pid", &ns) < 0)
         ret->why = LEAD_NO_PROC;
     if (!ret->why) {
         ret->pid_namespace = ns.st_ino;
-        if (ancestor_leads(ns.st_ino, ancestors, &count)) {
+        if (ancestor_leads(ns.st_ino, ranks, ancestors, &count)) {
             ret->why = LEAD_BELOW_MARKER;
             ret->above = ancestors[count];
         } else {
-            ret->why = judge_itself(executable, ancestors, count, ret);
+            ret->why = judge_itself(executable, ranks, ancestors, count, ret);
         }
     }
     ret->role = role_of(ret->why);

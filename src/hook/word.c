@@ -37,6 +37,14 @@ bool word_equal(const char *a, const char *b)
     return strcmp(a, b) == 0;
 }
 
+bool word_among(const char *word, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (word_equal(word, list[i]))
+            return true;
+    return false;
+}
+
 static bool equal_any_case(const char *value, const char *lower)
 {
     for (; *value && *lower; value++, lower++) {

@@ -139,25 +139,26 @@ static bool is_one_of(const char *value, const char *words)
     return false;
 }
 
-/* Accepted and checked from the first version on; what is behind them comes later. */
-static void read_later(struct log *log)
+/* Checked here; the hook reads PILLION_RANKS itself, and what is behind the others comes later. */
+static void read_words(struct log *log)
 {
     static const struct {
         const char *name, *allowed, *fallback;
-        const char *words[5];
-    } later[] = {
-        {"PILLION_RANKS", "node, all, first", "node", {"node", "all", "first"}},
-        {"PILLION_CLOUD", "auto, probe, off", "auto", {"auto", "probe", "off"}},
+        const char *words[3];
+        bool        later;
+    } table[] = {
+        {"PILLION_RANKS", "node, all, first", "node", {"node", "all", "first"}, false},
+        {"PILLION_CLOUD", "auto, probe, off", "auto", {"auto", "probe", "off"}, true},
     };
-    for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
-        const char *given = config_set(later[i].name);
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        const char *given = config_set(table[i].name);
         bool        known = false;
-        for (size_t w = 0; given && w < 5 && later[i].words[w]; w++)
-            known |= strcmp(given, later[i].words[w]) == 0;
+        for (size_t w = 0; given && w < 3; w++)
+            known |= strcmp(given, table[i].words[w]) == 0;
         if (given && !known)
-            config_invalid(log, later[i].name, given, later[i].allowed, later[i].fallback);
-        else if (given && strcmp(given, later[i].fallback) != 0 && strcmp(given, "off") != 0)
-            log_line(log, LOG_WARN, "%s=%s has no effect in this version", later[i].name, given);
+            config_invalid(log, table[i].name, given, table[i].allowed, table[i].fallback);
+        else if (given && table[i].later && strcmp(given, table[i].fallback) != 0 && strcmp(given, "off") != 0)
+            log_line(log, LOG_WARN, "%s=%s has no effect in this version", table[i].name, given);
     }
 }
 
@@ -181,7 +182,7 @@ void config_read(struct config *ret, const char *const *names, struct log *log)
     config_read_crowd(ret);
     config_read_metadata(ret, log);
     read_signals(ret, log);
-    read_later(log);
+    read_words(log);
     ret->output = config_set("PILLION_OUTPUT");
     if (!ret->output)
         ret->output = config_set("TRACKER_OUTPUT");

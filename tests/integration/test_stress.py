@@ -101,8 +101,8 @@ class Processes(LocalTest):
         result = self.start(STARTS, LEADERS, "/bin/true", env=env).wait(1200)
         self.assertEqual((result.status, result.stdout, result.stderr), (0, b"%d\n" % LEADERS, b""))
         runs = self.runs()
-        self.assertEqual((len(runs), {run["state"] for run in runs}, {len(run.rows) for run in runs}),
-                         (LEADERS, {"local"}, {1}))
+        self.assertEqual((len(runs), {run["state"] for run in runs}), (LEADERS, {"local"}))
+        self.assertGreaterEqual(min(len(run.rows) for run in runs), 1)
         self.assertEqual({path.name for run in runs for path in run.path.iterdir()},
                          {"run.jsonl", "metrics.csv", "log", "lock"})
         self.assertNothingLeft()

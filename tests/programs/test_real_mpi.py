@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""mpirun -n 4: one run per node and step, whatever the number of ranks."""
+"""mpirun: one run per node and step, whatever the number of ranks and however they end."""
 import os
+import re
 
 from compare import HOOK, NONE, RUN, CompareTest, compile_source, need, pillion
 
 PROGRAM = r"""
 #include <mpi.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -16,12 +18,14 @@ int main(int argc, char **argv)
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     usleep(300 * 1000);
+    if (argc > 2 && rank == atoi(argv[1]))
+        argv[2][0] == 'a' ? MPI_Abort(MPI_COMM_WORLD, 38) : raise(SIGKILL);
     int mine = rank + 1;
     MPI_Reduce(&mine, &sum, 1, MPI_INT, MPI_SUM, 0, MPI_COMM_WORLD);
     if (rank == 0)
         printf("%d ranks, sum %d\n", size, sum);
     MPI_Finalize();
-    return argc > 1 && rank == 0 ? atoi(argv[1]) : 0;
+    return argc == 2 && rank == 0 ? atoi(argv[1]) : 0;
 }
 """
 
@@ -29,20 +33,53 @@ int main(int argc, char **argv)
 class Mpi(CompareTest):
     interval = "0.1"
 
-    def mpirun(self, *words):
+    env_of_mpi = {"OMPI_MCA_btl": "self,vader", "OMPI_MCA_plm": "isolated",
+                  "OMPI_MCA_mpi_yield_when_idle": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
+
+    def mpirun(self, *words, ranks=4):
         root = ["--allow-run-as-root"] if os.geteuid() == 0 else []
-        return [need("mpirun", "openmpi-bin"), *root, "--oversubscribe", "-n", "4", *words]
+        return [need("mpirun", "openmpi-bin"), *root, "--oversubscribe", "-n", str(ranks), *words]
 
     def build(self):
         return compile_source(PROGRAM, self.tmp / "ranks", compiler=need("mpicc", "libopenmpi-dev"))
 
     def test_four_ranks_are_one_run(self):
         ranks = self.build()
-        env = {"OMPI_MCA_btl": "self,vader", "OMPI_MCA_plm": "isolated",
-               "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
-        done = self.compare(self.mpirun(ranks), status=0, env=env, rows=2, files=False)
+        done = self.compare(self.mpirun(ranks), status=0, env=self.env_of_mpi, rows=2, files=False)
         self.assertEqual(done[NONE].result.stdout, b"4 ranks, sum 10\n")
         self.assertEqual(done[RUN].runs[0]["exit_code"], 0)
+
+    def test_one_or_eight_ranks_are_one_run(self):
+        for number, total in ((1, 1), (8, 36)):
+            argv = self.mpirun(self.build(), ranks=number)
+            done = self.compare(argv, ways=(HOOK,), status=0, env=self.env_of_mpi, files=False)
+            self.assertEqual(done[NONE].result.stdout, b"%d ranks, sum %d\n" % (number, total))
+
+    def test_every_rank_or_the_first_may_have_a_run(self):
+        argv = self.mpirun(self.build())
+        for word, number in (("all", 4), ("first", 1)):
+            env = dict(self.env_of_mpi, PILLION_RANKS=word)
+            done = self.compare(argv, ways=(HOOK,), status=0, env=env, files=False, runs=False)
+            self.assertEqual([run["state"] for run in done[HOOK].runs], ["local"] * number)
+
+    def run_of_rank(self, rank, how):
+        """The one run of ranks of which this one aborts or is killed, which ends the others. mpirun's own end differs
+        from time to time, without us too."""
+        way = self.one_way(HOOK, self.mpirun(self.build(), str(rank), how), env=self.env_of_mpi, files=False)
+        self.assertNotEqual(way.result.status, 0, way.result)
+        run, = way.runs
+        return run
+
+    def test_an_abort_of_the_first_rank_ends_its_run(self):
+        run = self.run_of_rank(0, "abort")
+        self.assertEqual((run["state"], run["exit_code"]), ("local", 38), run.describe())
+
+    def test_however_a_rank_ends_the_others_the_rows_of_the_run_are_there(self):
+        """mpirun sends a SIGTERM and, a millisecond later, the SIGKILL: sometimes there is time for the end."""
+        for rank, how in ((2, "abort"), (2, "kill"), (0, "kill")):
+            run = self.run_of_rank(rank, how)
+            self.assertIn((run.get("state"), run.get("signal")), [("local", 15), ("running", None)], run.describe())
+            self.assertGreaterEqual(len(run.rows), 1)
 
     def test_programs_that_know_nothing_of_mpi(self):
         env = {"OMPI_MCA_plm": "isolated"}

@@ -314,6 +314,50 @@ static void a_prediction_has_a_reason_and_makes_nothing(void **state)
     assert_int_equal(predict_below("maps_hook"), LEAD_BELOW_HOOK);
 }
 
+static int decide_below_as(const char *ranks, const char *outer, const char *what, const char *inner)
+{
+    assert_int_equal(setenv("PILLION_RANKS", ranks, 1), 0);
+    int result = decide_below(outer, what, inner);
+    assert_int_equal(unsetenv("PILLION_RANKS"), 0);
+    return result;
+}
+
+static void every_rank_leads_where_that_is_wanted(void **state)
+{
+    (void)state;
+    NEEDS_LEAD();
+    assert_true(copy_self("inner") && copy_self("orted"));
+    assert_int_equal(setenv("OMPI_COMM_WORLD_LOCAL_RANK", "3", 1), 0);
+    assert_int_equal(decide_with("PILLION_RANKS", "all"), ROLE_LEADER);
+    assert_int_equal(decide_with("PILLION_RANKS", "some") & 3, ROLE_NONE);
+    assert_int_equal(decide_below_as("all", "outer", "decides", "inner"), ROLE_PASSENGER);
+    assert_int_equal(decide_below_as("all", "outer", "has_thread", "inner"), ROLE_PASSENGER);
+    assert_int_equal(decide_below_as("all", "outer", "execs", "inner"), ROLE_LEADER | CONTINUES);
+    const char *const script[] = {at("outer"), "has_thread", at("orted"), "decides", at("inner"), "decides", NULL};
+    assert_int_equal(setenv("PILLION_RANKS", "all", 1), 0);
+    assert_int_equal(spawn(script[0], script), ROLE_LEADER); /* a rank of a script that leads */
+    assert_int_equal(unsetenv("PILLION_RANKS"), 0);
+    assert_int_equal(spawn(script[0], script) & 3, ROLE_NONE);
+    assert_int_equal(unsetenv("OMPI_COMM_WORLD_LOCAL_RANK"), 0);
+    assert_int_equal(decide_below_as("all", "outer", "has_thread", "inner"), ROLE_PASSENGER); /* no step */
+}
+
+static void the_first_rank_of_all_nodes_leads_alone(void **state)
+{
+    (void)state;
+    NEEDS_LEAD();
+    assert_int_equal(setenv("SLURM_STEP_ID", "0", 1), 0);
+    assert_int_equal(setenv("SLURM_LOCALID", "0", 1), 0);
+    assert_int_equal(setenv("SLURM_PROCID", "2", 1), 0);
+    assert_int_equal(decide_with("PILLION_RANKS", "first"), ROLE_NONE);
+    assert_int_equal(decide_with("PILLION_RANKS", "node"), ROLE_LEADER | IN_STEP);
+    assert_int_equal(setenv("SLURM_PROCID", "0", 1), 0);
+    assert_int_equal(decide_with("PILLION_RANKS", "first"), ROLE_LEADER);
+    assert_int_equal(setenv("OMPI_COMM_WORLD_LOCAL_RANK", "0", 1), 0);
+    assert_int_equal(setenv("OMPI_COMM_WORLD_RANK", "1", 1), 0);
+    assert_int_equal(decide_with("PILLION_RANKS", "first"), ROLE_NONE);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
 
 int main(int argc, char **argv)
@@ -333,6 +377,8 @@ int main(int argc, char **argv)
         TEST(a_leader_without_a_marker_is_known_by_its_thread),
         TEST(of_the_ranks_of_a_node_the_first_leads),
         TEST(a_prediction_has_a_reason_and_makes_nothing),
+        TEST(every_rank_leads_where_that_is_wanted),
+        TEST(the_first_rank_of_all_nodes_leads_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,8 +89,12 @@ static void tell_none(struct doctor *d, const struct lead *lead)
         doctor_tell(d, "lead", ENGINE_CAUSE, "%s is not among what PILLION_INCLUDE=%s names", d->executable,
                     include ? include : "");
     else if (lead->why == LEAD_OTHER_RANK)
-        doctor_tell(d, "lead", ENGINE_CAUSE,
-                    "of the ranks of a node the first makes the run, of all of them: this is another one");
+        doctor_tell(
+            d, "lead", ENGINE_CAUSE,
+            "PILLION_RANKS=node makes a run of a node's first rank, of all its ranks, and first of the very first "
+            "one: this is another; PILLION_RANKS=all gives each its own");
+    else if (lead->why == LEAD_PROLOG)
+        doctor_tell(d, "lead", ENGINE_CAUSE, "the prologs and epilogs of Slurm's tasks are no runs");
     else
         tell_wrapper(d);
 }

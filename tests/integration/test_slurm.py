@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Batch scripts under a real Slurm: the runs that the README says, each finished once.
+
+What is told there comes down to: a step is one run for each of its nodes, whatever the number of ranks; srun, mpirun
+and the prolog of a task are none; what the script itself starts is a run each, unless the script is preloaded whole.
+"""
+import os
+import pathlib
+import pwd
+import shutil
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import slurm  # noqa: E402
+from served import ServedTest, pillion  # noqa: E402
+
+EXPORT = "export LD_PRELOAD=%s\n" % pillion.HOOK
+STEP = "sh -c 'sleep 1; exit 0'"
+
+
+def setUpModule():
+    global cluster
+    lacking = slurm.missing()
+    if (lacking or os.geteuid() != 0) and not os.environ.get("CI"):
+        raise unittest.SkipTest("root, slurmctld, slurmd, slurm-client and munge are needed; missing: %s" % lacking)
+    cluster = slurm.Slurm(pillion.fresh_folder()).start()
+    unittest.addModuleCleanup(cluster.stop)
+
+
+class SlurmTest(ServedTest):
+    def submit(self, script, *options, **extra):
+        return cluster.submit(script, self.env(**extra), self.work, options)
+
+    def whole(self, script, *options, **extra):
+        """The script itself is preloaded."""
+        env = self.env(**extra)
+        return cluster.submit(script, env, self.work, ["--export=ALL,LD_PRELOAD=%s" % pillion.HOOK, *options])
+
+    def end(self, job, state="COMPLETED", status=0, timeout=60):
+        self.assertEqual((job.wait(timeout), job.exit), (state, status), job.output)
+
+    def all_ended(self):
+        return all(run.get("state") == "finished" for run in self.runs())
+
+    def finished(self, *jobs):
+        """The runs of these job names and no others, each finished on the server with the rows that are on disk, and
+        two requests each. In the order of the names."""
+        found = sorted((run["registration"]["job_name"], run["run_id"]) for run in self.server.runs.values())
+        self.assertEqual([name for name, _ in found], sorted(jobs), "\n".join(run.describe() for run in self.runs()))
+        self.assertEqual(len(self.runs()), len(jobs))
+        pillion.wait_for(self.all_ended, what="the end of a task, a moment after its job's")
+        for run in self.runs():
+            self.assertDelivered(run)
+        self.assertNoComplaints()
+        self.assertEqual(len(self.server.requests), 2 * len(jobs), self.server.requests)
+        return [self.server.runs[run_id] for _, run_id in found]
+
+    def ends(self, *jobs):
+        """Their names and exit codes as the server has them, sorted."""
+        return sorted((run["registration"]["job_name"], run["finish"].get("exit_code")) for run in self.finished(*jobs))
+
+
+class Scripts(SlurmTest):
+    def test_one_export_line_makes_a_step_one_run_and_each_command_of_the_script_another(self):
+        job = self.submit(EXPORT + "hostname\nsleep 0.3\nsrun -n4 " + STEP)
+        self.end(job)
+        self.assertEqual(self.ends("dash", "hostname", "sleep"), [("dash", 0), ("hostname", 0), ("sleep", 0)])
+
+    def test_a_preload_for_srun_alone_makes_one_run(self):
+        self.end(self.submit("hostname\nLD_PRELOAD=%s srun -n4 %s\nsleep 0.1" % (pillion.HOOK, STEP)))
+        self.assertEqual(self.ends("dash"), [("dash", 0)])
+
+    def test_the_run_of_a_step_counts_all_ranks_and_ends_as_its_first(self):
+        job = self.submit(EXPORT + "srun -n4 sh -c '%s'" % (
+            "if [ $SLURM_LOCALID = 0 ]; then sleep 3; exit 4; fi; if [ $SLURM_LOCALID = 3 ]; then "
+            "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; times; fi; exit 0"))
+        self.end(job, "FAILED", 4)
+        run, = self.finished("dash")
+        self.assertEqual((run["finish"]["exit_code"], run["finish"]["run_status"]), (4, "failed"))
+        minutes, seconds = job.output.split()[0].rstrip("s").split("m")
+        burnt = int(minutes) * 60 + float(seconds)
+        self.assertGreater(sum(row["process_utime"] or 0 for row in run["rows"]), burnt * 0.9)
+
+    def test_a_script_that_is_preloaded_whole_is_one_run_beside_those_of_its_steps(self):
+        self.end(self.whole("hostname\nsleep 1\nsrun -n4 %s\nexit 3" % STEP), "FAILED", 3)
+        runs = self.ends("dash", "slurm_script")
+        self.assertEqual(runs, [("dash", 0), ("slurm_script", 3)])
+
+    def test_a_script_that_is_preloaded_whole_and_has_no_steps_is_one_run(self):
+        self.end(self.whole("hostname\nsleep 1\n(sleep 0.5) | cat"))
+        self.assertEqual(self.ends("slurm_script"), [("slurm_script", 0)])
+
+    def test_each_task_of_an_array_is_a_run(self):
+        self.end(self.whole("sleep 1; exit 0", "--array=0-3", "-n1"))
+        self.assertEqual(self.ends(*["slurm_script"] * 4), [("slurm_script", 0)] * 4)
+
+    def test_steps_side_by_side_are_a_run_each(self):
+        job = self.submit(EXPORT + "srun --overlap -n4 sh -c 'sleep 1; exit 0' &\n"
+                                   "srun --overlap -n2 bash -c 'sleep 1; exit 0' &\nwait")
+        self.end(job)
+        self.finished("bash", "dash")
+
+    def test_the_prolog_of_a_task_is_obeyed_and_no_run(self):
+        self.end(self.submit(EXPORT + "srun -n2 sh -c 'echo $FROM_PROLOG'"))
+        self.assertIn("yes\nyes\n", pathlib.Path(self.work / "job-0.out").read_text())
+        self.finished("dash")
+
+    def test_mpirun_in_a_script_is_one_run_for_each_node(self):
+        """By way of srun, which starts orted, which starts the ranks."""
+        shutil.which("mpirun") or self.fail("mpirun is missing: install openmpi-bin (tools/check does that)")
+        root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+        self.end(self.submit(EXPORT + "mpirun -n 8 " + STEP, "-N2", "-n8", **root))
+        self.finished(*["dash"] * 2)
+
+    def test_what_another_user_runs(self):
+        nobody = pwd.getpwnam("nobody")
+        for folder in (self.tmp, self.home, self.dir, self.work):
+            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        for library in (pillion.HOOK, pillion.ENGINE):
+            shutil.copy(library, self.work)
+            os.chmod(self.work / library.name, 0o644)
+        script = "export LD_PRELOAD=%s/%s\nsrun -n4 %s" % (self.work, pillion.HOOK.name, STEP)
+        job = cluster.submit(script, self.env(), self.work,
+                             preexec_fn=lambda: (os.setgroups([]), os.setgid(nobody.pw_gid), os.setuid(nobody.pw_uid)))
+        self.end(job)
+        self.assertEqual(self.ends("dash"), [("dash", 0)])
+        self.assertEqual({path.stat().st_uid for path in self.dir.rglob("*")}, {nobody.pw_uid})
+
+
+class Ranks(SlurmTest):
+    def step(self, nodes, ranks, **extra):
+        script = EXPORT + "srun -N%d -n%d %s" % (nodes, ranks, STEP)
+        self.end(self.submit(script, "-N%d" % nodes, "-n%d" % ranks, **extra))
+
+    def test_requests_grow_with_the_nodes_not_with_the_ranks(self):
+        self.step(1, 16)
+        self.finished("dash")  # two requests a run
+        self.step(3, 3)
+        self.finished(*["dash"] * 4)
+        self.step(3, 24)
+        self.finished(*["dash"] * 7)
+
+    def test_every_rank_may_have_a_run(self):
+        self.step(3, 6, PILLION_RANKS="all")
+        self.finished(*["dash"] * 6)
+
+    def test_the_first_rank_alone_may_have_a_run(self):
+        self.step(3, 6, PILLION_RANKS="first")
+        self.finished("dash")
+
+
+class Ends(SlurmTest):
+    def test_the_death_of_another_rank_is_not_the_run_s(self):
+        job = self.submit(EXPORT + "srun -n4 sh -c 'sleep 1; [ $SLURM_LOCALID != 2 ] || kill -9 $$; exit 0'")
+        self.end(job, "FAILED", 137)
+        self.assertEqual(self.ends("dash"), [("dash", 0)])
+
+    def test_what_a_killed_first_rank_left_is_delivered_by_sync(self):
+        job = self.submit(EXPORT + "srun -n4 sh -c 'sleep 1; [ $SLURM_LOCALID != 0 ] || kill -9 $$; sleep 1'")
+        self.end(job, "FAILED", 137)
+        self.assertEqual(self.server.finished_runs(), [])
+        self.sync()
+        self.finished("dash")
+
+    def test_scancel(self):
+        job = self.submit(EXPORT + "srun -n4 sleep 60")
+        job.wait(states=["RUNNING"])
+        pillion.wait_for(lambda: self.server.runs, timeout=30, what="a registration")
+        cluster.call("scancel", job.number)
+        self.assertEqual(job.wait(), "CANCELLED", job.output)
+        self.assertEqual(self.ends("sleep"), [("sleep", 143)])
+
+    def test_a_program_that_minds_sigterm_and_scancel(self):
+        job = self.submit(EXPORT + "srun -n1 bash -c 'trap \"exit 6\" TERM; while :; do sleep 0.1; done'")
+        job.wait(states=["RUNNING"])
+        pillion.wait_for(lambda: self.server.runs, timeout=30, what="a registration")
+        cluster.call("scancel", job.number)
+        self.assertEqual(job.wait(), "CANCELLED")
+        self.assertEqual(self.ends("bash"), [("bash", 6)])
+
+    def test_the_time_limit_and_a_signal_before_it(self):
+        """Slurm looks every half minute. The jobs end at once: the second would have two minutes more."""
+        limited = self.submit(EXPORT + "srun -n4 sleep 300", "--time=10")
+        before = ["--time=2", "--signal=B:TERM@110"]
+        told = self.whole("trap 'exit 5' TERM\nwhile :; do sleep 0.5; done", *before)
+        default = self.whole("while :; do sleep 0.5; done", *before)
+        limited.wait(states=["RUNNING"])
+        cluster.call("scontrol", "update", "JobId=%s" % limited.number, "EndTime=now+1")
+        self.end(told, "FAILED", 5, timeout=150)
+        self.end(default, "FAILED", 143, timeout=150)
+        self.assertIn(limited.wait(150), ("TIMEOUT", "FAILED"))  # the script sees srun fail and ends, mostly too late
+        self.assertEqual(self.ends("sleep", "slurm_script", "slurm_script"),
+                         [("sleep", 143), ("slurm_script", 5), ("slurm_script", 143)])
+
+
+if __name__ == "__main__":
+    pillion.main()
