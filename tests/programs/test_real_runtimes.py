@@ -134,6 +134,28 @@ R = ("cat(system('echo from a shell', intern = TRUE), '\\n'); cat(unlist(paralle
      "mc.cores = 2)), '\\n'); x <- solve(matrix(c(2, 1, 1, 3), 2)); print(x); Sys.sleep(0.15);"
      "tryCatch(stop('so'), error = function(e) cat('caught\\n')); quit(status = 54)")
 
+LISTENS = r"""
+import os, socket, stat, sys, threading, time
+if len(sys.argv) == 1:
+    found = [socket.socket(), socket.socket(socket.AF_UNIX)]
+    found[0].bind(("127.0.0.1", 0)), found[1].bind("socket"), [one.listen() for one in found]
+    copies = [os.dup(one.fileno()) for one in found]
+    [os.dup2(copy, 100 + i) for i, copy in enumerate(copies)], [one.close() for one in found]
+    [os.dup2(100 + i, 3 + i) for i in range(2)], os.closerange(5, 200)
+    os.environ.update(LISTEN_FDS="2", LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES="tcp:unix")
+    os.execv(sys.executable, [sys.executable, __file__, "activated"])
+assert os.environ["LISTEN_PID"] == str(os.getpid())
+print(sorted(int(name) for name in os.listdir("/proc/self/fd"))[:5], os.environ["LISTEN_FDNAMES"])
+for fd, family in ((3, socket.AF_INET), (4, socket.AF_UNIX)):
+    one = socket.socket(fileno=fd)
+    client = socket.socket(one.family)
+    client.connect(one.getsockname())
+    peer = one.accept()[0]
+    client.sendall(b"through"), time.sleep(0.1)
+    print(one.family == family, one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN), peer.recv(100), peer.fileno())
+os.unlink("socket"), sys.exit(57)
+"""
+
 
 class Go(CompareTest):
     def build(self, name, text, **env):
@@ -190,6 +212,13 @@ class Interpreters(CompareTest):
                   "ssl.create_default_context(); time.sleep(0.15)\n"
                   "print(hashlib.sha256(zlib.compress(b'x' * 1000)).hexdigest(), ssl.OPENSSL_VERSION)")
         self.compare([need("python3", "python3"), "-X", "dev", "-W", "error", "-c", script], status=0)
+
+    def test_sockets_that_were_handed_over(self):
+        """As systemd does it: listening sockets from descriptor 3 on, over an exec."""
+        def script(work):
+            (work / "listens.py").write_text(LISTENS)
+
+        self.compare([need("python3", "python3"), "listens.py"], before=script, status=57)
 
 
 class Java(CompareTest):
