@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs with a zlib, an OpenSSL or a curl of their own, or with broken ones in LD_LIBRARY_PATH: a run is delivered over
-TLS all the same, and the program gets what it would have got."""
+"""Programs with a zlib, an OpenSSL or a curl of their own, or with broken ones in LD_LIBRARY_PATH: a run is delivered
+over TLS all the same, and the program gets what it would have got."""
 import pathlib
 import subprocess
 import sys

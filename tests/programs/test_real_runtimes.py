@@ -127,7 +127,8 @@ public class Strict {
 """
 
 ERLANG = ("Self = self(), [spawn(fun() -> Self ! lists:sum(lists:seq(1, 10000 * N)) end) || N <- lists:seq(1, 8)],"
-          "io:format(\"~p ~s\", [lists:sort([receive S -> S end || _ <- lists:seq(1, 8)]), os:cmd(\"echo from a shell\")]),"
+          "io:format(\"~p ~s\", [lists:sort([receive S -> S end || _ <- lists:seq(1, 8)]),"
+          "os:cmd(\"echo from a shell\")]),"
           "timer:sleep(150), halt(53).")
 
 R = ("cat(system('echo from a shell', intern = TRUE), '\\n'); cat(unlist(parallel::mclapply(1:4, function(i) sum(1:i),"
