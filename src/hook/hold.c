@@ -11,10 +11,10 @@
 
 #include "hook/hook.h"
 
-enum { JOIN_LIMIT = 20 * 1000 * 1000, RETRY = 1000 * 1000 }; /* ns */
-#define STEP_LIMIT     INT64_C(1000000000)                   /* ns */
-#define MIRROR_LIMIT   INT64_C(10000000000)                  /* ns */
-#define THREADED_LIMIT INT64_C(1000000000)                   /* ns */
+enum { JOIN_LIMIT = 20 * 1000 * 1000, LAST_JOIN_LIMIT = 500 * 1000 * 1000, RETRY = 1000 * 1000 }; /* ns */
+#define STEP_LIMIT     INT64_C(1000000000)                                                        /* ns */
+#define MIRROR_LIMIT   INT64_C(10000000000)                                                       /* ns */
+#define THREADED_LIMIT INT64_C(1000000000)                                                        /* ns */
 
 static const int terminating[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGALRM,
                                   SIGUSR1, SIGUSR2, SIGXCPU, SIGPROF, SIGVTALRM};
@@ -30,6 +30,13 @@ static void wake_thread(void)
     pid_t tid = atomic_load(&hook.link.tid);
     if (tid && syscall(SYS_tgkill, hook.owner, tid, ENGINE_WAKE_SIGNAL) == 0)
         atomic_fetch_add(&hook.link.wakes, 1);
+}
+
+/* A thread of the program's that sleeps in hold_mirror need not wait any longer. */
+static void ask_for_end(void)
+{
+    atomic_store(&hook.link.request, LINK_END);
+    (void)syscall(SYS_futex, &hook.link.request, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
 static void sleep_on(_Atomic uint32_t *word, uint32_t while_it_is, int64_t left)
@@ -109,7 +116,7 @@ static __attribute__((noinline)) void wait_for_end(void)
     while (wait_for_rest(deadline) && atomic_load(&hook.link.state) == LINK_PAUSED && thread_finishes())
         ;
     if (atomic_load(&hook.link.state) == LINK_ENDED)
-        (void)hook.engine->join(&hook.link, JOIN_LIMIT);
+        (void)hook.engine->join(&hook.link, LAST_JOIN_LIMIT);
     defaults_give_back(old, taken);
 }
 
@@ -147,7 +154,7 @@ void hold(enum hold_place place, int status)
         atomic_store(&hook.link.local_only, 1);
     atomic_store(&hook.link.wait_status, (status & 0xff) << 8);
     atomic_store(&hook.link.hold_began, call_monotonic());
-    atomic_store(&hook.link.request, LINK_END);
+    ask_for_end();
     if (thread_finishes())
         wait_for_end();
     uint32_t state = atomic_load(&hook.link.state);
@@ -167,7 +174,7 @@ void hold_for_signal(int number)
         atomic_store(&hook.link.hold_most, THREADED_LIMIT);
     atomic_store(&hook.link.wait_status, number);
     atomic_store(&hook.link.hold_began, call_monotonic());
-    atomic_store(&hook.link.request, LINK_END);
+    ask_for_end();
     int64_t  most = atomic_load(&hook.link.hold_most);
     int64_t  limit = most && most < hook.link.hold_limit ? most : hook.link.hold_limit;
     uint32_t state = atomic_load(&hook.link.state);

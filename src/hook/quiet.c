@@ -51,7 +51,7 @@ int setns(int fd, int type)
 {
     int  before = errno;
     long result = syscall(SYS_setns, fd, type);
-    if (result < 0 && errno == EINVAL)
+    if (result < 0 && (errno == EINVAL || errno == EUSERS)) /* the latter of a time namespace */
         result = again_alone(SYS_setns, fd, type);
     if (result == 0)
         errno = before;

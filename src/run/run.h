@@ -89,7 +89,8 @@ void again_begin(struct run *run); /* it is alive after all: another run goes on
 
 /* ---- upkeep.c ---- */
 void upkeep_hourly(struct run *run); /* renews the marker, and tidies up */
-void upkeep_tidy(struct run *run);   /* once an hour over all runs: sweeps dead leaders' markers, prunes old runs */
+bool upkeep_is_due(struct run *run); /* once an hour over all runs, and then it is this one's to do */
+void upkeep_tidy(struct run *run);   /* sweeps dead leaders' markers, prunes old runs */
 void upkeep_remove_marker(struct run *run);
 /* Removes what PILLION_KEEP does not keep; never the run `current`, nor one that may be alive. */
 void upkeep_prune(const struct home *home, const struct config *config, const char *current);

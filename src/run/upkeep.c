@@ -151,13 +151,17 @@ static void remove_beyond(const struct home *home, const struct old_run *runs, s
 {
     uint64_t kept = 0;
     uint64_t bytes = 0;
-    for (size_t i = 0; i < count; i++) {
+    size_t   first = count;
+    for (size_t i = 0; i < count && first == count; i++) {
         if (runs[i].undelivered != undelivered)
             continue;
         bytes += runs[i].bytes;
         if (++kept > max_runs || bytes > max_bytes)
-            remove_run(home, runs[i].name);
+            first = i;
     }
+    for (size_t i = count; i > first; i--) /* the oldest go first, should the process end in between */
+        if (runs[i - 1].undelivered == undelivered)
+            remove_run(home, runs[i - 1].name);
 }
 
 void upkeep_prune(const struct home *home, const struct config *config, const char *current)
@@ -181,10 +185,13 @@ void upkeep_prune(const struct home *home, const struct config *config, const ch
     free(runs);
 }
 
+bool upkeep_is_due(struct run *run)
+{
+    return home_claim(&run->home, PRUNED, PRUNE_SECONDS);
+}
+
 void upkeep_tidy(struct run *run)
 {
-    if (!home_claim(&run->home, PRUNED, PRUNE_SECONDS))
-        return;
     if (run->marker)
         sweep_markers(run);
     upkeep_prune(&run->home, &run->config, run->dir.id);
@@ -194,6 +201,6 @@ void upkeep_hourly(struct run *run)
 {
     if (run->marker)
         (void)utimensat(AT_FDCWD, run->marker, NULL, AT_SYMLINK_NOFOLLOW);
-    if (run->made)
+    if (run->made && upkeep_is_due(run))
         upkeep_tidy(run);
 }

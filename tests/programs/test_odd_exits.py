@@ -169,6 +169,9 @@ class Signals(CompareTest):
     def test_interval_timers(self):
         self.compare([program("interval_timers")], status=33)
 
+    def test_calls_that_a_signal_could_interrupt(self):
+        self.compare([program("waits_in_every_way")], status=36, rows=5)
+
     def test_stopped_and_continued(self):
         started = self.start(program("sleeps_for"), 600, 5, env=self.env(PILLION_INTERVAL="0.05"))
         time.sleep(0.2)

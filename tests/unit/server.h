@@ -37,7 +37,7 @@ struct server {
     int                        port;
     pthread_t                  thread;
     int                        connections;
-    size_t                     request_count;
+    _Atomic size_t             request_count;
     char                      *requests[SERVER_REQUESTS_MAX];
 };
 
