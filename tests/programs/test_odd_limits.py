@@ -68,8 +68,8 @@ class Memory(CompareTest):
         """From 50 MB on it is delivered; below, as far as there is room."""
         for kib in (20000, 30000, 50000, 100000, 200000):
             with self.subTest(kib), sentinel_server.SentinelServer() as server:
-                done = self.compare([program("sleeps_for"), 200, 3], ways=(HOOK,), status=3, env=server.env(), runs=False,
-                                    preexec_fn=limited(resource.RLIMIT_AS, kib * KIB))
+                done = self.compare([program("sleeps_for"), 200, 3], ways=(HOOK,), status=3, env=server.env(),
+                                    runs=False, preexec_fn=limited(resource.RLIMIT_AS, kib * KIB))
                 self.assertLessEqual(len(server.finished_runs()), 1)
                 if kib >= 50000:
                     self.assertEqual(self.assertOneRun(done[HOOK], 3)["state"], "finished")
@@ -78,7 +78,8 @@ class Memory(CompareTest):
         for mib in (40, 100):
             for token in (False, True):
                 with self.subTest(mib, token=token), sentinel_server.SentinelServer() as server:
-                    self.compare([program("fills_memory")], ways=(HOOK,), status=54, env=server.env() if token else None,
+                    self.compare([program("fills_memory")], ways=(HOOK,), status=54,
+                                 env=server.env() if token else None,
                                  preexec_fn=limited(resource.RLIMIT_AS, mib * MIB))
 
     def test_stack_of_any_size(self):
@@ -100,8 +101,8 @@ class Memory(CompareTest):
         for what in (resource.RLIMIT_DATA, resource.RLIMIT_RSS):
             for size in (1 * MIB, 4 * MIB):
                 with self.subTest(what, size=size):
-                    self.compare([program("sleeps_for"), 150, 3], ways=(HOOK,), status=3, preexec_fn=limited(what, size),
-                                 runs=False)
+                    self.compare([program("sleeps_for"), 150, 3], ways=(HOOK,), status=3, runs=False,
+                                 preexec_fn=limited(what, size))
 
     @root_only
     def test_tight_control_group(self):
@@ -157,8 +158,8 @@ class Files(CompareTest):
     def test_state_is_changed_under_way_by_a_cleaner(self):
         for harm in (": > $f", "rm $f", "chmod 0 $f", "rm $f; mkdir $f", "rm $f; mkfifo $f", "mv $f $f.old"):
             with self.subTest(harm):
-                script = 'sleep 0.15; for f in "$PILLION_DIR"/runs/*/*; do [ ! -f "$f" ] || { %s; }; done; sleep 0.15; exit 3'
-                self.compare(["sh", "-c", script % harm], ways=(HOOK,), status=3, runs=False)
+                script = 'sleep 0.15; for f in "$PILLION_DIR"/runs/*/*; do [ ! -f "$f" ] || { %s; }; done; ' % harm
+                self.compare(["sh", "-c", script + "sleep 0.15; exit 3"], ways=(HOOK,), status=3, runs=False)
 
     def test_homes_that_are_none(self):
         if os.geteuid() != 0:
@@ -174,8 +175,7 @@ class Files(CompareTest):
         if not may("unshare", "-m", "true"):
             self.skipTest("unshare -m is forbidden here")
         script = ('for f in / /tmp /dev/shm; do mount --bind $f $f && mount -o remount,bind,ro $f; done 2>&-\n'
-                  'for f in /proc/mounts; do :; done; cd /\n'
-                  'exec env ${HOOK:+LD_PRELOAD=$HOOK} sh -c \'sleep 0.2; "$0" 100 3; "$0" 100 4; touch /tmp/x; exit $?\' "$0"')
+                  'cd /; exec env ${HOOK:+LD_PRELOAD=$HOOK} sh -c \'sleep 0.2; "$0" 90 3; "$0" 90 4; touch /x\' "$0"')
         with sentinel_server.SentinelServer() as server:
             argv = ["unshare", "-m", "sh", "-c", script, program("sleeps_for")]
             plain = self.one_way(NONE, argv)
