@@ -5,8 +5,12 @@ PILLION_TEST_LONG=1 tries every combination; without it each call and each way i
 """
 import itertools
 import os
+import platform
+import struct
 
-from compare import RUN, CompareTest, pillion, program
+from compare import HOOK, NONE, RUN, CompareTest, need, pillion, program
+
+from test_odd_files import may
 
 import sentinel_server
 
@@ -16,6 +20,7 @@ CALLS = ["socket", "connect", "clone", "openat", "futex", "tgkill", "getpid", "c
 ACTIONS = ["process", "thread", "trap", "errno"]
 WAYS = ["prctl", "seccomp", "tsync"]
 AT_ONCE = 6  # programs
+SOCKET, KILL_PROCESS, ALLOW = (41 if platform.machine() == "x86_64" else 198), 0x80000000, 0x7FFF0000
 
 
 def some(*lists):
@@ -73,10 +78,62 @@ class Filters(CompareTest):
     def test_not_loaded_below_pillion_run(self):
         self.compare([program("forbids_call"), "openat", "process", "tsync", "0"], ways=(RUN,), status=52)
 
+    def test_filters_from_before_the_start(self):
+        """What a filter does cannot be asked. One that refuses is met; a passenger, or who is told to do nothing, needs
+        no more than any program. A leader under one that kills is on the closed list."""
+        sleeps = [program("sleeps_for"), "200", "3"]
+        self.compare([program("allows_only"), "errno"] + sleeps, ways=(HOOK,), status=3, runs=False)
+        self.compare([program("allows_only"), "kill"] + sleeps, ways=(HOOK,), status=3, runs=False,
+                     env={"PILLION_DISABLE": "1"})
+        self.compare(["sh", "-c", 'sleep 0.1; "$@"; exit $?', "sh", program("allows_only"), "kill"] + sleeps, status=3,
+                     ways=(HOOK,))
+        plain = self.one_way(NONE, [program("allows_only"), "errno", "env"] + sleeps)
+        inside = self.one_way(NONE, [program("allows_only"), "errno", "env", "LD_PRELOAD=%s" % pillion.HOOK] + sleeps)
+        self.assertSame(plain, inside)
+
     def test_strict_mode(self):
         for delay in ("0", "200"):
             with self.subTest(delay):
                 self.compare([program("enters_strict_mode"), delay], status=53, runs=False)
+
+
+class Sandboxed(CompareTest):
+    """Real programs that confine themselves."""
+
+    def test_file(self):
+        self.compare([need("file", "file"), "/bin/sh", "/etc/passwd", "/does/not/exist"], ways=(HOOK,), status=0)
+        self.compare(["sh", "-c", 'sleep 0.15; exec file "$0"', "/etc/passwd"], ways=(HOOK,), status=0)
+
+    def test_man(self):
+        need("man", "man-db")
+
+        def page(work):
+            (work / "page.1").write_text(".TH PAGE 1\n.SH NAME\npage \\- a page\n.SH TEXT\n" + "Words, words. " * 2000)
+            for folder in (self.tmp, work):
+                folder.chmod(0o755)
+
+        script = "sleep 0.15; man -l ./page.1 | tail -5; man -l ./no-page.1"
+        self.compare(["sh", "-c", script], before=page, ways=(HOOK,))
+        self.compare(["man", "-l", "./page.1"], before=page, ways=(HOOK,), status=0)
+
+    def test_bwrap_with_a_filter(self):
+        bwrap = need("bwrap", "bubblewrap")
+        if not may(bwrap, "--bind", "/", "/", "true"):
+            self.skipTest("bwrap is forbidden here")
+
+        rules = (0x20, 0, 0, 0, 0x15, 0, 1, SOCKET, 0x06, 0, 0, KILL_PROCESS, 0x06, 0, 0, ALLOW)
+        argv = [bwrap, "--bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-all", "--seccomp", "9"]
+        script = 'exec 9<filter; exec "$@"'
+
+        def write_filter(work):
+            (work / "filter").write_bytes(struct.pack("HBBI" * 4, *rules))
+
+        words = ["sh", "-c", script, "sh"] + argv
+        sleeps = [program("sleeps_for"), "200", "3"]
+        self.compare(words + sleeps, before=write_filter, ways=(HOOK,), status=3, runs=False)
+        way = self.one_way(NONE, words + ["env", "LD_PRELOAD=%s" % pillion.HOOK] + sleeps, before=write_filter)
+        self.assertEqual((way.result.status, way.result.stdout, way.result.stderr), (3, b"before\nafter\n", b""))
+        self.assertOneRun(way, 3)
 
 
 if __name__ == "__main__":
