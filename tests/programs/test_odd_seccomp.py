@@ -6,6 +6,7 @@ PILLION_TEST_LONG=1 tries every combination; without it each call and each way i
 import itertools
 import os
 import platform
+import signal
 import struct
 
 from compare import HOOK, NONE, RUN, CompareTest, need, pillion, program
@@ -18,7 +19,8 @@ LONG = bool(os.environ.get("PILLION_TEST_LONG"))
 CALLS = ["socket", "connect", "clone", "openat", "futex", "tgkill", "getpid", "clock_gettime", "prctl", "sigaction",
          "read", "mmap"]
 ACTIONS = ["process", "thread", "trap", "errno"]
-WAYS = ["prctl", "seccomp", "tsync"]
+ALONE = ["prctl", "seccomp"]  # for the calling thread
+UNNEEDED = ["socket", "connect", "clone", "futex", "tgkill", "prctl", "sigaction"]
 AT_ONCE = 6  # programs
 SOCKET, KILL_PROCESS, ALLOW = (41 if platform.machine() == "x86_64" else 198), 0x80000000, 0x7FFF0000
 
@@ -27,7 +29,7 @@ def some(*lists):
     """All combinations; or as few as have each word of a list with each word of the first."""
     if LONG:
         return list(itertools.product(*lists))
-    return [(word,) + tuple(rest[i % len(rest)] for rest in lists[1:])
+    return [(word,) + tuple(rest[(i + n) % len(rest)] for n, rest in enumerate(lists[1:]))
             for word in lists[0] for i in range(max(len(rest) for rest in lists[1:]))]
 
 
@@ -36,12 +38,15 @@ class Filters(CompareTest):
         """Runs forbids_call with the words of each case, some side by side. Pairs of case and result."""
         for first in range(0, len(cases), AT_ONCE):
             started = []
-            for number, words in enumerate(cases[first:first + AT_ONCE], first):
-                env = self.env(**{"PILLION_INTERVAL": "0.05", **more})
-                env["PILLION_DIR"] = str(self.tmp / ("state-%d" % number))
-                started.append((words, self.start(program("forbids_call"), *words, preload=preload, env=env)))
-            for words, one in started:
+            for words in cases[first:first + AT_ONCE]:
+                env = self.env(**{"PILLION_INTERVAL": "0.05", "PILLION_DIR": pillion.fresh_folder(), **more})
+                started.append((words, env, self.start(program("forbids_call"), *words, preload=preload, env=env)))
+            for words, env, one in started:
                 yield words, one.wait(30)
+                runs = pillion.runs(env["PILLION_DIR"])
+                self.assertLessEqual(len(runs), 1, words)
+                for run in runs:
+                    self.assertTrue(run.csv == b"" or run.rows, run.describe())
 
     def assertUnharmed(self, cases, **more):
         harmed = []
@@ -56,27 +61,36 @@ class Filters(CompareTest):
                             preload=False)
 
     def test_forbidden_at_once(self):
-        self.assertUnharmed([words[:3] + ("0",) for words in some(CALLS, ACTIONS, WAYS)])
+        self.assertUnharmed([words + ("0",) for words in some(CALLS, ACTIONS, ALONE)])
 
     def test_forbidden_after_some_rows(self):
-        self.assertUnharmed([words[:3] + ("150",) for words in some(CALLS, ACTIONS, WAYS)])
+        self.assertUnharmed([words + ("150",) for words in some(CALLS, ACTIONS, ALONE)])
 
     def test_forbidden_by_a_worker(self):
-        self.assertUnharmed([words + ("thread",)
-                             for words in some(CALLS, ["process", "thread", "trap"], WAYS, ["150", "0"])])
+        self.assertUnharmed([words + ("thread",) for words in some(CALLS, ACTIONS, ALONE, ["150", "0"])])
+
+    def test_forbidden_to_all_threads(self):
+        """Refused to all, or what neither sampling nor an end without a token needs."""
+        self.assertUnharmed([words + ("tsync", delay) + where for words in some(CALLS, ["errno"])
+                             for delay in ("0", "150") for where in ((), ("thread",))])
+        self.assertUnharmed([words + ("tsync", "150") for words in some(UNNEEDED, ["process", "trap"])])
+
+    def test_forbidden_to_all_threads_that_sample(self):
+        """On the closed list: the kernel kills for what the thread does, or main's thread at its end."""
+        cases = [("openat", "process", "tsync", "150"), ("read", "trap", "tsync", "150"),
+                 ("tgkill", "process", "tsync", "150", "thread")]
+        self.assertEqual([result.status for _, result in self.result_of_each(cases)], [-signal.SIGSYS] * len(cases))
+        self.compare([program("forbids_call")] + list(cases[0]), ways=(RUN,), status=52)
 
     def test_forbidden_while_the_run_is_delivered(self):
         with sentinel_server.SentinelServer() as server:
-            self.assertUnharmed([words + ("150",) for words in some(CALLS, ["process", "trap"], ["tsync", "prctl"])],
+            self.assertUnharmed([words + ("150",) for words in some(CALLS, ["process", "trap"], ALONE)],
                                 SENTINEL_API_URL=server.url, SENTINEL_API_TOKEN=server.token)
 
     def test_forbidden_with_a_second_between_rows(self):
         """The default interval: the filter comes before the first row, or after it."""
         self.assertUnharmed([(call, "process", way, "1500" if LONG or call == "openat" else "300")
-                             for call in CALLS for way in ("prctl", "tsync")], PILLION_INTERVAL="1")
-
-    def test_not_loaded_below_pillion_run(self):
-        self.compare([program("forbids_call"), "openat", "process", "tsync", "0"], ways=(RUN,), status=52)
+                             for call in CALLS for way in ALONE], PILLION_INTERVAL="1")
 
     def test_filters_from_before_the_start(self):
         """What a filter does cannot be asked. One that refuses is met; a passenger, or who is told to do nothing, needs
