@@ -5,12 +5,14 @@ import ftplib
 import http.client
 import os
 import pathlib
+import pwd
 import signal
 import socket
 import subprocess
 
 from compare import HOOK, NONE, RUN, CompareTest, need, pillion
 from test_odd_files import root_only
+from test_real_postgres import find_server
 
 
 def free_port():
@@ -20,8 +22,9 @@ def free_port():
 
 
 def read_pid(path):
+    """Of the first line of a file; 0 where there is none."""
     try:
-        return int(pathlib.Path(path).read_text())
+        return int(pathlib.Path(path).read_text().split("\n")[0])
     except (OSError, ValueError):
         return 0
 
@@ -149,6 +152,40 @@ class Redis(Server):
             return "stopped"
 
         done = self.served([redis, "--port", "0", "--unixsocket", "socket", "--save", "", "--logfile", "log"], use)
+        for way in (HOOK, RUN):
+            self.assertOneRun(done[way], 0, rows=2)
+
+
+@root_only
+class Postgres(Server):
+    def test_immediate_stop_of_a_leading_server(self):
+        """SIGQUIT: every backend ends at once, by _exit, and so does the server."""
+        path, user = find_server(), pwd.getpwnam("postgres").pw_uid
+        template = self.tmp / "template"
+        os.chmod(self.tmp, 0o755)
+        template.mkdir()
+        os.chown(template, user, user)
+        made = pillion.run(["setpriv", "--reuid", str(user), "--clear-groups", path + "/initdb", "-A", "trust", "-U",
+                            "postgres", "--no-sync", "-D", template], preload=False, cwd=template)
+        self.assertEqual(made.status, 0, made)
+
+        def before(work):
+            subprocess.run(["cp", "-a", str(template), str(work / "data")], check=True)
+
+        def ask(query):
+            done = subprocess.run(["psql", "-h", str(self.work), "-U", "postgres", "-X", "-A", "-t", "-c", query],
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=dict(os.environ, LC_ALL="C"))
+            return done.stdout if done.returncode == 0 else None
+
+        def use(server, told):
+            self.until("a session", lambda: ask("select 1"))
+            told.append(ask("create table t as select g as n from generate_series(1, 1000) g; select sum(n) from t"))
+            os.kill(read_pid(self.work / "data" / "postmaster.pid"), signal.SIGQUIT)
+            return "stopped"
+
+        argv = [path + "/postgres", "-D", "data", "-c", "listen_addresses=", "-c", "fsync=off", "-c",
+                "unix_socket_directories=%s" % self.work, "-c", "log_min_messages=panic"]
+        done = self.served(argv, use, before=before, uid=user)
         for way in (HOOK, RUN):
             self.assertOneRun(done[way], 0, rows=2)
 
