@@ -99,7 +99,7 @@ class Namespaces(CompareTest):
         keeper = self.start("unshare", "-Urmn", "sleep", "60", preload=False)
         pid = str(keeper.pid)
         pillion.wait_for(lambda: may("nsenter", "-t", pid, "-U", "-m", "true"), 10, "namespaces to enter")
-        for words in ("-m", "-U", "-n", "-m -n -U"):
+        for words in ("-m", "-U", "-n", "-m -n -U", "-a"):
             with self.subTest(words):
                 words = self.allowed("nsenter", "-t", pid, *words.split(), "--preserve-credentials")
                 self.compare(["sh", "-c", 'sleep 0.15; exec "$@"', "sh"] + words + SLEEPS, status=3, runs=False,

@@ -106,6 +106,14 @@ class Filters(CompareTest):
         inside = self.one_way(NONE, [program("allows_only"), "errno", "env", "LD_PRELOAD=%s" % pillion.HOOK] + sleeps)
         self.assertSame(plain, inside)
 
+    def test_hardened_service(self):
+        """The set of calls that a service manager offers to services, less those that change priorities and rights."""
+        with sentinel_server.SentinelServer() as server:
+            argv = [program("forbids_priorities"), "env", "LD_PRELOAD=%s" % pillion.HOOK, program("sleeps_for")]
+            way = self.one_way(NONE, argv + ["200", "3"], env=server.env())
+            self.assertEqual((way.result.status, way.result.stdout, way.result.stderr), (3, b"before\nafter\n", b""))
+            self.assertEqual(self.assertOneRun(way, 3, rows=3)["state"], "finished")
+
     def test_strict_mode(self):
         for delay in ("0", "200"):
             with self.subTest(delay):
