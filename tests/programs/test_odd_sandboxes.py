@@ -172,21 +172,29 @@ class Roots(CompareTest):
 
 
 class Confined(CompareTest):
+    """After no_new_privs the hook makes no call more, for a filter may have followed: such a run is left to sync."""
+
+    def confined(self, way, delay, **how):
+        left = "no_new_privs" in way
+        argv = [program("confines_itself"), delay] + way.split()
+        run, = self.compare(argv, ways=(HOOK,), status=57, runs=not left, **how)[HOOK].runs
+        self.assertGreaterEqual(len(run.rows), 1)
+        self.assertEqual(run["state"] == "running", left, run.describe())
+
     def test_rights_given_up(self):
-        users = (None, NOBODY) if os.geteuid() == 0 else (None,)
         for way in ("landlock", "undumpable", "no_new_privs ptrace", "no_new_privs landlock undumpable ptrace"):
-            for uid in users:
+            for uid in (None, NOBODY) if os.geteuid() == 0 else (None,):
                 for delay in ("0", "150"):
                     with self.subTest(way, uid=uid, delay=delay):
-                        argv = [program("confines_itself"), delay] + way.split()
-                        self.compare(argv, ways=(HOOK,), status=57, uid=uid)
+                        self.confined(way, delay, uid=uid)
 
     def test_rights_given_up_while_the_run_is_delivered(self):
-        for way in ("no_new_privs landlock", "undumpable", "no_new_privs ptrace"):
+        for way in ("no_new_privs landlock", "undumpable"):
             with self.subTest(way), sentinel_server.SentinelServer() as server:
-                done = self.compare([program("confines_itself"), "150"] + way.split(), ways=(HOOK,), status=57,
-                                    env=server.env())
-                self.assertEqual(done[HOOK].runs[0]["state"], "finished")
+                self.confined(way, "150", env=server.env())
+                result = self.pillion("sync", env=self.env(PILLION_DIR=self.tmp / "state of hook", **server.env()))
+                self.assertEqual(result.status, 0, result)
+                self.assertEqual(len(server.finished_runs()), 1)
 
 
 if __name__ == "__main__":
