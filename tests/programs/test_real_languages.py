@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Interpreters and virtual machines: python3, perl, node, java, C++."""
 import pathlib
+import resource
 import subprocess
 
 from compare import HOOK, RUN, CompareTest, compile_source, need, pillion
@@ -176,6 +177,13 @@ class Node(CompareTest):
     def test_throws(self):
         self.compare([need("node", "nodejs"), "-e", "process.exit(6)"], status=6)
 
+    def test_aborts(self):
+        """Its crash is its own: only who is outside sees the end."""
+        done = self.compare([need("node", "nodejs"), "-e", "setTimeout(() => process.abort(), 150)"], status=-6, runs=False,
+                            but=lambda data: b"", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)))
+        self.assertOneRun(done[RUN], -6)
+        self.assertGreaterEqual(len(done[HOOK].runs[0].rows), 1)
+
 
 class Java(CompareTest):
     def test_java(self):
@@ -199,6 +207,8 @@ class Java(CompareTest):
         subprocess.run([javac, "-d", str(self.tmp), str(source)], check=True, timeout=60)
         done = self.compare(["java", "-cp", self.tmp, "Sleep"], status=143)
         self.assertEqual(done[RUN].result.stdout, b"hook\n")
+        done = self.compare(["java", "-Xrs", "-cp", self.tmp, "Sleep"], status=-15)
+        self.assertEqual(done[HOOK].result.stdout, b"")
 
 
 class Cxx(CompareTest):
