@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Children in odder ways: reaped by whoever, spawned with nothing, cloned by hand, forked in storms; and exec."""
 import signal
-import socket
 
 from compare import HOOK, NONE, CompareTest, pillion, program
 
 import sentinel_server
-from test_odd_api import Silent
+from test_odd_api import Silent, Unreachable
 
 
 class Reaping(CompareTest):
@@ -68,20 +67,13 @@ class Exec(CompareTest):
 
     def test_exec_on_a_thread_while_ours_connects(self):
         """Connections that hang, that are refused, that are taken and never answered."""
-        with Silent() as mute, Silent(up=False) as dead, Silent() as full:
-            full.socket.listen(0)
-            crowd = [socket.socket() for _ in range(4)]
-            for one in crowd:
-                one.setblocking(False)
-                one.connect_ex(full.socket.getsockname())
+        with Silent() as mute, Silent(up=False) as dead, Unreachable() as full:
             for api in (mute, dead, full):
                 plain = self.one_way(NONE, [program("execs_in_thread")])
                 done = self.one_way(HOOK, [program("execs_in_thread")], env=api.env())
                 self.assertSame(plain, done)
                 self.assertEqual([(run["state"], run["exit_code"]) for run in done.runs], [("undelivered", 39)])
                 self.assertLess(done.result.wall, plain.result.wall + 1.4)
-            for one in crowd:
-                one.close()
 
 
 if __name__ == "__main__":

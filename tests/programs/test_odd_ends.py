@@ -6,7 +6,7 @@ import os
 from compare import HOOK, NONE, RUN, CompareTest, compile_source, pillion, program
 
 import sentinel_server
-from test_odd_api import Silent
+from test_odd_api import Silent, Unreachable
 from test_odd_files import NOBODY, root_only
 
 LIBRARY = r"""
@@ -58,6 +58,13 @@ class Libraries(CompareTest):
         for way in ((), ("thread",)):
             with self.subTest(way):
                 self.compare([program("loads_one_library"), library, *way], status=5)
+
+    def test_exit_in_a_constructor_before_main(self):
+        """The hook has not been asked for anything by then: there is no run, and what was printed is not lost."""
+        env = {"LD_PRELOAD": self.library(constructor=5)}
+        plain = self.one_way(NONE, [program("returns_7")], env=env)
+        self.assertEqual((plain.result.status, plain.result.stdout[:12]), (5, b"constructor\n"), plain.result)
+        self.assertSame(plain, self.one_way(HOOK, [program("returns_7")], env=env))
 
     def test_exit_in_the_destructor_of_a_library_that_is_unloaded(self):
         self.compare([program("loads_one_library"), self.library(destructor=6), "unload"], status=6)
@@ -136,6 +143,48 @@ class LibcsOwn(CompareTest):
             done = self.one_way(HOOK, ["sh", "-c", script, program("closes_stdout_and_lives")], files=False,
                                 env=api.env())
             self.assertSame(plain, done)
+
+
+class Api(CompareTest):
+    """The same ends whatever the API does, held for no longer than it is worth."""
+    ends = ((["returns_7"], 7), (["calls__exit"], 3), (["exits_from_thread"], 9), (["exits_in_signal_handler"], 8),
+            (["exits_under_lock", "malloc", "stack"], 45), (["exits_by_err"], 38), (["main_pthread_exits"], 0),
+            (["thrd_exits"], 0), (["forks_after_main_left"], 0))
+
+    def each(self, env, states, longer):
+        for words, status in self.ends:
+            with self.subTest(words):
+                argv = [program(words[0])] + words[1:]
+                plain = self.one_way(NONE, argv)
+                self.assertEqual(plain.result.status, status, plain.result)
+                done = self.one_way(HOOK, argv, env=env)
+                self.assertSame(plain, done)
+                self.assertEqual([(run["exit_code"], run["state"] in states) for run in done.runs], [(status, True)])
+                self.assertLess(done.result.wall, plain.result.wall + longer)
+
+    def test_it_takes_its_time(self):
+        """errx is not kept waiting: libc calls exit itself, and by then the globals are gone."""
+        with sentinel_server.SentinelServer() as server:
+            server.fault("*", "*", held=0.3)
+            self.each(server.env(PILLION_INTERVAL="0.05"), ("finished", "undelivered"), 3)
+            self.assertGreaterEqual(len(server.finished_runs()), len(self.ends) - 1)
+
+    def test_it_is_broken(self):
+        with sentinel_server.SentinelServer() as server:
+            server.fault("*", "*", status=500)
+            self.each(server.env(PILLION_INTERVAL="0.05", PILLION_EXIT_TIMEOUT="2"), ("undelivered",), 2.4)
+
+    def test_it_never_answers(self):
+        with Silent() as api:
+            self.each(api.env(), ("undelivered",), 1.4)
+
+    def test_it_takes_no_connection(self):
+        with Unreachable() as api:
+            self.each(api.env(), ("undelivered",), 1.4)
+
+    def test_nobody_is_there(self):
+        with Silent(up=False) as api:
+            self.each(api.env(), ("undelivered",), 1.4)
 
 
 class AfterMain(CompareTest):
