@@ -3,7 +3,7 @@
 thread has gone."""
 import os
 
-from compare import HOOK, NONE, RUN, CompareTest, compile_source, pillion, program
+from compare import HOOK, NONE, RUN, CompareTest, compile_source, need, pillion, program
 
 import sentinel_server
 from test_odd_api import Silent, Unreachable
@@ -221,6 +221,16 @@ class Daemons(CompareTest):
         done = self.daemon("daemonizes", 36)
         self.assertOneRun(done[HOOK], 36)
         self.assertOneRun(done[RUN], 36)
+
+    def test_a_starter_of_daemons(self):
+        """It has ended when the daemon begins its image, which may then lead a run of its own."""
+        argv = [need("start-stop-daemon", "dpkg"), "--start", "--background", "--make-pidfile", "--pidfile", "pid",
+                "--chdir", str(self.work), "--exec", program("makes_its_mark"), "--", "200"]
+        for way in (NONE, HOOK):
+            done = self.one_way(way, argv, after=lambda work: pillion.wait_for(
+                (work / "mark").exists, 10, "the daemon's mark"))
+            self.assertEqual((done.result.status, done.result.stdout, done.result.stderr), (0, b"", b""), done.result)
+        self.assertIn("local", [run.get("state") for run in done.runs])
 
     def test_daemon_of_libc(self):
         """Its _exit is libc's own: the run is whole on disk, and sync ends it."""

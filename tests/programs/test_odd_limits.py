@@ -2,6 +2,7 @@
 """Descriptors taken, closed and used up, with a run that is delivered meanwhile; least stacks and address spaces;
 arguments and environments at their limits."""
 import os
+import pathlib
 import resource
 
 from compare import HOOK, NONE, CompareTest, compile_source, pillion, program
@@ -177,7 +178,6 @@ class Crowds(CompareTest):
 
 def pids_group(test):
     """A cgroup of one process, by either version of the interface."""
-    import pathlib
     for base in ("/sys/fs/cgroup/pids", "/sys/fs/cgroup"):
         group = pathlib.Path(base) / ("pillion-test-%d" % os.getpid())
         try:
@@ -187,7 +187,7 @@ def pids_group(test):
             return group
         except OSError:
             continue
-    raise AssertionError("no cgroup with pids.max can be made here")
+    return test.skipTest("no cgroup with a pids.max can be made here")
 
 
 if __name__ == "__main__":
