@@ -6,6 +6,7 @@ from compare import HOOK, NONE, CompareTest, pillion, program
 
 import sentinel_server
 from test_odd_api import Silent, Unreachable
+from test_odd_files import may
 
 
 class Reaping(CompareTest):
@@ -16,6 +17,11 @@ class Reaping(CompareTest):
     def test_nor_where_children_are_ignored_from_outside(self):
         self.compare([program("reaps_all")], ways=(HOOK,), status=50,
                      preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+
+    def test_nor_does_process_one(self):
+        if not may("unshare", "-pf", "--mount-proc", "true"):
+            self.skipTest("unshare --mount-proc is forbidden here")
+        self.compare(["unshare", "-pf", "--mount-proc", program("reaps_all")], ways=(HOOK,), status=50, runs=False)
 
     def test_nor_while_the_run_is_delivered(self):
         with sentinel_server.SentinelServer() as server:
