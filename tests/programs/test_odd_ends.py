@@ -43,7 +43,8 @@ class Locks(CompareTest):
         for words in (["malloc"], ["malloc", "stack"], ["stdio"]):
             with self.subTest(words), sentinel_server.SentinelServer() as server:
                 plain = self.one_way(NONE, [program("exits_under_lock")] + words)
-                done = self.one_way(HOOK, [program("exits_under_lock")] + words, env=server.env(PILLION_INTERVAL="0.05"))
+                env = server.env(PILLION_INTERVAL="0.05")
+                done = self.one_way(HOOK, [program("exits_under_lock")] + words, env=env)
                 self.assertSame(plain, done)
                 self.assertEqual(self.assertOneRun(done, 45)["state"], "finished")
 
