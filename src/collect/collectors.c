@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* All collectors as one. What cannot be opened is left out: its fields stay METRIC_NONE. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,13 +16,22 @@
 #include "collect/net.h"
 #include "collect/process.h"
 #include "collect/processes.h"
+#include "collect/roots.h"
 #include "collect/scratch.h"
 #include "collect/space.h"
 
+/* A program with fewer descriptor numbers than this has no room for all that we hold open: then a subject's files are
+ * open only while it is read. */
+enum { FEW_NUMBERS = 40 };
+
+enum subject { CPU, MEMORY, DISK, SPACE, NET, PROCESSES, TREE, SUBJECTS };
+
 struct collectors {
+    struct roots         roots;
     struct process_units units;
     struct scratch       scratch;
-    bool                 has_cpu, has_memory, has_disk, has_space, has_net, has_processes, has_tree;
+    bool                 few_numbers;
+    bool                 has[SUBJECTS];
     struct cpu           cpu;
     struct memory        memory;
     struct disk          disk;
@@ -30,6 +41,79 @@ struct collectors {
     struct process_tree  tree;
 };
 
+enum { HELD = 11 };
+
+struct held {
+    enum subject subject;
+    int         *fd;
+    const char  *root, *path;
+    int          flags;
+};
+
+static void list_held(struct collectors *c, struct held ret[static HELD])
+{
+    const char       *proc = c->roots.proc;
+    const char       *sys = c->roots.sys;
+    const struct held all[HELD] = {
+        {CPU, &c->cpu.fd, proc, "stat", 0},
+        {MEMORY, &c->memory.fd, proc, "meminfo", 0},
+        {DISK, &c->disk.fd, proc, "diskstats", 0},
+        {DISK, &c->disk.block, sys, "block", O_DIRECTORY},
+        {SPACE, &c->space.fd, proc, "self/mountinfo", 0},
+        {NET, &c->net.fd, proc, "net/dev", 0},
+        {NET, &c->net.classes, sys, "class/net", O_DIRECTORY},
+        {PROCESSES, &c->processes.fd, proc, ".", O_DIRECTORY},
+        {TREE, &c->tree.proc, proc, ".", O_DIRECTORY},
+        {TREE, &c->tree.loadavg, proc, "loadavg", 0},
+        {TREE, &c->tree.cpus_online, sys, "devices/system/cpu/online", 0},
+    };
+    memcpy(ret, all, sizeof all);
+}
+
+static void let_go(struct collectors *c, enum subject subject)
+{
+    struct held held[HELD];
+    list_held(c, held);
+    for (size_t i = 0; i < HELD; i++)
+        if (held[i].subject == subject && c->has[subject])
+            file_close(held[i].fd);
+}
+
+static void take_up(struct collectors *c, enum subject subject)
+{
+    struct held held[HELD];
+    list_held(c, held);
+    for (size_t i = 0; i < HELD; i++)
+        if (held[i].subject == subject && c->has[subject])
+            *held[i].fd = roots_open(held[i].root, held[i].path, held[i].flags);
+    if (subject == SPACE)
+        c->space.parsed = false; /* only a held mountinfo tells of changes */
+}
+
+static int open_subject(struct collectors *c, enum subject subject, const struct tree *tree)
+{
+    const struct roots *roots = &c->roots;
+    switch (subject) {
+    case CPU:
+        return cpu_open(&c->cpu, roots);
+    case MEMORY:
+        return memory_open(&c->memory, roots);
+    case DISK:
+        return disk_open(&c->disk, roots);
+    case SPACE:
+        return space_open(&c->space, roots);
+    case NET:
+        return net_open(&c->net, roots);
+    case PROCESSES:
+        return processes_open(&c->processes, roots);
+    case TREE:
+        return process_open(&c->tree, roots, tree, &c->units);
+    case SUBJECTS:
+        break;
+    }
+    return -EINVAL;
+}
+
 int collect_open(const struct roots *roots, const struct tree *tree, struct collectors **ret)
 {
     struct collectors *c = calloc(1, sizeof *c);
@@ -37,15 +121,16 @@ int collect_open(const struct roots *roots, const struct tree *tree, struct coll
         free(c);
         return -ENOMEM;
     }
+    long numbers = sysconf(_SC_OPEN_MAX);
+    c->few_numbers = numbers >= 0 && numbers < FEW_NUMBERS;
+    c->roots = *roots;
     c->units.clock_ticks = sysconf(_SC_CLK_TCK);
     c->units.page_bytes = sysconf(_SC_PAGESIZE);
-    c->has_cpu = cpu_open(&c->cpu, roots) == 0;
-    c->has_memory = memory_open(&c->memory, roots) == 0;
-    c->has_disk = disk_open(&c->disk, roots) == 0;
-    c->has_space = space_open(&c->space, roots) == 0;
-    c->has_net = net_open(&c->net, roots) == 0;
-    c->has_processes = processes_open(&c->processes, roots) == 0;
-    c->has_tree = process_open(&c->tree, roots, tree, &c->units) == 0;
+    for (enum subject subject = 0; subject < SUBJECTS; subject++) {
+        c->has[subject] = open_subject(c, subject, tree) == 0;
+        if (c->few_numbers)
+            let_go(c, subject);
+    }
     *ret = c;
     return 0;
 }
@@ -70,64 +155,58 @@ static uint64_t boot_ticks(long per_second)
            (uint64_t)t.tv_nsec * (uint64_t)per_second / (uint64_t)CLOCK_SECOND;
 }
 
+static void read_tree(struct collectors *c, struct sample *ret)
+{
+    struct process_now now = {.monotonic = ret->monotonic,
+                              .boot_ticks = boot_ticks(c->units.clock_ticks),
+                              .machine_processes = ret->processes,
+                              .memory_used = ret->memory_used};
+    (void)process_read(&c->tree, &c->scratch, &now, ret);
+}
+
+static void read_subject(struct collectors *c, enum subject subject, struct sample *ret)
+{
+    if (subject == CPU)
+        (void)cpu_read(&c->cpu, ret);
+    else if (subject == MEMORY)
+        (void)memory_read(&c->memory, ret);
+    else if (subject == DISK)
+        (void)disk_read(&c->disk, &c->scratch, ret);
+    else if (subject == SPACE)
+        (void)space_read(&c->space, &c->scratch, ret);
+    else if (subject == NET)
+        (void)net_read(&c->net, &c->scratch, ret);
+    else if (subject == PROCESSES)
+        (void)processes_read(&c->processes, ret);
+    else if (subject == TREE)
+        read_tree(c, ret);
+}
+
 void collect_read(struct collectors *c, struct sample *ret)
 {
     *ret = empty_sample();
-    if (c->has_cpu)
-        (void)cpu_read(&c->cpu, ret);
-    if (c->has_memory)
-        (void)memory_read(&c->memory, ret);
-    if (c->has_disk)
-        (void)disk_read(&c->disk, &c->scratch, ret);
-    if (c->has_space)
-        (void)space_read(&c->space, &c->scratch, ret);
-    if (c->has_net)
-        (void)net_read(&c->net, &c->scratch, ret);
-    if (c->has_processes)
-        (void)processes_read(&c->processes, ret);
-    if (c->has_tree) {
-        struct process_now now = {.monotonic = ret->monotonic,
-                                  .boot_ticks = boot_ticks(c->units.clock_ticks),
-                                  .machine_processes = ret->processes,
-                                  .memory_used = ret->memory_used};
-        (void)process_read(&c->tree, &c->scratch, &now, ret);
+    for (enum subject subject = 0; subject < SUBJECTS; subject++) {
+        if (!c->has[subject])
+            continue;
+        if (c->few_numbers)
+            take_up(c, subject);
+        read_subject(c, subject, ret);
+        if (c->few_numbers)
+            let_go(c, subject);
     }
-}
-
-enum { DESCRIPTORS = 11 };
-
-static void list_descriptors(struct collectors *c, int *ret[static DESCRIPTORS])
-{
-    int *all[DESCRIPTORS] = {&c->cpu.fd,    &c->memory.fd,    &c->disk.fd,         &c->disk.block,
-                             &c->space.fd,  &c->net.fd,       &c->net.classes,     &c->processes.fd,
-                             &c->tree.proc, &c->tree.loadavg, &c->tree.cpus_online};
-    for (size_t i = 0; i < DESCRIPTORS; i++)
-        ret[i] = all[i];
 }
 
 void collect_suspend(struct collectors *c)
 {
-    int *fds[DESCRIPTORS];
-    list_descriptors(c, fds);
-    for (size_t i = 0; i < DESCRIPTORS; i++)
-        file_close(fds[i]);
+    for (enum subject subject = 0; subject < SUBJECTS; subject++)
+        let_go(c, subject);
 }
 
 int collect_resume(struct collectors *c, const struct roots *roots)
 {
-    struct collectors *fresh = NULL;
-    int               *ours[DESCRIPTORS];
-    int               *theirs[DESCRIPTORS];
-    if (collect_open(roots, &c->tree.who, &fresh) < 0)
-        return -ENOMEM;
-    list_descriptors(c, ours);
-    list_descriptors(fresh, theirs);
-    for (size_t i = 0; i < DESCRIPTORS; i++) {
-        *ours[i] = *theirs[i];
-        *theirs[i] = -1;
-    }
-    c->space.parsed = false;
-    collect_close(fresh);
+    c->roots = *roots;
+    for (enum subject subject = 0; subject < SUBJECTS && !c->few_numbers; subject++)
+        take_up(c, subject);
     return 0;
 }
 
@@ -140,19 +219,19 @@ void collect_close(struct collectors *c)
 {
     if (!c)
         return;
-    if (c->has_cpu)
+    if (c->has[CPU])
         cpu_close(&c->cpu);
-    if (c->has_memory)
+    if (c->has[MEMORY])
         memory_close(&c->memory);
-    if (c->has_disk)
+    if (c->has[DISK])
         disk_close(&c->disk);
-    if (c->has_space)
+    if (c->has[SPACE])
         space_close(&c->space);
-    if (c->has_net)
+    if (c->has[NET])
         net_close(&c->net);
-    if (c->has_processes)
+    if (c->has[PROCESSES])
         processes_close(&c->processes);
-    if (c->has_tree)
+    if (c->has[TREE])
         process_close(&c->tree);
     scratch_done(&c->scratch);
     free(c);

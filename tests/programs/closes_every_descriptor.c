@@ -1,5 +1,5 @@
-/* Closes all descriptors, in three ways, and lets the freed numbers be user files. What is in the files at the end is
- * what was written here and nothing else. */
+/* Closes all descriptors (with "from3" all but the standard ones), in five ways, and lets the freed numbers be user
+ * files. What is in the files at the end is what was written here and nothing else. */
 // SPDX-License-Identifier: Apache-2.0
 #define _GNU_SOURCE 1
 #include <dirent.h>
@@ -23,17 +23,20 @@ static void close_listed(void)
 int main(int argc, char **argv)
 {
     const char *way = argc > 1 ? argv[1] : "range";
+    int         first = 0;
 
     usleep(150 * 1000);
     if (strcmp(way, "range") == 0)
         close_range(0, ~0U, 0);
     else if (strcmp(way, "listed") == 0)
         close_listed();
+    else if (strncmp(way, "from", 4) == 0)
+        closefrom(first = atoi(way + 4));
     else
         for (int number = 0; number < 1024; number++)
             close(number);
 
-    for (int number = 0; number < 40; number++) {
+    for (int number = first; number < 40; number++) {
         char name[32];
 
         snprintf(name, sizeof name, "user-%02d", number);

@@ -31,6 +31,23 @@ class Silent:
         return dict(HANG, SENTINEL_API_URL=self.url, **more)
 
 
+class Unreachable(Silent):
+    """A port whose connections are never taken: its queue is full, and what comes then hangs in connect."""
+
+    def __init__(self):
+        super().__init__()
+        self.socket.listen(0)
+        self.crowd = [socket.socket() for _ in range(4)]
+        for one in self.crowd:
+            one.setblocking(False)
+            one.connect_ex(self.socket.getsockname())
+
+    def __exit__(self, *_):
+        for one in self.crowd:
+            one.close()
+        super().__exit__()
+
+
 class Answered(CompareTest):
     def delivered(self, argv, status, ways=(HOOK, RUN), **how):
         """One register and one finish with the right status, each way; nothing else differs."""

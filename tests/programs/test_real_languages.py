@@ -10,12 +10,23 @@ PYTHON = r"""
 import os, signal, subprocess, sys, threading, time, multiprocessing, tempfile, queue, concurrent.futures
 def work(n):
     return sum(i * i for i in range(n))
+def load(tasks, answers):
+    for n in iter(tasks.get, None):
+        answers.put(work(n))
 def main():
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         print(list(pool.map(work, [1000, 2000, 3000])))
-    for method in ("fork", "spawn"):
+    for method in ("fork", "spawn", "forkserver"):
         with multiprocessing.get_context(method).Pool(2) as pool:
             print(method, pool.map(work, [10, 20, 30]))
+    context = multiprocessing.get_context("fork")
+    tasks, answers = context.Queue(), context.Queue()
+    loaders = [context.Process(target=load, args=(tasks, answers), daemon=True) for _ in range(3)]
+    for one in loaders:
+        one.start()
+    for n in [5] * 9 + [None] * 3:
+        tasks.put(n)
+    print("loaded", sum(answers.get() for _ in range(9)), [one.join() or one.exitcode for one in loaders])
     print(subprocess.run(["sh", "-c", "echo out; echo err >&2; exit 5"], capture_output=True))
     print(subprocess.run("cat | tr a-z A-Z", shell=True, input=b"upper", capture_output=True).stdout)
     try:
