@@ -11,11 +11,28 @@
 typedef void end_function(int status);
 typedef void thread_end_function(void *value);
 
-static end_function *next__exit;
+static end_function        *next_exit;
+static end_function        *next__exit;
+static end_function        *next_quick_exit;
+static end_function        *next_thrd_exit;
+static thread_end_function *next_pthread_exit;
 
+/* Before main: later the loader's lock may be held by a thread that waits for the one that ends, or that a handler has
+ * interrupted. */
 void ends_resolve(void)
 {
+    next_exit = (end_function *)next_symbol("exit");
     next__exit = (end_function *)next_symbol("_exit");
+    next_quick_exit = (end_function *)next_symbol("quick_exit");
+    next_thrd_exit = (end_function *)next_symbol("thrd_exit");
+    next_pthread_exit = (thread_end_function *)next_symbol("pthread_exit");
+}
+
+/* A library's constructor may call one of them before that. */
+static void resolve_if_early(void)
+{
+    if (!next_exit)
+        ends_resolve();
 }
 
 static _Noreturn void end_at_once(int status)
@@ -28,9 +45,9 @@ _Noreturn void exit(int status)
 {
     if (hook_owns() && !process_alone())
         hold(HOLD_EXIT_ENTERED, status);
-    end_function *next = (end_function *)next_symbol("exit");
-    if (next)
-        next(status);
+    resolve_if_early();
+    if (next_exit)
+        next_exit(status);
     end_at_once(status);
 }
 
@@ -52,9 +69,9 @@ _Noreturn void quick_exit(int status)
 {
     if (hook_owns())
         hold(HOLD_DIRECT_EXIT, status);
-    end_function *next = (end_function *)next_symbol("quick_exit");
-    if (next)
-        next(status);
+    resolve_if_early();
+    if (next_quick_exit)
+        next_quick_exit(status);
     end_at_once(status);
 }
 
@@ -68,9 +85,9 @@ static void step_aside_for_main(void)
 _Noreturn void pthread_exit(void *value)
 {
     step_aside_for_main();
-    thread_end_function *next = (thread_end_function *)next_symbol("pthread_exit");
-    if (next)
-        next(value);
+    resolve_if_early();
+    if (next_pthread_exit)
+        next_pthread_exit(value);
     for (;;)
         (void)syscall(SYS_exit, 0);
 }
@@ -79,9 +96,9 @@ _Noreturn void pthread_exit(void *value)
 _Noreturn void thrd_exit(int value)
 {
     step_aside_for_main();
-    end_function *next = (end_function *)next_symbol("thrd_exit");
-    if (next)
-        next(value);
+    resolve_if_early();
+    if (next_thrd_exit)
+        next_thrd_exit(value);
     for (;;)
         (void)syscall(SYS_exit, 0);
 }

@@ -105,19 +105,41 @@ static bool thread_finishes(void)
     return state != LINK_OFF;
 }
 
+/* A handler, which has its signal blocked, may have come in the midst of libc's own work on threads, whose lock a join
+ * takes. Only leak checkers miss the join. */
+static bool may_be_in_handler(void)
+{
+    uint64_t blocked = 0;
+    return syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof blocked) < 0 || blocked != 0;
+}
+
 static __attribute__((noinline)) void wait_for_end(void)
 {
-    struct sigaction old[TERMINATING];
-    bool             taken[TERMINATING];
-    int64_t          deadline = hook.link.hold_began + hook.link.hold_limit;
+    static struct sigaction old[TERMINATING]; /* the stack may be a small one, and nobody comes here twice */
+    static bool             taken[TERMINATING];
+    int64_t                 deadline = hook.link.hold_began + hook.link.hold_limit;
     defaults_take(old, taken);
     wake_thread();
     /* It may just have been asked to pause: then it rests without having seen the end. */
     while (wait_for_rest(deadline) && atomic_load(&hook.link.state) == LINK_PAUSED && thread_finishes())
         ;
-    if (atomic_load(&hook.link.state) == LINK_ENDED)
+    if (atomic_load(&hook.link.state) == LINK_ENDED && !may_be_in_handler())
         (void)hook.engine->join(&hook.link, LAST_JOIN_LIMIT);
     defaults_give_back(old, taken);
+}
+
+/* By its other name: a program may have put another stream into stdout, and closed it. Absent on musl. */
+extern FILE standard_output __asm__("_IO_2_1_stdout_") __attribute__((weak));
+
+/* What the program wrote must be out before it is kept waiting: unless a thread took the lock of stdout with it when it
+ * ended, for which libc's exit does not ask. */
+static void flush(void)
+{
+    if (&standard_output && ftrylockfile(&standard_output) != 0)
+        return;
+    if (&standard_output)
+        funlockfile(&standard_output);
+    (void)fflush(NULL);
 }
 
 /* Two threads may end the program at once. The second would end it under the first one's hold; the same thread comes
@@ -145,20 +167,21 @@ void hold(enum hold_place place, int status)
     if (!hook.engine || !is_first())
         return;
     signals_end();
-    /* What the program wrote must be out before it is kept waiting. With other threads about, one of them may hold a
-     * stream's lock for good; libc's own calls of exit (err, error) bring such programs here, with their globals
-     * already gone: they are not kept for the network. */
-    if (place == HOLD_LAST_HANDLER && process_alone())
-        (void)fflush(NULL);
-    else if (place == HOLD_LAST_HANDLER)
+    /* Threads that turned up in the last handlers look at what is gone by now: they are given no time for it. */
+    bool too_late = place == HOLD_LAST_HANDLER && !process_alone();
+    if (too_late)
         atomic_store(&hook.link.local_only, 1);
+    else if (place == HOLD_LAST_HANDLER)
+        flush();
     atomic_store(&hook.link.wait_status, (status & 0xff) << 8);
     atomic_store(&hook.link.hold_began, call_monotonic());
     ask_for_end();
-    if (thread_finishes())
+    if (too_late)
+        wake_thread();
+    else if (thread_finishes())
         wait_for_end();
     uint32_t state = atomic_load(&hook.link.state);
-    if ((state == LINK_OFF || state == LINK_PAUSED) && stack_is_mains())
+    if (!too_late && (state == LINK_OFF || state == LINK_PAUSED) && stack_is_mains())
         hook.engine->end_here(&hook.link);
     errno = saved;
 }

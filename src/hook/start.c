@@ -23,6 +23,9 @@ typedef int  start_function(main_function *main, int argc, char **argv, void (*i
 int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(void), void (*fini)(void),
                       void (*rtld_fini)(void), void *stack_end);
 
+/* Absent on musl. */
+extern int on_exit(void (*handler)(int status, void *argument), void *argument) __attribute__((weak));
+
 /* Only glibc calls the last handler with the exit status; absent on musl. */
 extern const char *gnu_get_libc_version(void) __attribute__((weak));
 
@@ -97,9 +100,20 @@ static void start_engine(char **argv)
     errno = saved;
 }
 
+/* libc's own calls of exit (err, error) come by no wrapper. Registered when all globals are there, this runs before the
+ * first of them goes. */
+static void exit_began(int status, void *nothing)
+{
+    (void)nothing;
+    if (hook_owns() && !process_alone())
+        hold(HOLD_EXIT_ENTERED, status);
+}
+
 static int leader_main(int argc, char **argv, char **envp)
 {
     start_engine(argv);
+    if (on_exit && hook.engine)
+        (void)on_exit(exit_began, NULL);
     int status = program_main(argc, argv, envp);
     if (hook_owns() && !process_alone())
         hold(HOLD_MAIN_RETURNED, status);

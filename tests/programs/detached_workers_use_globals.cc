@@ -1,9 +1,11 @@
 /* Detached workers read a global vector every 20 ms (or as many as are given) while main returns, after 50 ms, and its
- * destructor runs: without anything that lengthens the exit it goes well, as nobody looks in that moment. */
+ * destructor runs: without anything that lengthens the exit it goes well, as nobody looks in that moment. With a second
+ * argument main ends by errx. */
 // SPDX-License-Identifier: Apache-2.0
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <err.h>
 #include <string>
 #include <thread>
 #include <vector>
@@ -33,5 +35,7 @@ int main(int argc, char **argv)
         std::thread(work).detach();
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     std::printf("main returns\n");
+    if (argc > 2)
+        errx(0, "by libc's own call of exit");
     return 0;
 }

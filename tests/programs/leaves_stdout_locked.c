@@ -1,0 +1,26 @@
+/* A thread takes the lock of stdout with it when it ends; main, alone again, returns. libc's exit flushes all the same.
+ */
+// SPDX-License-Identifier: Apache-2.0
+#define _GNU_SOURCE 1
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static void *take_lock(void *nothing)
+{
+    flockfile(stdout);
+    return nothing;
+}
+
+int main(void)
+{
+    pthread_t thread;
+
+    alarm(20);
+    printf("buffered\n");
+    if (pthread_create(&thread, NULL, take_lock, NULL))
+        return 99;
+    pthread_join(thread, NULL);
+    usleep(120 * 1000);
+    return 46;
+}
