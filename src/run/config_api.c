@@ -30,8 +30,8 @@ static void read_token(struct config *c, struct log *log)
         struct text line = text_of("");
         size_t      len = 0;
         int         error = file_read(AT_FDCWD, file, text, sizeof text, &len);
-        if (error == -EFBIG) { /* the first line is all that is wanted */
-            len = sizeof text - 1;
+        if (error == -EFBIG && memchr(text, '\n', sizeof text)) { /* the first line is all that is wanted */
+            len = sizeof text;
             error = 0;
         }
         if (error < 0) {
@@ -39,6 +39,8 @@ static void read_token(struct config *c, struct log *log)
                      strerror(-error));
             return;
         }
+        for (size_t i = 0; i < len; i++)
+            text[i] = text[i] ? text[i] : ' '; /* no better than a space, and no end */
         t = text_span(text, len);
         if (text_line(&t, &line) && text_len(line) > 0 && line.end[-1] == '\r')
             line.end--;

@@ -104,6 +104,20 @@ static int open_files(struct rundir *run)
     return error < 0 ? error : locked;
 }
 
+/* One that was just made too: another may stand in its place by now. */
+static int open_folder(const struct home *home, struct rundir *run)
+{
+    struct stat info;
+    run->dir = openat(home->runs, run->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (run->dir < 0)
+        return errno == ELOOP || errno == ENOTDIR ? -EPERM : -errno;
+    if (fstat(run->dir, &info) < 0 || info.st_uid != geteuid()) {
+        rundir_suspend(run);
+        return -EPERM;
+    }
+    return open_files(run);
+}
+
 /* A machine's name becomes part of a path. */
 static void clean_name(const char *machine, char ret[static 48])
 {
@@ -132,8 +146,7 @@ int rundir_create(const struct home *home, int64_t started_s, const char *machin
         if (home->runs < 0)
             return -ENOENT; /* the ID is wanted all the same */
         if (mkdirat(home->runs, ret->id, 0700) == 0) {
-            ret->dir = openat(home->runs, ret->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-            return ret->dir < 0 ? -errno : open_files(ret);
+            return open_folder(home, ret);
         }
         if (errno != EEXIST)
             return -errno;
@@ -143,16 +156,8 @@ int rundir_create(const struct home *home, int64_t started_s, const char *machin
 
 int rundir_open(const struct home *home, const char *id, struct rundir *ret)
 {
-    struct stat info;
     if (strlen(id) >= sizeof ret->id || strchr(id, '/') || id[0] == '.')
         return -EINVAL;
     memmove(ret->id, id, strlen(id) + 1);
-    ret->dir = openat(home->runs, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (ret->dir < 0)
-        return errno == ELOOP || errno == ENOTDIR ? -EPERM : -errno;
-    if (fstat(ret->dir, &info) < 0 || info.st_uid != geteuid()) {
-        rundir_suspend(ret);
-        return -EPERM;
-    }
-    return open_files(ret);
+    return open_folder(home, ret);
 }

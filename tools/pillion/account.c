@@ -33,7 +33,8 @@ double account_system_s(const struct summary *summary, const cJSON *state)
 /* Rounded to what the CSV holds: decimal places, not binary ones, hence the division. */
 static void add_decimals(cJSON *object, const char *key, double value, double per_unit)
 {
-    cJSON_AddNumberToObject(object, key, (double)(long long)(value * per_unit + 0.5) / per_unit);
+    bool has_decimals = value * per_unit < 9e15; /* beyond, a double has none */
+    cJSON_AddNumberToObject(object, key, has_decimals ? (double)(long long)(value * per_unit + 0.5) / per_unit : value);
 }
 
 static cJSON *subject_json(const struct summary *summary, const cJSON *state, enum subject subject)
