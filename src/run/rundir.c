@@ -12,7 +12,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 
-enum { SAME_NAME_TRIES = 1000, FILE_FLAGS = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK };
+enum { SAME_NAME_TRIES = 1000, LOOK_BACK_MAX = 64 * 1024 * 1024 };
+enum { FILE_FLAGS = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK };
 
 void rundir_init(struct rundir *run)
 {
@@ -35,11 +36,13 @@ void rundir_close(struct rundir *run)
     bytes_done(&run->memory_rows);
 }
 
-/* Where the last line that has its \n ends, looking back from `size`; -errno. */
+/* Where the last line that has its \n ends, looking back from `size`; -errno. No line of ours is as long as the look.
+ */
 static off_t end_of_whole_lines(int fd, off_t size)
 {
-    char block[4096];
-    for (off_t end = size; end > 0;) {
+    char  block[4096];
+    off_t farthest = size > LOOK_BACK_MAX ? size - LOOK_BACK_MAX : 0;
+    for (off_t end = size; end > farthest;) {
         off_t   start = end > (off_t)sizeof block ? end - (off_t)sizeof block : 0;
         ssize_t n = pread(fd, block, (size_t)(end - start), start);
         if (n < end - start)
@@ -49,7 +52,7 @@ static off_t end_of_whole_lines(int fd, off_t size)
             return start + (newline - block) + 1;
         end = start;
     }
-    return 0;
+    return farthest > 0 ? -EBADMSG : 0;
 }
 
 /* A torn last line, from a writer that was killed, is no line: the next one must not stick to it. */

@@ -63,9 +63,10 @@ static int merge_file(int file, cJSON *state, bool *any)
 {
     char         block[16384];
     struct bytes read;
-    int          error = 0;
+    struct stat  info; /* as of now: whoever appends faster than we read does not keep us */
+    int          error = fstat(file, &info) < 0 ? -errno : 0;
     bytes_init(&read, RUNDIR_STATE_MAX);
-    for (off_t at = 0; error == 0;) {
+    for (off_t at = 0; error == 0 && at < info.st_size;) {
         ssize_t n = pread(file, block, sizeof block, at);
         if (n < 0 && errno == EINTR)
             continue;
