@@ -83,8 +83,9 @@ void carry_on(struct run *run, const cJSON *state)
     if (!baseline || !sum_rows(&run->dir, sums, &timestamp, &count))
         return;
     run->rows = count > 0 ? count : run->rows;
-    double now = (double)(run->last.real / CLOCK_MILLISECOND);
-    if (timestamp > 0 && timestamp * 1e3 < now && now - timestamp * 1e3 < (double)(GAP_MAX / CLOCK_MILLISECOND))
+    /* Checked as what it is: a damaged row may hold more than an int64_t does. */
+    double since = (double)run->last.real - timestamp * (double)CLOCK_SECOND;
+    if (timestamp > 0 && since > 0 && since < (double)GAP_MAX)
         run->last.monotonic -= run->last.real - (int64_t)(timestamp * 1e3) * CLOCK_MILLISECOND;
     counters_of(&run->last, counters);
     for (size_t i = 0; i < CARRIED; i++) {
