@@ -61,13 +61,6 @@ struct old_run {
     bool     undelivered;
 };
 
-/* What it takes of the disk: a file may be long and hold nothing. */
-static uint64_t room_of(const struct stat *info)
-{
-    uint64_t blocks = (uint64_t)info->st_blocks * 512;
-    return blocks < (uint64_t)info->st_size ? blocks : (uint64_t)info->st_size;
-}
-
 static uint64_t size_of(int dir)
 {
     static const char *const files[] = {"metrics.csv", "run.jsonl", "log"};
@@ -75,7 +68,7 @@ static uint64_t size_of(int dir)
     struct stat              info;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (fstatat(dir, files[i], &info, AT_SYMLINK_NOFOLLOW) == 0)
-            total += room_of(&info);
+            total += (uint64_t)info.st_size;
     return total;
 }
 
