@@ -209,6 +209,7 @@ class Planted(AbuseTest):
         uid = 54399
         places = [pathlib.Path(place) / ("pillion-%d" % uid) for place in ("/tmp", "/dev/shm")]
         os.chown(self.work, uid, uid)
+        self.addCleanup(remove, pathlib.Path("/tmp/.pillion-%d" % uid))
         for kind in PLANTS:
             with self.subTest(kind):
                 try:
