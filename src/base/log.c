@@ -64,7 +64,7 @@ void log_line(struct log *log, enum log_level level, const char *format, ...)
     if (len > sizeof line - 2)
         len = sizeof line - 2;
     for (size_t i = (size_t)head; i < len; i++)
-        if ((unsigned char)line[i] < ' ')
+        if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
             line[i] = ' ';
     line[len++] = '\n';
     if (log->file >= 0)

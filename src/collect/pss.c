@@ -21,9 +21,15 @@ void pss_init(struct pss *pss)
     *pss = (struct pss){.ns_per_kib = PSS_FIRST_NS_PER_KIB};
 }
 
+/* Whatever a stat that is none says, it is a number. */
+static uint64_t whole(double value)
+{
+    return value < (double)(INT64_MAX / 2) ? (uint64_t)value : INT64_MAX / 2;
+}
+
 static int64_t price_of(const struct pss *pss, const struct process *p)
 {
-    return (int64_t)(PSS_FIXED_NS + (double)p->resident_kib * pss->ns_per_kib);
+    return (int64_t)whole(PSS_FIXED_NS + (double)p->resident_kib * pss->ns_per_kib);
 }
 
 static bool is_wanted(const struct pss *pss, const struct process *p, pid_t except)
@@ -128,7 +134,7 @@ uint64_t pss_read(struct pss *pss, int proc, struct process_table *table, pid_t 
     for (size_t i = 0; i < table->count; i++) {
         const struct process *p = &table->list[i];
         if (!p->gone && !p->dead && p->pid != except)
-            kib += (uint64_t)((double)p->resident_kib * (double)p->pss_ratio + 0.5);
+            kib += whole((double)p->resident_kib * (double)p->pss_ratio + 0.5);
     }
     return kib;
 }

@@ -83,9 +83,10 @@ void carry_on(struct run *run, const cJSON *state)
     if (!baseline || !sum_rows(&run->dir, sums, &timestamp, &count))
         return;
     run->rows = count > 0 ? count : run->rows;
-    int64_t since = run->last.real - (int64_t)(timestamp * 1e3) * CLOCK_MILLISECOND;
-    if (timestamp > 0 && since > 0 && since < GAP_MAX)
-        run->last.monotonic -= since;
+    /* Checked as what it is: a damaged row may hold more than an int64_t does. */
+    double since = (double)run->last.real - timestamp * (double)CLOCK_SECOND;
+    if (timestamp > 0 && since > 0 && since < (double)GAP_MAX)
+        run->last.monotonic -= run->last.real - (int64_t)(timestamp * 1e3) * CLOCK_MILLISECOND;
     counters_of(&run->last, counters);
     for (size_t i = 0; i < CARRIED; i++) {
         double unit = carried[i].in_ticks ? (double)run->shape.clock_ticks : 1;

@@ -17,33 +17,39 @@ static bool token_is_clean(const char *token)
     return true;
 }
 
+/* The first line, in c->token; NULL when there is none. */
+static const char *read_token_file(struct config *c, const char *file, struct log *log)
+{
+    char        text[CONFIG_TOKEN_MAX];
+    struct text line = text_of("");
+    size_t      len = 0;
+    int         error = file_read(AT_FDCWD, file, text, sizeof text, &len);
+    if (error == -EFBIG && memchr(text, '\n', sizeof text)) { /* the first line is all that is wanted */
+        len = sizeof text;
+        error = 0;
+    }
+    if (error < 0) {
+        log_line(log, LOG_ERROR, "SENTINEL_API_TOKEN_FILE=%.200s cannot be read (%s); the run stays local", file,
+                 strerror(-error));
+        return NULL;
+    }
+    for (size_t i = 0; i < len; i++)
+        text[i] = text[i] ? text[i] : ' '; /* no better than a space, and no end */
+    struct text t = text_span(text, len);
+    if (text_line(&t, &line) && text_len(line) > 0 && line.end[-1] == '\r')
+        line.end--;
+    return text_copy(line, c->token, sizeof c->token) && c->token[0] ? c->token : NULL;
+}
+
 /* The value itself is never logged. */
 static void read_token(struct config *c, struct log *log)
 {
     const char *token = config_set("SENTINEL_API_TOKEN");
     const char *file = config_set("SENTINEL_API_TOKEN_FILE");
-    char        text[CONFIG_TOKEN_MAX];
     if (!token)
         token = config_set("SENTINEL_API_KEY");
-    if (!token && file) {
-        struct text t = {0};
-        struct text line = text_of("");
-        size_t      len = 0;
-        int         error = file_read(AT_FDCWD, file, text, sizeof text, &len);
-        if (error == -EFBIG) { /* the first line is all that is wanted */
-            len = sizeof text - 1;
-            error = 0;
-        }
-        if (error < 0) {
-            log_line(log, LOG_ERROR, "SENTINEL_API_TOKEN_FILE=%.200s cannot be read (%s); the run stays local", file,
-                     strerror(-error));
-            return;
-        }
-        t = text_span(text, len);
-        if (text_line(&t, &line) && text_len(line) > 0 && line.end[-1] == '\r')
-            line.end--;
-        token = text_copy(line, c->token, sizeof c->token) && c->token[0] ? c->token : NULL;
-    }
+    if (!token && file)
+        token = read_token_file(c, file, log);
     if (!token)
         return;
     if (!token_is_clean(token) || strlen(token) >= sizeof c->token) {

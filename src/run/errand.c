@@ -153,7 +153,7 @@ static enum errand_outcome lock(struct errand *e, const char *id)
     if (error == -EBUSY)
         return over(e, ERRAND_LEFT, "somebody works on it");
     if (error < 0 && error != -ENOLCK)
-        return over(e, ERRAND_LEFT, error == -EPERM ? "not this user's files" : strerror(-error));
+        return over(e, ERRAND_LEFT, error == -EPERM ? "not this user's files" : text_of_error(error));
     if (error == -ENOLCK && (!state_is_of_this_boot(e->state) || state_liveness(e->state, e->run.dir) != LIVENESS_DEAD))
         return over(e, ERRAND_LEFT, "files cannot be locked here, and somebody may work on it");
     return set_out(e);

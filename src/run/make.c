@@ -144,14 +144,15 @@ static int output_path(const struct run *run, char *ret, size_t size)
     return error < 0 ? error : len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
 }
 
+/* A link, or a second name of a file, in a folder that others write to would lead to a file that nobody named. */
 static int open_regular(const char *path, bool truncate, int *ret)
 {
     struct stat info;
     int         error = 0;
-    int         fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+    int         fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW, 0666);
     if (fd < 0)
         return -errno;
-    if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode))
+    if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode) || info.st_nlink != 1)
         error = -EINVAL;
     else if (truncate && ftruncate(fd, 0) < 0)
         error = -errno;

@@ -12,7 +12,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 
-enum { SAME_NAME_TRIES = 1000, FILE_FLAGS = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK };
+enum { SAME_NAME_TRIES = 1000, LOOK_BACK_MAX = 64 * 1024 * 1024 };
+enum { FILE_FLAGS = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK };
 
 void rundir_init(struct rundir *run)
 {
@@ -35,11 +36,13 @@ void rundir_close(struct rundir *run)
     bytes_done(&run->memory_rows);
 }
 
-/* Where the last line that has its \n ends, looking back from `size`; -errno. */
+/* Where the last line that has its \n ends, looking back from `size`; -errno. No line of ours is as long as the look.
+ */
 static off_t end_of_whole_lines(int fd, off_t size)
 {
-    char block[4096];
-    for (off_t end = size; end > 0;) {
+    char  block[4096];
+    off_t farthest = size > LOOK_BACK_MAX ? size - LOOK_BACK_MAX : 0;
+    for (off_t end = size; end > farthest;) {
         off_t   start = end > (off_t)sizeof block ? end - (off_t)sizeof block : 0;
         ssize_t n = pread(fd, block, (size_t)(end - start), start);
         if (n < end - start)
@@ -49,7 +52,7 @@ static off_t end_of_whole_lines(int fd, off_t size)
             return start + (newline - block) + 1;
         end = start;
     }
-    return 0;
+    return farthest > 0 ? -EBADMSG : 0;
 }
 
 /* A torn last line, from a writer that was killed, is no line: the next one must not stick to it. */
@@ -104,6 +107,20 @@ static int open_files(struct rundir *run)
     return error < 0 ? error : locked;
 }
 
+/* One that was just made too: another may stand in its place by now. */
+static int open_folder(const struct home *home, struct rundir *run)
+{
+    struct stat info;
+    run->dir = openat(home->runs, run->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (run->dir < 0)
+        return errno == ELOOP || errno == ENOTDIR ? -EPERM : -errno;
+    if (fstat(run->dir, &info) < 0 || info.st_uid != geteuid()) {
+        rundir_suspend(run);
+        return -EPERM;
+    }
+    return open_files(run);
+}
+
 /* A machine's name becomes part of a path. */
 static void clean_name(const char *machine, char ret[static 48])
 {
@@ -132,8 +149,7 @@ int rundir_create(const struct home *home, int64_t started_s, const char *machin
         if (home->runs < 0)
             return -ENOENT; /* the ID is wanted all the same */
         if (mkdirat(home->runs, ret->id, 0700) == 0) {
-            ret->dir = openat(home->runs, ret->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-            return ret->dir < 0 ? -errno : open_files(ret);
+            return open_folder(home, ret);
         }
         if (errno != EEXIST)
             return -errno;
@@ -143,16 +159,8 @@ int rundir_create(const struct home *home, int64_t started_s, const char *machin
 
 int rundir_open(const struct home *home, const char *id, struct rundir *ret)
 {
-    struct stat info;
     if (strlen(id) >= sizeof ret->id || strchr(id, '/') || id[0] == '.')
         return -EINVAL;
     memmove(ret->id, id, strlen(id) + 1);
-    ret->dir = openat(home->runs, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (ret->dir < 0)
-        return errno == ELOOP || errno == ENOTDIR ? -EPERM : -errno;
-    if (fstat(ret->dir, &info) < 0 || info.st_uid != geteuid()) {
-        rundir_suspend(ret);
-        return -EPERM;
-    }
-    return open_files(ret);
+    return open_folder(home, ret);
 }

@@ -28,8 +28,8 @@ struct rundir {
 void rundir_init(struct rundir *run);
 /* Makes and locks a new directory: UTC start, machine name and pid, then -2, -3 … while the name is taken. */
 int rundir_create(const struct home *home, int64_t started_s, const char *machine, pid_t pid, struct rundir *ret);
-/* Opens and locks an existing one. -EBUSY: somebody works on it; -EPERM: another user's, or a link; -ENOLCK: flock
- * is refused here (it is open then, but not locked); -ENOENT. */
+/* Opens and locks an existing one. -EBUSY: somebody works on it; -EPERM: another user's, or a link; -EBADMSG: what
+ * ends it is no line; -ENOLCK: flock is refused here (it is open then, but not locked); -ENOENT. */
 int rundir_open(const struct home *home, const char *id, struct rundir *ret);
 /* Closes the files; rows that wait in memory stay. rundir_open with its ID goes on. */
 void rundir_suspend(struct rundir *run);

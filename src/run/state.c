@@ -17,6 +17,7 @@
 
 enum { QUIET = 10, FOREIGN_HOUR = 3600, DEFAULT_UPLOAD = 60, LONGEST_INTERVAL = 3600, LONGEST_UPLOAD = 86400 };
 enum { LINE_VALUES_MAX = 16 * 1024 }; /* a command has up to 4096 arguments */
+enum { KEYS_MAX = 256 };              /* ours are some forty: whatever the file says, a state has an end */
 #define STATE_FILE_MAX ((off_t)1 << 30)
 
 /* Members of `line` replace those of the same name in `state`. */
@@ -29,7 +30,10 @@ static int merge(cJSON *state, struct text line)
     while (error == 0 && object->child) {
         cJSON *item = cJSON_DetachItemViaPointer(object, object->child);
         cJSON_DeleteItemFromObjectCaseSensitive(state, item->string);
-        if (!cJSON_AddItemToObject(state, item->string, item)) {
+        if (cJSON_GetArraySize(state) >= KEYS_MAX) {
+            cJSON_Delete(item);
+            error = -EFBIG;
+        } else if (!cJSON_AddItemToObject(state, item->string, item)) {
             cJSON_Delete(item);
             error = -ENOMEM;
         }
@@ -45,7 +49,7 @@ static int merge_lines(struct bytes *read, cJSON *state, bool *any)
     struct text line;
     while (memchr(rest.at, '\n', text_len(rest)) && text_line(&rest, &line)) {
         int error = merge(state, line);
-        if (error == -ENOMEM)
+        if (error == -ENOMEM || error == -EFBIG)
             return error;
         *any |= error == 0;
     }
@@ -59,9 +63,10 @@ static int merge_file(int file, cJSON *state, bool *any)
 {
     char         block[16384];
     struct bytes read;
-    int          error = 0;
+    struct stat  info; /* as of now: whoever appends faster than we read does not keep us */
+    int          error = fstat(file, &info) < 0 ? -errno : 0;
     bytes_init(&read, RUNDIR_STATE_MAX);
-    for (off_t at = 0; error == 0;) {
+    for (off_t at = 0; error == 0 && at < info.st_size;) {
         ssize_t n = pread(file, block, sizeof block, at);
         if (n < 0 && errno == EINTR)
             continue;
@@ -93,8 +98,13 @@ int state_load_held(int file, cJSON **ret)
 
 int state_load(int dir, cJSON **ret)
 {
-    int file = openat(dir, "run.jsonl", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    int error = file < 0 ? -errno : state_load_held(file, ret);
+    struct stat info;
+    int         file = openat(dir, "run.jsonl", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
+    int         error = file < 0 ? -errno : 0;
+    if (error == 0 && (fstat(file, &info) < 0 || !S_ISREG(info.st_mode)))
+        error = -EBADMSG;
+    if (error == 0)
+        error = state_load_held(file, ret);
     file_close(&file);
     return error;
 }

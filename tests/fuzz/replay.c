@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stands in for libFuzzer: replay DIRECTORY [MUTANTS [SEED]]. Every file, its beginnings, then mutants of all of them,
-// the same ones each time.
+// the same ones each time. No input makes a parser take more memory than a leader may have, with a sanitizer's share.
 #include <dirent.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "fuzz.h"
 
-enum { FILES_MAX = 256, INPUT_MAX = 64 * 1024, PREFIXES = 64 };
+enum { FILES_MAX = 256, INPUT_MAX = 64 * 1024, PREFIXES = 64, MEMORY_MAX_KIB = 512 * 1024 };
 
 static struct {
     uint8_t *data;
@@ -128,6 +129,8 @@ int main(int argc, char **argv)
             run(inputs[i].data, inputs[i].size * n / PREFIXES);
     }
     run_mutants(argc > 2 ? strtoul(argv[2], NULL, 10) : 0);
+    struct rusage use;
+    HOLDS(getrusage(RUSAGE_SELF, &use) == 0 && use.ru_maxrss < MEMORY_MAX_KIB);
     for (size_t i = 0; i < count; i++)
         free(inputs[i].data);
     return 0;

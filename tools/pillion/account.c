@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "account.h"
 
+/* Beyond this is no figure of a machine, and sums of such are no numbers. */
+#define FIGURE_TOO_LARGE 1e18
+
 double account_number(const cJSON *state, const char *object, const char *key)
 {
     const cJSON *parent = cJSON_GetObjectItemCaseSensitive(state, object);
     const cJSON *value = cJSON_GetObjectItemCaseSensitive(parent, key);
-    return cJSON_IsNumber(value) && value->valuedouble >= 0 ? value->valuedouble : -1;
+    bool         good = cJSON_IsNumber(value) && value->valuedouble >= 0 && value->valuedouble < FIGURE_TOO_LARGE;
+    return good ? value->valuedouble : -1;
 }
 
 double account_peak_mib(const cJSON *state, enum subject subject)
@@ -33,7 +37,8 @@ double account_system_s(const struct summary *summary, const cJSON *state)
 /* Rounded to what the CSV holds: decimal places, not binary ones, hence the division. */
 static void add_decimals(cJSON *object, const char *key, double value, double per_unit)
 {
-    cJSON_AddNumberToObject(object, key, (double)(long long)(value * per_unit + 0.5) / per_unit);
+    bool has_decimals = value * per_unit < 9e15; /* beyond, a double has none */
+    cJSON_AddNumberToObject(object, key, has_decimals ? (double)(long long)(value * per_unit + 0.5) / per_unit : value);
 }
 
 static cJSON *subject_json(const struct summary *summary, const cJSON *state, enum subject subject)

@@ -34,8 +34,8 @@ static double took(const cJSON *state)
 
 static void ended_text(const cJSON *state, char ret[static FIGURE_MAX])
 {
-    int number = (int)state_number(state, "signal", 0);
-    int exit_code = (int)state_number(state, "exit_code", -1);
+    int number = run_number(state, "signal", 0);
+    int exit_code = run_number(state, "exit_code", -1);
     ret[0] = '-';
     ret[1] = '\0';
     if (number > 0)
@@ -64,8 +64,10 @@ static void print_row(const char *id, const cJSON *state, const char *shown, siz
         (void)snprintf(length, sizeof length, "%.0f s", seconds); /* all that the state knows */
     else if (seconds >= 0)
         figure_seconds(seconds, length);
-    printf("%-*s  %-*s  %-*s  %*s  %-*s  ", COLUMN_ID, id, COLUMN_STATE, shown, COLUMN_STARTED, started, COLUMN_TOOK,
-           length, COLUMN_ENDED, ended);
+    print_padded(id, COLUMN_ID + 2);
+    print_padded(shown, COLUMN_STATE + 2);
+    print_padded(started, COLUMN_STARTED + 2);
+    printf("%*s  %-*s  ", COLUMN_TOOK, length, COLUMN_ENDED, ended);
     print_command(cJSON_GetObjectItemCaseSensitive(state, "command"),
                   width > BEFORE_COMMAND ? width - BEFORE_COMMAND : 0);
     putchar('\n');

@@ -14,6 +14,12 @@
 
 enum { COMMAND_TEXT_MAX = 4096 };
 
+/* Would a terminal take it for more than a character? */
+static bool is_control(char c)
+{
+    return (unsigned char)c < ' ' || c == 0x7f;
+}
+
 void complain(const char *format, ...)
 {
     char    line[1024];
@@ -21,6 +27,9 @@ void complain(const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(line, sizeof line, format, args); /* NOLINT(clang-analyzer-valist.Uninitialized): it is */
     va_end(args);
+    for (char *c = line; *c != '\0'; c++)
+        if (is_control(*c))
+            *c = '?';
     fprintf(stderr, "pillion: %s\n", line);
 }
 
@@ -59,7 +68,7 @@ void figure_bytes(double bytes, char ret[static FIGURE_MAX])
 
 void figure_seconds(double seconds, char ret[static FIGURE_MAX])
 {
-    long long whole = (long long)(seconds + 0.5);
+    long long whole = seconds < 9e15 ? (long long)(seconds + 0.5) : (long long)9e15;
     if (seconds < 1)
         (void)snprintf(ret, FIGURE_MAX, "%.3f s", seconds);
     else if (seconds < 99.95)
@@ -95,7 +104,7 @@ struct line {
 static void put(struct line *line, char c)
 {
     if (line->len < sizeof line->text - 1)
-        line->text[line->len++] = (unsigned char)c < ' ' || c == 0x7f ? '?' : c;
+        line->text[line->len++] = is_control(c) ? '?' : c;
 }
 
 static void put_word(struct line *line, const char *word)
@@ -154,7 +163,14 @@ void print_command(const cJSON *command, size_t width)
 void print_text(const char *text)
 {
     for (; *text != '\0'; text++)
-        putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
+        putchar(is_control(*text) ? '?' : *text);
+}
+
+void print_padded(const char *text, int width)
+{
+    print_text(text);
+    for (size_t len = strlen(text); len < (size_t)width; len++)
+        putchar(' ');
 }
 
 bool output_is_utf8(void)

@@ -27,6 +27,7 @@ void figure_seconds(double seconds, char ret[static FIGURE_MAX]);
 void print_command(const cJSON *command, size_t width);
 /* Somebody else's text, with `?` for control characters, so that it cannot steer the terminal. */
 void print_text(const char *text);
+void print_padded(const char *text, int width); /* the same, in a column */
 /* "SIGTERM"; "signal 40" for those without a name. */
 void signal_text(int number, char ret[static FIGURE_MAX]);
 

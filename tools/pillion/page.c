@@ -23,19 +23,23 @@ static void print_began(const struct show *show)
     double      ended = run_time(show->state, "finished_at");
     double      duration = summary_duration(&show->summary);
     figure_seconds(duration > 0 || ended < began ? duration : ended - began, took);
-    if (text != NULL)
-        printf("%-*s%.10s %.8s UTC, %s %s\n", LABEL_WIDTH, "Started", text, strlen(text) > 18 ? text + 11 : "",
-               strcmp(show->shown, "running") == 0 ? "so far" : "took", took);
-    else
+    if (text != NULL) {
+        char when[20];
+        (void)snprintf(when, sizeof when, "%.10s %.8s", text, strlen(text) > 18 ? text + 11 : "");
+        printf("%-*s", LABEL_WIDTH, "Started");
+        print_text(when);
+        printf(" UTC, %s %s\n", strcmp(show->shown, "running") == 0 ? "so far" : "took", took);
+    } else {
         printf("%-*s%s, %llu row%s\n", LABEL_WIDTH, "Took", took, (unsigned long long)show->summary.rows,
                show->summary.rows == 1 ? "" : "s");
+    }
 }
 
 static void print_end(const struct show *show)
 {
     char name[FIGURE_MAX];
-    int  number = (int)state_number(show->state, "signal", 0);
-    int  code = (int)state_number(show->state, "exit_code", -1);
+    int  number = run_number(show->state, "signal", 0);
+    int  code = run_number(show->state, "exit_code", -1);
     printf("%-*s", LABEL_WIDTH, "Ended");
     if (strcmp(show->shown, "running") == 0) {
         puts("not yet: it is running");
@@ -87,24 +91,31 @@ static void print_reason(const struct show *show)
     putchar('\n');
 }
 
+static void print_with_id(const char *what, const char *as, const char *id, const char *objects)
+{
+    printf("%s%s", what, as);
+    print_text(id != NULL ? id : "");
+    puts(objects);
+}
+
 static void print_delivery(const struct show *show)
 {
     const char *id = state_text(show->state, "sentinel_run_id");
+    bool        known = id != NULL;
     double      uploaded = state_number(show->state, "uploaded", 0);
     char        objects[FIGURE_MAX] = "";
     if (uploaded >= 1 && uploaded < 1e9)
         (void)snprintf(objects, sizeof objects, ", %.0f object%s in S3", uploaded, uploaded < 2 ? "" : "s");
     printf("%-*s", LABEL_WIDTH, "Sentinel");
     if (strcmp(show->shown, "finished") == 0) {
-        printf("delivered%s%s%s\n", id != NULL ? " as " : "", id != NULL ? id : "", objects);
+        print_with_id("delivered", known ? " as " : "", id, objects);
     } else if (strcmp(show->shown, "local") == 0) {
         puts("not sent: the run was made without a token");
     } else if (strcmp(show->shown, "undelivered") == 0) {
-        printf("not delivered; pillion sync tries again%s%s%s\n", id != NULL ? "; registered as " : "",
-               id != NULL ? id : "", objects);
+        print_with_id("not delivered; pillion sync tries again", known ? "; registered as " : "", id, objects);
         print_reason(show);
-    } else if (id != NULL) {
-        printf("registered as %s%s\n", id, objects);
+    } else if (known) {
+        print_with_id("registered", " as ", id, objects);
     } else {
         puts("not registered");
     }
@@ -200,7 +211,9 @@ static void print_totals(const struct show *show)
 int show_page(const struct show *show)
 {
     size_t width = output_width();
-    printf("%-*s%s\n", LABEL_WIDTH, show->state != NULL ? "Run" : "File", show->place->id);
+    printf("%-*s", LABEL_WIDTH, show->state != NULL ? "Run" : "File");
+    print_text(show->place->id);
+    putchar('\n');
     if (show->state != NULL) {
         printf("%-*s", LABEL_WIDTH, "Command");
         print_command(cJSON_GetObjectItemCaseSensitive(show->state, "command"),

@@ -184,7 +184,7 @@ static int find_path(const char *name, const struct stat *info, struct run_place
     }
     if (!S_ISREG(info->st_mode))
         return -EINVAL;
-    ret->csv = open(ret->path, O_RDONLY | O_CLOEXEC);
+    ret->csv = open(ret->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     return ret->csv < 0 ? -errno : 0;
 }
 
@@ -205,7 +205,11 @@ int runs_find(const char *name, struct run_place *ret)
         result = find_listed(name, ret);
     }
     if (result == 0 && ret->dir >= 0)
-        ret->csv = openat(ret->dir, "metrics.csv", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        ret->csv = openat(ret->dir, "metrics.csv", O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (result == 0 && ret->csv >= 0 && (fstat(ret->csv, &info) < 0 || !S_ISREG(info.st_mode))) {
+        close(ret->csv); /* nothing that could be waited for */
+        ret->csv = -1;
+    }
     return result;
 }
 
@@ -220,12 +224,19 @@ void runs_done(struct run_place *place)
 
 const char *run_state_shown(const cJSON *state, int dir)
 {
-    const char *name = state_text(state, "state");
-    if (name == NULL)
-        return "damaged";
-    if (strcmp(name, "running") == 0 && state_liveness(state, dir) == LIVENESS_DEAD)
+    static const char *const names[] = {"running", "finishing", "finished", "local", "undelivered"};
+    if (state_is(state, "state", "running") && state_liveness(state, dir) == LIVENESS_DEAD)
         return "lost";
-    return name;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (state_is(state, "state", names[i]))
+            return names[i];
+    return "damaged";
+}
+
+int run_number(const cJSON *state, const char *key, int fallback)
+{
+    double number = state_number(state, key, fallback);
+    return number >= 0 && number <= INT_MAX ? (int)number : fallback;
 }
 
 double run_time(const cJSON *state, const char *key)
@@ -260,7 +271,7 @@ int runs_of_process(const struct home *home, pid_t pid, unsigned long long start
         cJSON *state = NULL;
         if (strstr(names.names[i], mark) == NULL || runs_open(home, names.names[i], &dir) < 0)
             continue;
-        if (state_load(dir, &state) == 0 && (pid_t)state_number(state, "pid", -1) == pid &&
+        if (state_load(dir, &state) == 0 && state_number(state, "pid", -1) == (double)pid &&
             state_number(state, "pid_start", -1) == (double)start) {
             (void)snprintf(ret, RUNDIR_ID_MAX, "%s", names.names[i]);
             result = 0;

@@ -43,6 +43,8 @@ int runs_open(const struct home *home, const char *id, int *ret_dir);
  * without a readable state. */
 const char *run_state_shown(const cJSON *state, int dir);
 
+/* A small number of the state, a signal or an exit code; `fallback` for what is none. */
+int run_number(const cJSON *state, const char *key, int fallback);
 /* Seconds since 1970 of a time in the state, 0 when there is none. Fractions are kept. */
 double run_time(const cJSON *state, const char *key);
 

@@ -34,7 +34,7 @@ size_t spark_draw(const double *values, size_t count, bool utf8, char ret[static
     }
     char *at = ret;
     for (size_t i = 0; i < width; i++) {
-        int level = top > 0 ? (int)(drawn[i] / top * (LEVELS - 1) + 0.5) : 0;
+        int level = drawn[i] > 0 ? (int)(drawn[i] / top * (LEVELS - 1) + 0.5) : 0;
         if (level >= LEVELS)
             level = LEVELS - 1;
         const char *text = drawn[i] < 0 ? " " : utf8 ? blocks[level] : letters[level];

@@ -3,9 +3,10 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { CELLS_MAX = 64, CHUNK = 64 * 1024 };
+enum { CELLS_MAX = 64, CHUNK = 64 * 1024, INTERVAL_MAX = 3600 };
 
 static const char *const column_names[PILLION_COLUMN_COUNT] = {
 #define COLUMN(name, unit, decimals, kind, source) #name,
@@ -31,6 +32,8 @@ struct row {
 void summary_init(struct summary *summary, struct beginning beginning)
 {
     *summary = (struct summary){.beginning = beginning, .rows_per_bucket = 1};
+    if (!(beginning.interval >= 0 && beginning.interval <= INTERVAL_MAX))
+        summary->beginning.interval = 0;
     for (size_t i = 0; i < PILLION_COLUMN_COUNT; i++)
         summary->position[i] = -1;
 }
@@ -204,8 +207,11 @@ int summary_read(int fd, struct beginning beginning, struct summary *ret)
     static char chunk[CHUNK];
     size_t      held = 0;
     bool        header = false;
+    struct stat info; /* as of now: a run that goes on does not keep us */
     summary_init(ret, beginning);
-    for (;;) {
+    if (fstat(fd, &info) < 0)
+        return -errno;
+    for (off_t at = 0; at < info.st_size;) {
         ssize_t got = read(fd, chunk + held, sizeof chunk - held);
         if (got < 0 && errno == EINTR)
             continue;
@@ -213,6 +219,7 @@ int summary_read(int fd, struct beginning beginning, struct summary *ret)
             return -errno;
         if (got == 0)
             break;
+        at += got;
         held += (size_t)got;
         ssize_t used = take_lines(ret, chunk, held, &header);
         if (used < 0)

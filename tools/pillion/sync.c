@@ -26,7 +26,10 @@ static void report(void *context, const char *id, const char *outcome, const cha
     bool           reasoned = reason != NULL && reason[0] != '\0';
     to->count++;
     if (to->list == NULL) {
-        printf("%s  %s%s%s\n", id, outcome, reasoned ? ": " : "", reasoned ? reason : "");
+        print_text(id);
+        printf("  %s%s", outcome, reasoned ? ": " : "");
+        print_text(reasoned ? reason : "");
+        putchar('\n');
         (void)fflush(stdout);
         return;
     }
