@@ -26,7 +26,7 @@ static _Noreturn void end_at_once(int status)
 
 _Noreturn void exit(int status)
 {
-    if (hook_owns() && !process_alone())
+    if (hook_ends_here())
         hold(HOLD_EXIT_ENTERED, status);
     end_function *next = (end_function *)next_symbol("exit");
     if (next)

@@ -139,7 +139,7 @@ void hold(enum hold_place place, int status)
     /* What the program wrote must be out before it is kept waiting. With other threads about, one of them may hold a
      * stream's lock for good; libc's own calls of exit (err, error) bring such programs here, with their globals
      * already gone: they are not kept for the network. */
-    if (place == HOLD_LAST_HANDLER && process_alone())
+    if (place != HOLD_DIRECT_EXIT && process_alone())
         (void)fflush(NULL);
     else if (place == HOLD_LAST_HANDLER)
         atomic_store(&hook.link.local_only, 1);

@@ -1,9 +1,7 @@
 /* Where the hook gets its chance: __libc_start_main, which every dynamically linked program calls once, after the
  * libraries' constructors and before its own. A passenger's call goes straight through. */
 // SPDX-License-Identifier: Apache-2.0
-#include <dlfcn.h>
 #include <errno.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -23,9 +21,6 @@ typedef int  start_function(main_function *main, int argc, char **argv, void (*i
 int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(void), void (*fini)(void),
                       void (*rtld_fini)(void), void *stack_end);
 
-/* Only glibc calls the last handler with the exit status; absent on musl. */
-extern const char *gnu_get_libc_version(void) __attribute__((weak));
-
 struct hook           hook;
 static struct lead    lead;
 static main_function *program_main;
@@ -34,22 +29,6 @@ static void (*program_rtld_fini)(void);
 bool hook_owns(void)
 {
     return hook.alive && *hook.alive == ALIVE && call_pid() == hook.owner;
-}
-
-static const struct engine *load_engine(void)
-{
-    Dl_info     us;
-    char        file[HOOK_PATH_MAX];
-    struct word path = word_in(file, sizeof file);
-    if (!dladdr || !dlopen || !dlsym || !dladdr(&hook, &us) || !us.dli_fname)
-        return NULL;
-    const char *base = word_base_name(us.dli_fname);
-    word_add(&path, us.dli_fname);
-    path.len -= path.cut ? 0 : strlen(base);
-    word_add(&path, "libpillion-engine.so");
-    void                *library = path.cut ? NULL : dlopen(file, RTLD_NOW | RTLD_LOCAL);
-    const struct engine *engine = library ? dlsym(library, "pillion_engine") : NULL;
-    return engine && engine->version == ENGINE_VERSION ? engine : NULL;
 }
 
 /* A page that a forked child finds zeroed: in a nested pid namespace it may even have our pid. */
@@ -89,11 +68,17 @@ static void start_engine(char **argv)
     errno = saved;
 }
 
+/* musl has no last handler, and calls its own exit where nobody can step in. */
+bool hook_ends_here(void)
+{
+    return hook_owns() && (!program_rtld_fini || !process_alone());
+}
+
 static int leader_main(int argc, char **argv, char **envp)
 {
     start_engine(argv);
     int status = program_main(argc, argv, envp);
-    if (hook_owns() && !process_alone())
+    if (hook_ends_here())
         hold(HOLD_MAIN_RETURNED, status);
     return status;
 }
@@ -103,8 +88,7 @@ static void last_handler(void *argument, int status)
 {
     if (hook_owns())
         hold(HOLD_LAST_HANDLER, status);
-    if (program_rtld_fini)
-        ((exit_function *)program_rtld_fini)(argument, status); // NOLINT(clang-diagnostic-cast-function-type)
+    ((exit_function *)program_rtld_fini)(argument, status); // NOLINT(clang-diagnostic-cast-function-type)
 }
 
 /* On the stack, whose pages are there already: a passenger touches none of ours. */
@@ -112,8 +96,7 @@ static bool decide(void)
 {
     struct lead decided; /* not zeroed: it is two pages */
     decided.role = ROLE_NONE;
-    if (gnu_get_libc_version)
-        lead_decide(&decided);
+    lead_decide(&decided);
     if (decided.role == ROLE_LEADER)
         lead = decided;
     return decided.role == ROLE_LEADER;

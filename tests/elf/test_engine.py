@@ -27,7 +27,7 @@ ALLOWED = {
 ALLOWED_WEAK = {
     "pthread_create", "pthread_join", "pthread_tryjoin_np", "pthread_timedjoin_np", "pthread_detach", "pthread_kill",
     "pthread_sigmask", "pthread_setname_np", "pthread_attr_setstacksize", "pthread_attr_setguardsize",
-    "dlopen", "dlsym", "dlerror", "dladdr",
+    "dlopen", "dlsym", "dlerror", "dladdr", "gnu_get_libc_version",
 }
 
 # In libc itself since the first versions.
