@@ -5,7 +5,8 @@
  * hook and engine, so that no file can forget it.
  *
  * glibc kept these names in libpthread and libdl until 2.34. They are weak, because a program of such a system may
- * have loaded neither: then they are NULL, and whoever calls one has to ask first. On musl nothing is to be done. */
+ * have loaded neither: then they are NULL, and whoever calls one has to ask first. Built with musl they are weak too:
+ * that pair may meet a program of an old glibc. */
 #ifndef PILLION_BASE_FLOOR_H
 #define PILLION_BASE_FLOOR_H
 
@@ -13,18 +14,16 @@
 #include <pthread.h>
 #include <signal.h>
 
-#ifdef __GLIBC__
-
-#if defined(__x86_64__) && defined(__LP64__)
-#define FLOOR_VERSION(newer) "GLIBC_" newer
-#elif defined(__aarch64__)
-#define FLOOR_VERSION(newer) "GLIBC_2.17" /* the first version there was */
-#endif
-
-#ifdef FLOOR_VERSION
 #define FLOOR_PRAGMA(text) _Pragma(#text)
-#define FLOOR_AT(name, newer)                                     \
-    __asm__(".symver " #name "," #name "@" FLOOR_VERSION(newer)); \
+#if defined(__GLIBC__) && defined(__x86_64__) && defined(__LP64__)
+#define FLOOR_VERSION(name, newer) __asm__(".symver " #name "," #name "@GLIBC_" newer);
+#elif defined(__GLIBC__) && defined(__aarch64__) /* 2.17 was the first there */
+#define FLOOR_VERSION(name, newer) __asm__(".symver " #name "," #name "@GLIBC_2.17");
+#else
+#define FLOOR_VERSION(name, newer)
+#endif
+#define FLOOR_AT(name, newer)  \
+    FLOOR_VERSION(name, newer) \
     FLOOR_PRAGMA(weak name)
 
 FLOOR_AT(pthread_create, "2.2.5")
@@ -50,7 +49,5 @@ FLOOR_AT(dladdr, "2.2.5")
 #undef FLOOR_AT
 #undef FLOOR_PRAGMA
 #undef FLOOR_VERSION
-#endif
 
-#endif
 #endif

@@ -1,6 +1,8 @@
 /* System calls, past libc: a program, or another preload, may export an open, a connect or a clock_gettime of its
  * own, and is not to see ours go by. No cancellation points either. */
 // SPDX-License-Identifier: Apache-2.0
+#include "base/libc.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -77,7 +79,9 @@ int fcntl(int fd, int command, ...)
     return (int)syscall(SYS_fcntl, fd, command, argument);
 }
 
-int ioctl(int fd, unsigned long request, ...)
+/* musl declares it with an int in the middle. */
+int corner_ioctl(int fd, unsigned long request, ...);
+int corner_ioctl(int fd, unsigned long request, ...)
 {
     va_list rest;
     va_start(rest, request);
@@ -85,6 +89,7 @@ int ioctl(int fd, unsigned long request, ...)
     va_end(rest);
     return (int)syscall(SYS_ioctl, fd, request, argument);
 }
+LIBC_NAME(ioctl, corner_ioctl);
 
 int flock(int fd, int operation)
 {

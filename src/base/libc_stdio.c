@@ -15,7 +15,10 @@ struct stream {
 };
 
 /* curl names them as defaults that are always replaced; nothing may reach the program's own. */
-FILE *stdin, *stdout, *stderr;
+FILE *corner_stdin, *corner_stdout, *corner_stderr;
+LIBC_NAME(stdin, corner_stdin);
+LIBC_NAME(stdout, corner_stdout);
+LIBC_NAME(stderr, corner_stderr);
 
 static struct stream *stream_of(FILE *file)
 {

@@ -104,7 +104,7 @@ static const char *error_text(int error) // NOLINT(readability-function-size): i
 }
 
 /* libc's translates: it reads message catalogues, and locks while it does. */
-char *strerror_r(int error, char *buffer, size_t size)
+static char *describe(int error, char *buffer, size_t size)
 {
     const char *text = error_text(error);
     if (text)
@@ -117,12 +117,25 @@ char *strerror_r(int error, char *buffer, size_t size)
 int __xpg_strerror_r(int error, char *buffer, size_t size);
 int __xpg_strerror_r(int error, char *buffer, size_t size)
 {
-    (void)strerror_r(error, buffer, size);
+    (void)describe(error, buffer, size);
     return 0;
 }
+
+/* One name, two shapes: whoever was compiled here has seen the one of this libc's header. */
+#ifdef __GLIBC__
+char *strerror_r(int error, char *buffer, size_t size)
+{
+    return describe(error, buffer, size);
+}
+#else
+int strerror_r(int error, char *buffer, size_t size)
+{
+    return __xpg_strerror_r(error, buffer, size);
+}
+#endif
 
 char *strerror(int error)
 {
     static char buffer[64];
-    return strerror_r(error, buffer, sizeof buffer);
+    return describe(error, buffer, sizeof buffer);
 }

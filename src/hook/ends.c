@@ -43,7 +43,7 @@ static _Noreturn void end_at_once(int status)
 
 _Noreturn void exit(int status)
 {
-    if (hook_owns() && !process_alone())
+    if (hook_ends_here())
         hold(HOLD_EXIT_ENTERED, status);
     resolve_if_early();
     if (next_exit)

@@ -168,10 +168,11 @@ void hold(enum hold_place place, int status)
         return;
     signals_end();
     /* Threads that turned up in the last handlers look at what is gone by now: they are given no time for it. */
-    bool too_late = place == HOLD_LAST_HANDLER && !process_alone();
+    bool alone = place != HOLD_DIRECT_EXIT && process_alone();
+    bool too_late = place == HOLD_LAST_HANDLER && !alone;
     if (too_late)
         atomic_store(&hook.link.local_only, 1);
-    else if (place == HOLD_LAST_HANDLER)
+    else if (alone)
         flush();
     atomic_store(&hook.link.wait_status, (status & 0xff) << 8);
     atomic_store(&hook.link.hold_began, call_monotonic());

@@ -109,6 +109,9 @@ void lead_predict(const char *executable, struct lead *ret);
 /* ---- next.c: what comes after us in the search order ---- */
 void *next_symbol(const char *name); /* NULL when nobody else has it */
 
+/* ---- load.c ---- */
+const struct engine *load_engine(void); /* NULL where it cannot be had */
+
 /* ---- start.c ---- */
 struct hook {
     pid_t                owner; /* the leader's pid; meaningful while owns() */
@@ -122,6 +125,8 @@ extern struct hook hook;
 bool hook_owns(void);
 /* The same where a filter is only suspected: for calls that the program cannot do without. */
 bool hook_leads(void);
+/* It does, and exit is the place to hold it: its globals may not be gone by then, or nothing of ours comes later. */
+bool hook_ends_here(void);
 
 /* ---- ends.c ---- */
 void ends_resolve(void); /* finds the next _exit, before a vfork child or a handler needs it */

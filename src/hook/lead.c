@@ -39,6 +39,16 @@ static enum lead_why excluded(const char *executable)
     return is_wrapper(executable) ? LEAD_WRAPPER : LEAD_NOTHING_AGAINST;
 }
 
+/* The kernel's mark behind the name of a file that is gone: patterns, and the run's name, are about the file. */
+static void forget_deletion(char *path)
+{
+    static const char mark[] = " (deleted)";
+    struct stat       info;
+    size_t            len = strlen(path);
+    if (len >= sizeof mark && word_equal(path + len - (sizeof mark - 1), mark) && call_stat(path, &info) < 0)
+        path[len - (sizeof mark - 1)] = '\0';
+}
+
 static bool read_executable(pid_t pid, char *ret, size_t size)
 {
     char        link[64];
@@ -46,7 +56,10 @@ static bool read_executable(pid_t pid, char *ret, size_t size)
     word_add(&path, "/proc/");
     word_number(&path, (uint64_t)pid);
     word_add(&path, "/exe");
-    return call_readlink(link, ret, size) > 0;
+    if (call_readlink(link, ret, size) <= 0)
+        return false;
+    forget_deletion(ret);
+    return true;
 }
 
 /* Does this list of a cgroup's processes hold an older one than `entered`? -1: it is not the list of its cgroup. */

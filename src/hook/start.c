@@ -1,9 +1,7 @@
 /* Where the hook gets its chance: __libc_start_main, which every dynamically linked program calls once, after the
  * libraries' constructors and before its own. A passenger's call goes straight through. */
 // SPDX-License-Identifier: Apache-2.0
-#include <dlfcn.h>
 #include <errno.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -26,9 +24,6 @@ int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(v
 /* Absent on musl. */
 extern int on_exit(void (*handler)(int status, void *argument), void *argument) __attribute__((weak));
 
-/* Only glibc calls the last handler with the exit status; absent on musl. */
-extern const char *gnu_get_libc_version(void) __attribute__((weak));
-
 struct hook           hook;
 static struct lead    lead;
 static main_function *program_main;
@@ -42,22 +37,6 @@ bool hook_leads(void)
 bool hook_owns(void)
 {
     return confinement() == FREE && hook_leads();
-}
-
-static const struct engine *load_engine(void)
-{
-    Dl_info     us;
-    char        file[HOOK_PATH_MAX];
-    struct word path = word_in(file, sizeof file);
-    if (!dladdr || !dlopen || !dlsym || !dladdr(&hook, &us) || !us.dli_fname)
-        return NULL;
-    const char *base = word_base_name(us.dli_fname);
-    word_add(&path, us.dli_fname);
-    path.len -= path.cut ? 0 : strlen(base);
-    word_add(&path, "libpillion-engine.so");
-    void                *library = path.cut ? NULL : dlopen(file, RTLD_NOW | RTLD_LOCAL);
-    const struct engine *engine = library ? dlsym(library, "pillion_engine") : NULL;
-    return engine && engine->version == ENGINE_VERSION ? engine : NULL;
 }
 
 /* A page that a forked child finds zeroed: in a nested pid namespace it may even have our pid. */
@@ -100,12 +79,18 @@ static void start_engine(char **argv)
     errno = saved;
 }
 
+/* musl has no last handler, and calls its own exit where nobody can step in. */
+bool hook_ends_here(void)
+{
+    return hook_owns() && (!program_rtld_fini || !process_alone());
+}
+
 /* libc's own calls of exit (err, error) come by no wrapper. Registered when all globals are there, this runs before the
  * first of them goes. */
 static void exit_began(int status, void *nothing)
 {
     (void)nothing;
-    if (hook_owns() && !process_alone())
+    if (hook_ends_here())
         hold(HOLD_EXIT_ENTERED, status);
 }
 
@@ -115,7 +100,7 @@ static int leader_main(int argc, char **argv, char **envp)
     if (on_exit && hook.engine)
         (void)on_exit(exit_began, NULL);
     int status = program_main(argc, argv, envp);
-    if (hook_owns() && !process_alone())
+    if (hook_ends_here())
         hold(HOLD_MAIN_RETURNED, status);
     return status;
 }
@@ -125,8 +110,7 @@ static void last_handler(void *argument, int status)
 {
     if (hook_owns())
         hold(HOLD_LAST_HANDLER, status);
-    if (program_rtld_fini)
-        ((exit_function *)program_rtld_fini)(argument, status); // NOLINT(clang-diagnostic-cast-function-type)
+    ((exit_function *)program_rtld_fini)(argument, status); // NOLINT(clang-diagnostic-cast-function-type)
 }
 
 /* On the stack, whose pages are there already: a passenger touches none of ours. */
@@ -134,8 +118,7 @@ static bool decide(void)
 {
     struct lead decided; /* not zeroed: it is two pages */
     decided.role = ROLE_NONE;
-    if (gnu_get_libc_version)
-        lead_decide(&decided);
+    lead_decide(&decided);
     if (decided.role == ROLE_LEADER)
         lead = decided;
     return decided.role == ROLE_LEADER;

@@ -96,7 +96,10 @@ static void settle(struct run *run)
         log_copy_to(&run->log, open(run->config.log, LOG_FILE_FLAGS, 0600));
 }
 
-/* Once main's thread is gone, libc would run exit on the last thread to return: the raw call is not counted. */
+extern const char *gnu_get_libc_version(void) __attribute__((weak)); /* glibc's own */
+
+/* Once main's thread is gone, libc would run exit on the last thread to return: the raw call is not counted.
+ * musl would go on listing this thread, and what the kernel clears when it ends is musl's lock of that list. */
 static void leave(struct run *run, enum link_state state)
 {
     int status = atomic_load(&run->link->wait_status) >> 8 & 0xff;
@@ -109,7 +112,9 @@ static void leave(struct run *run, enum link_state state)
         if (tidies)
             upkeep_tidy(run);
         loop_close(run);
-        (void)syscall(SYS_exit, status);
+        if (gnu_get_libc_version)
+            (void)syscall(SYS_exit, status);
+        return;
     }
     loop_close(run);
     thread_tell(run->link, state);

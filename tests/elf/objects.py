@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What readelf and nm say about the files of the build tree."""
+import glob
 import os
 import pathlib
 import re
@@ -44,7 +45,15 @@ def imports(file):
 
 
 def exports(file):
-    return {symbol.name for symbol in dynamic_symbols(file) if not symbol.is_import}
+    """Without the names of sections, which ld leaves there on some machines."""
+    return {symbol.name for symbol in dynamic_symbols(file) if not symbol.is_import and symbol.bind != "LOCAL"}
+
+
+def lacking_in_musl(file):
+    """Strong imports that the installed musl does not have; None without one. Which machine's it is makes no difference."""
+    for libc in glob.glob("/usr/lib/*-linux-musl/libc.so") + glob.glob("/lib/ld-musl-*.so.1"):
+        return {name for name, symbol in imports(file).items() if not symbol.is_weak} - exports(libc)
+    return None
 
 
 def needed(file):

@@ -16,7 +16,7 @@ ALLOWED = {
     # the kernel
     "syscall", "__errno_location", "sysconf", "getauxval", "gethostname", "getrusage", "statvfs",
     # addresses and interfaces as numbers
-    "inet_ntop", "inet_pton", "if_indextoname", "if_nametoindex",
+    "inet_ntop", "inet_pton", "if_indextoname", "if_nametoindex", "htonl", "htons", "ntohl", "ntohs",
     # signals, of the calling thread
     "sigemptyset", "sigfillset", "sigaddset", "sigdelset", "sigismember", "sigpending",
     # arithmetic
@@ -27,7 +27,7 @@ ALLOWED = {
 ALLOWED_WEAK = {
     "pthread_create", "pthread_join", "pthread_tryjoin_np", "pthread_timedjoin_np", "pthread_detach", "pthread_kill",
     "pthread_sigmask", "pthread_setname_np", "pthread_attr_setstacksize", "pthread_attr_setguardsize",
-    "dlopen", "dlsym", "dlerror", "dladdr",
+    "dlopen", "dlsym", "dlerror", "dladdr", "gnu_get_libc_version",
 }
 
 # In libc itself since the first versions.
@@ -52,6 +52,9 @@ class Engine(unittest.TestCase):
         self.assertEqual(strong - ALLOWED - ALLOWED_THREADS, set())
         self.assertEqual(weak - ALLOWED_WEAK, set())
 
+    def test_strong_imports_exist_in_an_installed_musl(self):
+        self.assertEqual(objects.lacking_in_musl(objects.ENGINE), set(), "None: apt-get install musl")
+
     def test_has_no_thread_local_storage(self):
         self.assertNotIn("TLS", [kind for kind, _ in objects.segments(objects.ENGINE)])
         self.assertNotIn("STATIC_TLS", objects.dynamic_section(objects.ENGINE))
@@ -71,6 +74,8 @@ class Engine(unittest.TestCase):
         for entry in ("(INIT", "(FINI"):
             self.assertNotIn(entry, dynamic)
 
+
+class Loading(unittest.TestCase):
     def test_loads_and_shows_its_table(self):
         engine = ctypes.CDLL(str(objects.ENGINE), mode=os.RTLD_NOW | os.RTLD_LOCAL)
         self.assertTrue(ctypes.addressof(ctypes.c_char.in_dll(engine, "pillion_engine")))

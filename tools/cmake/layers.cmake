@@ -10,6 +10,28 @@ set(shipped_definitions _GNU_SOURCE NDEBUG "PILLION_VERSION=\"${PROJECT_VERSION}
 set(isolating_options -nostartfiles -Wl,--exclude-libs,ALL -Wl,-Bsymbolic -Wl,--gc-sections -Wl,-z,defs -Wl,-z,text
     -Wl,-z,noexecstack -Wl,-z,nodelete -Wl,--as-needed -Wl,-O1 -Wl,--hash-style=gnu)
 
+# Built with musl, libc would be needed as libc.so: a name under which glibc finds none, or a text. libc.so.6 is the one
+# that either takes for itself, so that a program of one survives the pair of the other.
+include(CheckSymbolExists)
+check_symbol_exists(__GLIBC__ stdlib.h PILLION_GLIBC)
+if(NOT PILLION_GLIBC)
+    file(WRITE "${CMAKE_BINARY_DIR}/any-libc/nothing.c" "")
+    add_library(pillion_any_libc SHARED "${CMAKE_BINARY_DIR}/any-libc/nothing.c")
+    target_link_options(pillion_any_libc PRIVATE -nostdlib)
+    set_target_properties(pillion_any_libc PROPERTIES OUTPUT_NAME c SOVERSION 6
+        LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/any-libc")
+    # What is left open then is for the lists of tests/elf to find.
+    list(APPEND isolating_options -nostdlib -Wl,--no-as-needed -Wl,-z,undefs)
+    string(APPEND CMAKE_C_STANDARD_LIBRARIES " -lgcc")
+endif()
+
+function(pillion_any_libc target)
+    if(NOT PILLION_GLIBC)
+        target_link_libraries(${target} PRIVATE pillion_any_libc)
+        set_target_properties(${target} PROPERTIES SKIP_BUILD_RPATH ON)
+    endif()
+endfunction()
+
 function(pillion_compile target)
     target_compile_definitions(${target} PRIVATE ${shipped_definitions})
     target_compile_options(${target} PRIVATE ${shipped_options})

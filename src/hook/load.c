@@ -1,0 +1,64 @@
+/* The engine's way in. A library that cannot be loaded is no error here, only a program that runs unobserved. */
+// SPDX-License-Identifier: Apache-2.0
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <link.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "hook/hook.h"
+
+typedef void *open_function(const char *file, int mode);
+typedef void *symbol_function(void *library, const char *name);
+typedef int   address_function(const void *address, Dl_info *ret);
+
+/* Before 2.34 glibc kept these in libraries that a program need not have. Its libc could load them all the same, as it
+ * did for NSS, and libpthread takes a program over that ran without it. Global: the engine finds them there. */
+static void load_what_libc_lacks(void)
+{
+    static const char *const names[] = {"libpthread.so.0", "libdl.so.2"};
+    const int                from_libc = (int)0x80000000U;
+    open_function           *open = NULL;
+    if (!dlopen || !pthread_create)
+        open = (open_function *)next_symbol("__libc_dlopen_mode");
+    for (size_t i = 0; open && i < sizeof names / sizeof *names; i++)
+        (void)open(names[i], RTLD_NOW | RTLD_GLOBAL | from_libc);
+}
+
+/* ld.so maps what the headers speak of: a file that is cut short, by a copy under way or a full disk, would end the
+ * program by SIGBUS. The table that ends the file tells how long it has to be. */
+static bool is_whole(const char *path)
+{
+    ElfW(Ehdr) head;
+    struct stat info;
+    long        fd = call_open(path, O_RDONLY, 0);
+    if (fd < 0)
+        return false;
+    bool whole = call_read((int)fd, &head, sizeof head) == sizeof head && syscall(SYS_fstat, (int)fd, &info) == 0 &&
+                 (uint64_t)info.st_size >= head.e_shoff + (uint64_t)head.e_shnum * head.e_shentsize;
+    call_close((int)fd);
+    return whole;
+}
+
+const struct engine *load_engine(void)
+{
+    Dl_info     us;
+    char        file[HOOK_PATH_MAX];
+    struct word path = word_in(file, sizeof file);
+    load_what_libc_lacks();
+    open_function    *open = (open_function *)next_symbol("dlopen");
+    symbol_function  *symbol = (symbol_function *)next_symbol("dlsym");
+    address_function *address = (address_function *)next_symbol("dladdr");
+    if (!open || !symbol || !address || !address(&hook, &us) || !us.dli_fname)
+        return NULL;
+    const char *base = word_base_name(us.dli_fname);
+    word_add(&path, us.dli_fname);
+    path.len -= path.cut ? 0 : strlen(base);
+    word_add(&path, "libpillion-engine.so");
+    void                *library = path.cut || !is_whole(file) ? NULL : open(file, RTLD_NOW | RTLD_LOCAL);
+    const struct engine *engine = library ? symbol(library, "pillion_engine") : NULL;
+    return engine && engine->version == ENGINE_VERSION ? engine : NULL;
+}

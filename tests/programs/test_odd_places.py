@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the hook, the program, or what /proc says of it, is not where it usually is."""
+import os
+import shutil
+import subprocess
+
+from compare import HOOK, RUN, CompareTest, pillion, program
+from test_odd_binaries import IGNORED
+from test_odd_files import NOBODY, may, root_only
+
+LONG = 200  # of one name
+
+
+class HookFile(CompareTest):
+    """ld.so says one line of what it cannot preload, and goes on."""
+
+    def assertIgnored(self, hook, lines=1, uid=None):
+        for argv in ([program("returns_7")], ["sh", "-c", "exit 3"]):
+            plain = self.one_way("none", argv, uid=uid)
+            done = self.one_way("none", argv, uid=uid, env={"LD_PRELOAD": hook})
+            self.assertEqual(len(IGNORED.findall(done.result.stderr)), lines, done.result)
+            self.assertSame(plain, done, lambda data: IGNORED.sub(b"", data))
+            self.assertEqual(done.runs, [])
+
+    def copy(self, name, mode=0o644):
+        target = self.tmp / name / "libpillion.so"
+        target.parent.mkdir()
+        shutil.copy(str(pillion.HOOK), str(target))
+        target.chmod(mode)
+        return target
+
+    def test_missing(self):
+        self.assertIgnored(self.tmp / "nowhere/libpillion.so")
+
+    @root_only
+    def test_not_readable(self):
+        self.assertIgnored(self.copy("closed", 0), uid=NOBODY)
+
+    def test_no_library(self):
+        for name, data in (("empty", b""), ("text", b"no library\n")):
+            with self.subTest(name):
+                target = self.copy(name)
+                target.write_bytes(data)
+                self.assertIgnored(target)
+
+    def test_no_engine_beside_it(self):
+        self.assertIgnored(self.copy("alone"), lines=0)
+
+    def test_an_engine_that_is_none(self):
+        for name, data in (("empty", b""), ("cut", pillion.ENGINE.read_bytes()[:5000]), ("text", b"x" * 9000)):
+            with self.subTest(name):
+                hook = self.copy("with-" + name)
+                (hook.parent / "libpillion-engine.so").write_bytes(data)
+                self.assertIgnored(hook, lines=0)
+
+    @root_only
+    def test_absent_in_a_chroot(self):
+        """The parent leads; what it starts in the chroot has not got the file."""
+        if not may("unshare", "-m", "true"):
+            self.skipTest("unshare -m is forbidden here")
+        script = ('mount -t tmpfs none "$1" && for d in bin lib lib64 usr; do [ ! -e /$d ] || { mkdir "$1"/$d; '
+                  'mount --rbind /$d "$1"/$d; }; done; chroot "$1" /bin/sh -c "exit 4"; exec chroot "$1" /bin/true')
+        argv = ["unshare", "-m", "sh", "-c", script, "sh", self.tmp / "root"]
+
+        def place(work):
+            (self.tmp / "root").mkdir(exist_ok=True)
+
+        plain = self.one_way("none", argv, before=place)
+        done = self.one_way(HOOK, argv, before=place)
+        self.assertEqual(len(IGNORED.findall(done.result.stderr)), 2, done.result)
+        self.assertSame(plain, done, lambda data: IGNORED.sub(b"", data))
+
+
+class ProgramFile(CompareTest):
+    def far_away(self, length):
+        """A folder whose path has that many bytes, made step by step as no call takes it whole. A descriptor of it."""
+        at = os.open(str(self.tmp), os.O_RDONLY)
+        left = length - len(os.fsencode(str(self.tmp)))
+        while left > 1:
+            name = "d" * min(LONG, left - 1 if left - 1 <= LONG else max(1, min(LONG, left - 3)))
+            os.mkdir(name, dir_fd=at)
+            below = os.open(name, os.O_RDONLY, dir_fd=at)
+            os.close(at)
+            at, left = below, left - 1 - len(name)
+        return at
+
+    def test_path_as_long_as_paths_can_be(self):
+        for length in (1000, 3900, 4088, 4089, 4300, 6000):
+            with self.subTest(length):
+                at = self.far_away(length)
+                there = os.open("p", os.O_WRONLY | os.O_CREAT, 0o755, dir_fd=at)
+                with open(program("sleeps_for"), "rb") as source, open(there, "wb") as target:
+                    target.write(source.read())
+                self.compare(["./p", 120, 3], ways=(HOOK,), status=3, runs=length < 4000,
+                             preexec_fn=lambda: os.fchdir(at), files=False)
+                os.close(at)
+                subprocess.run(["rm", "-rf", str(self.tmp / ("d" * LONG))])
+
+    def test_deleted_program(self):
+        """The name of the run is the program's; so are the patterns'."""
+        copy = self.tmp / "gone"
+        script = 'cp "$1" "$2"; exec 9<"$2"; rm "$2"; exec /proc/self/fd/9 150 3'
+        argv = ["sh", "-c", script, "sh", program("sleeps_for"), copy]
+        done = self.compare(argv, status=3)
+        self.assertEqual(done[HOOK].runs[0].get("executable"), str(copy))
+
+    def test_patterns_hold_for_a_deleted_program(self):
+        copy = self.tmp / "gone"
+        script = 'cp "$1" "$2"; exec 9<"$2"; rm "$2"; exec env ${HOOK:+LD_PRELOAD=$HOOK} /proc/self/fd/9 150 3'
+        argv = ["sh", "-c", script, "sh", program("sleeps_for"), copy]
+        for pattern in ("gone", str(copy)):
+            done = self.one_way("none", argv, env={"HOOK": pillion.HOOK, "PILLION_EXCLUDE": pattern})
+            self.assertEqual((done.result.status, done.runs), (3, []))
+
+    def test_program_in_memory(self):
+        self.compare([program("execs_from_memory"), program("sleeps_for"), 150, 3], status=3)
+
+
+class Proc(CompareTest):
+    def test_nobody_may_look_into_the_leader(self):
+        """The child looks for a leader all the same, and finds it."""
+        self.compare([program("sets_dumpable"), program("sleeps_for"), 100, 3], status=21)
+
+    @root_only
+    def test_nobody_may_look_into_a_leader_of_another_user(self):
+        self.compare([program("sets_dumpable"), program("sleeps_for"), 100, 3], status=21, uid=NOBODY)
+
+    @root_only
+    def test_others_processes_are_hidden(self):
+        if not may("unshare", "-m", "true"):
+            self.skipTest("unshare -m is forbidden here")
+        script = ('mount -t proc -o hidepid=2 proc /proc && exec setpriv --reuid 65534 --regid 65534 --clear-groups '
+                  'env ${HOOK:+LD_PRELOAD=$HOOK} sh -c \'"$0" 150 2; "$0" 150 3\' "$0"')
+        argv = ["unshare", "-m", "sh", "-c", script, program("sleeps_for")]
+
+        def place(work):
+            self.tmp.chmod(0o755)
+            for folder in (self.home, self.dir, self.work):
+                os.chown(folder, NOBODY, NOBODY)
+
+        plain = self.one_way("none", argv, before=place)
+        done = self.one_way("none", argv, before=place, env={"HOOK": pillion.HOOK})
+        self.assertEqual(plain.result.status, 3, plain.result)
+        self.assertSame(plain, done)
+        self.assertOneRun(done, 3)
+
+
+if __name__ == "__main__":
+    pillion.main()
