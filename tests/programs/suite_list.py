@@ -56,7 +56,7 @@ class Make(Suite):
         (self.tree / "tests/config-flags.pm").write_text(re.sub(r"@\w+@", "", flags))
 
     def cases(self):
-        return sorted(path.name for path in (self.tree / "tests/scripts").iterdir())
+        return sorted(path.name for path in (self.tree / "tests/scripts").iterdir() if path.is_dir())
 
     def command(self, case, folder):
         """Each in a copy of its own, where it works."""
@@ -76,19 +76,23 @@ class Python(Suite):
     part = "the test modules on processes, signals, threads and the operating system, by Debian's own python3.11"
     tools = {"python3.11": "python3.11"}
     programs = {"python3.11": "/usr/bin/python3.11"}
-    modules = """test_atexit test_epoll test_faulthandler test_fcntl test_fork1 test_openpty test_os test_popen test_posix
-        test_pty test_resource test_select test_signal test_subprocess test_thread test_threading test_threadsignals
-        test_wait3 test_wait4 test_multiprocessing_main_handling""".split()
+    modules = """test_atexit test_faulthandler test_fcntl test_fork1 test_os test_popen test_posix test_pty
+        test_resource test_signal test_subprocess test_threading test_threadsignals test_wait3 test_wait4""".split()
 
     def build(self):
+        """A virtual environment: it is there in isolated mode too, which some tests start."""
         shutil.copytree(self.sources / "Lib/test", self.tree / "test")
+        (self.place / "pyvenv.cfg").write_text("home = /usr/bin\ninclude-system-site-packages = false\n")
+        packages = self.place / "lib/python3.11/site-packages"
+        packages.mkdir(parents=True)
+        (packages / "first.pth").write_text("import sys; sys.path.insert(0, %r)\n" % str(self.tree))
 
     def cases(self):
         return self.modules
 
     def command(self, case, folder):
         return [self.bin / "python3.11", "-m", "test", "--timeout", "500", "--junit-xml", folder / "results.xml",
-                case], folder, {"PYTHONPATH": self.tree, "PYTHONDONTWRITEBYTECODE": "1"}
+                case], folder, {"PYTHONDONTWRITEBYTECODE": "1"}
 
     def read(self, case, folder, output):
         path = pathlib.Path(folder) / "results.xml"
@@ -209,12 +213,11 @@ class Git(Suite):
     """Every git that a script calls leads; git's own helpers and hooks below it are passengers."""
 
     name, source, kind = "git", "git", "a version control system"
-    part = "the scripts on signals, run-command, daemons, locks, gc, pagers, rebase, bisect, worktrees and transport"
+    part = "the scripts on signals, running commands, filters, daemons, sockets, pruning, bisect, gc and pagers"
     tools = {"git": "git", "make": "make", "cc": "gcc"}
     programs = {name: "/usr/bin/" + name for name in ("git", "git-upload-pack", "git-receive-pack", "git-shell",
                                                       "git-upload-archive")}
-    scripts = """t0005 t0008 t0021 t0052 t0061 t0210 t0301 t1000 t1400 t1410 t1450 t2400 t3200 t3404 t3903 t4150 t5304
-        t5500 t5510 t5516 t5570 t5601 t6030 t6500 t7006 t7063 t7400 t7508 t7519 t7527 t7600 t7610 t7800 t7900""".split()
+    scripts = "t0005 t0021 t0052 t0061 t0301 t5304 t5570 t6030 t6500 t7006".split()
 
     def build(self):
         shutil.rmtree(self.tree)

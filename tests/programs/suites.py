@@ -13,11 +13,11 @@ Modes    plain      without pillion: always first, and twice, so that tests that
          refused    a token, and an API whose port is closed
          silent     a token, and an API that accepts and never answers
 
-Who leads: the suite's driver runs without the preload and finds the program under test behind a wrapper, which puts
-LD_PRELOAD and the settings into the environment and becomes the program. So each program that the driver starts is the
-leader of a tree of its own, where a driver with the preload would be the one leader of all. The wrapper is there in
-plain runs too, with the same settings but LD_PRELOAD. A test that differs is repeated both ways, up to three times: a
-result that the plain program never gives is a difference.
+Who leads: the suite's driver runs without the preload and finds the program under test behind a wrapper,
+becomes_another.c, which puts LD_PRELOAD and the settings into the environment and becomes the program. So each program
+that the driver starts is the leader of a tree of its own, where a driver with the preload would be the one leader of
+all. The wrapper is there in plain runs too, with the same settings but LD_PRELOAD. A test that differs is repeated both
+ways, up to three times: a result that the plain program never gives is a difference.
 """
 import argparse
 import collections
@@ -35,7 +35,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import pillion  # noqa: E402
-from compare import compile_source, need  # noqa: E402
+from compare import need  # noqa: E402
 from s3_server import S3Server  # noqa: E402
 from sentinel_server import SentinelServer  # noqa: E402
 
@@ -43,33 +43,6 @@ HOME = pathlib.Path(os.environ.get("PILLION_SUITES") or pillion.SOURCE / "build"
 DEBIAN = "bookworm"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 MODES = ("local", "streaming", "refused", "silent")
-
-# Reads the program to become and what to add to the environment from the file beside itself.
-WRAPPER = r"""
-#define _GNU_SOURCE
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-int main(int argc, char **argv)
-{
-    char self[4096] = "", program[4096], *line = NULL;
-    size_t size = 0;
-    if (readlink("/proc/self/exe", self, sizeof self - 8) < 0 || argc < 1)
-        return 125;
-    FILE *file = fopen(strcat(self, ".becomes"), "re");
-    if (!file || !fgets(program, sizeof program, file))
-        return 125;
-    for (ssize_t n; (n = getline(&line, &size, file)) > 0; line = NULL) {
-        line[n - 1] = '\0';
-        putenv(line);
-    }
-    fclose(file);
-    program[strcspn(program, "\n")] = '\0';
-    execv(program, argv);
-    return 126;
-}
-"""
 
 
 class Suite:
@@ -124,7 +97,7 @@ class Suite:
 
     def build_wrappers(self):
         for name in self.programs:
-            compile_source(WRAPPER, self.bin / name)
+            shutil.copy(pillion.PROGRAMS / "becomes_another", self.bin / name)
 
     def lead(self, settings):
         """Sets what the wrappers put into the environment from now on."""
@@ -178,23 +151,46 @@ def api(mode):
     elif mode in ("refused", "silent"):
         with socket.socket() as door:
             door.bind(("127.0.0.1", 0))  # bound alone, nobody else gets the port, and whoever knocks is refused
-            kept = []
+            numbers = []
             if mode == "silent":
                 door.listen(4096)
-                threading.Thread(target=accept_for_ever, args=(door, kept), daemon=True).start()
+                threading.Thread(target=accept_for_ever, args=(door, numbers), daemon=True).start()
             yield {"SENTINEL_API_TOKEN": "token", "PILLION_INTERVAL": "0.05",
                    "SENTINEL_API_URL": "http://127.0.0.1:%d" % door.getsockname()[1]}, told
             if mode == "silent":
-                told.append("%d connections" % len(kept))
+                door.shutdown(socket.SHUT_RDWR)  # wakes the other thread
+                told.append("%d connections" % len(numbers))
     else:
         yield {"PILLION_INTERVAL": "0.05"}, told
 
 
-def accept_for_ever(door, kept):
+def accept_for_ever(door, numbers):
+    """Accepts, and never answers; `numbers` grows by one each time."""
+    kept = collections.deque()
     with contextlib.suppress(OSError):
         while True:
             kept.append(door.accept()[0])
-            del kept[:-500]
+            numbers.append(len(numbers))
+            if len(kept) > 500:
+                kept.popleft().close()
+    for connection in kept:
+        connection.close()
+
+
+def left_behind(suite):
+    """The names of the suite's processes that are still there, after a moment in which they may go."""
+    def look():
+        names = collections.Counter()
+        for path in pathlib.Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                if ("PILLION_DIR=%s\0" % suite.state).encode() in path.read_bytes():
+                    names[path.with_name("comm").read_text().strip()] += 1
+        return names
+
+    deadline = time.monotonic() + 10
+    while look() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return look()
 
 
 class Outcome:
@@ -214,7 +210,8 @@ class Outcome:
             began = time.monotonic()
             self.results = suite.run_all(cases or list(suite.cases()), jobs)
             self.seconds = time.monotonic() - began
-        self.states = collections.Counter(run.get("state") for run in pillion.runs(suite.state))
+            self.left = left_behind(suite)
+        self.states = collections.Counter(run.get("state") or "without a state" for run in pillion.runs(suite.state))
 
     def differs_from(self, *plain):
         """The tests whose result none of the plain outcomes has."""
@@ -269,7 +266,10 @@ def compare(suite, modes=MODES, jobs=None, say=print):
         for word, tests in (("DIFFERENT", different), ("differed once", by_chance)):
             for test in tests:
                 say("            %s: %s: %s" % (word, test, shown(one.results.get(test), plain[0].results.get(test))))
-        good = good and not different and bool(one.states)
+        left = one.left - plain[0].left - plain[1].left
+        if left:
+            say("            LEFT BEHIND: %s" % dict(left))
+        good = good and not different and not left and bool(one.states)
     return good
 
 
