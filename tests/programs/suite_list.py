@@ -148,11 +148,10 @@ class Redis(Suite):
 
 class Sqlite(Suite):
     name, source, kind = "sqlite", "sqlite3", "a database library"
-    part = "the scripts on locks, crashes, journals, threads, busy handlers and the shell"
+    part = "scripts on locks, a crash, journals, threads, errors of the system and the shell"
     tools = {"tclsh": "tcl", "make": "make", "cc": "gcc"}
-    patterns = """crash crash[2358] walcrash[23] lock lock[2-7] thread00[1-5] thread[12] busy busy2 journal[1-3] shared
-        shared[2-9] interrupt interrupt2 unixexcl superlock shell[1-6] exclusive exclusive2 oserror symlink backup2
-        select[1-9] savepoint rollback attach vacuum tempdb pager1""".split()
+    patterns = """crash8 lock lock[2-7] thread00[1-5] thread[12] journal[1-3] shared shared[2-9] interrupt2 unixexcl
+        superlock shell[1-6] exclusive2 oserror symlink select[1-9] savepoint tempdb pager1 attach""".split()
     line = re.compile(r"^(?:! )?(\S+)\.\.\. ?(.*)$", re.M)
 
     @property
