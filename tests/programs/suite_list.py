@@ -152,7 +152,7 @@ class Sqlite(Suite):
     tools = {"tclsh": "tcl", "make": "make", "cc": "gcc"}
     patterns = """crash8 lock lock[2-7] thread00[1-5] thread[12] journal[1-3] shared shared[2-9] interrupt2 unixexcl
         superlock shell[1-6] exclusive2 oserror symlink select[1-9] savepoint tempdb pager1 attach""".split()
-    line = re.compile(r"^(?:! )?(\S+)\.\.\. ?(.*)$", re.M)
+    line = re.compile(r"^\.*(?:! )?(\w\S*)\.\.\. ?(.*)$", re.M)  # dots tell that threads go on
 
     @property
     def programs(self):
