@@ -3,9 +3,9 @@
 
 What is compared, byte by byte: stdout, stderr, the wait status, every file left in the working directory (name,
 type, mode, owner, content), and what each process of the command saw at its start and had at its end: environment,
-descriptors, threads, signals, limits and more (witness.py). Then the runs left on disk are looked at: exactly one that ended, with the right exit
-code or signal and rows under the strict check. Each way starts from the same folders under the same names, emptied in
-between, so that a program may print where it is. A hang is a failure.
+descriptors, threads, signals, limits and more (witness.py). Then the runs left on disk are looked at: exactly one that
+ended, with the right exit code or signal and rows under the strict check. Each way starts from the same folders under
+the same names, emptied in between, so that a program may print where it is. A hang is a failure.
 
 By hand: compare.py [--times N] COMMAND... prints what differs; what differs between two plain runs already is named
 and left out. With --times the ways then take turns, N times, and the time that each adds is told as a ratio. Whole test
@@ -79,7 +79,7 @@ class Way:
 
 class CompareTest(pillion.PillionTest):
     interval = "0.05"
-    watch = True  # what the processes saw is compared too; no: where it is another each time, or the witness disturbs
+    watch = True  # what the processes saw is compared too; not where it is another each time, or the witness disturbs
 
     def one_way(self, how, argv, env=None, files=True, before=None, after=None, uid=None, watch=None, **popen):
         """Runs argv one way, from empty folders. `before` and `after` are called with the working directory. With

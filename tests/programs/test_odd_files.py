@@ -70,7 +70,8 @@ class Limits(CompareTest):
                 def limit():
                     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
-                done = self.compare([program("writes_beyond_limit")], status=29, runs=False, preexec_fn=limit, watch=False)
+                done = self.compare([program("writes_beyond_limit")], status=29, runs=False, preexec_fn=limit,
+                                    watch=False)
                 self.assertLessEqual(len(done[HOOK].runs), 1)
                 self.compare([program("sleeps_for"), 200, 3], status=3, runs=False, preexec_fn=limit, watch=False)
 

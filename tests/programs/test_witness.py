@@ -30,7 +30,8 @@ CHANGES = {
     "fcntl(0, F_SETFL, O_NONBLOCK)": ("fd 0 8802", True),
     "signal(SIGUSR1, SIG_IGN)": ("signal 10=ignored", True),
     "signal(SIGUSR1, (void (*)(int))exit)": ("signal 10=own", False),
-    "sigemptyset(&set); sigaddset(&set, SIGUSR2); sigprocmask(SIG_BLOCK, &set, NULL)": ("signal 12=default, flags 0, bl", True),
+    "sigemptyset(&set); sigaddset(&set, SIGUSR2); sigprocmask(SIG_BLOCK, &set, NULL)": (
+        "signal 12=default, flags 0, blocked", True),
     "setrlimit(RLIMIT_CORE, &limit)": ("limit 4=40 40", True),
     "umask(077)": ("umask=77", True),
     'if (chdir("/")) abort()': ("folder=/", True),
