@@ -1,24 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs one command three ways and wants no difference: as it is, with the hook preloaded, and under `pillion run`.
 
-What is compared, byte by byte: stdout, stderr, the wait status, and every file left in the working directory (name,
-type, mode, owner, content). Then the runs left on disk are looked at: exactly one that ended, with the right exit
-code or signal and rows under the strict check. Each way starts from the same folders under the same names, emptied in
-between, so that a program may print where it is. A hang is a failure.
+What is compared, byte by byte: stdout, stderr, the wait status, every file left in the working directory (name,
+type, mode, owner, content), and what each process of the command saw at its start and had at its end: environment,
+descriptors, threads, signals, limits and more (witness.py). Then the runs left on disk are looked at: exactly one that
+ended, with the right exit code or signal and rows under the strict check. Each way starts from the same folders under
+the same names, emptied in between, so that a program may print where it is. A hang is a failure.
 
-By hand: compare.py COMMAND... prints what differs.
+By hand: compare.py [--times N] COMMAND... prints what differs; what differs between two plain runs already is named
+and left out. With --times the ways then take turns, N times, and the time that each adds is told as a ratio. Whole test
+suites are compared by suites.py.
 """
+import argparse
 import hashlib
 import os
 import pathlib
 import shutil
 import stat
+import statistics
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import pillion  # noqa: E402
+import witness  # noqa: E402
 
 NONE, HOOK, RUN = "none", "hook", "run"
 ENDED = ("local", "finished")
@@ -59,10 +65,12 @@ def as_a_shell_says(status):
 
 
 class Way:
-    """One way of running it, done: the result, the files and where its state was moved to."""
+    """One way of running it, done: the result, the files, where its state was moved to, the environment that it was
+    given, and what its processes saw."""
 
-    def __init__(self, how, result, files, state):
+    def __init__(self, how, result, files, state, environment, seen):
         self.how, self.result, self.files, self.state = how, result, files, state
+        self.environment, self.seen = environment, seen
 
     @property
     def runs(self):
@@ -71,10 +79,12 @@ class Way:
 
 class CompareTest(pillion.PillionTest):
     interval = "0.05"
+    watch = True  # what the processes saw is compared too; not where it is another each time, or the witness disturbs
 
-    def one_way(self, how, argv, env=None, files=True, before=None, after=None, uid=None, **popen):
+    def one_way(self, how, argv, env=None, files=True, before=None, after=None, uid=None, watch=None, **popen):
         """Runs argv one way, from empty folders. `before` and `after` are called with the working directory. With
-        `uid`, the program is that user's."""
+        `uid`, the program is that user's. `watch`: for this command, as for the class."""
+        watch = self.watch if watch is None else watch
         for folder in (self.home, self.dir, self.work):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(mode=0o700)
@@ -87,6 +97,12 @@ class CompareTest(pillion.PillionTest):
             before(self.work)
         words = {"PILLION_INTERVAL": self.interval}
         words.update(env or {})
+        seen = self.tmp / "seen"
+        if watch:
+            seen.write_bytes(b"")
+            seen.chmod(0o666)
+            words["LD_PRELOAD"] = ":".join(filter(None, [words.get("LD_PRELOAD"), str(witness.LIBRARY)]))
+            words["WITNESS"] = seen
         environment = self.env(**words)
         argv = [str(word) for word in argv]
         if how == RUN:
@@ -98,7 +114,7 @@ class CompareTest(pillion.PillionTest):
         state = self.tmp / ("state of " + how)
         shutil.rmtree(state, ignore_errors=True)
         self.dir.rename(state)
-        return Way(how, result, kept, state)
+        return Way(how, result, kept, state, environment, witness.read(seen) if watch else [])
 
     @staticmethod
     def as_user(uid, then):
@@ -110,8 +126,8 @@ class CompareTest(pillion.PillionTest):
                 then()
         return change
 
-    def assertSame(self, plain, other, but=None):
-        """`but` takes stdout or stderr apart before they are compared."""
+    def assertSame(self, plain, other, but=None, varying=()):
+        """`but` takes stdout or stderr apart before they are compared; `varying` is left out of what processes saw."""
         but = but or (lambda data: data)
         status = as_a_shell_says(plain.result.status) if other.how == RUN else plain.result.status
         name = "%s, %s: " % (other.how, " ".join(other.result.argv[-4:])[:200])
@@ -119,6 +135,9 @@ class CompareTest(pillion.PillionTest):
         self.assertEqual(but(other.result.stdout), but(plain.result.stdout), name + "stdout")
         self.assertEqual(but(other.result.stderr), but(plain.result.stderr), name + "stderr")
         self.assertEqual(other.files, plain.files, name + "files")
+        given = {"env " + key for key, _ in set(plain.environment.items()) ^ set(other.environment.items())}
+        seen = witness.differences(plain.seen, other.seen, given.union(varying))
+        self.assertEqual(seen, [], name + "what its processes saw:\n" + "\n".join(seen))
 
     def assertOneRun(self, way, status, rows=1):
         """Exactly one run, ended as `status` (as in subprocess) says. Its Run."""
@@ -135,7 +154,7 @@ class CompareTest(pillion.PillionTest):
         self.assertGreaterEqual(len(run.rows), rows, told + run.describe())
         return run
 
-    def compare(self, argv, ways=(HOOK, RUN), status=None, rows=1, runs=True, but=None, **how):
+    def compare(self, argv, ways=(HOOK, RUN), status=None, rows=1, runs=True, but=None, varying=(), **how):
         """Runs argv plainly and in the ways given. `status`: what it has to be, if that is known beforehand. `runs`
         False: how many runs there are is looked at elsewhere. Returns the ways by name."""
         plain = self.one_way(NONE, argv, **how)
@@ -145,18 +164,43 @@ class CompareTest(pillion.PillionTest):
         done = {NONE: plain}
         for way in ways:
             done[way] = self.one_way(way, argv, **how)
-            self.assertSame(plain, done[way], but)
+            self.assertSame(plain, done[way], but, varying)
             if runs:
-                self.assertOneRun(done[way], plain.result.status, rows)
+                run = self.assertOneRun(done[way], plain.result.status, rows)
+                self.assertLessEqual(witness.leaders(done[way].seen), {run["pid"]}, "pillion's thread in a passenger")
         return done
 
 
-def by_hand(argv):
+def take_turns(test, argv, times):
+    """Prints what each way takes, as a ratio to the plain one. The machine is what it is: nothing is asserted."""
+    took = {how: [] for how in (NONE, HOOK, RUN)}
+    for _ in range(times):
+        for how, walls in took.items():
+            walls.append(test.one_way(how, argv, watch=False, timeout=600).result.wall)
+    plain = statistics.median(took[NONE])
+    for how, walls in took.items():
+        print("%-5s %.4f s (median of %d, least %.4f): %.3f of plain" % (
+            how, statistics.median(walls), times, min(walls), statistics.median(walls) / plain))
+
+
+def by_hand(words):
+    parser = argparse.ArgumentParser(description="Compare a command with and without pillion.")
+    parser.add_argument("--times", type=int, default=0, help="then measure the added time, so many times each")
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    options = parser.parse_args(words)
+
     class Once(CompareTest):
         def test(self):
-            done = self.compare(argv, timeout=600)
-            print("no difference: status %d, %d and %d rows" % (
-                done[NONE].result.status, len(done[HOOK].runs[0].rows), len(done[RUN].runs[0].rows)))
+            twice = [self.one_way(NONE, options.command, timeout=600).seen for _ in range(2)]
+            varying = witness.varying(*twice)
+            if varying:
+                print("left out, as two plain runs differ in it: %s" % ", ".join(sorted(varying)))
+            done = self.compare(options.command, timeout=600, varying=varying)
+            print("no difference: status %d, %d and %d rows, %d processes seen" % (
+                done[NONE].result.status, len(done[HOOK].runs[0].rows), len(done[RUN].runs[0].rows),
+                len({record.pid for record in done[HOOK].seen})))
+            if options.times:
+                take_turns(self, options.command, options.times)
 
     import unittest
     result = unittest.TextTestRunner().run(unittest.defaultTestLoader.loadTestsFromTestCase(Once))

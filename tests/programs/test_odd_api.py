@@ -136,17 +136,17 @@ class NotAnswered(CompareTest):
             for name, status in (("holds_stdout_in_pipe", 27), ("cxx_statics", 20), ("main_pthread_exits_alone", 0)):
                 with self.subTest(name):
                     argv = ["timeout", "--preserve-status", "0.4", program(name)]
-                    plain = self.one_way(NONE, argv)
+                    plain = self.one_way(NONE, argv, watch=False)
                     self.assertEqual(plain.result.status, status, plain.result)
-                    done = self.one_way(HOOK, argv, env=api.env())
+                    done = self.one_way(HOOK, argv, env=api.env(), watch=False)
                     self.assertSame(plain, done)
                     self.assertLess(done.result.wall, 0.9)
 
     def test_timeout_during_the_hold_of__exit(self):
         with Silent() as api:
             argv = ["timeout", "--preserve-status", "0.4", program("holds_stdout_in_pipe"), "_exit"]
-            plain = self.one_way(NONE, argv)
-            done = self.one_way(HOOK, argv, env=api.env())
+            plain = self.one_way(NONE, argv, watch=False)
+            done = self.one_way(HOOK, argv, env=api.env(), watch=False)
             self.assertEqual(plain.result.status, 27, plain.result)
             self.assertSame(plain, done)
 

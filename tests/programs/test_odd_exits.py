@@ -57,7 +57,7 @@ class Ends(CompareTest):
     def test_main_and_a_worker_end_at_once(self):
         for delay in (900, 1000, 1100, 1150, 1200, 1300, 1500):
             with self.subTest(delay):
-                self.compare([program("ends_twice_at_once"), delay], status=40)
+                self.compare([program("ends_twice_at_once"), delay], status=40, watch=False)
 
     def test_cxx_statics_are_destroyed_in_order(self):
         self.compare([program("cxx_statics")], status=20)
@@ -94,9 +94,9 @@ class Threads(CompareTest):
 
     def test_two_threads_exit_at_once(self):
         for delay in (0, 60):
-            plain = self.one_way(NONE, [program("two_threads_exit"), delay])
+            plain = self.one_way(NONE, [program("two_threads_exit"), delay], watch=False)
             for _ in range(10):
-                way = self.one_way(HOOK, [program("two_threads_exit"), delay])
+                way = self.one_way(HOOK, [program("two_threads_exit"), delay], watch=False)
                 self.assertSame(plain, way)
                 self.assertOneRun(way, 0)
 

@@ -68,9 +68,10 @@ class Limits(CompareTest):
                 def limit():
                     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
-                done = self.compare([program("writes_beyond_limit")], status=29, runs=False, preexec_fn=limit)
+                done = self.compare([program("writes_beyond_limit")], status=29, runs=False, preexec_fn=limit,
+                                    watch=False)
                 self.assertLessEqual(len(done[HOOK].runs), 1)
-                self.compare([program("sleeps_for"), 200, 3], status=3, runs=False, preexec_fn=limit)
+                self.compare([program("sleeps_for"), 200, 3], status=3, runs=False, preexec_fn=limit, watch=False)
 
     def test_file_size_limit_that_the_program_exceeds(self):
         def limit():
@@ -122,9 +123,9 @@ class Folders(CompareTest):
             self.skipTest("unshare -m is forbidden here")
         plain = ["unshare", "-m", "sh", "-c", 'umount -l /proc && exec env ${HOOK:+LD_PRELOAD=$HOOK} "$0" 150 3',
                  program("sleeps_for")]
-        done = self.one_way("none", plain)
+        done = self.one_way("none", plain, watch=False)
         self.assertEqual(done.result.status, 3, done.result)
-        with_hook = self.one_way("none", plain, env={"HOOK": pillion.HOOK})
+        with_hook = self.one_way("none", plain, env={"HOOK": pillion.HOOK}, watch=False)
         self.assertSame(done, with_hook)
 
     def test_nowhere_to_write(self):

@@ -32,7 +32,7 @@ class Children(CompareTest):
         def mark(work):
             pillion.wait_for((work / "mark").exists, 10, "the daemon's mark")
 
-        self.compare([program("daemonizes")], status=36, after=mark)
+        self.compare([program("daemonizes")], status=36, after=mark, watch=False)
 
     def test_the_daemon_is_silent(self):
         way = self.one_way(HOOK, [program("daemonizes")], after=lambda work: time.sleep(0.6))

@@ -48,7 +48,7 @@ class Debuggers(CompareTest):
         """After its decision a passenger does nothing: what it does before main is all there is."""
         need("strace", "strace")
         argv = ["sh", "-c", 'strace -f -o trace "$0" 100 3; echo $?', program("sleeps_for")]
-        way = self.one_way("hook", argv, files=False)
+        way = self.one_way("hook", argv, files=False, watch=False)
         self.assertEqual(way.result.stdout, b"before\nafter\n3\n", way.result)
         self.assertOneRun(way, 0)
         trace = (self.work / "trace").read_text()

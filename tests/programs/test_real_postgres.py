@@ -39,6 +39,8 @@ def find_server():
 
 
 class Postgres(CompareTest):
+    watch = False  # a server by several processes that are in each other's environment, and end when they are told to
+
     def test_initdb_start_query_stop(self):
         user = {}
         if os.geteuid() == 0:

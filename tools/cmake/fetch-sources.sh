@@ -2,15 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 # Fetch the source packages that the engine is linked with, as Debian patches them, into DEST/<package>.
 #
-#   fetch-sources.sh DEST SUITE KEYRING [MIRROR]
+#   fetch-sources.sh DEST SUITE KEYRING [MIRROR [PACKAGE...]]
 #
-# Without MIRROR, every repository that apt is set up with is tried in turn. apt works in a private folder: the
+# With PACKAGE, these instead. Without MIRROR, or with an empty one, every repository that apt is set up with is tried in turn. apt works in a private folder: the
 # system's lists, cache and state are neither read nor written, so no privilege is needed. What vouches for a file:
 # KEYRING signs the Release file, that names the sum of the Sources index, and that the sum of each source file.
 set -eu
 
 dest=$1 suite=$2 keyring=$3 mirror=${4-}
 packages="curl c-ares mbedtls cjson zlib"
+if [ $# -gt 4 ]; then
+    shift 4
+    packages=$*
+fi
 
 fail() {
     echo "$*" >&2
@@ -92,7 +96,8 @@ done <"$work/uris"
 
 # Describe PACKAGE as the index does: the paragraph whose files are the ones fetched.
 describe() {
-    newest=$(cd "$work/files" && ls -- "$1"_*.debian.tar.*)
+    newest=$(cd "$work/files" && find . -name "$1_*.debian.tar.*" -o -name "$1_*.diff.gz")
+    newest=${newest#./}
     private_cache showsrc --only-source "$1" | awk -v RS= -v file="$newest" 'index($0, file) { print; exit }' |
         sed -e 's/^Package: /Source: /' -e '/\.dsc$/d' -e '/\.asc$/d' -e '/^Directory: /d' -e '/^Package-List:/,/^[^ ]/{/^ /d}' \
             -e '/^Package-List:/d'

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two quickest test suites of other projects give the same results with a leader in every process tree. The others
+take minutes each: `suites.py all` runs them."""
+import sys
+
+from compare import pillion
+from suite_list import SUITES
+from suites import Suite, compare
+
+
+class Telltale(Suite):
+    """Tests that see the hook, that are another each time, and that are neither."""
+
+    name, kind, part = "telltale", "none", "nothing"
+    programs = {"grep": "/bin/grep", "sh": "/bin/sh"}
+    scripts = {"sees the hook": ["grep", "-c", "libpillion.so", "/proc/self/maps"],
+               "another each time": ["sh", "-c", "cat /proc/sys/kernel/random/uuid"],
+               "steady": ["sh", "-c", "echo ok"], "too": ["sh", "-c", "echo ok"]}
+
+    def prepare(self):
+        self.bin.mkdir(parents=True)
+        self.build_wrappers()
+
+    def cases(self):
+        return list(self.scripts)
+
+    def command(self, case, folder):
+        return [self.bin / self.scripts[case][0]] + self.scripts[case][1:], folder, {}
+
+    def read(self, case, folder, output):
+        return {"output": output.strip()}
+
+
+class Suites(pillion.PillionTest):
+    def compare(self, suite, *modes):
+        told = []
+        good = compare(suite, modes, say=told.append) if modes else compare(suite, say=told.append)
+        print("\n".join(told), file=sys.stderr)
+        return good, told
+
+    def test_what_sees_pillion_is_told_from_what_is_not_steady(self):
+        suite = Telltale(self.tmp)
+        good, told = self.compare(suite, "local")
+        self.assertFalse(good)
+        words = "\n".join(told)
+        self.assertRegex(words, r"not steady: another each time: output")
+        self.assertRegex(words, r"DIFFERENT: sees the hook: output: [1-9], plain 0")
+        self.assertRegex(words, r"local +8 tests, 5 same, 2 different, 0 differed once")
+
+    def test_lighttpd(self):
+        self.assertTrue(self.compare(SUITES["lighttpd"]())[0])
+
+    def test_make(self):
+        self.assertTrue(self.compare(SUITES["make"]())[0])
+
+
+if __name__ == "__main__":
+    pillion.main()
