@@ -138,6 +138,8 @@ void signals_end(void);     /* the four have the action again that the program k
 struct sigaction;
 /* libc's own, behind our wrapper. */
 int signals_action(int number, const struct sigaction *action, struct sigaction *old);
+/* The default action, with flags and mask of `known`. */
+void signals_put_default(int number, const struct sigaction *known);
 
 /* ---- confine.c: may the calling thread make system calls that the program does not? ---- */
 enum confinement {

@@ -89,11 +89,24 @@ void signals_begin(void)
     errno = saved;
 }
 
+/* As the kernel has it: libc's sigaction would leave a flag behind that was not there. */
+void signals_put_default(int number, const struct sigaction *known)
+{
+    struct {
+        void    *handler;
+        uint64_t flags;
+        void    *restorer;
+        uint64_t mask;
+    } action = {.flags = (unsigned)known->sa_flags};
+    memcpy(&action.mask, &known->sa_mask, sizeof action.mask);
+    (void)syscall(SYS_rt_sigaction, number, &action, NULL, sizeof action.mask);
+}
+
 static void give_back(const struct watched *w)
 {
     struct sigaction now;
     if (signals_action(w->number, NULL, &now) == 0 && is_ours(&now))
-        (void)signals_action(w->number, &w->shown, NULL);
+        signals_put_default(w->number, &w->shown);
 }
 
 void signals_end(void)

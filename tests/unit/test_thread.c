@@ -37,6 +37,11 @@ int signals_action(int number, const struct sigaction *action, struct sigaction 
     return sigaction(number, action, old);
 }
 
+void signals_put_default(int number, const struct sigaction *known)
+{
+    (void)sigaction(number, known, NULL);
+}
+
 void signals_end(void)
 {
 }
