@@ -44,9 +44,9 @@ struct collectors {
 enum { HELD = 11 };
 
 struct held {
-    enum subject subject;
     int         *fd;
     const char  *root, *path;
+    enum subject subject;
     int          flags;
 };
 
@@ -55,17 +55,17 @@ static void list_held(struct collectors *c, struct held ret[static HELD])
     const char       *proc = c->roots.proc;
     const char       *sys = c->roots.sys;
     const struct held all[HELD] = {
-        {CPU, &c->cpu.fd, proc, "stat", 0},
-        {MEMORY, &c->memory.fd, proc, "meminfo", 0},
-        {DISK, &c->disk.fd, proc, "diskstats", 0},
-        {DISK, &c->disk.block, sys, "block", O_DIRECTORY},
-        {SPACE, &c->space.fd, proc, "self/mountinfo", 0},
-        {NET, &c->net.fd, proc, "net/dev", 0},
-        {NET, &c->net.classes, sys, "class/net", O_DIRECTORY},
-        {PROCESSES, &c->processes.fd, proc, ".", O_DIRECTORY},
-        {TREE, &c->tree.proc, proc, ".", O_DIRECTORY},
-        {TREE, &c->tree.loadavg, proc, "loadavg", 0},
-        {TREE, &c->tree.cpus_online, sys, "devices/system/cpu/online", 0},
+        {&c->cpu.fd, proc, "stat", CPU, 0},
+        {&c->memory.fd, proc, "meminfo", MEMORY, 0},
+        {&c->disk.fd, proc, "diskstats", DISK, 0},
+        {&c->disk.block, sys, "block", DISK, O_DIRECTORY},
+        {&c->space.fd, proc, "self/mountinfo", SPACE, 0},
+        {&c->net.fd, proc, "net/dev", NET, 0},
+        {&c->net.classes, sys, "class/net", NET, O_DIRECTORY},
+        {&c->processes.fd, proc, ".", PROCESSES, O_DIRECTORY},
+        {&c->tree.proc, proc, ".", TREE, O_DIRECTORY},
+        {&c->tree.loadavg, proc, "loadavg", TREE, 0},
+        {&c->tree.cpus_online, sys, "devices/system/cpu/online", TREE, 0},
     };
     memcpy(ret, all, sizeof all);
 }

@@ -124,21 +124,22 @@ static __attribute__((noinline)) void wait_for_end(void)
     while (wait_for_rest(deadline) && atomic_load(&hook.link.state) == LINK_PAUSED && thread_finishes())
         ;
     if (atomic_load(&hook.link.state) == LINK_ENDED && !may_be_in_handler())
-        (void)hook.engine->join(&hook.link, LAST_JOIN_LIMIT);
+        (void)hook.engine->join(&hook.link, atomic_load(&hook.link.tidies) ? JOIN_LIMIT : LAST_JOIN_LIMIT);
     defaults_give_back(old, taken);
 }
 
 /* By its other name: a program may have put another stream into stdout, and closed it. Absent on musl. */
-extern FILE standard_output __asm__("_IO_2_1_stdout_") __attribute__((weak));
+extern char standard_output[] __asm__("_IO_2_1_stdout_") __attribute__((weak));
 
 /* What the program wrote must be out before it is kept waiting: unless a thread took the lock of stdout with it when it
  * ended, for which libc's exit does not ask. */
 static void flush(void)
 {
-    if (&standard_output && ftrylockfile(&standard_output) != 0)
+    FILE *output = (FILE *)(void *)standard_output;
+    if (output && ftrylockfile(output) != 0)
         return;
-    if (&standard_output)
-        funlockfile(&standard_output);
+    if (output)
+        funlockfile(output);
     (void)fflush(NULL);
 }
 

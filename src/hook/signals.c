@@ -14,10 +14,11 @@ typedef void              handler_function(int number);
 typedef int               action_function(int number, const struct sigaction *action, struct sigaction *old);
 typedef handler_function *signal_function(int number, handler_function *handler);
 
+/* Not every libc declares them. */
 handler_function *bsd_signal(int number, handler_function *handler);
-handler_function *sysv_signal(int number, handler_function *handler);
-handler_function *__sysv_signal(int number, handler_function *handler);
-handler_function *ssignal(int number, handler_function *handler);
+handler_function *sysv_signal(int number, handler_function *handler);   // NOLINT(readability-redundant-declaration)
+handler_function *__sysv_signal(int number, handler_function *handler); // NOLINT(readability-redundant-declaration)
+handler_function *ssignal(int number, handler_function *handler);       // NOLINT(readability-redundant-declaration)
 int               __sigaction(int number, const struct sigaction *action, struct sigaction *old);
 
 static action_function *next_sigaction;

@@ -55,8 +55,9 @@ struct link {
     _Atomic int64_t  hold_began;   /* ns CLOCK_MONOTONIC, valid with LINK_END */
     _Atomic int64_t  hold_most;    /* ns, not 0: this hold is shorter than the configured one */
     /* thread to program */
-    _Atomic uint32_t state; /* enum link_state; a futex word */
-    _Atomic int32_t  tid;   /* the thread, 0 when there is none */
+    _Atomic uint32_t state;  /* enum link_state; a futex word */
+    _Atomic int32_t  tid;    /* the thread, 0 when there is none */
+    _Atomic uint32_t tidies; /* not 0, with LINK_ENDED: it has other things to do that nobody need wait for */
     /* engine.start to program */
     int64_t hold_limit;    /* ns: the longest that a hold may last, local work included */
     bool    takes_signals; /* PILLION_SIGNALS */

@@ -106,10 +106,9 @@ static void leave(struct run *run, enum link_state state)
     file_close(&run->wake); /* before the program goes on: valgrind counts it among the program's */
     if (state == LINK_ENDED) {
         bool tidies = upkeep_is_due(run);
-        if (tidies) /* on time that is nobody's: the process may end any moment now */
-            atomic_store(&run->link->tid, 0);
+        atomic_store(&run->link->tidies, tidies);
         thread_tell(run->link, state);
-        if (tidies)
+        if (tidies) /* on time that is nobody's: the process may end any moment now */
             upkeep_tidy(run);
         loop_close(run);
         if (gnu_get_libc_version)

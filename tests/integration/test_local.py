@@ -327,8 +327,14 @@ class Keep(LocalTest):
         self.many(8)
         before = [run.directory for run in self.runs()]
         self.assertEqual(len(before), 8)
-        self.assertSilent(self.launch("sleep", "1.2", env=self.env(PILLION_KEEP="3,1G")))
-        left = [run.directory for run in self.runs()]
+        left = before
+        for _ in range(20):  # on time that nobody waits for: a busy machine may end the program before it is done
+            self.assertSilent(self.launch("sleep", "0.2", env=self.env(PILLION_KEEP="3,1G")))
+            left = [run.directory for run in self.runs()]
+            if len(left) <= 4:
+                break
+            (self.dir / "pruned").unlink()
+            pillion.remove_folder(self.dir / "runs" / left[-1])
         self.assertIn(len(left), (3, 4), "ended runs kept, with or without the new one: %s" % left)
         self.assertEqual(left[:-1], before[-(len(left) - 1):], "the newest ones are kept")
 

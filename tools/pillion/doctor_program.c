@@ -125,9 +125,6 @@ static bool judge_match(struct doctor *d, const char *path, const struct image *
         doctor_tell(d, "program", ENGINE_CAUSE,
                     "%s is a program of %u bits for %s, libpillion.so is of %u bits for %s: " INSTEAD, path,
                     image->bits, theirs, hook->bits, ours);
-    else if (is_musl(image) && strcmp(hook->libc, "libc.so.6") == 0)
-        doctor_tell(d, "program", ENGINE_CAUSE,
-                    "%s uses another libc, musl, than this libpillion.so: it runs unobserved; " INSTEAD, path);
     else if (!is_musl(image) && strcmp(hook->libc, "libc.so.6") != 0)
         doctor_tell(d, "program", ENGINE_CAUSE, "%s uses another libc, glibc, than this libpillion.so (%s)", path,
                     hook->libc);
