@@ -29,9 +29,13 @@ void confine_watch(void)
  * ordinary user may install none. */
 enum confinement confine_begins(long option, long argument)
 {
-    if (!(option == PR_SET_SECCOMP || (option == PR_SET_NO_NEW_PRIVS && argument == 1)) || !hook_owns())
+    if (option != PR_SET_SECCOMP && (option != PR_SET_NO_NEW_PRIVS || argument != 1))
         return FREE;
-    signals_end(); /* a handler of ours could not die of its signal */
+    bool owns = hook_owns();
+    if (owns || hook_is_forked_child())
+        signals_end(); /* a handler of ours could not die of its signal */
+    if (!owns)
+        return FREE;
     return option == PR_SET_SECCOMP ? CONFINED : SUSPECTED;
 }
 

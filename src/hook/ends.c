@@ -1,6 +1,7 @@
 /* Every way in which a program ends by a call of libc. */
 // SPDX-License-Identifier: Apache-2.0
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <threads.h>
@@ -33,6 +34,24 @@ static void resolve_if_early(void)
 {
     if (!next_exit)
         ends_resolve();
+}
+
+#ifdef __GLIBC__
+extern FILE *all_streams __asm__("_IO_list_all") __attribute__((weak)); /* absent on musl */
+#endif
+
+/* What the program wrote must be out before it is kept waiting: unless a thread took the lock of a stream with it when
+ * it ended, for which libc's exit does not ask. */
+void ends_flush(void)
+{
+#ifdef __GLIBC__
+    for (FILE *stream = &all_streams ? all_streams : NULL; stream; stream = stream->_chain) {
+        if (ftrylockfile(stream) != 0)
+            return;
+        funlockfile(stream);
+    }
+#endif
+    (void)fflush(NULL);
 }
 
 static _Noreturn void end_at_once(int status)
@@ -78,7 +97,7 @@ _Noreturn void quick_exit(int status)
 /* Once main's thread has gone, libc runs exit on whichever thread is the last; ours must not be that one. */
 static void step_aside_for_main(void)
 {
-    if (hook_owns() && call_tid() == call_pid())
+    if (hook_leads() && call_tid() == call_pid())
         hold_pause_for_good(HOLD_PAUSE_LAST);
 }
 

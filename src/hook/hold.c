@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@ enum { JOIN_LIMIT = 20 * 1000 * 1000, LAST_JOIN_LIMIT = 500 * 1000 * 1000, RETRY
 #define STEP_LIMIT     INT64_C(1000000000)                                                        /* ns */
 #define MIRROR_LIMIT   INT64_C(10000000000)                                                       /* ns */
 #define THREADED_LIMIT INT64_C(1000000000)                                                        /* ns */
+#define CPU_LIMIT      INT64_C(100000000) /* ns: the hard limit of CPU time is near */
 
 static const int terminating[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGALRM,
                                   SIGUSR1, SIGUSR2, SIGXCPU, SIGPROF, SIGVTALRM};
@@ -60,12 +60,17 @@ static bool wait_for_rest(int64_t deadline)
     }
 }
 
+void hold_hurry(void)
+{
+    atomic_store(&hook.link.hurry, 1);
+    wake_program();
+}
+
 static void on_terminating(int signal)
 {
     (void)signal;
     int saved = errno;
-    atomic_store(&hook.link.hurry, 1);
-    wake_program();
+    hold_hurry();
     errno = saved;
 }
 
@@ -128,20 +133,7 @@ static __attribute__((noinline)) void wait_for_end(void)
     defaults_give_back(old, taken);
 }
 
-/* By its other name: a program may have put another stream into stdout, and closed it. Absent on musl. */
-extern char standard_output[] __asm__("_IO_2_1_stdout_") __attribute__((weak));
-
-/* What the program wrote must be out before it is kept waiting: unless a thread took the lock of stdout with it when it
- * ended, for which libc's exit does not ask. */
-static void flush(void)
-{
-    FILE *output = (FILE *)(void *)standard_output;
-    if (output && ftrylockfile(output) != 0)
-        return;
-    if (output)
-        funlockfile(output);
-    (void)fflush(NULL);
-}
+static atomic_bool dies; /* of a signal: that is the status, whoever else would end it meanwhile */
 
 /* Two threads may end the program at once. The second would end it under the first one's hold; the same thread comes
  * again when a handler calls _exit. */
@@ -165,8 +157,15 @@ static __attribute__((noinline)) bool is_first(void)
 void hold(enum hold_place place, int status)
 {
     int saved = errno;
-    if (!hook.engine || !is_first())
+    if (!hook.engine)
         return;
+    if (!is_first()) {
+        struct timespec moment = {.tv_nsec = 200 * 1000 * 1000};
+        if (atomic_load(&dies))
+            (void)syscall(SYS_nanosleep, &moment, NULL);
+        errno = saved;
+        return;
+    }
     signals_end();
     /* Threads that turned up in the last handlers look at what is gone by now: they are given no time for it. */
     bool alone = place != HOLD_DIRECT_EXIT && process_alone();
@@ -174,7 +173,7 @@ void hold(enum hold_place place, int status)
     if (too_late)
         atomic_store(&hook.link.local_only, 1);
     else if (alone)
-        flush();
+        ends_flush();
     atomic_store(&hook.link.wait_status, (status & 0xff) << 8);
     atomic_store(&hook.link.hold_began, call_monotonic());
     ask_for_end();
@@ -194,9 +193,9 @@ void hold_for_signal(int number)
 {
     if (!hook.engine || !is_first())
         return;
-    signals_end();
+    atomic_store(&dies, true);
     if (!process_single())
-        atomic_store(&hook.link.hold_most, THREADED_LIMIT);
+        atomic_store(&hook.link.hold_most, number == SIGXCPU ? CPU_LIMIT : THREADED_LIMIT);
     atomic_store(&hook.link.wait_status, number);
     atomic_store(&hook.link.hold_began, call_monotonic());
     ask_for_end();

@@ -125,11 +125,14 @@ extern struct hook hook;
 bool hook_owns(void);
 /* The same where a filter is only suspected: for calls that the program cannot do without. */
 bool hook_leads(void);
+/* A leader's child by fork, which has its handlers and nothing to finish. Without a system call; no vfork child. */
+bool hook_is_forked_child(void);
 /* It does, and exit is the place to hold it: its globals may not be gone by then, or nothing of ours comes later. */
 bool hook_ends_here(void);
 
 /* ---- ends.c ---- */
 void ends_resolve(void); /* finds the next _exit, before a vfork child or a handler needs it */
+void ends_flush(void);   /* what stdio holds, unless a stream is locked for good */
 
 /* ---- signals.c ---- */
 void signals_resolve(void); /* the next sigaction and signal */
@@ -161,6 +164,8 @@ enum hold_place { HOLD_MAIN_RETURNED, HOLD_EXIT_ENTERED, HOLD_LAST_HANDLER, HOLD
 void hold(enum hold_place place, int status);
 /* The same in a signal's handler, for a program that will die of it. */
 void hold_for_signal(int number);
+/* Another signal came meanwhile: the hold is over. */
+void hold_hurry(void);
 /* Process 1 has got a signal that does not end it: the run is to end. Waits for nothing. */
 void hold_interrupt(int number);
 /* Has our thread make a call that a thread makes for itself alone; `data` is copied, its address put into arguments

@@ -101,6 +101,8 @@ void *next_symbol(const char *name)
         __asm__ volatile("" ::: "memory"); /* no tail call: RTLD_NEXT is judged by the return address */
         if (found)
             return found;
+        if (dlerror) /* the program's first dlerror is not to tell of ours */
+            (void)dlerror();
     }
     struct quest quest = {.name = name};
     (void)dl_iterate_phdr(look_into, &quest);

@@ -21,6 +21,10 @@ handler_function *__sysv_signal(int number, handler_function *handler); // NOLIN
 handler_function *ssignal(int number, handler_function *handler);       // NOLINT(readability-redundant-declaration)
 int               __sigaction(int number, const struct sigaction *action, struct sigaction *old);
 
+enum { SYSV_INTERRUPT = 0x20000000 }; /* SA_INTERRUPT, as glibc's signal.h had it */
+#define SIGSET_HOLD ((handler_function *)2)
+#define ECHO        INT64_C(100000000) /* ns */
+
 static action_function *next_sigaction;
 static signal_function *next_signal;
 
@@ -131,19 +135,45 @@ static void die_of(int number, const void *context)
     (void)syscall(SYS_tgkill, call_pid(), call_tid(), number);
 }
 
+/* `timeout`, a closing terminal and others send the same signal twice in a row: the second one is for the group. */
+static bool is_an_echo(int number)
+{
+    static _Atomic int32_t first;
+    static _Atomic int64_t since;
+    int32_t                none = 0;
+    int64_t                now = call_monotonic();
+    if (atomic_compare_exchange_strong(&first, &none, number)) {
+        atomic_store(&since, now);
+        return false;
+    }
+    int64_t began = atomic_load(&since);
+    return none == number && (began == 0 || now - began < ECHO);
+}
+
+/* Finishes the run at the first of them. False: this one is to be forgotten. */
+static bool finish_first(int number)
+{
+    static atomic_flag begun = ATOMIC_FLAG_INIT;
+    if (is_an_echo(number))
+        return false;
+    if (atomic_flag_test_and_set(&begun))
+        hold_hurry();
+    else
+        hold_for_signal(number);
+    signals_end();
+    return true;
+}
+
 /* Also in a child between fork and exec, which has the handler but nothing to finish. */
 static void on_signal(int number, siginfo_t *info, void *context)
 {
     (void)info;
-    int                   saved = errno;
-    const struct watched *w = watched_of(number);
-    bool                  owns = hook_owns();
+    int  saved = errno;
+    bool owns = hook_owns();
     if (owns && hook.owner == 1) {
         hold_interrupt(number);
-    } else {
-        if (owns)
-            hold_for_signal(number);
-        give_back(w);
+    } else if (!owns || finish_first(number)) {
+        give_back(watched_of(number));
         die_of(number, context);
     }
     errno = saved;
@@ -215,17 +245,32 @@ handler_function *ssignal(int number, handler_function *handler)
     return signal(number, handler);
 }
 
+/* The two below by sigaction, as libc has them: a name that is looked up may wait for the loader. */
 handler_function *sysv_signal(int number, handler_function *handler)
 {
-    return by((signal_function *)next_symbol("sysv_signal"), number, handler);
+    struct sigaction action = {.sa_handler = handler, .sa_flags = (int)SA_RESETHAND | SA_NODEFER | SYSV_INTERRUPT};
+    struct sigaction old;
+    if (handler == SIG_ERR) {
+        errno = EINVAL;
+        return SIG_ERR;
+    }
+    return sigaction(number, &action, &old) < 0 ? SIG_ERR : old.sa_handler;
 }
 
 handler_function *__sysv_signal(int number, handler_function *handler) // NOLINT(bugprone-reserved-identifier)
 {
-    return by((signal_function *)next_symbol("__sysv_signal"), number, handler);
+    return sysv_signal(number, handler);
 }
 
 handler_function *sigset(int number, handler_function *handler)
 {
-    return by((signal_function *)next_symbol("sigset"), number, handler);
+    struct sigaction action = {.sa_handler = handler};
+    struct sigaction old;
+    bool             holds = handler == SIGSET_HOLD;
+    uint64_t         one = number > 0 && number < 64 ? UINT64_C(1) << (number - 1) : 0;
+    uint64_t         before = 0;
+    if (sigaction(number, holds ? NULL : &action, &old) < 0 ||
+        syscall(SYS_rt_sigprocmask, holds ? SIG_BLOCK : SIG_UNBLOCK, &one, &before, sizeof one) < 0)
+        return SIG_ERR;
+    return before & one ? SIGSET_HOLD : old.sa_handler;
 }

@@ -29,6 +29,11 @@ static struct lead    lead;
 static main_function *program_main;
 static void (*program_rtld_fini)(void);
 
+bool hook_is_forked_child(void)
+{
+    return hook.alive && *hook.alive != ALIVE;
+}
+
 bool hook_leads(void)
 {
     return hook.alive && *hook.alive == ALIVE && confinement() != CONFINED && call_pid() == hook.owner;

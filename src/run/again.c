@@ -18,8 +18,17 @@ void again_end(struct run *run, int signal)
     atomic_store(&run->link->wait_status, signal);
     atomic_store(&run->link->hold_began, now);
     finish_run(run);
+    if (!run->made) /* younger than PILLION_MIN_SECONDS: nothing has begun */
+        return;
     delivery_suspend(&run->delivery);
     run->rests_until = now + GRACE;
+    run->delivery.deadline = run->delivery.flush_deadline = INT64_MAX; /* those of the hold */
+}
+
+bool again_owes(const struct run *run)
+{
+    return rundir_is_in_memory(&run->dir) && run->config.token[0] && !run->is_anothers &&
+           !delivery_is_over(&run->delivery);
 }
 
 /* Where the API knows the run, by the API's name: ours has the machine's in it. */
@@ -59,10 +68,6 @@ static void forget(struct run *run)
 void again_begin(struct run *run)
 {
     char before[RUNDIR_ID_MAX];
-    if (rundir_is_in_memory(&run->dir) && run->config.token[0] && run->delivery.phase != DELIVERY_DONE) {
-        run->rests_until = INT64_MAX; /* its rows are nowhere else */
-        return;
-    }
     memcpy(before, run->dir.id, sizeof before);
     tag(run);
     forget(run);

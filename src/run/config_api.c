@@ -38,7 +38,11 @@ static const char *read_token_file(struct config *c, const char *file, struct lo
     struct text t = text_span(text, len);
     if (text_line(&t, &line) && text_len(line) > 0 && line.end[-1] == '\r')
         line.end--;
-    return text_copy(line, c->token, sizeof c->token) && c->token[0] ? c->token : NULL;
+    if (text_copy(line, c->token, sizeof c->token) && c->token[0])
+        return c->token;
+    c->token[0] = '\0';
+    log_line(log, LOG_ERROR, "the first line of SENTINEL_API_TOKEN_FILE=%.200s is no token; the run stays local", file);
+    return NULL;
 }
 
 /* The value itself is never logged. */

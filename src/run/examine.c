@@ -142,6 +142,16 @@ static bool is_json_object(const struct bytes *body)
     return text_starts(t, "{") && json_check(t, JSON_VALUES_MAX) == 0;
 }
 
+/* What the API's framework says of a path that it does not have; the token is not looked at for that. */
+static bool is_routers(const struct bytes *body)
+{
+    static const char *const words[] = {"{\"detail\":\"Not Found\"}", "{\"detail\":\"Method Not Allowed\"}"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (body->len == strlen(words[i]) && memcmp(body->data, words[i], body->len) == 0)
+            return true;
+    return false;
+}
+
 static void judge_answer(const struct engine_examination *e, const char *url, const struct http_answer *answer)
 {
     long status = answer->status;
@@ -156,6 +166,9 @@ static void judge_answer(const struct engine_examination *e, const char *url, co
              "%s redirects (HTTP %ld), which a token does not follow: set SENTINEL_API_URL to "
              "the place itself",
              url, status);
+    else if ((status == 404 || status == 405) && is_routers(&answer->body))
+        tell(e, "api", ENGINE_CAUSE, "%s has no such place (HTTP %ld): is the path of SENTINEL_API_URL right?", url,
+             status);
     else if (!is_json_object(&answer->body))
         tell(e, "api", ENGINE_CAUSE, "what answers at %s is not the Sentinel API (HTTP %ld without its JSON)", url,
              status);

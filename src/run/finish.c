@@ -95,7 +95,7 @@ static void try_to_deliver(struct run *run)
 {
     struct delivery *d = &run->delivery;
     const char      *reason = no_hold(run, clock_monotonic());
-    if (!reason) {
+    if (!reason || rundir_is_in_memory(&run->dir)) { /* those of process 1 may have time after the hold: again.c */
         cJSON *state = facts(run);
         int    error = delivery_end(d, state, DELIVERY_INLINE_MAX);
         cJSON_Delete(state);

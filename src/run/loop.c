@@ -205,6 +205,8 @@ static int64_t deliver(struct run *run)
 /* The run is over, and perhaps the program in a moment. */
 static int64_t rest(struct run *run, int64_t now)
 {
+    if (again_owes(run))
+        return deliver(run);
     if (now >= run->rests_until)
         again_begin(run);
     return run->rests_until ? run->rests_until : now;

@@ -84,6 +84,7 @@ void carry_on(struct run *run, const cJSON *state);                  /* run->las
 void finish_run(struct run *run); /* the program ends: last row, totals, delivery within the hold */
 
 /* ---- again.c: process 1, which a signal does not end ---- */
+bool again_owes(const struct run *run);      /* its rows are in memory alone, and not delivered */
 void again_end(struct run *run, int signal); /* its run ends */
 void again_begin(struct run *run); /* it is alive after all: another run goes on from the last row of that one */
 

@@ -172,12 +172,19 @@ static void *libc_own(const char *name, void *otherwise)
     return own ? own : otherwise;
 }
 
+/* Looked up before the thread is made: at the end another thread may hold the loader's lock, and wait for this one. */
+static create_function *make;
+static join_function   *join;
+
 static int create(struct run *run)
 {
-    pthread_attr_t   attributes;
-    create_function *make = (create_function *)libc_own("pthread_create", (void *)pthread_create);
-    int              error = pthread_attr_init(&attributes);
-    size_t           size = STACK;
+    pthread_attr_t attributes;
+    if (!make) {
+        make = (create_function *)libc_own("pthread_create", (void *)pthread_create);
+        join = (join_function *)libc_own("pthread_tryjoin_np", (void *)pthread_tryjoin_np);
+    }
+    int    error = pthread_attr_init(&attributes);
+    size_t size = STACK;
     for (int i = 0; error == 0 && i < STACK_DOUBLINGS; i++, size *= 2) {
         error = pthread_attr_setstacksize(&attributes, size);
         if (error == 0)
@@ -227,7 +234,6 @@ bool thread_join(struct link *link, int64_t limit)
     static atomic_flag joining = ATOMIC_FLAG_INIT; /* two at once on one thread is undefined */
     int64_t            deadline = clock_monotonic() + limit;
     int                error = EBUSY;
-    join_function     *join = (join_function *)libc_own("pthread_tryjoin_np", (void *)pthread_tryjoin_np);
     while (join && atomic_load(&link->tid) != 0) {
         if (!atomic_flag_test_and_set(&joining)) {
             error = atomic_load(&link->tid) != 0 ? join(thread, NULL) : 0;

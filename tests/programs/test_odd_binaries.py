@@ -5,7 +5,7 @@ import re
 import shutil
 import unittest
 
-from compare import HOOK, RUN, CompareTest, compile_source, need, pillion, program
+from compare import HOOK, RUN, UnwatchedTest, compile_source, need, pillion, program
 from test_odd_files import NOBODY, root_only
 
 X86 = os.uname().machine == "x86_64"
@@ -27,7 +27,7 @@ void _start(void)
 """
 
 
-class Binaries(CompareTest):
+class Binaries(UnwatchedTest):
     def assertInert(self, argv, status, **how):
         done = self.compare(argv, status=status, runs=False, **how)
         self.assertEqual(done[HOOK].runs, [])
@@ -98,7 +98,7 @@ class Binaries(CompareTest):
 
 
 @root_only
-class Privileged(CompareTest):
+class Privileged(UnwatchedTest):
     def privileged(self, then):
         target = self.tmp / "privileged"
 

@@ -2,14 +2,14 @@
 """Children in odder ways: reaped by whoever, spawned with nothing, cloned by hand, forked in storms; and exec."""
 import signal
 
-from compare import HOOK, NONE, CompareTest, pillion, program
+from compare import HOOK, NONE, UnwatchedTest, pillion, program
 
 import sentinel_server
 from test_odd_api import Silent, Unreachable
 from test_odd_files import may
 
 
-class Reaping(CompareTest):
+class Reaping(UnwatchedTest):
     def test_a_subreaper_finds_no_stranger(self):
         done = self.compare([program("reaps_all")], status=50)
         self.assertIn(b"with grandchildren: 6216, No child processes\n", done[HOOK].result.stdout)
@@ -31,7 +31,7 @@ class Reaping(CompareTest):
             self.assertEqual(self.assertOneRun(done, 50)["state"], "finished")
 
 
-class Making(CompareTest):
+class Making(UnwatchedTest):
     def test_spawned_with_every_descriptor_closed(self):
         self.compare([program("spawns_closing_all")], status=51, rows=3)
 
@@ -56,7 +56,7 @@ class Making(CompareTest):
             self.assertEqual(server.complaints(), [])
 
 
-class Exec(CompareTest):
+class Exec(UnwatchedTest):
     def test_the_last_image_is_named(self):
         done = self.compare(["sh", "-c", 'sleep 0.2; exec sh -c \'sleep 0.1; exec "$0" 100 9\' "$0"',
                              program("sleeps_for")], status=9, ways=(HOOK,), rows=3)

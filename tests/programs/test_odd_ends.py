@@ -3,7 +3,7 @@
 thread has gone."""
 import os
 
-from compare import HOOK, NONE, RUN, CompareTest, compile_source, need, pillion, program
+from compare import HOOK, NONE, RUN, UnwatchedTest, compile_source, need, pillion, program
 
 import sentinel_server
 from test_odd_api import Silent, Unreachable
@@ -27,7 +27,7 @@ __attribute__((destructor)) static void end(void)
 """
 
 
-class Locks(CompareTest):
+class Locks(UnwatchedTest):
     def test_exit_in_a_handler_that_came_inside_malloc(self):
         for stack in ((), ("stack",)):
             for _ in range(5):
@@ -49,7 +49,7 @@ class Locks(CompareTest):
                 self.assertEqual(self.assertOneRun(done, 45)["state"], "finished")
 
 
-class Libraries(CompareTest):
+class Libraries(UnwatchedTest):
     def library(self, constructor=0, destructor=0):
         return compile_source(LIBRARY, self.tmp / "library.so", "-shared", "-fPIC", "-DCONSTRUCTOR=%d" % constructor,
                               "-DDESTRUCTOR=%d" % destructor)
@@ -81,7 +81,7 @@ class Libraries(CompareTest):
         self.assertOneRun(done[HOOK], 47)
 
 
-class Handlers(CompareTest):
+class Handlers(UnwatchedTest):
     def test_exit_handlers_take_longer_than_the_hold_may(self):
         """The budget begins with the hold, so a handler before it uses none of it."""
         for words in ([], ["worker"]):
@@ -116,7 +116,7 @@ class Handlers(CompareTest):
         self.compare([program("aborts_with_handlers"), "jump"], status=48)
 
 
-class LibcsOwn(CompareTest):
+class LibcsOwn(UnwatchedTest):
     def test_error_and_err(self):
         read, write = os.pipe()
         try:
@@ -146,7 +146,7 @@ class LibcsOwn(CompareTest):
             self.assertSame(plain, done)
 
 
-class Api(CompareTest):
+class Api(UnwatchedTest):
     """The same ends whatever the API does, held for no longer than it is worth."""
     ends = ((["returns_7"], 7), (["exits_in_signal_handler"], 8), (["exits_under_lock", "malloc", "stack"], 45),
             (["exits_by_err"], 38), (["main_pthread_exits"], 0), (["thrd_exits"], 0), (["forks_after_main_left"], 0))
@@ -187,7 +187,7 @@ class Api(CompareTest):
             self.each(api.env(), ("undelivered",), 1.4)
 
 
-class AfterMain(CompareTest):
+class AfterMain(UnwatchedTest):
     def test_forks_in_a_worker_when_main_has_left(self):
         self.compare([program("forks_after_main_left")], status=0)
 
@@ -205,7 +205,7 @@ class AfterMain(CompareTest):
                 self.assertSame(plain, self.one_way(HOOK, [program(name)], uid=NOBODY, preexec_fn=limit))
 
 
-class Daemons(CompareTest):
+class Daemons(UnwatchedTest):
     """The run ends with the first process, whatever becomes of the daemon."""
 
     def daemon(self, name, status, **how):

@@ -6,7 +6,7 @@ import pathlib
 import resource
 import unittest
 
-from compare import HOOK, NONE, CompareTest, pillion, program
+from compare import HOOK, NONE, UnwatchedTest, pillion, program
 from test_odd_files import NOBODY, may, root_only
 
 import sentinel_server
@@ -63,7 +63,7 @@ class Cgroup:
             return False
 
 
-class Memory(CompareTest):
+class Memory(UnwatchedTest):
     def test_tight_address_space_and_a_run_to_deliver(self):
         """From 50 MB on it is delivered; below, as far as there is room."""
         for kib in (20000, 30000, 50000, 100000, 200000):
@@ -116,7 +116,7 @@ class Memory(CompareTest):
             self.assertEqual(done[HOOK].runs[0]["state"], "finished")
 
 
-class Processes(CompareTest):
+class Processes(UnwatchedTest):
     @root_only
     def test_one_process_in_its_control_group(self):
         """No thread can be made: the run has its row at the end."""
@@ -146,7 +146,7 @@ class Processes(CompareTest):
             self.assertEqual([run["state"] for run in done[HOOK].runs], ["undelivered"])
 
 
-class Files(CompareTest):
+class Files(UnwatchedTest):
     def test_file_size_limit_that_the_rows_exceed(self):
         """They wait in memory, and go with the finish."""
         for size in (1 * KIB, 100 * KIB):

@@ -3,7 +3,7 @@
 import re
 import socket
 
-from compare import NONE, CompareTest, need, pillion, program
+from compare import NONE, UnwatchedTest, need, pillion, program
 from test_odd_files import may, root_only
 
 import sentinel_server
@@ -11,7 +11,7 @@ import sentinel_server
 HOLE = "127.0.0.153"  # of the machine itself, and nobody's
 
 
-class Names(CompareTest):
+class Names(UnwatchedTest):
     def traced(self, *argv):
         return [need("strace", "strace"), "-f", "-qq", "-o", "trace", "-e", "trace=open,openat,connect", "-e",
                 "signal=none", "-E", "LD_PRELOAD=%s" % pillion.HOOK] + list(argv)

@@ -4,14 +4,14 @@ import os
 import shutil
 import subprocess
 
-from compare import HOOK, RUN, CompareTest, pillion, program
+from compare import HOOK, RUN, UnwatchedTest, pillion, program
 from test_odd_binaries import IGNORED
 from test_odd_files import NOBODY, may, root_only
 
 LONG = 200  # of one name
 
 
-class HookFile(CompareTest):
+class HookFile(UnwatchedTest):
     """ld.so says one line of what it cannot preload, and goes on."""
 
     def assertIgnored(self, hook, lines=1, uid=None):
@@ -71,7 +71,7 @@ class HookFile(CompareTest):
         self.assertSame(plain, done, lambda data: IGNORED.sub(b"", data))
 
 
-class ProgramFile(CompareTest):
+class ProgramFile(UnwatchedTest):
     def far_away(self, length):
         """A folder whose path has that many bytes, made step by step as no call takes it whole. A descriptor of it."""
         at = os.open(str(self.tmp), os.O_RDONLY)
@@ -116,7 +116,7 @@ class ProgramFile(CompareTest):
         self.compare([program("execs_from_memory"), program("sleeps_for"), 150, 3], status=3)
 
 
-class Proc(CompareTest):
+class Proc(UnwatchedTest):
     def test_nobody_may_look_into_the_leader(self):
         """The child looks for a leader all the same, and finds it."""
         self.compare([program("sets_dumpable"), program("sleeps_for"), 100, 3], status=21)

@@ -5,14 +5,14 @@ import os
 import pathlib
 import resource
 
-from compare import HOOK, NONE, CompareTest, compile_source, pillion, program
+from compare import HOOK, NONE, UnwatchedTest, compile_source, pillion, program
 
 import sentinel_server
 from test_odd_api import Silent
 from test_odd_files import root_only
 
 
-class Delivered(CompareTest):
+class Delivered(UnwatchedTest):
     def delivered(self, argv, status, **how):
         """The run reaches the API, and nothing differs."""
         with sentinel_server.SentinelServer() as server:
@@ -69,7 +69,7 @@ class Delivered(CompareTest):
         self.delivered(["sh", "-c", script, program("sleeps_for")], 0)
 
 
-class FewDescriptors(CompareTest):
+class FewDescriptors(UnwatchedTest):
     @staticmethod
     def empty_cells(way):
         return [name for name, value in way.runs[0].rows[-1].items() if value is None]
@@ -102,14 +102,14 @@ class FewDescriptors(CompareTest):
                     self.assertSame(plain, self.one_way(HOOK, argv, preexec_fn=limit))
 
 
-class Stacks(CompareTest):
+class Stacks(UnwatchedTest):
     def test_handlers_on_the_least_alternate_stack(self):
         for way in ("fork", "jump"):
             with self.subTest(way):
                 self.compare([program("handler_on_least_stack"), way, 512], status=56, env={"LD_BIND_NOW": "1"})
 
 
-class Memory(CompareTest):
+class Memory(UnwatchedTest):
     def test_tight_address_space_with_an_api(self):
         with sentinel_server.SentinelServer() as server, Silent() as mute:
             for mib in (6, 8, 12, 16, 24, 48):
@@ -142,7 +142,7 @@ class Memory(CompareTest):
                 self.compare([program("sleeps_for"), 150, 3], ways=(HOOK,), status=3, preexec_fn=limit, runs=False)
 
 
-class Arguments(CompareTest):
+class Arguments(UnwatchedTest):
     def test_the_longest_argument_list_is_as_long(self):
         """Nothing is added to what a program hands to its children; LD_PRELOAD itself is the same in both."""
         same = compile_source("", self.tmp / "empty.so", "-shared", "-fPIC", "-nostdlib")
@@ -161,7 +161,7 @@ class Arguments(CompareTest):
         self.assertEqual(done[HOOK].runs[0]["state"], "local")
 
 
-class Crowds(CompareTest):
+class Crowds(UnwatchedTest):
     @root_only
     def test_no_thread_by_the_cgroup(self):
         """pids.max of 1: the run has the row of its end."""

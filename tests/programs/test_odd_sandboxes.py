@@ -4,7 +4,7 @@ and the run is delivered from where the program can no longer go."""
 import os
 import shlex
 
-from compare import HOOK, NONE, CompareTest, need, pillion, program
+from compare import HOOK, NONE, UnwatchedTest, need, pillion, program
 from test_odd_files import NOBODY, may, root_only
 
 import sentinel_server
@@ -14,7 +14,7 @@ SLEEPS = [program("sleeps_for"), "150", "3"]
 
 
 @root_only
-class Users(CompareTest):
+class Users(UnwatchedTest):
     """The tool leads, or, where the lead passes through it, what it starts."""
 
     def each(self, *lines):
@@ -74,7 +74,7 @@ class Users(CompareTest):
         talker.wait()
 
 
-class Namespaces(CompareTest):
+class Namespaces(UnwatchedTest):
     def allowed(self, *argv):
         if not may(*argv, "true"):
             self.skipTest("%s is forbidden here" % " ".join(map(str, argv)))
@@ -132,7 +132,7 @@ class Namespaces(CompareTest):
 
 
 @root_only
-class Roots(CompareTest):
+class Roots(UnwatchedTest):
     """Over TLS: the bundle was remembered, and the name is resolved, when neither can be read any more."""
 
     def delivered(self, argv, status, runs=1, **more):
@@ -171,7 +171,7 @@ class Roots(CompareTest):
                 self.delivered(argv, 58, runs, HOOK=pillion.HOOK)
 
 
-class Confined(CompareTest):
+class Confined(UnwatchedTest):
     """After no_new_privs the hook makes no call more, for a filter may have followed: such a run is left to sync."""
 
     def confined(self, way, delay, **how):

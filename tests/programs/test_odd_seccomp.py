@@ -9,7 +9,7 @@ import platform
 import signal
 import struct
 
-from compare import HOOK, NONE, RUN, CompareTest, need, pillion, program
+from compare import HOOK, NONE, RUN, UnwatchedTest, need, pillion, program
 
 from test_odd_files import may
 
@@ -33,7 +33,7 @@ def some(*lists):
             for word in lists[0] for i in range(max(len(rest) for rest in lists[1:]))]
 
 
-class Filters(CompareTest):
+class Filters(UnwatchedTest):
     def result_of_each(self, cases, preload=True, **more):
         """Runs forbids_call with the words of each case, some side by side. Pairs of case and result."""
         for first in range(0, len(cases), AT_ONCE):
@@ -120,7 +120,7 @@ class Filters(CompareTest):
                 self.compare([program("enters_strict_mode"), delay], status=53, runs=False)
 
 
-class Sandboxed(CompareTest):
+class Sandboxed(UnwatchedTest):
     """Real programs that confine themselves."""
 
     def test_file(self):

@@ -5,7 +5,7 @@ import resource
 import signal
 import time
 
-from compare import HOOK, NONE, CompareTest, need, pillion, program
+from compare import HOOK, NONE, UnwatchedTest, need, pillion, program
 from test_odd_api import Silent
 
 import sentinel_server
@@ -13,7 +13,7 @@ import sentinel_server
 FOUR = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU)
 
 
-class Default(CompareTest):
+class Default(UnwatchedTest):
     def finished(self, way, number):
         run = self.assertOneRun(way, -number)
         self.assertEqual((run["state"], run["exit_code"]), ("local", 128 + number), run.describe())
@@ -96,6 +96,18 @@ class Default(CompareTest):
         self.assertEqual(way.result.status, -signal.SIGTERM)
         self.assertEqual([run.get("state") for run in way.runs], ["running"])
 
+    def test_a_worker_that_confines_itself_dies_of_its_own(self):
+        self.compare([program("confines_its_worker")], ways=(HOOK,), status=23)
+
+    def test_timeout_sends_its_signal_twice(self):
+        for _ in range(10):
+            way = self.one_way(HOOK, [need("timeout", "coreutils"), "0.3", program("sleeps_for"), 20000])
+            self.assertEqual((way.result.status, way.result.stdout, way.result.stderr), (124, b"before\n", b""))
+            self.finished(way, signal.SIGTERM)
+
+    def test_main_that_leaves_after_no_new_privs(self):
+        self.compare([program("leaves_main_unprivileged")], ways=(HOOK,), status=0, runs=False)
+
     def test_rights_given_up_one_by_one(self):
         """no_new_privs is also what comes before a filter; what follows here must reach our thread all the same."""
         argv = [need("setpriv", "util-linux"), "--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs",
@@ -104,7 +116,7 @@ class Default(CompareTest):
             self.compare(argv, ways=(HOOK,), status=7, runs=False)
 
 
-class Served(CompareTest):
+class Served(UnwatchedTest):
     def started(self, name, *words, **env):
         env = self.env(**dict({"PILLION_INTERVAL": "0.05"}, **env))
         process = self.start(program(name), *words, env=env)
@@ -156,7 +168,7 @@ class Served(CompareTest):
             self.assertEqual(self.only_run()["state"], "undelivered")
 
 
-class ProcessOne(CompareTest):
+class ProcessOne(UnwatchedTest):
     """A default SIGTERM does not end process 1 of a pid namespace: its SIGKILL comes later, or never."""
 
     def started(self, *argv, **env):

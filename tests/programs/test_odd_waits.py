@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """An end waits for no lock that others may hold for ever: not a stream's, not the loader's; and needs hardly any stack."""
-from compare import HOOK, NONE, CompareTest, compile_source, pillion, program
+from compare import HOOK, NONE, UnwatchedTest, compile_source, pillion, program
 
 import sentinel_server
 from test_odd_api import Silent
@@ -24,9 +24,12 @@ __attribute__((constructor)) static void join(void)
 """
 
 
-class Waits(CompareTest):
+class Waits(UnwatchedTest):
     def test_a_thread_took_the_lock_of_stdout_with_it(self):
         self.compare([program("leaves_stdout_locked")], status=46)
+
+    def test_a_thread_took_the_lock_of_its_own_stream_with_it(self):
+        self.compare([program("leaves_file_locked")], status=46)
 
     def test_threads_that_end_while_a_library_is_loaded(self):
         """The loader's lock is held by who waits for them."""
@@ -34,7 +37,6 @@ class Waits(CompareTest):
             with self.subTest(leave):
                 library = compile_source(JOINS, self.tmp / "joins.so", "-shared", "-fPIC", "-DLEAVE=" + leave)
                 self.compare([program("leaves_while_loading"), library], status=status)
-
 
     def test__exit_while_threads_are_made(self):
         """A handler may come in the midst of libc's own work on threads. What it needs for that: many tries."""
@@ -46,7 +48,7 @@ class Waits(CompareTest):
                 self.assertEqual(one.wait(30).status, 61)
 
 
-class Globals(CompareTest):
+class Globals(UnwatchedTest):
     def test_detached_workers_see_globals_while_libc_itself_calls_exit(self):
         """errx and error call it past every wrapper. A hold when the globals are gone crashes every third of them; with
         or without pillion a few in a thousand do, on a busy machine more."""
@@ -65,7 +67,7 @@ class Globals(CompareTest):
             self.assertEqual(self.assertOneRun(done, 0)["state"], "finished")
 
 
-class Stacks(CompareTest):
+class Stacks(UnwatchedTest):
     def test__exit_on_a_small_stack(self):
         """A kilobyte must do, network or not."""
         argv = [program("handler_on_least_stack"), "_exit", 1024]

@@ -2,7 +2,7 @@
 """What starts daemons and what reaps orphans: their runs end with them, and no stranger is ever reaped."""
 import re
 
-from compare import HOOK, NONE, CompareTest, need, pillion, program
+from compare import HOOK, NONE, UnwatchedTest, need, pillion, program
 
 DOUBLE_FORK = """
 import os, time
@@ -21,7 +21,7 @@ raise SystemExit(5)
 """
 
 
-class Daemons(CompareTest):
+class Daemons(UnwatchedTest):
     @staticmethod
     def mark(work):
         pillion.wait_for((work / "mark").exists, 20, "the daemon's mark")
@@ -47,7 +47,7 @@ class Daemons(CompareTest):
         self.assertEqual((run["command"][0], run["exit_code"]), ("sh", 7))
 
 
-class Reapers(CompareTest):
+class Reapers(UnwatchedTest):
     REAPED = b"reaped: 4\nreaped: 3\nreaped: 5\n"
 
     def reaps(self, *argv, **how):

@@ -5,7 +5,7 @@ import pathlib
 import re
 import shutil
 
-from compare import HOOK, CompareTest, need, pillion
+from compare import HOOK, UnwatchedTest, need, pillion
 from test_real_build import project
 
 CMAKE = """cmake_minimum_required(VERSION 3.18)
@@ -54,7 +54,7 @@ exit 35
 """
 
 
-class Build(CompareTest):
+class Build(UnwatchedTest):
     def test_cmake_with_ninja(self):
         need("cc", "build-essential")
 
@@ -87,7 +87,7 @@ class Build(CompareTest):
         self.compare(["bash", "-c", BISECT], status=34, timeout=100)
 
 
-class Packages(CompareTest):
+class Packages(UnwatchedTest):
     def test_a_package_is_made_installed_and_removed(self):
         need("dpkg-deb", "dpkg")
         need("fakeroot", "fakeroot")

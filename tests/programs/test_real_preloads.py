@@ -5,7 +5,7 @@ import pathlib
 import re
 import subprocess
 
-from compare import HOOK, NONE, RUN, CompareTest, need, pillion, program
+from compare import HOOK, NONE, RUN, UnwatchedTest, need, pillion, program
 
 PYTHON = r"""
 import os, subprocess, sys, threading, time
@@ -30,7 +30,7 @@ def library(name, package, folder=""):
     return str(path)
 
 
-class PreloadTest(CompareTest):
+class PreloadTest(UnwatchedTest):
     def assertBothOrders(self, other, argv, status=None, env=None, but=None, **how):
         """The hook before the other library, behind it, and the library alone below `pillion run`."""
         env = dict(env or {})

@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 import unittest
 
-from compare import HOOK, NONE, RUN, CompareTest, need, pillion
+from compare import HOOK, NONE, RUN, UnwatchedTest, need, pillion
 
 GO = r"""
 package main
@@ -158,7 +158,7 @@ os.unlink("socket"), sys.exit(57)
 """
 
 
-class Go(CompareTest):
+class Go(UnwatchedTest):
     def build(self, name, text, **env):
         source = self.tmp / (name + ".go")
         source.write_text(text)
@@ -190,7 +190,7 @@ class Go(CompareTest):
         self.assertSame(plain, hook)
 
 
-class Interpreters(CompareTest):
+class Interpreters(UnwatchedTest):
     def test_php(self):
         self.compare([need("php", "php-cli"), "-r", PHP[5:]], status=49)
 
@@ -222,7 +222,7 @@ class Interpreters(CompareTest):
         self.compare([need("python3", "python3"), "listens.py"], before=script, status=57)
 
 
-class Java(CompareTest):
+class Java(UnwatchedTest):
     def test_strict_modes(self):
         java, javac = need("java", "default-jdk-headless"), need("javac", "default-jdk-headless")
         source = pathlib.Path(self.tmp) / "Strict.java"
@@ -237,7 +237,7 @@ class Java(CompareTest):
 
 
 @unittest.skipUnless(os.environ.get("PILLION_TEST_HEAVY"), "PILLION_TEST_HEAVY is not set")
-class Heavy(CompareTest):
+class Heavy(UnwatchedTest):
     def test_erlang(self):
         self.compare([need("erl", "erlang-base"), "-noshell", "-eval", ERLANG], status=53)
 

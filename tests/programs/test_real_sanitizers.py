@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from compare import HOOK, NONE, RUN, CompareTest, compile_source, need, pillion
+from compare import HOOK, NONE, RUN, UnwatchedTest, compile_source, need, pillion
 
 CLEAN = r"""
 #include <pthread.h>
@@ -77,7 +77,7 @@ def without_numbers(text):
     return re.sub(r"(?m)^(\s*)#\d+", r"\1#", text)
 
 
-class Sanitizers(CompareTest):
+class Sanitizers(UnwatchedTest):
     def build(self, compiler, sanitizer, text=CLEAN):
         return compile_source(text, self.tmp / ("%s-%s" % (compiler, sanitizer)), "-g", "-pthread",
                               "-fno-omit-frame-pointer", "-fsanitize=" + sanitizer, compiler=need(compiler, compiler))

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 
-from compare import HOOK, NONE, RUN, CompareTest, need, pillion
+from compare import HOOK, NONE, RUN, UnwatchedTest, need, pillion
 from test_odd_files import root_only
 from test_real_postgres import find_server
 
@@ -29,7 +29,7 @@ def read_pid(path):
         return 0
 
 
-class Server(CompareTest):
+class Server(UnwatchedTest):
     def launch(self, *argv, use=None, **how):
         """With `use` the program is a server: it is used, and then has to end by what that did, or by SIGTERM."""
         if use is None:

@@ -6,7 +6,7 @@ import pwd
 import subprocess
 import unittest
 
-from compare import CompareTest, need, pillion
+from compare import UnwatchedTest, need, pillion
 from test_real_servers import free_port
 
 CONF = """Port %(port)d
@@ -36,7 +36,7 @@ LogLevel ERROR
 
 
 @unittest.skipUnless(os.geteuid() == 0, "a server needs to be root's for its sandbox")
-class Ssh(CompareTest):
+class Ssh(UnwatchedTest):
     def setUp(self):
         self.sshd = need("sshd", "openssh-server") if os.path.exists("/usr/sbin/sshd") else self.fail(
             "sshd is missing: install the package openssh-server (tools/check does that)")

@@ -2,7 +2,7 @@
 """valgrind's tools on programs with the hook in them: what they report is what they report without."""
 import re
 
-from compare import HOOK, NONE, RUN, CompareTest, compile_source, need, pillion, program
+from compare import HOOK, NONE, RUN, UnwatchedTest, compile_source, need, pillion, program
 
 STRICT = ["--leak-check=full", "--errors-for-leak-kinds=definite,possible", "--error-exitcode=9"]
 
@@ -42,7 +42,7 @@ def without_numbers(text):
     return re.sub(r"==\d+==|0x[0-9A-Fa-f]+|in loss record \d+ of \d+", "N", "\n".join(lines))
 
 
-class Valgrind(CompareTest):
+class Valgrind(UnwatchedTest):
     """With the preload it is inherited through valgrind, and the leader is the program inside."""
 
     def valgrind(self, *words):

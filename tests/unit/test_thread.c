@@ -42,6 +42,10 @@ void signals_put_default(int number, const struct sigaction *known)
     (void)sigaction(number, known, NULL);
 }
 
+void ends_flush(void)
+{
+}
+
 void signals_end(void)
 {
 }

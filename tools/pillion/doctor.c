@@ -11,6 +11,7 @@
 #include "command.h"
 #include "libraries.h"
 #include "output.h"
+#include "sentinel/utf8.h"
 
 static const char help[] =
     "Usage: pillion doctor [--json] [-- CMD [ARGUMENT...]]\n"
@@ -33,6 +34,12 @@ void doctor_tell(struct doctor *d, const char *check, enum engine_finding findin
     va_start(args, format);
     (void)vsnprintf(sentence, sizeof sentence, format, args); /* NOLINT(clang-analyzer-valist.Uninitialized): it is */
     va_end(args);
+    for (char *at = sentence, *end = at + strlen(at); at < end;) { /* JSON knows UTF-8 alone */
+        size_t len = utf8_character(at, end);
+        if (len == 0)
+            *at = '?';
+        at += len ? len : 1;
+    }
     d->found_cause |= finding == ENGINE_CAUSE;
     if (d->list == NULL) {
         printf("%-6s", words[finding]);

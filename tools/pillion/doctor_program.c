@@ -125,10 +125,10 @@ static bool judge_match(struct doctor *d, const char *path, const struct image *
         doctor_tell(d, "program", ENGINE_CAUSE,
                     "%s is a program of %u bits for %s, libpillion.so is of %u bits for %s: " INSTEAD, path,
                     image->bits, theirs, hook->bits, ours);
-    else if (!is_musl(image) && strcmp(hook->libc, "libc.so.6") != 0)
-        doctor_tell(d, "program", ENGINE_CAUSE, "%s uses another libc, glibc, than this libpillion.so (%s)", path,
-                    hook->libc);
-    else if ((glibc = glibc_of(image)) != 0 && glibc < OLDEST_GLIBC)
+    else if (strcmp(hook->libc, "libc.so.6") != 0) /* the name that glibc and musl both take for themselves */
+        doctor_tell(d, "program", ENGINE_CAUSE, "this libpillion.so needs %s, which %s has not: " INSTEAD,
+                    hook->libc[0] ? hook->libc : "no libc", path);
+    else if (!is_musl(image) && (glibc = glibc_of(image)) != 0 && glibc < OLDEST_GLIBC)
         doctor_tell(d, "program", ENGINE_CAUSE, "%s uses glibc 2.%u, and pillion needs 2.%d or newer: " INSTEAD, path,
                     glibc, OLDEST_GLIBC);
     else

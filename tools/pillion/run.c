@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -179,6 +181,19 @@ static int begin(const struct order *order, const struct engine *engine, struct 
     return engine->start(link, &start);
 }
 
+/* What the engine will find, said where its user sees it. */
+static void look_at_output(const char *path)
+{
+    struct stat info;
+    int         fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0666);
+    if (fd < 0)
+        complain("-o %s: %s: no rows go there", path, errno == ELOOP ? "it is a link" : strerror(errno));
+    else if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode) || info.st_nlink > 1)
+        complain("-o %s: not a regular file with one name: no rows go there", path);
+    if (fd >= 0)
+        (void)close(fd);
+}
+
 int command_run(int argc, char **argv)
 {
     static struct link link;
@@ -200,6 +215,8 @@ int command_run(int argc, char **argv)
             complain("%s; CMD runs unobserved", reason);
         return launch_here(order.path, order.command);
     }
+    if (order.output != NULL && strchr(order.output, '%') == NULL)
+        look_at_output(order.output);
     signals_take(&signals);
     (void)marker_make_own(&marker); /* without one, a hook below may begin a run of its own: no reason to give up */
     int result = begin(&order, engine, &link, &marker);
