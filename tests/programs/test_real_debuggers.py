@@ -2,7 +2,7 @@
 """strace, ltrace, perf and gdb look at a program with the hook in it: they work, and the program does."""
 import re
 
-from compare import HOOK, NONE, RUN, CompareTest, compile_source, need, pillion, program
+from compare import HOOK, NONE, RUN, CompareTest, UnwatchedTest, compile_source, need, pillion, program
 
 AUDITOR = r"""
 #define _GNU_SOURCE
@@ -114,7 +114,7 @@ class Debuggers(CompareTest):
             self.assertIn("usleep(150000", (self.work / "trace").read_text())
 
 
-class Loader(CompareTest):
+class Loader(UnwatchedTest):
     def test_an_auditor_of_the_loader(self):
         auditor = compile_source(AUDITOR, self.tmp / "auditor.so", "-shared", "-fPIC")
         done = self.compare([program("sleeps_for"), 150, 3], ways=(HOOK,), env={"LD_AUDIT": auditor}, status=3)
