@@ -171,10 +171,16 @@ class Served(UnwatchedTest):
 class ProcessOne(UnwatchedTest):
     """A default SIGTERM does not end process 1 of a pid namespace: its SIGKILL comes later, or never."""
 
-    def started(self, *argv, **env):
+    def begun(self, *argv, **env):
         argv = [need("unshare", "util-linux"), "-p", "-f", "--mount-proc", "--kill-child"] + list(argv)
-        process = self.start(*argv, env=self.env(PILLION_INTERVAL="0.05", PILLION_EXCLUDE="unshare", **env))
+        env = dict({"PILLION_INTERVAL": "0.05", "PILLION_EXCLUDE": "unshare"}, **env)
+        process = self.start(*argv, env=self.env(**env))
         self.one = pillion.wait_for(lambda: self.child_of(process.pid), 10, "process 1")
+        pillion.wait_for(lambda: pillion.is_leader(self.one), 10, "a leader")
+        return process
+
+    def started(self, *argv, **env):
+        process = self.begun(*argv, **env)
         pillion.wait_for(lambda: self.runs() and self.runs()[0].csv, 10, "a row")
         return process
 
@@ -212,6 +218,26 @@ class ProcessOne(UnwatchedTest):
             self.assertGreater(second.rows[0]["timestamp"] - first.rows[-1]["timestamp"], 25)
             self.assertGreater(len(second.rows), 5)
             self.assertEqual(server.complaints(), [])
+
+    def test_before_its_least_seconds_nothing_ends(self):
+        process = self.begun("sh", "-c", "sleep 2; exit 7", PILLION_MIN_SECONDS="1")
+        os.kill(self.one, signal.SIGTERM)
+        self.assertEqual(process.wait(20).status, 7)
+        run = self.only_run()
+        self.assertEqual((run["state"], run["exit_code"], run.get("signal")), ("local", 7, None), run.describe())
+        self.assertGreater(len(run.rows), 10)
+
+    def test_what_lives_in_memory_alone_is_delivered_when_the_api_is_back(self):
+        with sentinel_server.SentinelServer(up=False) as server:
+            process = self.begun("sh", "-c", "sleep 100", **server.env(PILLION_DIR="/proc/nowhere"))
+            time.sleep(0.5)
+            os.kill(self.one, signal.SIGTERM)
+            time.sleep(1)
+            server.heal()
+            pillion.wait_for(lambda: server.of("finish"), 60, "a finish")
+            self.assertEqual(server.of("finish")[0].body["exit_code"], 143)
+            os.kill(self.one, signal.SIGKILL)
+            process.wait(10)
 
     def test_a_wait_is_cut_short_by_sigterm_alone(self):
         """In the README's closed list: the price of the finished run."""
