@@ -160,7 +160,7 @@ void hold(enum hold_place place, int status)
     if (!hook.engine)
         return;
     if (!is_first()) {
-        struct timespec moment = {.tv_nsec = 200 * 1000 * 1000};
+        struct timespec moment = {.tv_nsec = 200000000};
         if (atomic_load(&dies))
             (void)syscall(SYS_nanosleep, &moment, NULL);
         errno = saved;
