@@ -49,6 +49,11 @@ struct sample {
     /* process tree, counters */
     uint64_t tree_user, tree_system;          /* clock ticks, reaped children included */
     uint64_t tree_disk_read, tree_disk_write; /* bytes */
+
+    /* GPUs, gauges: usage is the mean since the last reading, or what the driver has as such */
+    uint64_t gpu_usage, tree_gpu_usage;   /* ten-thousandths of a device, summed over the devices */
+    uint64_t gpu_memory, tree_gpu_memory; /* bytes */
+    uint64_t gpus_used, tree_gpus_used;   /* count */
 };
 
 /* The kernel's own totals at the end of a run. */
@@ -71,6 +76,9 @@ struct machine {
     uint64_t memory_mib;     /* MemTotal */
     uint64_t storage_bytes;  /* whole disks, each once */
     char     dmi_vendor[64]; /* /sys/class/dmi/id/sys_vendor */
+    char     gpu_model[128]; /* of the first device; these three by collect_gpus */
+    uint64_t gpu_count;
+    uint64_t gpu_memory_mib; /* of all devices */
 };
 
 struct collectors;
@@ -84,6 +92,8 @@ void collect_close(struct collectors *collectors); /* NULL is allowed */
 /* Between the two no descriptor is held; what was counted goes on. For a thread that has to step aside. */
 void collect_suspend(struct collectors *collectors);
 int  collect_resume(struct collectors *collectors, const struct roots *roots); /* 0 or -ENOMEM */
+/* The GPUs among the machine's facts, as far as a reading has met them. */
+void collect_gpus(struct collectors *collectors, struct machine *ret);
 /* main_process may only be known after the first reading (`pillion run` forks later). */
 void collect_set_main_process(struct collectors *collectors, pid_t main_process);
 

@@ -12,6 +12,7 @@
 #include "collect/collect.h"
 #include "collect/cpu.h"
 #include "collect/disk.h"
+#include "collect/gpu.h"
 #include "collect/memory.h"
 #include "collect/net.h"
 #include "collect/process.h"
@@ -24,7 +25,8 @@
  * open only while it is read. */
 enum { FEW_NUMBERS = 40 };
 
-enum subject { CPU, MEMORY, DISK, SPACE, NET, PROCESSES, TREE, SUBJECTS };
+/* GPU last: what it says of processes, it says of those that the tree's reading has just found. */
+enum subject { CPU, MEMORY, DISK, SPACE, NET, PROCESSES, TREE, GPU, SUBJECTS };
 
 struct collectors {
     struct roots         roots;
@@ -39,6 +41,7 @@ struct collectors {
     struct net           net;
     struct processes     processes;
     struct process_tree  tree;
+    struct gpu           gpu;
 };
 
 enum { HELD = 11 };
@@ -77,6 +80,8 @@ static void let_go(struct collectors *c, enum subject subject)
     for (size_t i = 0; i < HELD; i++)
         if (held[i].subject == subject && c->has[subject])
             file_close(held[i].fd);
+    if (subject == GPU && c->has[GPU])
+        gpu_suspend(&c->gpu);
 }
 
 static void take_up(struct collectors *c, enum subject subject)
@@ -108,6 +113,8 @@ static int open_subject(struct collectors *c, enum subject subject, const struct
         return processes_open(&c->processes, roots);
     case TREE:
         return process_open(&c->tree, roots, tree, &c->units);
+    case GPU:
+        return gpu_open(&c->gpu, roots);
     case SUBJECTS:
         break;
     }
@@ -143,6 +150,8 @@ static struct sample empty_sample(void)
     s.cpu_user = s.cpu_system = s.cpu_interrupt = s.disk_read = s.disk_write = METRIC_NONE;
     s.net_recv = s.net_sent = s.tree_processes = s.tree_memory = METRIC_NONE;
     s.tree_user = s.tree_system = s.tree_disk_read = s.tree_disk_write = METRIC_NONE;
+    s.gpu_usage = s.gpu_memory = s.gpus_used = METRIC_NONE;
+    s.tree_gpu_usage = s.tree_gpu_memory = s.tree_gpus_used = METRIC_NONE;
     return s;
 }
 
@@ -180,6 +189,8 @@ static void read_subject(struct collectors *c, enum subject subject, struct samp
         (void)processes_read(&c->processes, ret);
     else if (subject == TREE)
         read_tree(c, ret);
+    else if (subject == GPU)
+        (void)gpu_read(&c->gpu, c->has[TREE] ? &c->tree : NULL, ret);
 }
 
 void collect_read(struct collectors *c, struct sample *ret)
@@ -210,6 +221,12 @@ int collect_resume(struct collectors *c, const struct roots *roots)
     return 0;
 }
 
+void collect_gpus(struct collectors *c, struct machine *ret)
+{
+    if (c->has[GPU])
+        gpu_facts(&c->gpu, ret);
+}
+
 void collect_set_main_process(struct collectors *c, pid_t main_process)
 {
     c->tree.who.main_process = main_process;
@@ -233,6 +250,8 @@ void collect_close(struct collectors *c)
         processes_close(&c->processes);
     if (c->has[TREE])
         process_close(&c->tree);
+    if (c->has[GPU])
+        gpu_close(&c->gpu);
     scratch_done(&c->scratch);
     free(c);
 }

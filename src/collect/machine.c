@@ -108,7 +108,8 @@ static void read_id(const struct roots *roots, char *ret, size_t size)
 int machine_read(const struct roots *roots, struct machine *ret)
 {
     struct utsname name;
-    *ret = (struct machine){.cpus = METRIC_NONE, .memory_mib = METRIC_NONE};
+    *ret = (struct machine){
+        .cpus = METRIC_NONE, .memory_mib = METRIC_NONE, .gpu_count = METRIC_NONE, .gpu_memory_mib = METRIC_NONE};
     if (uname(&name) == 0)
         (void)text_copy(text_of(name.nodename), ret->host_name, sizeof ret->host_name);
     read_line(roots->proc, "sys/kernel/random/boot_id", ret->boot_id, sizeof ret->boot_id);

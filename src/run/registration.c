@@ -29,6 +29,9 @@ int registration_compose(const struct config *config, const struct machine *mach
     run.host_cpu_model = known(machine->cpu_model);
     if (machine->storage_bytes != METRIC_NONE)
         run.host_storage_gb = (double)machine->storage_bytes / 1e9;
+    run.host_gpu_model = known(machine->gpu_model);
+    run.host_gpu_count = number(machine->gpu_count);
+    run.host_gpu_memory_mib = number(machine->gpu_memory_mib);
     if (config->share & SHARE_HOSTNAME)
         run.host_hostname = known(machine->host_name);
     if (config->share & SHARE_HOST_ID)

@@ -33,12 +33,6 @@ static void next(struct row *row)
         bytes_char(row->out, ',');
 }
 
-static void empty(struct row *row, int cells)
-{
-    for (; cells > 0; cells--)
-        next(row);
-}
-
 static void cell(struct row *row, double value)
 {
     int digits = decimals[row->column];
@@ -56,7 +50,7 @@ static void integer(struct row *row, uint64_t value)
 static void scaled(struct row *row, uint64_t value, double unit)
 {
     if (value == METRIC_NONE)
-        empty(row, 1);
+        next(row);
     else
         cell(row, (double)value / unit);
 }
@@ -72,6 +66,13 @@ static uint64_t delta(uint64_t before, uint64_t now)
 static uint64_t sum(uint64_t a, uint64_t b)
 {
     return a == METRIC_NONE || b == METRIC_NONE ? METRIC_NONE : a + b;
+}
+
+static void gpu_cells(struct row *row, uint64_t usage, uint64_t memory, uint64_t used)
+{
+    scaled(row, usage, 10000);
+    scaled(row, memory, 1048576);
+    integer(row, used);
 }
 
 static void machine_cells(struct row *row, double ticks, double seconds, const struct sample *before,
@@ -99,7 +100,7 @@ static void machine_cells(struct row *row, double ticks, double seconds, const s
     scaled(row, now->space_free, gb);
     integer(row, delta(before->net_recv, now->net_recv));
     integer(row, delta(before->net_sent, now->net_sent));
-    empty(row, 3); /* GPU */
+    gpu_cells(row, now->gpu_usage, now->gpu_memory, now->gpus_used);
 }
 
 static void tree_cells(struct row *row, double ticks, double seconds, const struct sample *before,
@@ -114,7 +115,7 @@ static void tree_cells(struct row *row, double ticks, double seconds, const stru
     scaled(row, now->tree_memory, 1024);
     integer(row, delta(before->tree_disk_read, now->tree_disk_read));
     integer(row, delta(before->tree_disk_write, now->tree_disk_write));
-    empty(row, 3); /* GPU */
+    gpu_cells(row, now->tree_gpu_usage, now->tree_gpu_memory, now->tree_gpus_used);
 }
 
 void row_encode(const struct row_shape *shape, const struct sample *before, const struct sample *now, struct bytes *ret)

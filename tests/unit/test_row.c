@@ -86,9 +86,17 @@ static void figures_have_the_units_and_decimals_of_the_table(void **state)
     now.tree_memory = 20480;
     now.tree_disk_read = 9;
     now.tree_disk_write = UINT64_C(1) << 60;
-    encode_is(&before, &now,
-              "1795346662.500,80,1.500000,0.250000,0.9000,1.0000,0.0010,0.5000,2.0000,0.0977,0.0029,4096,512,270.553174,"
-              "0.000000,0.000002,7,8,,,,4242,3,1.010000,0.020000,0.5150,20.0000,9,1152921504606846976,,,\n");
+    now.gpu_usage = 17350;
+    now.gpu_memory = 1536 * 1024;
+    now.gpus_used = 2;
+    now.tree_gpu_usage = 1;
+    now.tree_gpu_memory = UINT64_C(1) << 37;
+    now.tree_gpus_used = 1;
+    encode_is(
+        &before, &now,
+        "1795346662.500,80,1.500000,0.250000,0.9000,1.0000,0.0010,0.5000,2.0000,0.0977,0.0029,4096,512,270.553174,"
+        "0.000000,0.000002,7,8,1.7350,1.5000,2,4242,3,1.010000,0.020000,0.5150,20.0000,9,1152921504606846976,"
+        "0.0001,131072.0000,1\n");
 }
 
 static void what_is_missing_is_an_empty_cell(void **state)
@@ -107,8 +115,9 @@ static void a_counter_known_in_one_sample_only_is_missing(void **state)
     struct sample now = zero();
     now.monotonic += CLOCK_SECOND;
     encode_is(&before, &now,
-              "1795346661.000,0,,,,0.0000,0.0000,0.0000,0.0000,0.0000,0.0000,,,0.000000,0.000000,0.000000,,,,,,4242,0,,,,"
-              "0.0000,,,,,\n");
+              "1795346661.000,0,,,,0.0000,0.0000,0.0000,0.0000,0.0000,0.0000,,,0.000000,0.000000,0.000000,,,0.0000,0."
+              "0000,0,4242,0,,,,"
+              "0.0000,,,0.0000,0.0000,0\n");
 }
 
 static void nothing_is_ever_negative_and_no_time_divides_by_zero(void **state)
@@ -117,9 +126,10 @@ static void nothing_is_ever_negative_and_no_time_divides_by_zero(void **state)
     struct sample before = zero();
     struct sample now = zero();
     before.cpu_user = before.tree_user = before.net_recv = 50;
-    encode_is(&before, &now,
-              "1795346661.000,0,0.000000,0.000000,0.0000,0.0000,0.0000,0.0000,0.0000,0.0000,0.0000,0,0,0.000000,0.000000,"
-              "0.000000,0,0,,,,4242,0,0.000000,0.000000,0.0000,0.0000,0,0,,,\n");
+    encode_is(
+        &before, &now,
+        "1795346661.000,0,0.000000,0.000000,0.0000,0.0000,0.0000,0.0000,0.0000,0.0000,0.0000,0,0,0.000000,0.000000,"
+        "0.000000,0,0,0.0000,0.0000,0,4242,0,0.000000,0.000000,0.0000,0.0000,0,0,0.0000,0.0000,0\n");
 }
 
 static void use_is_over_the_measured_time(void **state)
@@ -141,7 +151,8 @@ static void use_decimal_comma(void)
     static char folder[] = "/tmp/pillion-locale-XXXXXX";
     char        command[256];
     assert_non_null(mkdtemp(folder));
-    (void)snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 --no-archive %s/de_DE.UTF-8 >/dev/null 2>&1", folder);
+    (void)snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 --no-archive %s/de_DE.UTF-8 >/dev/null 2>&1",
+                   folder);
     int status = system(command);
     assert_int_equal(setenv("LOCPATH", folder, 1), 0);
     const char *name = setlocale(LC_ALL, "de_DE.UTF-8");
