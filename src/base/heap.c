@@ -10,6 +10,7 @@
 
 enum {
     GRAIN = 16,
+    STOCK = 4,        /* what a run's beginning needs, while its program waits */
     FINE_MAX = 128,   /* up to here a class each 16 bytes, then four per doubling */
     FINE_CLASSES = 8, /* FINE_MAX / GRAIN */
     CLASSES = FINE_CLASSES + 4 * 6,
@@ -38,7 +39,9 @@ _Static_assert(FINE_MAX << 6 == HEAP_SMALL_MAX, "the classes reach up to the lar
 static struct {
     struct slab *with_room[CLASSES];
     struct slab *spare; /* one empty slab, against mapping and unmapping at a boundary */
-    size_t       mapped;
+    char        *stock; /* slabs mapped in advance, which nobody has touched yet */
+    size_t       stocked;
+    size_t       mapped; /* without these */
 } heap;
 
 size_t heap_mapped(void)
@@ -118,12 +121,26 @@ static bool slab_is_full(const struct slab *slab)
     return !slab->free && slab->fresh + slab->block_size > HEAP_SLAB_SIZE;
 }
 
+/* The first ones in one mapping. */
+static struct slab *slab_map(void)
+{
+    if (heap.mapped == 0 && heap.stocked == 0) {
+        heap.stock = map_aligned((size_t)STOCK * HEAP_SLAB_SIZE);
+        heap.stocked = heap.stock ? STOCK : 0;
+        heap.mapped = 0;
+    }
+    if (heap.stocked == 0)
+        return map_aligned(HEAP_SLAB_SIZE);
+    heap.mapped += HEAP_SLAB_SIZE;
+    return (struct slab *)(heap.stock + (STOCK - heap.stocked--) * (size_t)HEAP_SLAB_SIZE);
+}
+
 static struct slab *slab_make(uint32_t kind)
 {
     struct slab *slab = heap.spare;
     heap.spare = NULL;
     if (!slab)
-        slab = map_aligned(HEAP_SLAB_SIZE);
+        slab = slab_map();
     if (!slab)
         return NULL;
     *slab = (struct slab){.mapped = HEAP_SLAB_SIZE, .kind = kind, .block_size = class_size(kind), .fresh = HEADER};

@@ -137,6 +137,25 @@ static enum lead_why somebody_else_led(const struct process *ancestors, size_t c
     return LEAD_BELOW_HOOK;
 }
 
+/* "pid:[4026531836]". Read as a link: stat would have the kernel make an inode for it. */
+static bool read_namespace(pid_t pid, uint64_t *ret)
+{
+    char        link[64];
+    char        target[64];
+    struct word path = word_in(link, sizeof link);
+    word_add(&path, "/proc/");
+    if (pid)
+        word_number(&path, (uint64_t)pid);
+    else
+        word_add(&path, "self");
+    word_add(&path, "/ns/pid");
+    if (call_readlink(link, target, sizeof target) <= 0 || strncmp(target, "pid:[", 5) != 0)
+        return false;
+    const char *number = target + 5;
+    *ret = word_parse(&number);
+    return true;
+}
+
 static bool starts_ranks(pid_t pid)
 {
     char executable[HOOK_PATH_MAX];
@@ -144,12 +163,17 @@ static bool starts_ranks(pid_t pid)
 }
 
 /* Walks up until a marker (true, of the one at *ret_count), or the end; the ancestors seen are kept for a second look.
- * Where every rank leads, the end is what started the rank: a leader above that has runs of its own. */
-static bool ancestor_leads(uint64_t pid_namespace, enum ranks ranks, struct process *ret, size_t *ret_count)
+ * Where every rank leads, the end is what started the rank: a leader above that has runs of its own. A parent that can
+ * be seen is in our own namespace, and its link is known to the kernel already: looking up ours costs 8 us more. */
+static bool ancestor_leads(enum ranks ranks, struct process *ret, size_t *ret_count)
 {
-    char  marker[HOOK_NAME_MAX];
-    pid_t parent = (pid_t)call_parent();
-    for (*ret_count = 0; parent > 0 && *ret_count < ANCESTORS_MAX; parent = ret[(*ret_count)++].parent) {
+    char     marker[HOOK_NAME_MAX];
+    uint64_t pid_namespace = 0;
+    pid_t    parent = (pid_t)call_parent();
+    *ret_count = 0;
+    if (parent > 0 && !read_namespace(parent, &pid_namespace) && !read_namespace(0, &pid_namespace))
+        return false;
+    for (; parent > 0 && *ret_count < ANCESTORS_MAX; parent = ret[(*ret_count)++].parent) {
         struct process *p = &ret[*ret_count];
         if (process_read(parent, p) < 0)
             return false;
@@ -180,7 +204,7 @@ static bool was_put_into_a_container(const struct process *ancestors, size_t cou
 static enum lead_why judge_itself(const char *executable, enum ranks ranks, const struct process *ancestors,
                                   size_t count, struct lead *ret)
 {
-    if (process_read(0, &ret->self) < 0)
+    if (!read_namespace(0, &ret->pid_namespace) || process_read(0, &ret->self) < 0)
         return LEAD_NO_PROC;
     struct word given = word_in(ret->executable, sizeof ret->executable);
     word_add(&given, executable ? executable : "");
@@ -220,20 +244,14 @@ static void judge(const char *executable, struct lead *ret)
 {
     struct process ancestors[ANCESTORS_MAX];
     size_t         count = 0;
-    struct stat    ns;
     enum ranks     ranks = step_ranks();
     ret->marker[0] = '\0';
     ret->why = switched_off();
-    if (!ret->why && call_stat("/proc/self/ns/pid", &ns) < 0)
-        ret->why = LEAD_NO_PROC;
-    if (!ret->why) {
-        ret->pid_namespace = ns.st_ino;
-        if (ancestor_leads(ns.st_ino, ranks, ancestors, &count)) {
-            ret->why = LEAD_BELOW_MARKER;
-            ret->above = ancestors[count];
-        } else {
-            ret->why = judge_itself(executable, ranks, ancestors, count, ret);
-        }
+    if (!ret->why && ancestor_leads(ranks, ancestors, &count)) {
+        ret->why = LEAD_BELOW_MARKER;
+        ret->above = ancestors[count];
+    } else if (!ret->why) {
+        ret->why = judge_itself(executable, ranks, ancestors, count, ret);
     }
     ret->role = role_of(ret->why);
 }

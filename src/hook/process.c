@@ -120,12 +120,37 @@ bool process_maps_hook(pid_t pid)
     return maps_file(pid, "/libpillion.so") > 0;
 }
 
+/* One read: a name comes whole. */
+static bool is_named_pillion(int tasks, const char *tid)
+{
+    char        path[32];
+    char        name[32];
+    struct word w = word_in(path, sizeof path);
+    word_add(&w, tid);
+    word_add(&w, "/comm");
+    long fd = w.cut ? -1 : syscall(SYS_openat, tasks, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    long n = call_read((int)fd, name, sizeof name - 1);
+    call_close((int)fd);
+    name[n > 0 ? n : 0] = '\0';
+    return word_equal(name, "pillion\n");
+}
+
 bool process_has_thread_named_pillion(const struct process *p)
 {
     char path[64];
-    /* Of many threads every name costs more to read than the few files of a map. */
-    if (p->threads < 2 || (p->threads > FEW_THREADS && maps_file(p->pid, "/libpillion-engine.so") == 0))
+    int  most = THREADS_LOOKED_AT;
+    if (p->threads < 2)
         return false;
+    /* Of many threads every name costs more to read than the few files of a map. Where that may not be read, the first
+     * names will do: ours is made before the program's own. */
+    if (p->threads > FEW_THREADS) {
+        int mapped = maps_file(p->pid, "/libpillion-engine.so");
+        if (mapped == 0)
+            return false;
+        most = mapped < 0 ? FEW_THREADS : most;
+    }
     proc_path(path, p->pid, "/task");
     long dir = call_open(path, O_RDONLY | O_DIRECTORY, 0);
     if (dir < 0)
@@ -133,21 +158,14 @@ bool process_has_thread_named_pillion(const struct process *p)
     _Alignas(struct entry) char block[4096];
     bool                        found = false;
     int                         looked_at = 0;
-    for (long n; !found && (n = syscall(SYS_getdents64, (int)dir, block, sizeof block)) > 0;) {
-        for (long at = 0; at < n && !found && looked_at < THREADS_LOOKED_AT;) {
+    for (long n; !found && looked_at < most && (n = syscall(SYS_getdents64, (int)dir, block, sizeof block)) > 0;) {
+        for (long at = 0; at < n && !found && looked_at < most;) {
             const struct entry *entry = (const void *)(block + at);
             at += entry->size;
             if (entry->name[0] == '.')
                 continue;
-            char        comm[128];
-            char        name[32];
-            struct word w = word_in(comm, sizeof comm);
-            word_add(&w, path);
-            word_add(&w, "/");
-            word_add(&w, entry->name);
-            word_add(&w, "/comm");
             looked_at++;
-            found = !w.cut && call_read_file(comm, name, sizeof name) > 0 && word_equal(name, "pillion\n");
+            found = is_named_pillion((int)dir, entry->name);
         }
     }
     call_close((int)dir);

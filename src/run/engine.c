@@ -56,7 +56,6 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
     config_read(&run->config, start->environment, &run->log);
     rundir_init(&run->dir);
     bytes_init(&run->line, LINE_MAX_BYTES);
-    (void)state_process_started(getpid(), &run->pid_start);
     run->arguments = copy_arguments(start->arguments);
     run->executable = strdup(start->executable ? start->executable : "");
     run->marker = start->marker ? strdup(start->marker) : NULL;

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "run/run.h"
+#include "run/state.h"
 
 #define HOUR       (3600 * CLOCK_SECOND)
 #define LOOK_AGAIN CLOCK_SECOND             /* whether the program is still there */
@@ -36,6 +37,7 @@ void loop_open(struct run *run)
     if (!run->own_table)
         collect_suspend(run->collectors);
     (void)machine_read(&run->roots, &run->machine);
+    (void)state_process_started(getpid(), &run->pid_start);
     struct stat ns;
     if (stat("/proc/self/ns/pid", &ns) == 0)
         run->pid_namespace = ns.st_ino;
