@@ -17,7 +17,7 @@
 #include "sentinel/gzip.h"
 #include "sentinel/json.h"
 #include "sentinel/request.h"
-#include "sentinel/utf8.h"
+#include "base/utf8.h"
 
 static void assert_registers_as(const struct sentinel_run *run, const char *expected)
 {
