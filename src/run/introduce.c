@@ -35,41 +35,43 @@ static void say(struct run *run)
         record_registration(&run->dir, registration->data);
 }
 
-/* Without a word of DMI's there is no cloud, unless the user knows better. */
-static void ask(struct run *run, int64_t now)
+static void begin_delivery(struct run *run)
 {
-    bool     anywhere = run->config.cloud == CONFIG_CLOUD_PROBE;
-    unsigned vendors = 0;
-    run->introduction = INTRODUCTION_UNDER_WAY;
-    cloud_read_dmi(&run->roots, &run->dmi);
-    vendors = cloud_named_by(&run->dmi);
-    if (vendors == 0 && anywhere)
-        vendors = CLOUD_EVERY_VENDOR;
-    if (vendors != 0)
-        probe_begin(&run->probe, &run->network, vendors, run->config.share & SHARE_ACCOUNT, now);
-}
-
-static void settle(struct run *run)
-{
-    if (run->introduction == INTRODUCTION_UNDER_WAY) {
-        probe_stop(&run->probe);
-        (void)cloud_settle(run->probe.told, &run->dmi, &run->cloud);
-        say(run);
-    }
-    if (run->introduction != INTRODUCTION_OVER)
-        delivery_begin(&run->delivery);
     run->introduction = INTRODUCTION_OVER;
+    delivery_begin(&run->delivery);
 }
 
 void introduce_begin(struct run *run)
 {
-    run->introduction = INTRODUCTION_WANTED;
-    if (!run->delivery.run_id[0] && run->config.cloud != CONFIG_CLOUD_OFF && !is_said(&run->delivery.registration)) {
-        if (!run->cloud.vendor[0])
-            return;
-        say(run); /* process 1's run before this one asked */
+    bool is_registered = run->delivery.run_id[0] != '\0';
+    if (is_registered || run->config.cloud == CONFIG_CLOUD_OFF || is_said(&run->delivery.registration)) {
+        begin_delivery(run);
+    } else if (run->cloud.vendor[0]) { /* process 1's run before this one has asked */
+        say(run);
+        begin_delivery(run);
+    } else {
+        cloud_read_dmi(&run->roots, &run->dmi);
+        run->introduction = INTRODUCTION_WANTED;
     }
-    settle(run);
+}
+
+/* Without a word of DMI's there is no cloud, unless the user knows better. */
+static void ask(struct run *run, int64_t now)
+{
+    unsigned vendors = cloud_named_by(&run->dmi);
+    if (vendors == 0 && run->config.cloud == CONFIG_CLOUD_PROBE)
+        vendors = CLOUD_EVERY_VENDOR;
+    if (vendors != 0)
+        probe_begin(&run->probe, &run->network, vendors, run->config.share & SHARE_ACCOUNT, now);
+    run->introduction = INTRODUCTION_UNDER_WAY;
+}
+
+static void settle(struct run *run)
+{
+    probe_stop(&run->probe);
+    (void)cloud_settle(run->probe.told, &run->dmi, &run->cloud);
+    say(run);
+    begin_delivery(run);
 }
 
 bool introduce_step(struct run *run, int64_t now)
@@ -88,5 +90,6 @@ void introduce_end(struct run *run, int64_t until)
         int64_t due = clock_earlier(probe_due(&run->probe), until);
         network_poll(&run->network, NULL, 0, clock_earlier(due - now, SLICE));
     }
-    settle(run);
+    if (run->introduction != INTRODUCTION_OVER)
+        settle(run);
 }
