@@ -74,25 +74,25 @@ enum match { EQUALS, BEGINS, CONTAINS };
 
 /* `proves`: nobody else's machines say so, and the vendor is known without an answer. */
 static const struct {
+    const char       *text;
     enum cloud_vendor vendor;
     enum field        field;
     enum match        match;
-    const char       *text;
     bool              proves;
 } rules[] = {
-    {CLOUD_AWS, SYS_VENDOR, EQUALS, "Amazon EC2", true},  /* Nitro, and bare metal */
-    {CLOUD_AWS, BIOS_VERSION, CONTAINS, ".amazon", true}, /* Xen: 4.11.amazon */
-    {CLOUD_GCP, PRODUCT_NAME, EQUALS, "Google Compute Engine", true},
-    {CLOUD_AZURE, CHASSIS_ASSET_TAG, EQUALS, "7783-7084-3265-9085-8269-3286-77", false}, /* on premises, too */
-    {CLOUD_HCLOUD, SYS_VENDOR, EQUALS, "Hetzner", true},
-    {CLOUD_UPCLOUD, SYS_VENDOR, EQUALS, "UpCloud", true},
-    {CLOUD_VULTR, SYS_VENDOR, EQUALS, "Vultr", true},
-    {CLOUD_ALICLOUD, SYS_VENDOR, EQUALS, "Alibaba Cloud", true},
-    {CLOUD_ALICLOUD, PRODUCT_NAME, BEGINS, "Alibaba Cloud ECS", true},
-    {CLOUD_OVH, SYS_VENDOR, BEGINS, "OVH", false}, /* bare metal, too */
-    {CLOUD_OVH, SYS_VENDOR, EQUALS, "OpenStack Foundation", false},
-    {CLOUD_OVH, PRODUCT_NAME, BEGINS, "OpenStack ", false}, /* Nova, Compute */
-    {CLOUD_OVH, CHASSIS_ASSET_TAG, BEGINS, "OpenStack ", false},
+    {"Amazon EC2", CLOUD_AWS, SYS_VENDOR, EQUALS, true},  /* Nitro, and bare metal */
+    {".amazon", CLOUD_AWS, BIOS_VERSION, CONTAINS, true}, /* Xen: 4.11.amazon */
+    {"Google Compute Engine", CLOUD_GCP, PRODUCT_NAME, EQUALS, true},
+    {"7783-7084-3265-9085-8269-3286-77", CLOUD_AZURE, CHASSIS_ASSET_TAG, EQUALS, false}, /* on premises, too */
+    {"Hetzner", CLOUD_HCLOUD, SYS_VENDOR, EQUALS, true},
+    {"UpCloud", CLOUD_UPCLOUD, SYS_VENDOR, EQUALS, true},
+    {"Vultr", CLOUD_VULTR, SYS_VENDOR, EQUALS, true},
+    {"Alibaba Cloud", CLOUD_ALICLOUD, SYS_VENDOR, EQUALS, true},
+    {"Alibaba Cloud ECS", CLOUD_ALICLOUD, PRODUCT_NAME, BEGINS, true},
+    {"OVH", CLOUD_OVH, SYS_VENDOR, BEGINS, false}, /* bare metal, too */
+    {"OpenStack Foundation", CLOUD_OVH, SYS_VENDOR, EQUALS, false},
+    {"OpenStack ", CLOUD_OVH, PRODUCT_NAME, BEGINS, false}, /* Nova, Compute */
+    {"OpenStack ", CLOUD_OVH, CHASSIS_ASSET_TAG, BEGINS, false},
 };
 
 const struct cloud_service *cloud_service(enum cloud_vendor vendor)

@@ -81,7 +81,7 @@ bool cloud_hear_token(struct text body, struct cloud_told *told)
     if (text_len(t) == 0)
         return false;
     for (const char *p = t.at; p < t.end; p++)
-        if (!is_letter_or_digit(*p) && !memchr("+/=_-.", *p, 6))
+        if (!is_letter_or_digit(*p) && (*p == '\0' || !strchr("+/=_-.", *p)))
             return false;
     return text_copy(t, told->token, sizeof told->token);
 }
