@@ -234,6 +234,24 @@ class Troubles(CloudTest):
         self.assertEqual(self.server.finished_runs()[0]["registration"]["cloud_zone_id"], "eu-west-1b")
         own_machine.set_dmi(**HOME)
 
+    def test_a_thread_that_has_to_step_aside_meanwhile_goes_on_with_what_stands(self):
+        if pillion.run(["unshare", "-U", "true"], preload=False).status:
+            self.skipTest("unshare -U is forbidden here")
+        own_machine.set_dmi(**DMIS["aws"])
+        text = "import ctypes, os, time\n" \
+               "while not os.path.exists('asked'): time.sleep(0.01)\n" \
+               "libc = ctypes.CDLL(None, use_errno=True)\n" \
+               "assert libc.unshare(0x10000000) == 0, ctypes.get_errno()\n" \
+               "time.sleep(0.3)"  # CLONE_NEWUSER: not while there is another thread
+        with MetadataServer(fault="hang") as service:
+            program = self.start(PYTHON, "-S", "-c", text)
+            pillion.wait_for(lambda: service.requests)
+            (self.work / "asked").touch()
+            result = program.wait()
+        self.assertSilent(result)
+        self.assertIn({"paused": True}, self.only_run().lines)
+        self.assertEqual(self.assertDelivered(self.only_run())["registration"]["cloud_vendor_id"], "aws")
+
     def test_one_killed_in_the_midst_of_it_is_registered_without(self):
         own_machine.set_dmi(**DMIS["aws"])
         with MetadataServer(fault="hang") as service:
