@@ -2,7 +2,6 @@
 """Runs on machines of the clouds: what is registered, what is asked and where, and that nothing waits for it."""
 import contextlib
 import json
-import os
 import sys
 import time
 import unittest
@@ -345,5 +344,4 @@ class Manners(CloudTest):
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("PYTHONWARNINGS", "ignore")
     pillion.main()
