@@ -13,7 +13,7 @@
 #include "collect/machine.h"
 #include "collect/roots.h"
 
-enum { INTERFACES_MAX = 64, ROUTES_SIZE = 8192 };
+enum { INTERFACES_MAX = 64, ROUTES_SIZE = 2048 };
 
 static bool is_global(uint32_t address)
 {
