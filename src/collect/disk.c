@@ -175,6 +175,13 @@ static uint64_t sectors_of(int block, const char *name)
     return text_unsigned(&t, &sectors) ? sectors : 0;
 }
 
+/* CD-ROM and floppy drives are of the size of what lies in them; clouds leave their configuration there. */
+static bool holds_media(const char *name)
+{
+    struct text t = text_of(name);
+    return (text_skip(&t, "sr") || text_skip(&t, "fd")) && t.at < t.end && *t.at >= '0' && *t.at <= '9';
+}
+
 uint64_t disk_capacity(const struct roots *roots)
 {
     struct dir  dir;
@@ -185,7 +192,7 @@ uint64_t disk_capacity(const struct roots *roots)
         return METRIC_NONE;
     dir_rewind(&dir, block);
     while ((name = dir_next(&dir)))
-        if (strlen(name) < DEVICE_NAME_SIZE && disk_counts(block, name))
+        if (strlen(name) < DEVICE_NAME_SIZE && !holds_media(name) && disk_counts(block, name))
             sectors += sectors_of(block, name);
     dir_close(&dir);
     return sectors * SECTOR_BYTES;

@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/machine.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -20,7 +14,7 @@
 #include "collect/memory.h"
 #include "collect/roots.h"
 
-enum { CPUINFO_SIZE = 4096, INTERFACES_MAX = 64 };
+enum { CPUINFO_SIZE = 4096 };
 
 static void trim(struct text *t)
 {
@@ -50,8 +44,8 @@ static void read_line(const char *root, const char *path, char *ret, size_t size
     close(fd);
 }
 
-/* proc.rst "/proc/cpuinfo": "model name : ..." on x86, "cpu : ..." on POWER; ARM names no model. Only the first CPU
- * matters, so a part of the file is enough. */
+/* proc.rst "/proc/cpuinfo": "model name : ..." on x86, "Model Name" on LoongArch, "cpu : ..." on POWER; ARM has two
+ * numbers instead. Only the first CPU matters, so a part of the file is enough. */
 static void read_cpu_model(const struct roots *roots, char *ret, size_t size)
 {
     char    content[CPUINFO_SIZE];
@@ -62,14 +56,22 @@ static void read_cpu_model(const struct roots *roots, char *ret, size_t size)
     struct text t = text_span(content, len < 0 ? 0 : (size_t)len);
     struct text line;
     struct text key;
-    while (ret[0] == '\0' && text_line(&t, &line)) {
+    struct text implementer = text_of("");
+    struct text part = text_of("");
+    while (ret[0] == '\0' && text_len(part) == 0 && text_line(&t, &line)) {
         if (!text_until(&line, ':', &key))
             continue;
         trim(&key);
         trim(&line);
-        if (text_is(key, "model name") || text_is(key, "cpu"))
+        if (text_is(key, "model name") || text_is(key, "Model Name") || text_is(key, "cpu"))
             (void)text_copy(line, ret, size);
+        else if (text_is(key, "CPU implementer"))
+            implementer = line;
+        else if (text_is(key, "CPU part"))
+            part = line;
     }
+    if (ret[0] == '\0')
+        (void)text_copy(text_of(machine_arm_core(implementer, part)), ret, size);
 }
 
 /* ASCII alone, whatever the locale; the prefix is in lower case. */
@@ -124,31 +126,4 @@ int machine_read(const struct roots *roots, struct machine *ret)
         ret->memory_mib = kib / 1024;
     ret->storage_bytes = disk_capacity(roots);
     return 0;
-}
-
-static bool is_global(uint32_t address)
-{
-    return address != 0 && address >> 24 != 127 && address >> 16 != 0xA9FE;
-}
-
-int machine_ip(char *ret, size_t size)
-{
-    struct ifreq  list[INTERFACES_MAX];
-    struct ifconf all = {.ifc_len = sizeof list, .ifc_req = list};
-    int           fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    int error = ioctl(fd, SIOCGIFCONF, &all) == 0 ? -ENODATA : -errno;
-    close(fd);
-    for (size_t i = 0; error == -ENODATA && i < (size_t)all.ifc_len / sizeof *list; i++) {
-        struct sockaddr_in in;
-        memcpy(&in, &list[i].ifr_addr, sizeof in);
-        uint32_t address = ntohl(in.sin_addr.s_addr);
-        if (in.sin_family != AF_INET || !is_global(address))
-            continue;
-        int len = snprintf(ret, size, "%u.%u.%u.%u", address >> 24, address >> 16 & 255, address >> 8 & 255,
-                           address & 255);
-        error = len > 0 && (size_t)len < size ? 0 : -ENOSPC;
-    }
-    return error;
 }

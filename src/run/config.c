@@ -139,27 +139,29 @@ static bool is_one_of(const char *value, const char *words)
     return false;
 }
 
-/* Checked here; the hook reads PILLION_RANKS itself, and what is behind the others comes later. */
-static void read_words(struct log *log)
+/* PILLION_RANKS is checked here; the hook reads it itself. */
+static void read_words(struct config *c, struct log *log)
 {
     static const struct {
         const char *name, *allowed, *fallback;
         const char *words[3];
-        bool        later;
     } table[] = {
-        {"PILLION_RANKS", "node, all, first", "node", {"node", "all", "first"}, false},
-        {"PILLION_CLOUD", "auto, probe, off", "auto", {"auto", "probe", "off"}, true},
+        {"PILLION_RANKS", "node, all, first", "node", {"node", "all", "first"}},
+        {"PILLION_CLOUD", "auto, probe, off", "auto", {"auto", "probe", "off"}},
     };
+    unsigned chosen[sizeof table / sizeof *table] = {0};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         const char *given = config_set(table[i].name);
         bool        known = false;
-        for (size_t w = 0; given && w < 3; w++)
-            known |= strcmp(given, table[i].words[w]) == 0;
+        for (unsigned w = 0; given && w < 3; w++)
+            if (strcmp(given, table[i].words[w]) == 0) {
+                known = true;
+                chosen[i] = w;
+            }
         if (given && !known)
             config_invalid(log, table[i].name, given, table[i].allowed, table[i].fallback);
-        else if (given && table[i].later && strcmp(given, table[i].fallback) != 0 && strcmp(given, "off") != 0)
-            log_line(log, LOG_WARN, "%s=%s has no effect in this version", table[i].name, given);
     }
+    c->cloud = (enum config_cloud)chosen[1];
 }
 
 static void read_signals(struct config *c, struct log *log)
@@ -182,7 +184,7 @@ void config_read(struct config *ret, const char *const *names, struct log *log)
     config_read_crowd(ret);
     config_read_metadata(ret, log);
     read_signals(ret, log);
-    read_words(log);
+    read_words(ret, log);
     ret->output = config_set("PILLION_OUTPUT");
     if (!ret->output)
         ret->output = config_set("TRACKER_OUTPUT");

@@ -19,6 +19,9 @@ enum share {
     SHARE_ALL = 31,
 };
 
+/* PILLION_CLOUD: where the clouds' metadata services are asked. */
+enum config_cloud { CONFIG_CLOUD_AUTO, CONFIG_CLOUD_PROBE, CONFIG_CLOUD_OFF };
+
 enum { CONFIG_TOKEN_MAX = 4096, CONFIG_URL_MAX = 1024, CONFIG_TAGS_MAX = 64, CONFIG_TEXT_MAX = 16 * 1024 };
 
 struct config {
@@ -41,6 +44,7 @@ struct config {
     struct sentinel_run  metadata;
     struct sentinel_pair tags[CONFIG_TAGS_MAX + 1]; /* the last is for `continues` */
     char                 tag_text[CONFIG_TEXT_MAX];
+    enum config_cloud    cloud;
 };
 
 /* Reads everything through getenv. Never fails: what is invalid is logged once, with the variable, its value, what

@@ -16,6 +16,7 @@
 #define CROWD_FINISH     16                       /* nodes: a larger step spreads its finishes */
 #define FLUSH_PERCENT    60                       /* of the hold, for the last rows to S3; then they go inline */
 #define SLICE            (20 * CLOCK_MILLISECOND)
+#define CLOUD_LIMIT      (200 * CLOCK_MILLISECOND) /* of the hold, and a quarter of it at most, for what the cloud says */
 
 static void write_end(struct run *run)
 {
@@ -62,14 +63,18 @@ static cJSON *facts(const struct run *run)
     return state;
 }
 
+static int64_t budget_of(const struct run *run)
+{
+    int64_t most = atomic_load(&run->link->hold_most);
+    return most ? clock_earlier(most, run->config.exit_timeout) : run->config.exit_timeout;
+}
+
 /* Drives register and finish until done, refused, out of time, or without hope of being in time. */
 static void deliver(struct run *run)
 {
     struct delivery *d = &run->delivery;
     int64_t          began = atomic_load(&run->link->hold_began);
-    int64_t          most = atomic_load(&run->link->hold_most);
-    int64_t          budget = most ? clock_earlier(most, run->config.exit_timeout) : run->config.exit_timeout;
-    int64_t          whole = began + budget - LOCAL_RESERVE;
+    int64_t          whole = began + budget_of(run) - LOCAL_RESERVE;
     int64_t          unanswered = began + UNANSWERED_LIMIT - LOCAL_RESERVE;
     bool             few = rundir_rows_size(&run->dir, true) <= DELIVERY_INLINE_MAX;
     d->flush_deadline = few ? began + (whole - began) * FLUSH_PERCENT / 100 : whole;
@@ -95,6 +100,8 @@ static void try_to_deliver(struct run *run)
 {
     struct delivery *d = &run->delivery;
     const char      *reason = no_hold(run, clock_monotonic());
+    int64_t          cloud = atomic_load(&run->link->hold_began) + clock_earlier(CLOUD_LIMIT, budget_of(run) / 4);
+    introduce_end(run, reason ? 0 : cloud);
     if (!reason || rundir_is_in_memory(&run->dir)) { /* those of process 1 may have time after the hold: again.c */
         cJSON *state = facts(run);
         int    error = delivery_end(d, state, DELIVERY_INLINE_MAX);

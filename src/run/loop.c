@@ -48,6 +48,7 @@ void loop_open(struct run *run)
 void loop_close(struct run *run)
 {
     backlog_drop(&run->backlog);
+    probe_stop(&run->probe);
     delivery_suspend(&run->delivery);
     network_close(&run->network);
     if (run->collectors)
@@ -197,6 +198,8 @@ static bool has_time_for_others(const struct run *run)
 
 static int64_t deliver(struct run *run)
 {
+    if (!introduce_step(run, clock_monotonic()))
+        return probe_due(&run->probe);
     delivery_step(&run->delivery, clock_monotonic());
     if (has_time_for_others(run))
         backlog_step(&run->backlog, clock_monotonic());

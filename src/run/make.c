@@ -237,7 +237,7 @@ static void go_live(struct run *run)
     log_attach(&run->log, run->dir.log);
     open_output(run);
     if (run->config.token[0] && run->own_table && !run->is_anothers)
-        delivery_begin(&run->delivery);
+        introduce_begin(run);
 }
 
 static void compose_registration(struct run *run)

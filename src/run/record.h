@@ -37,8 +37,9 @@ struct record_end {
 void record_begin(struct rundir *run, const struct record_begin *begin);
 /* Exec in place; with_api: the run is this image's to deliver. */
 void record_continue(struct rundir *run, const struct record_begin *begin, bool with_api);
-void record_continues(struct rundir *run, const char *id); /* the run that this one follows */
-void record_output(struct rundir *run, const char *path);  /* PILLION_OUTPUT, as the first image of the run meant it */
+void record_registration(struct rundir *run, const char *registration); /* JSON text */
+void record_continues(struct rundir *run, const char *id);              /* the run that this one follows */
+void record_output(struct rundir *run, const char *path); /* PILLION_OUTPUT, as the first image of the run meant it */
 void record_registered(struct rundir *run, const char *sentinel_run_id, const char *upload_uri_prefix);
 void record_end(struct rundir *run, const struct record_end *end);
 void record_state(struct rundir *run, const char *state, const char *result); /* result: JSON text or NULL */

@@ -4,14 +4,19 @@
 #define PILLION_RUN_RUN_H
 
 #include "base/log.h"
+#include "collect/cloud.h"
 #include "collect/collect.h"
 #include "run/config.h"
 #include "run/delivery.h"
 #include "run/engine.h"
 #include "run/home.h"
+#include "run/probe.h"
 #include "run/row.h"
 #include "run/rundir.h"
 #include "run/sync.h"
+
+/* What the clouds say, on its way into the registration; until it is over, delivery does not begin. */
+enum introduction { INTRODUCTION_OVER, INTRODUCTION_WANTED, INTRODUCTION_UNDER_WAY };
 
 struct run {
     struct link       *link;
@@ -30,6 +35,10 @@ struct run {
     uint64_t           rows;
     struct network     network;
     struct delivery    delivery;
+    enum introduction  introduction;
+    struct probe       probe;
+    struct cloud_dmi   dmi;
+    struct cloud       cloud;       /* once it is known */
     struct backlog     backlog;     /* the runs of others that are delivered along the way */
     int                wake;        /* signalfd */
     uint32_t           wakes;       /* of the link's, those taken off it */
@@ -75,6 +84,11 @@ void              loop_row(struct run *run);   /* takes a sample and appends its
 void make_again(struct run *run);     /* opens what loop_close closed; without permission rows wait in memory */
 bool make_continued(struct run *run); /* the run of this process before its exec, if there is one */
 void make_run(struct run *run);       /* the run directory: a new one, or the one of this process before its exec */
+
+/* ---- introduce.c: the registration's cloud_ fields; delivery begins behind it ---- */
+void introduce_begin(struct run *run);
+bool introduce_step(struct run *run, int64_t now);  /* true: over, delivery has begun */
+void introduce_end(struct run *run, int64_t until); /* over by then, as it stands; `until` past: nothing is asked */
 
 /* ---- carry.c ---- */
 void carry_record(const struct sample *baseline, struct bytes *ret); /* JSON text for run.jsonl */

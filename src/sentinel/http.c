@@ -139,7 +139,7 @@ int http_start(struct http *http, struct http_request *request, struct http_call
         return -ENOMEM;
     call->request = *request;
     call->answer.retry_after_s = -1;
-    bytes_init(&call->answer.body, HTTP_ANSWER_MAX);
+    bytes_init(&call->answer.body, request->answer_max ? request->answer_max : HTTP_ANSWER_MAX);
     int error = launch(http, call);
     if (error != 0) {
         call->request = (struct http_request){0}; /* it stays the caller's */

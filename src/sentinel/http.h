@@ -35,7 +35,9 @@ struct http_request {
     struct bytes     body;
     int              connect_timeout_ms; /* 0: 10 s */
     int              timeout_ms;         /* whole request; 0: 30 s */
+    size_t           answer_max;         /* bytes of its body; 0: HTTP_ANSWER_MAX */
     bool             no_proxy_at_all;
+    bool             no_reuse; /* its connection is closed with it */
 };
 
 /* 0, -ENOMEM, -E2BIG (too many, or longer than 32 KiB), -EINVAL (a control character in the value). */
@@ -49,7 +51,7 @@ struct http_answer {
     int error;                   /* 0: an HTTP answer came, whatever its status. Else -errno: -ETIMEDOUT,
                                     -ECONNREFUSED, -EHOSTUNREACH (name not found), -ECONNRESET (cut off),
                                     -EPROTO (TLS or garbage), -EKEYREJECTED (certificate refused), -EMSGSIZE (answer
-                                    beyond HTTP_ANSWER_MAX), -ECANCELED, -EIO */
+                                    beyond what the request allows), -ECANCELED, -EIO */
     char           message[160]; /* one sentence for the log when error; no secret in it */
     enum http_step step;         /* the one that failed, when error */
     bool           sent;         /* the request may have reached the server (false: surely not) */
@@ -57,7 +59,8 @@ struct http_answer {
     struct bytes   body;
     int            retry_after_s; /* seconds; -1: none given; a date in the header is turned into seconds from now */
     int64_t        date;          /* seconds since 1970 from the Date header, 0: none */
-    char           bucket_region[32]; /* x-amz-bucket-region, "" : none */
+    char           bucket_region[32];   /* x-amz-bucket-region, "" : none */
+    char           metadata_flavor[16]; /* Metadata-Flavor, "": none */
 };
 
 void http_answer_done(struct http_answer *answer);

@@ -52,7 +52,7 @@ static void forget_headers(struct http_call *call)
 {
     call->answer.retry_after_s = -1;
     call->answer.date = 0;
-    call->answer.bucket_region[0] = '\0';
+    call->answer.bucket_region[0] = call->answer.metadata_flavor[0] = '\0';
     call->retry_date = 0;
 }
 
@@ -74,6 +74,8 @@ size_t http_answer_header(char *data, size_t size, size_t count, void *pointer)
         call->answer.date = 0;
     else if (header_is(line, "x-amz-bucket-region", value))
         read_region(call, value);
+    else if (header_is(line, "metadata-flavor", value))
+        (void)text_copy(text_of(value), call->answer.metadata_flavor, sizeof call->answer.metadata_flavor);
     return size * count;
 }
 

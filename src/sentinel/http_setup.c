@@ -173,6 +173,7 @@ int http_setup(const struct http *http, struct http_call *call)
     set_callbacks(&s, call);
     set_long(&s, CURLOPT_CONNECTTIMEOUT_MS,
              request->connect_timeout_ms > 0 ? request->connect_timeout_ms : CONNECT_TIMEOUT_MS);
+    set_long(&s, CURLOPT_FORBID_REUSE, request->no_reuse);
     set_long(&s, CURLOPT_TIMEOUT_MS, request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_MS);
     return s.code == CURLE_OK ? 0 : s.code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EIO;
 }

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "sentinel/utf8.h"
+#include "base/utf8.h"
 
 void json_key(struct bytes *b, const char *key)
 {

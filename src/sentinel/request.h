@@ -32,6 +32,10 @@ bool api_run_id_is_fine(const char *run_id);
 int request_register_body(const struct sentinel_run *run, struct bytes *ret);
 int request_finish_body(const struct sentinel_finish *finish, struct bytes *ret);
 
+/* The same members as request_register_body would add for the texts and numbers of `more`, to a body of its making. 0,
+ * -EINVAL when `body` is none, -ENOMEM; it is whole in any case. */
+int request_register_add(const struct sentinel_run *more, struct bytes *body);
+
 /* A 422 to register named these fields (`detail[].loc`): the same body with `tags` as a list of "k=v" the first
  * time that tags is named, without the named optional fields otherwise. -ENODATA when nothing changes, -EINVAL when
  * `body` is none of ours; *ret is initialised here and the caller's in any case. So there are at most two useful

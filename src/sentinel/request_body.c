@@ -176,6 +176,25 @@ int request_register_body(const struct sentinel_run *run, struct bytes *ret)
     return ret->failed ? -ENOMEM : 0;
 }
 
+int request_register_add(const struct sentinel_run *more, struct bytes *body)
+{
+    if (body->failed || body->len < 2 || body->data[body->len - 1] != '}')
+        return -EINVAL;
+    size_t whole = body->len--;
+    put_texts(body, more, metadata, COUNT(metadata));
+    put_numbers(body, more);
+    put_texts(body, more, host_texts, COUNT(host_texts));
+    put_texts(body, more, cloud, COUNT(cloud));
+    bytes_char(body, '}');
+    if (!body->failed)
+        return 0;
+    body->failed = false;
+    body->len = whole;
+    body->data[whole - 1] = '}';
+    body->data[whole] = '\0';
+    return -ENOMEM;
+}
+
 static bool uris_are_fine(const struct sentinel_finish *finish)
 {
     static const char scheme[] = "s3://";

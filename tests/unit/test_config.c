@@ -505,7 +505,7 @@ static void the_log_level_is_a_word(void **state)
     assert_string_equal(config.log, "stderr");
 }
 
-static void words_are_checked_and_those_of_later_versions_announced(void **state)
+static void words_are_checked(void **state)
 {
     (void)state;
     static const struct {
@@ -516,13 +516,29 @@ static void words_are_checked_and_those_of_later_versions_announced(void **state
         read_with(words[i].name, words[i].fallback);
         assert_silent();
         read_with(words[i].name, words[i].other);
-        if (i == 0) /* the hook acts on it */
-            assert_silent();
-        else
-            assert_said(words[i].name, words[i].other, "no effect", "version");
+        assert_silent();
         read_with(words[i].name, "nonsense");
         assert_said(words[i].name, "nonsense", words[i].allowed, words[i].fallback);
     }
+}
+
+static void clouds_are_asked_as_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char       *given;
+        enum config_cloud cloud;
+    } words[] = {{"auto", CONFIG_CLOUD_AUTO},
+                 {"probe", CONFIG_CLOUD_PROBE},
+                 {"off", CONFIG_CLOUD_OFF},
+                 {"", CONFIG_CLOUD_AUTO},
+                 {"OFF ", CONFIG_CLOUD_AUTO}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        read_with("PILLION_CLOUD", words[i].given);
+        assert_int_equal(config.cloud, words[i].cloud);
+    }
+    read_config();
+    assert_int_equal(config.cloud, CONFIG_CLOUD_AUTO);
 }
 
 static void an_s3_endpoint_is_a_url(void **state)
@@ -609,7 +625,8 @@ int main(void)
         TEST(the_output_goes_where_ours_says_else_where_the_trackers_says),
         TEST(an_output_pattern_is_expanded),
         TEST(the_log_level_is_a_word),
-        TEST(words_are_checked_and_those_of_later_versions_announced),
+        TEST(words_are_checked),
+        cmocka_unit_test(clouds_are_asked_as_told),
         TEST(an_s3_endpoint_is_a_url),
         TEST(yes_and_no_have_many_words),
         TEST(a_crowd_is_the_larger_of_step_and_array),

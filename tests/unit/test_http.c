@@ -195,6 +195,47 @@ static void a_kept_connection_that_was_closed_is_replaced(void **state)
     server_done(&server);
 }
 
+static void a_connection_that_must_not_be_kept_is_not(void **state)
+{
+    (void)state;
+    const struct server_reply script[] = {{fine, SERVER_KEEPS}};
+    struct server             server;
+    struct http              *http = open_http();
+    assert_true(server_start(&server, script, 1));
+    for (int i = 0; i < 2; i++) {
+        struct http_request request = request_to(server.port, HTTP_GET, "");
+        struct http_answer  answer;
+        request.no_reuse = true;
+        assert_int_equal(http_perform(http, &request, clock_monotonic() + 20 * CLOCK_SECOND, &answer), 0);
+        assert_int_equal(answer.status, 200);
+        http_answer_done(&answer);
+    }
+    http_close(http);
+    server_stop(&server);
+    assert_int_equal(server.connections, 2);
+    server_done(&server);
+}
+
+static void a_request_may_allow_less(void **state)
+{
+    (void)state;
+    const struct server_reply script[] = {{"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n12345678", SERVER_CLOSES}};
+    for (size_t most = 7; most <= 8; most++) {
+        struct server      server;
+        struct http       *http = open_http();
+        struct http_answer answer;
+        assert_true(server_start(&server, script, 1));
+        struct http_request request = request_to(server.port, HTTP_GET, "");
+        request.answer_max = most;
+        assert_int_equal(http_perform(http, &request, clock_monotonic() + 20 * CLOCK_SECOND, &answer), 0);
+        assert_int_equal(answer.error, most < 8 ? -EMSGSIZE : 0);
+        assert_int_equal(answer.body.len, most < 8 ? 0 : 8);
+        http_answer_done(&answer);
+        http_close(http);
+        server_done(&server);
+    }
+}
+
 static void a_chunked_answer_is_put_together(void **state)
 {
     (void)state;
@@ -220,7 +261,7 @@ static void headers_are_read_and_those_of_interim_answers_forgotten(void **state
 {
     (void)state;
     struct http_answer answer = ask_once(
-        "HTTP/1.1 100 Continue\r\nRetry-After: 99\r\nx-amz-bucket-region: us-east-1\r\n\r\n"
+        "HTTP/1.1 100 Continue\r\nRetry-After: 99\r\nx-amz-bucket-region: us-east-1\r\nMetadata-Flavor: x\r\n\r\n"
         "HTTP/1.1 403 Forbidden\r\nX-Amz-Bucket-Region:  eu-west-1 \r\n"
         "date: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 0\r\n\r\n",
         SERVER_KEEPS, 5000);
@@ -228,6 +269,14 @@ static void headers_are_read_and_those_of_interim_answers_forgotten(void **state
     assert_int_equal(answer.retry_after_s, -1);
     assert_int_equal(answer.date, 784111777);
     assert_string_equal(answer.bucket_region, "eu-west-1");
+    assert_string_equal(answer.metadata_flavor, "");
+    http_answer_done(&answer);
+    answer = ask_once("HTTP/1.1 200 OK\r\nmetadata-flavor: Google\r\nContent-Length: 0\r\n\r\n", SERVER_KEEPS, 5000);
+    assert_string_equal(answer.metadata_flavor, "Google");
+    http_answer_done(&answer);
+    answer = ask_once("HTTP/1.1 200 OK\r\nMetadata-Flavor: 12345678901234567\r\nContent-Length: 0\r\n\r\n",
+                      SERVER_KEEPS, 5000);
+    assert_string_equal(answer.metadata_flavor, "");
     http_answer_done(&answer);
 }
 
@@ -727,6 +776,8 @@ int main(void)
         cmocka_unit_test(a_large_body_goes_out_without_asking_first),
         cmocka_unit_test(the_second_request_uses_the_first_ones_connection),
         cmocka_unit_test(a_kept_connection_that_was_closed_is_replaced),
+        cmocka_unit_test(a_connection_that_must_not_be_kept_is_not),
+        cmocka_unit_test(a_request_may_allow_less),
         cmocka_unit_test(a_chunked_answer_is_put_together),
         cmocka_unit_test(an_answer_until_the_end_of_the_connection_is_taken),
         cmocka_unit_test(headers_are_read_and_those_of_interim_answers_forgotten),

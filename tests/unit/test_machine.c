@@ -30,7 +30,8 @@ static void facts_come_from_proc_and_sys(void **state)
     (void)state;
     struct machine m;
     fixture_write(&f, "proc/sys/kernel/random/boot_id", "11111111-2222-3333-4444-555555555555\n");
-    fixture_write(&f, "proc/cpuinfo", "processor\t: 0\nvendor_id\t: X\nmodel name\t: Some CPU @ 2.10GHz \n\nprocessor\t: 1\n");
+    fixture_write(&f, "proc/cpuinfo",
+                  "processor\t: 0\nvendor_id\t: X\nmodel name\t: Some CPU @ 2.10GHz \n\nprocessor\t: 1\n");
     fixture_write(&f, "proc/meminfo", "MemTotal: 2097152 kB\n");
     fixture_write(&f, "proc/stat", "cpu  1 2 3 4\ncpu0 1 2 3 4\ncpu1 1 2 3 4\n");
     fixture_write(&f, "sys/block/vda/size", "2048\n");
@@ -59,13 +60,78 @@ static void an_empty_machine_has_empty_facts(void **state)
     assert_true(m.cpus == METRIC_NONE && m.memory_mib == METRIC_NONE && m.storage_bytes == METRIC_NONE);
 }
 
-static void an_arm_machine_names_no_model(void **state)
+static void an_arm_machine_is_named_by_its_core(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *implementer, *part, *model;
+    } cores[] = {{"0x41", "0xd0c", "Neoverse-N1"}, /* Graviton 2, Ampere Altra, Axion's forebears */
+                 {"0x41", "0xd4f", "Neoverse-V2"},
+                 {"0xc0", "0xac3", "Ampere-1"},
+                 {"0x6d", "0xd49", "Azure-Cobalt-100"},
+                 {"0x41", "0xfff", ""},
+                 {"0xd0c", "0x41", ""},
+                 {"", "", ""}};
+    for (size_t i = 0; i < sizeof cores / sizeof *cores; i++) {
+        struct machine m;
+        fixture_write(
+            &f, "proc/cpuinfo",
+            "processor\t: 0\nBogoMIPS\t: 243.75\nFeatures\t: fp asimd\nCPU implementer\t: %s\nCPU architecture: 8\n"
+            "CPU variant\t: 0x3\nCPU part\t: %s\nCPU revision\t: 1\n\nprocessor\t: 1\nCPU part\t: 0xd03\n",
+            cores[i].implementer, cores[i].part);
+        assert_int_equal(machine_read(&f.roots, &m), 0);
+        assert_string_equal(m.cpu_model, cores[i].model);
+    }
+}
+
+static void the_default_route_with_the_smallest_metric_counts(void **state)
+{
+    (void)state;
+    char        name[IFNAMSIZ];
+    static char head[] = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n";
+    machine_default_interface(&f.roots, name);
+    assert_string_equal(name, "");
+    fixture_write(&f, "proc/net/route",
+                  "%sdocker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n"
+                  "wlan0\t00000000\t0101A8C0\t0003\t0\t0\t600\t00000000\t0\t0\t0\n"
+                  "dead0\t00000000\t0101A8C0\t0200\t0\t0\t1\t00000000\t0\t0\t0\n"
+                  "eth0\t00000000\t0102000A\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
+                  "tun0\t00000000\t0102000A\t0003\t0\t0\t50\t00000080\t0\t0\t0\n",
+                  head);
+    machine_default_interface(&f.roots, name);
+    assert_string_equal(name, "eth0");
+    fixture_write(&f, "proc/net/route", "%seth0\t00000000\n\n  \n", head);
+    machine_default_interface(&f.roots, name);
+    assert_string_equal(name, "");
+}
+
+static void the_address_is_that_of_the_way_out(void **state)
+{
+    (void)state;
+    static const struct machine_address list[] = {{"lo", 0x7f000001},   {"docker0", 0xac110001},
+                                                  {"eth1", 0xa9fe0102}, {"br-0a1b2c", 0xac120001},
+                                                  {"eth0", 0x0a000004}, {"wlan0", 0xc0a80105}};
+    assert_int_equal(machine_pick_address(list, 6, "wlan0"), 5);
+    assert_int_equal(machine_pick_address(list, 6, ""), 4);
+    assert_int_equal(machine_pick_address(list, 6, "eth1"), 4); /* link-local */
+    assert_int_equal(machine_pick_address(list, 4, ""), 1);
+    assert_int_equal(machine_pick_address(list, 4, "br-0a1b2c"), 3);
+    assert_int_equal(machine_pick_address(list, 1, "lo"), 1);
+    assert_int_equal(machine_pick_address(list, 0, ""), 0);
+}
+
+static void drives_for_media_are_no_storage(void **state)
 {
     (void)state;
     struct machine m;
-    fixture_write(&f, "proc/cpuinfo", "processor\t: 0\nBogoMIPS\t: 243.75\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n");
+    fixture_write(&f, "sys/block/vda/size", "2048\n");
+    fixture_write(&f, "sys/block/sr0/size", "2097151\n");
+    fixture_write(&f, "sys/block/fd0/size", "2880\n");
+    fixture_write(&f, "sys/block/zram0/size", "4096\n");
+    fixture_write(&f, "sys/block/dm-0/size", "2048\n");
+    fixture_folder(&f, "sys/block/dm-0/slaves/vda");
     assert_int_equal(machine_read(&f.roots, &m), 0);
-    assert_string_equal(m.cpu_model, "");
+    assert_int_equal(m.storage_bytes, 1 << 20);
 }
 
 static void words_in_place_of_an_asset_tag_are_no_id(void **state)
@@ -100,8 +166,8 @@ static void the_real_machine_is_described(void **state)
 static void processes_are_the_numeric_entries(void **state)
 {
     (void)state;
-    static struct processes processes;
-    struct sample           s = {.processes = METRIC_NONE, .monotonic = CLOCK_SECOND};
+    static struct processes  processes;
+    struct sample            s = {.processes = METRIC_NONE, .monotonic = CLOCK_SECOND};
     static const char *const names[] = {"1", "42", "4194303", "self", "sys", "0", "12a", "bus"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char path[64];
@@ -210,7 +276,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(facts_come_from_proc_and_sys),
         test(an_empty_machine_has_empty_facts),
-        test(an_arm_machine_names_no_model),
+        test(an_arm_machine_is_named_by_its_core),
+        test(the_default_route_with_the_smallest_metric_counts),
+        test(the_address_is_that_of_the_way_out),
+        test(drives_for_media_are_no_storage),
         test(words_in_place_of_an_asset_tag_are_no_id),
         test(the_real_machine_is_described),
         test(processes_are_the_numeric_entries),

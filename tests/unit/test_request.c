@@ -17,7 +17,7 @@
 #include "sentinel/gzip.h"
 #include "sentinel/json.h"
 #include "sentinel/request.h"
-#include "sentinel/utf8.h"
+#include "base/utf8.h"
 
 static void assert_registers_as(const struct sentinel_run *run, const char *expected)
 {
@@ -339,6 +339,35 @@ static void many_rows_take_one_allocation_of_their_size(void **state)
 
 #define TAGGED "{\"job_name\":\"j\",\"tags\":{\"a\":\"1\",\"b\\\"\":\"x=y\"},\"env\":\"e\",\"host_vcpus\":4}"
 #define LISTED "{\"job_name\":\"j\",\"tags\":[\"a=1\",\"b\\\"=x=y\"],\"env\":\"e\",\"host_vcpus\":4}"
+
+static void what_is_known_later_is_added(void **state)
+{
+    (void)state;
+    static char               vendor[] = "aws", zone[] = "eu-\"1", job[] = "j";
+    struct bytes              body;
+    const struct sentinel_run none = {0};
+    const struct sentinel_run first = {.job_name = job, .host_vcpus = 2};
+    const struct sentinel_run more = {.cloud_vendor_id = vendor, .cloud_zone_id = zone, .host_gpu_count = 3};
+    assert_int_equal(request_register_body(&none, &body), 0);
+    assert_int_equal(request_register_add(&more, &body), 0);
+    assert_string_equal(body.data, "{\"host_gpu_count\":3,\"cloud_vendor_id\":\"aws\",\"cloud_zone_id\":\"eu-\\\"1\"}");
+    bytes_done(&body);
+    assert_int_equal(request_register_body(&first, &body), 0);
+    assert_int_equal(request_register_add(&none, &body), 0);
+    assert_string_equal(body.data, "{\"job_name\":\"j\",\"host_vcpus\":2}");
+    body.max = body.len + 10; /* no room: it stays what it was */
+    assert_int_equal(request_register_add(&more, &body), -ENOMEM);
+    assert_string_equal(body.data, "{\"job_name\":\"j\",\"host_vcpus\":2}");
+    assert_int_equal(body.len, strlen(body.data));
+    body.max = 1000;
+    assert_int_equal(request_register_add(&more, &body), 0);
+    assert_string_equal(body.data,
+                        "{\"job_name\":\"j\",\"host_vcpus\":2,\"host_gpu_count\":3,\"cloud_vendor_id\":\"aws\","
+                        "\"cloud_zone_id\":\"eu-\\\"1\"}");
+    bytes_clear(&body);
+    assert_int_equal(request_register_add(&more, &body), -EINVAL);
+    bytes_done(&body);
+}
 
 static void assert_repaired(const char *body, const char *answer, const char *expected)
 {
@@ -683,6 +712,7 @@ int main(void)
         cmocka_unit_test(an_inline_finish_carries_the_rows_as_they_are),
         cmocka_unit_test(an_unknown_exit_code_is_left_out),
         cmocka_unit_test(what_the_api_would_refuse_is_no_body),
+        cmocka_unit_test(what_is_known_later_is_added),
         cmocka_unit_test(many_rows_take_one_allocation_of_their_size),
         cmocka_unit_test(refused_tags_become_a_list_and_are_dropped_then),
         cmocka_unit_test(all_named_fields_are_dropped),

@@ -11,7 +11,7 @@
 #include "command.h"
 #include "libraries.h"
 #include "output.h"
-#include "sentinel/utf8.h"
+#include "base/utf8.h"
 
 static const char help[] =
     "Usage: pillion doctor [--json] [-- CMD [ARGUMENT...]]\n"

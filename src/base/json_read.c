@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/json_read.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "sentinel/json.h"
-#include "sentinel/utf8.h"
+#include "base/utf8.h"
 
 struct scan {
     struct text t;
@@ -171,6 +172,17 @@ bool json_enter(struct text *t)
     return take(t, '{');
 }
 
+static bool take_value(struct text *t, struct text *ret_value)
+{
+    blanks(t);
+    struct scan s = {.t = *t, .values_left = (size_t)-1};
+    if (!scan_value(&s))
+        return false;
+    *ret_value = (struct text){t->at, s.t.at};
+    *t = s.t;
+    return true;
+}
+
 bool json_member(struct text *t, struct text *ret_key, struct text *ret_value)
 {
     blanks(t);
@@ -182,11 +194,29 @@ bool json_member(struct text *t, struct text *ret_key, struct text *ret_value)
     *ret_key = (struct text){start + 1, t->at - 1};
     blanks(t);
     (void)take(t, ':');
+    return take_value(t, ret_value);
+}
+
+bool json_enter_array(struct text *t)
+{
     blanks(t);
-    struct scan s = {.t = *t, .values_left = (size_t)-1};
-    if (!scan_value(&s))
+    return take(t, '[');
+}
+
+bool json_value(struct text *t, struct text *ret_value)
+{
+    blanks(t);
+    (void)take(t, ',');
+    return take_value(t, ret_value);
+}
+
+bool json_find(struct text object, const char *key, struct text *ret_value)
+{
+    struct text name;
+    if (!json_enter(&object))
         return false;
-    *ret_value = (struct text){t->at, s.t.at};
-    *t = s.t;
-    return true;
+    while (json_member(&object, &name, ret_value))
+        if (text_is(name, key))
+            return true;
+    return false;
 }

@@ -1,7 +1,7 @@
 /* UTF-8, as far as JSON needs it: what comes from argument lists and the environment is any bytes. Pure. */
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PILLION_SENTINEL_UTF8_H
-#define PILLION_SENTINEL_UTF8_H
+#ifndef PILLION_BASE_UTF8_H
+#define PILLION_BASE_UTF8_H
 
 #include <stddef.h>
 
