@@ -68,7 +68,7 @@ def print_table(lines):
 def print_summary(lines, missing, seconds):
     budgets = [line for line in lines if line.met is not None]
     unmet = [line.name for line in budgets if not line.met]
-    print()
+    print("\n~: the budget is nearer than the noise, so another run may say the other thing.")
     for name, why in missing.items():
         print("%s could not be measured: %s" % (name, why))
     print("%d budgets, met %d%s; %.0f s" % (len(budgets), len(budgets) - len(unmet),
