@@ -44,15 +44,6 @@ static int prime(CURLM *multi)
     return error;
 }
 
-void http_trust(struct http *http, const char *ca_bundle, size_t len)
-{
-    union {
-        const char *borrowed;
-        void       *data;
-    } ca = {.borrowed = ca_bundle}; /* libcurl's type is not const */
-    http->ca = (struct curl_blob){ca.data, ca_bundle ? len : 0, CURL_BLOB_NOCOPY};
-}
-
 int http_open(const struct http_options *options, struct http **ret)
 {
     *ret = NULL;
@@ -61,6 +52,7 @@ int http_open(const struct http_options *options, struct http **ret)
     struct http *http = calloc(1, sizeof *http);
     if (!http)
         return -ENOMEM;
+    mbedtls_x509_crt_init(&http->authorities);
     http->http_proxy = copy(options->http_proxy);
     http->https_proxy = copy(options->https_proxy);
     http->no_proxy = copy(options->no_proxy);
@@ -107,19 +99,38 @@ void http_close(struct http *http)
         http_cancel(http, http->calls);
     if (http->multi)
         (void)curl_multi_cleanup(http->multi);
+    http_trust_forget(http);
     free(http->http_proxy);
     free(http->https_proxy);
     free(http->no_proxy);
     free(http);
 }
 
+static bool is_https(const char *url)
+{
+    return strncmp(url, "https:", strlen("https:")) == 0;
+}
+
+/* 0; -EKEYREJECTED, and the call has ended; -ENOMEM. */
+static int find_trust(struct http *http, struct http_call *call)
+{
+    int error = 0;
+    if (is_https(call->request.url) && http->ca_len == 0) {
+        error = -EKEYREJECTED;
+        http_answer_fail(call, error, "no CA certificates were found, and without them no server can be trusted");
+    } else if (is_https(call->request.url) || is_https(http->http_proxy)) {
+        error = http_trust_read(http);
+        if (error == -EKEYREJECTED)
+            http_answer_fail(call, error, "the CA bundle cannot be read");
+    }
+    return error;
+}
+
 static int launch(struct http *http, struct http_call *call)
 {
-    if (http->ca.len == 0 && strncmp(call->request.url, "https:", strlen("https:")) == 0) {
-        http_answer_fail(call, -EKEYREJECTED,
-                         "no CA certificates were found, and without them no server can be trusted");
-        return 0;
-    }
+    int trust = find_trust(http, call);
+    if (trust != 0)
+        return trust == -EKEYREJECTED ? 0 : trust;
     call->easy = curl_easy_init();
     if (!call->easy)
         return -ENOMEM;

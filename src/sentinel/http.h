@@ -68,7 +68,7 @@ struct http_call;
 /* 0, -ENOMEM, -EIO. libcurl is initialised on the first call and never cleaned up. */
 int  http_open(const struct http_options *options, struct http **ret);
 void http_close(struct http *http); /* cancels what is under way; NULL is allowed */
-/* The CA bundle for calls that start from now on, as in struct http_options. */
+/* The CA bundle for calls that start from now on, as in struct http_options; no other one while any is under way. */
 void http_trust(struct http *http, const char *ca_bundle, size_t len);
 
 /* Starts a request. *request is taken over (moved out of the caller's struct) on success and untouched on

@@ -4,13 +4,17 @@
 #define PILLION_SENTINEL_HTTP_CALL_H
 
 #include <curl/curl.h>
+#include <mbedtls/x509_crt.h>
 
 #include "sentinel/http.h"
 
 struct http {
     CURLM            *multi;
     char             *http_proxy, *https_proxy, *no_proxy; /* "" for none, never NULL: NULL makes curl ask getenv */
-    struct curl_blob  ca;                                  /* len 0: none */
+    const char       *ca;                                  /* PEM, NUL-terminated, the caller's */
+    size_t            ca_len;                              /* 0: none */
+    mbedtls_x509_crt  authorities;                         /* what it says, for all connections */
+    bool              ca_is_read;
     struct http_call *calls;
     int               running;
 };
@@ -33,6 +37,12 @@ struct http_call {
 int http_setup(const struct http *http, struct http_call *call);
 /* The setting that keeps libcurl away from SIGPIPE, on a bare handle. */
 int http_setup_silence(CURL *easy);
+
+/* http_trust.c. The bundle is read before the first call that needs it: 0, -ENOMEM, -EKEYREJECTED (it is none). */
+int http_trust_read(struct http *http);
+/* libcurl's callback for each new connection by TLS, to a proxy too. */
+CURLcode http_trust_apply(CURL *easy, void *config, void *http);
+void     http_trust_forget(struct http *http);
 
 /* http_answer.c. */
 size_t http_answer_header(char *data, size_t size, size_t count, void *call);

@@ -394,6 +394,25 @@ static void a_tls_handshake_that_fails_has_sent_nothing(void **state)
     bytes_done(&bundle);
 }
 
+static void a_bundle_that_is_none_is_told_and_nothing_is_sent(void **state)
+{
+    (void)state;
+    const char   text[] = "-----BEGIN CERTIFICATE-----\nno base64 at all";
+    struct http *http = NULL;
+    assert_int_equal(http_open(&(struct http_options){.ca_bundle = text, .ca_bundle_len = strlen(text)}, &http), 0);
+    for (int again = 0; again < 2; again++) {
+        struct http_request request = request_to(1, HTTP_GET, "");
+        struct http_answer  answer;
+        (void)snprintf(request.url, 64, "https://127.0.0.1:1/");
+        assert_int_equal(http_perform(http, &request, clock_monotonic() + 20 * CLOCK_SECOND, &answer), 0);
+        assert_int_equal(answer.error, -EKEYREJECTED);
+        assert_non_null(strstr(answer.message, "the CA bundle cannot be read"));
+        assert_false(answer.sent);
+        http_answer_done(&answer);
+    }
+    http_close(http);
+}
+
 static void only_http_urls_are_asked(void **state)
 {
     (void)state;
@@ -754,6 +773,7 @@ int main(void)
         cmocka_unit_test(the_signal_dispositions_stay_as_they_are),
         cmocka_unit_test(closed_standard_streams_stay_closed),
         cmocka_unit_test(the_ca_bundle_is_the_first_that_can_be_read),
+        cmocka_unit_test(a_bundle_that_is_none_is_told_and_nothing_is_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
