@@ -44,39 +44,45 @@ def sampling(quick):
             Line("pages of files that it alone maps (reclaimable)", clean / 1024, None, "MiB", WITHOUT, "1 look")]
 
 
-def registered(server, env, state, seconds):
-    """KiB, looked at without a pause, of a leader that registers and runs."""
+def looks_at(argv, env, seconds):
+    """KiB of a leader from its first instant on, looked at without a pause."""
     figures = []
-    with Sleeper(SLEEP, env, pillion.HOOK) as pid:
+    with Sleeper(argv, env, pillion.HOOK) as pid:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             kib = own_kib(pid)
             if kib:
                 figures.append(kib)
-        if not server.of("register"):
-            raise CannotMeasure("nothing was registered over TLS")
-        wait_for_rows(state, 1, 10)
     return figures
 
 
-def tls(quick):
-    """The system's bundle with our own authority's certificate at its end: all of it has to be read."""
-    bundle = next((pathlib.Path(path) for path in BUNDLES if pathlib.Path(path).exists()), None)
+def bundle_with(authority, path):
+    """The system's bundle with our own authority's certificate at its end: all of it has to be read. How many."""
+    bundle = next((pathlib.Path(name) for name in BUNDLES if pathlib.Path(name).exists()), None)
     if bundle is None:
         raise CannotMeasure("this machine has no bundle of certificates")
+    path.write_bytes(bundle.read_bytes() + b"\n" + authority.path.read_bytes())
+    return path.read_bytes().count(b"BEGIN CERTIFICATE")
+
+
+def tls(quick):
+    """API and S3 over TLS, an object each second: the most, and what is usual between the requests."""
     folder, state = pillion.fresh_folder(), pillion.fresh_folder()
-    authority = Authority(folder)
-    ours = folder / "bundle.pem"
-    ours.write_bytes(bundle.read_bytes() + authority.path.read_bytes())
+    authority, ours = Authority(folder), folder / "bundle.pem"
+    count = bundle_with(authority, ours)
+    certificate = authority.certificate("localhost")
     alone, _ = without()
-    with SentinelServer(certificate=authority.certificate("localhost"), host="localhost") as server:
-        env = pillion.clean_env(pillion_dir=state, PILLION_INTERVAL="0.2", PILLION_CLOUD="off", SSL_CERT_FILE=ours,
-                                **server.env())
-        figures = [kib - alone for kib in registered(server, env, state, 3)]
-    count = ours.read_bytes().count(b"BEGIN CERTIFICATE")
-    return [Line("memory during TLS, the most", max(figures) / 1024, 4, "MiB", WITHOUT,
-                 "%d looks, %d certificates in the bundle" % (len(figures), count)),
-            Line("the same when the registration is over", figures[-1] / 1024, None, "MiB", WITHOUT, "1 look")]
+    with S3Server(certificate=certificate, host="localhost") as s3, \
+            SentinelServer(certificate=certificate, host="localhost", s3=s3) as server:
+        env = pillion.clean_env(pillion_dir=state, PILLION_INTERVAL="0.2", TRACKER_UPLOAD_INTERVAL="1",
+                                PILLION_CLOUD="off", SSL_CERT_FILE=ours, **server.env())
+        figures = [kib - alone for kib in looks_at(SLEEP, env, 3.5 if quick else 10)]
+        if not s3.objects:
+            raise CannotMeasure("nothing was uploaded over TLS: %s" % server.requests)
+        told = "%d looks, %d objects, %d certificates" % (len(figures), len(s3.objects), count)
+    usual = statistics.median(figures[len(figures) // 2:])
+    return [Line("memory during TLS with the API and S3, the most", max(figures) / 1024, 4, "MiB", WITHOUT, told),
+            Line("memory while sampling, between requests by TLS", usual / 1024, 1, "MiB", WITHOUT, told)]
 
 
 def flat(quick):
