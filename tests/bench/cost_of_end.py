@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a leader takes to end when its run is delivered to an API and an S3 on loopback, against a program that makes
-the same requests by sentinel.h: from the end of main until it is reaped."""
+"""How long a leader takes to end when its run is delivered to an API and an S3 on loopback, against a program that
+makes the same requests by sentinel.h: from the end of main until it is reaped."""
 import gzip
 import os
 import statistics
 import subprocess
 import time
 
-from measure import BENCH, CannotMeasure, line_of, pillion, rounds_of
+from measure import BENCH, QUICK_SECONDS, CannotMeasure, line_of, pillion, rounds_of
 from s3_server import S3Server
 from sentinel_server import SentinelServer
 
@@ -68,7 +68,7 @@ def compare(servers, name, seconds, source, start, end, rounds):
 
     servers.lead(seconds, source)
     servers.write_rows()
-    figures = rounds_of({"leader": lambda: servers.lead(seconds, source), "program": same}, rounds, warm=False)
+    figures = rounds_of({"leader": lambda: servers.lead(seconds, source), "program": same}, *rounds, warm=False)
     beyond = [leader - program for leader, program in zip(figures["leader"], figures["program"])]
     return line_of("end: " + name, beyond, BUDGET, "ms", AGAINST % statistics.median(figures["program"]))
 
@@ -76,14 +76,14 @@ def compare(servers, name, seconds, source, start, end, rounds):
 def end(quick):
     if not PROGRAM.exists():
         raise CannotMeasure("%s is not there" % PROGRAM)
-    servers = Servers()
+    servers, few = Servers(), (5, QUICK_SECONDS) if quick else None
     inline, *objects = [word + str(servers.folder / name) for word, name in
                         (("inline=", "rows"), ("put=", "1"), ("put=", "2"))]
     try:
         return [
-            compare(servers, "register, finish inline", 0.02, "inline", [], ["register", inline], 5 if quick else 50),
-            compare(servers, "finish inline", 0.4, "inline", ["register"], [inline], 3 if quick else 20),
+            compare(servers, "register, finish inline", 0.02, "inline", [], ["register", inline], few or (50, 17)),
+            compare(servers, "finish inline", 0.4, "inline", ["register"], [inline], few or (20, 17)),
             compare(servers, "last object, finish by S3", 1.5, "s3", ["register", objects[0]], [objects[1], "s3"],
-                    1 if quick else 8)]
+                    few or (8, 25))]
     finally:
         servers.stop()

@@ -30,7 +30,7 @@ def locks(quick):
         if not pillion.have(argv[0]):  # a machine without a C++ compiler, for one
             print("%s is not there: left out" % argv[0], file=sys.stderr)
             continue
-        figures = Variants(argv).figures(["leading", "below_shell"], 1 if quick else 5, warm=not quick)
+        figures = Variants(argv).figures(["leading", "below_shell"], *((1, 1, False) if quick else (5, 8)))
         lines += [line_of("one thread, %s: %s" % (name, who), ratios(figures, which, "alone"), None, "",
                           "user + system time without a preload")
                   for who, which in (("leader", "leading"), ("passenger", "below_shell"))]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Memory that a leader has for itself: while it samples, during TLS with the system's certificates, and over a long life.
+"""Memory that a leader has for itself: while it samples, during TLS with the system's certificates, and over a long
+life.
 
 Counted is what no file holds (Anonymous and Swap of smaps_rollup): pages of the engine's file that only one process
 maps are Private_Clean, come from the page cache and go when the machine wants them; they are told apart."""
@@ -90,7 +91,8 @@ def flat(quick):
     of all rows but the first hundred."""
     rows = 600 if quick else 3600
     state, figures = pillion.fresh_folder(), []
-    with S3Server(max_skew=10 ** 9) as s3, SentinelServer(s3=s3, expires_in=10 ** 7, finished_at_tolerance=10 ** 7) as server:
+    with S3Server(max_skew=10 ** 9) as s3, \
+            SentinelServer(s3=s3, expires_in=10 ** 7, finished_at_tolerance=10 ** 7) as server:
         env = pillion.clean_env(pillion_dir=state, PILLION_INTERVAL="1", TRACKER_UPLOAD_INTERVAL="60",
                                 TRACKER_TEST_CLOCK_SECONDS=rows, PILLION_CLOUD="off", **server.env())
         with Sleeper(SLEEP, env, pillion.BUILD / "stress" / "libpillion.so") as pid:

@@ -47,7 +47,7 @@ def rows_of(argv, settle, rows):
 def in_a_run(quick):
     lines = []
     for name, (argv, old) in SCENES.items():
-        figures = rows_of(argv, *((1, 2) if quick else (3, 20)))
-        lines.append(Line("the thread's CPU a row at 1 Hz in a run, %s (mean)" % name, statistics.mean(figures), None, "ms",
-                          OLD_CLIENTS + old, spread(figures, "rows")))
+        figures = rows_of(argv, *((1, 2) if quick else (3, 12)))
+        lines.append(Line("the thread's CPU a row at 1 Hz in a run, %s (mean)" % name, statistics.mean(figures), None,
+                          "ms", OLD_CLIENTS + old, spread(figures, "rows")))
     return lines

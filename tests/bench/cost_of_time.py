@@ -3,7 +3,7 @@
 import re
 import shutil
 
-from measure import BENCH, CannotMeasure, PYTHON, cpu_of, line_of, pillion, ratios, rounds_of
+from measure import BENCH, PYTHON, QUICK_SECONDS, CannotMeasure, cpu_of, line_of, pillion, ratios, rounds_of
 
 BUDGET = 1.01
 WITHOUT = "the same without a preload"
@@ -51,9 +51,9 @@ class Variants:
         return self.spend([str(BENCH / "bench_usage"), str(self.told), "env",
                            "LD_PRELOAD=%s" % pillion.HOOK] + self.argv, self.env)
 
-    def figures(self, names, rounds, warm=True):
+    def figures(self, names, rounds, seconds, warm=True):
         """{name: [seconds of the command itself]}, {name + ", tree": [seconds of the tree, its leader included]}."""
-        measured = rounds_of({name: getattr(self, name) for name in ["alone"] + names}, rounds, warm)
+        measured = rounds_of({name: getattr(self, name) for name in ["alone"] + names}, rounds, seconds, warm)
         figures = {name: [one for _, one in values] for name, values in measured.items()}
         figures.update({name + ", tree": [tree for tree, _ in values] for name, values in measured.items()})
         return figures
@@ -77,8 +77,9 @@ def make(quick):
             raise CannotMeasure(tool + " is missing")
     tree = zlib()
     goals = ["libz.a"] if quick else []
-    variants = Variants(["make", "-s", "-j2"] + goals, lambda: cpu_of(["make", "-s", "clean"], pillion.clean_env(), tree), tree)
-    figures = variants.figures(["leading", "below_shell", "below_run"], 1 if quick else 15, warm=not quick)
+    variants = Variants(["make", "-s", "-j2"] + goals,
+                        lambda: cpu_of(["make", "-s", "clean"], pillion.clean_env(), tree), tree)
+    figures = variants.figures(["leading", "below_shell", "below_run"], *((1, 1, False) if quick else (15, 210)))
     what = "make -j2 of zlib"
 
     def line(name, which, budget=BUDGET):
@@ -106,9 +107,9 @@ def programs(quick):
     for name, argv in commands(quick).items():
         if not pillion.have(argv[0]):
             raise CannotMeasure(name + " is missing")
-        figures = Variants(argv).figures(["below_shell", "below_run"], 3 if quick else 15)
-        lines += [line_of("%s: user + system time as a passenger" % name, ratios(figures, "below_shell", "alone"), BUDGET,
-                          "", WITHOUT),
+        figures = Variants(argv).figures(["below_shell", "below_run"], *((3, QUICK_SECONDS) if quick else (15, 20)))
+        lines += [line_of("%s: user + system time as a passenger" % name, ratios(figures, "below_shell", "alone"),
+                          BUDGET, "", WITHOUT),
                   line_of("%s: the same below pillion run" % name, ratios(figures, "below_run", "alone"), BUDGET, "",
                           WITHOUT)]
     return lines

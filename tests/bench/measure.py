@@ -19,6 +19,10 @@ SPREAD = re.compile(r"(-?[0-9.]+) to (-?[0-9.]+), ([0-9]+) pairs\Z")
 OLD_CLIENTS = "the reference clients, measured before: "  # constants of a table, not of this run
 
 
+FEW = 5  # pairs: of fewer nothing is known
+QUICK_SECONDS = 2  # for the pairs of one line
+
+
 class CannotMeasure(Exception):
     """Said in the table, in place of figures."""
 
@@ -42,6 +46,8 @@ class Line:
         if not found:
             return 0
         low, high, count = float(found[1]), float(found[2]), int(found[3])
+        if count < FEW:
+            return math.inf
         return 1.96 * 1.25 * (high - low) / 1.35 / math.sqrt(count)
 
     def cells(self):
@@ -52,7 +58,7 @@ class Line:
         return [self.name, ("%.3f %s" % (self.value, self.unit)).rstrip(), budget, met, self.against, self.spread]
 
     def as_json(self):
-        return dict(vars(self), met=self.met, noise=self.noise)
+        return dict(vars(self), met=self.met, noise=None if math.isinf(self.noise) else self.noise)
 
 
 def read_lines(text):
@@ -64,6 +70,10 @@ def read_lines(text):
                    spread[0] if spread else "")
 
 
+def ended(what, status, told):
+    return "%s ended with %d: %s" % (what, status, told.decode(errors="replace")[-500:])
+
+
 def run_c(name, *words, timeout=300):
     """The lines of build/bench/NAME."""
     program = BENCH / name
@@ -72,7 +82,7 @@ def run_c(name, *words, timeout=300):
     done = subprocess.run([str(program)] + [str(word) for word in words], env=pillion.clean_env(), timeout=timeout,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if done.returncode:
-        raise CannotMeasure("%s ended with %d: %s" % (name, done.returncode, done.stderr.decode(errors="replace")[-500:]))
+        raise CannotMeasure(ended(name, done.returncode, done.stderr))
     return list(read_lines(done.stdout.decode()))
 
 
@@ -94,15 +104,19 @@ def line_of(name, values, budget=None, unit="", against="", what="pairs"):
     return Line(name, statistics.median(values), budget, unit, against, spread(values, what))
 
 
-def rounds_of(variants, rounds, warm=True):
+def rounds_of(variants, rounds, seconds, warm=True):
     """{name: [figure of each round]}. In each round every variant runs once, in random order. The first of each warms
-    caches and does not count."""
+    caches and does not count. On a slow or busy machine there are fewer rounds: none begins after so many seconds, so
+    that all benchmarks together keep their time."""
     figures = {name: [] for name in variants}
-    for number in range(-1 if warm else 0, rounds):
+    if warm:
+        next(iter(variants.values()))()
+    until = time.monotonic() + seconds
+    for number in range(rounds):
+        if number and time.monotonic() > until:
+            break
         for name in random.sample(list(variants), len(variants)):
-            figure = variants[name]()
-            if number >= 0:
-                figures[name].append(figure)
+            figures[name].append(variants[name]())
     return figures
 
 
@@ -122,7 +136,7 @@ def cpu_of(argv, env, cwd=None):
     told = process.stderr.read()
     process.stderr.close()
     if process.returncode:
-        raise CannotMeasure("%s ended with %d: %s" % (argv[:3], process.returncode, told.decode(errors="replace")[-500:]))
+        raise CannotMeasure(ended(argv[:3], process.returncode, told))
     return usage.ru_utime + usage.ru_stime
 
 

@@ -5,8 +5,8 @@
     table.py [--quick] [--json FILE] [NAME...]      NAME: a benchmark; without one, all of them. --list names them.
 
 Ratios are medians over interleaved pairs of one run, in random order within a pair, with the quartiles beside them.
-All takes less than ten minutes on two cores; --quick less than ninety seconds, and says little. A budget that is not met
-is told and is no failure: a busy machine decides nothing. Exit status 1: something could not be measured.
+All takes less than ten minutes on two cores; --quick less than ninety seconds, and says little. A budget that is not
+met is told and is no failure: a busy machine decides nothing. Exit status 1: something could not be measured.
 PILLION_BUILD names the build tree. Not to be started below a leader.
 """
 import argparse
@@ -25,7 +25,7 @@ from measure import CannotMeasure, pillion, run_c
 
 
 def startup(quick):
-    return run_c("bench_startup", 40 if quick else 1000)
+    return run_c("bench_startup", 40 if quick else 700)
 
 
 BENCHMARKS = {
