@@ -83,6 +83,7 @@ def run_c(name, *words, timeout=300):
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if done.returncode:
         raise CannotMeasure(ended(name, done.returncode, done.stderr))
+    sys.stderr.write(done.stderr.decode(errors="replace"))  # milliseconds, which say more about the machine
     return list(read_lines(done.stdout.decode()))
 
 
