@@ -52,11 +52,10 @@ int http_open(const struct http_options *options, struct http **ret)
     struct http *http = calloc(1, sizeof *http);
     if (!http)
         return -ENOMEM;
-    mbedtls_x509_crt_init(&http->authorities);
     http->http_proxy = copy(options->http_proxy);
     http->https_proxy = copy(options->https_proxy);
     http->no_proxy = copy(options->no_proxy);
-    http_trust(http, options->ca_bundle, options->ca_bundle_len);
+    http->trust = options->trust;
     http->multi = curl_multi_init();
     int error = http->multi && http->http_proxy && http->https_proxy && http->no_proxy ? prime(http->multi) : -ENOMEM;
     if (error == 0 && curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_MAX) != CURLM_OK)
@@ -99,11 +98,15 @@ void http_close(struct http *http)
         http_cancel(http, http->calls);
     if (http->multi)
         (void)curl_multi_cleanup(http->multi);
-    http_trust_forget(http);
     free(http->http_proxy);
     free(http->https_proxy);
     free(http->no_proxy);
     free(http);
+}
+
+void http_use_trust(struct http *http, struct http_trust *trust)
+{
+    http->trust = trust;
 }
 
 static bool is_https(const char *url)
@@ -114,15 +117,13 @@ static bool is_https(const char *url)
 /* 0; -EKEYREJECTED, and the call has ended; -ENOMEM. */
 static int find_trust(struct http *http, struct http_call *call)
 {
-    int error = 0;
-    if (is_https(call->request.url) && http->ca_len == 0) {
-        error = -EKEYREJECTED;
-        http_answer_fail(call, error, "no CA certificates were found, and without them no server can be trusted");
-    } else if (is_https(call->request.url) || is_https(http->http_proxy)) {
-        error = http_trust_read(http);
-        if (error == -EKEYREJECTED)
-            http_answer_fail(call, error, "the CA bundle cannot be read");
-    }
+    if (!is_https(call->request.url) && !(is_https(http->http_proxy) && http->trust))
+        return 0;
+    int error = http->trust ? http_trust_read(http->trust) : -EKEYREJECTED;
+    if (error == -EKEYREJECTED)
+        http_answer_fail(call, error,
+                         http->trust ? "the CA bundle cannot be read"
+                                     : "no CA certificates were found, and without them no server can be trusted");
     return error;
 }
 

@@ -4,19 +4,15 @@
 #define PILLION_SENTINEL_HTTP_CALL_H
 
 #include <curl/curl.h>
-#include <mbedtls/x509_crt.h>
 
 #include "sentinel/http.h"
 
 struct http {
-    CURLM            *multi;
-    char             *http_proxy, *https_proxy, *no_proxy; /* "" for none, never NULL: NULL makes curl ask getenv */
-    const char       *ca;                                  /* PEM, NUL-terminated, the caller's */
-    size_t            ca_len;                              /* 0: none */
-    mbedtls_x509_crt  authorities;                         /* what it says, for all connections */
-    bool              ca_is_read;
-    struct http_call *calls;
-    int               running;
+    CURLM             *multi;
+    char              *http_proxy, *https_proxy, *no_proxy; /* "" for none, never NULL: NULL makes curl ask getenv */
+    struct http_trust *trust;                               /* the caller's; NULL: none */
+    struct http_call  *calls;
+    int                running;
 };
 
 struct http_call {
@@ -39,10 +35,9 @@ int http_setup(const struct http *http, struct http_call *call);
 int http_setup_silence(CURL *easy);
 
 /* http_trust.c. The bundle is read before the first call that needs it: 0, -ENOMEM, -EKEYREJECTED (it is none). */
-int http_trust_read(struct http *http);
+int http_trust_read(struct http_trust *trust);
 /* libcurl's callback for each new connection by TLS, to a proxy too. */
-CURLcode http_trust_apply(CURL *easy, void *config, void *http);
-void     http_trust_forget(struct http *http);
+CURLcode http_trust_apply(CURL *easy, void *config, void *trust);
 
 /* http_answer.c. */
 size_t http_answer_header(char *data, size_t size, size_t count, void *call);

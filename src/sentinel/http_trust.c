@@ -1,47 +1,73 @@
-/* The CA bundle as mbedTLS wants it, read once for all connections. libcurl would copy the text several times for each
- * of them and keep a list of its own: 1 MiB a connection with the certificates of a distribution. */
+/* The CA bundle as mbedTLS wants it, read once for all connections, and then kept in that form alone. libcurl would
+ * copy the text several times for each connection and make a list of its own: 1 MiB with the certificates of a
+ * distribution. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
+#include <stdlib.h>
 
 #include <mbedtls/pem.h>
 #include <mbedtls/ssl.h>
+#include <mbedtls/x509_crt.h>
 
 #include "sentinel/http_call.h"
 
-void http_trust(struct http *http, const char *ca_bundle, size_t len)
+struct http_trust {
+    struct bytes     text; /* until it is read */
+    mbedtls_x509_crt list;
+    int              error; /* of reading it */
+};
+
+int http_trust_open(struct bytes *text, struct http_trust **ret)
 {
-    if (!ca_bundle)
-        len = 0;
-    if (http->ca == ca_bundle && http->ca_len == len)
+    *ret = calloc(1, sizeof **ret);
+    if (!*ret)
+        return -ENOMEM;
+    (*ret)->text = *text;
+    bytes_init(text, 0);
+    mbedtls_x509_crt_init(&(*ret)->list);
+    return 0;
+}
+
+int http_trust_find(const char *(*lookup)(const char *name), struct http_trust **ret)
+{
+    struct bytes text;
+    *ret = NULL;
+    int error = http_find_ca_bundle(lookup, &text);
+    if (error == 0)
+        error = text.len > 0 ? http_trust_open(&text, ret) : -ENOENT;
+    bytes_done(&text);
+    return error;
+}
+
+void http_trust_close(struct http_trust *trust)
+{
+    if (!trust)
         return;
-    http->ca = ca_bundle;
-    http->ca_len = len;
-    http_trust_forget(http);
+    mbedtls_x509_crt_free(&trust->list);
+    bytes_done(&trust->text);
+    free(trust);
 }
 
-int http_trust_read(struct http *http)
+int http_trust_read(struct http_trust *trust)
 {
-    if (http->ca_len == 0 || http->ca_is_read)
-        return 0;
-    /* The terminating NUL is part of it for mbedTLS. Positive: so many certificates were not understood. */
-    int result = mbedtls_x509_crt_parse(&http->authorities, (const unsigned char *)http->ca, http->ca_len + 1);
-    http->ca_is_read = result >= 0;
-    if (result >= 0)
-        return 0;
-    http_trust_forget(http);
-    return result == MBEDTLS_ERR_X509_ALLOC_FAILED || result == MBEDTLS_ERR_PEM_ALLOC_FAILED ? -ENOMEM : -EKEYREJECTED;
+    if (trust->text.len == 0)
+        return trust->error;
+    /* The NUL behind it is part of it for mbedTLS. Positive: so many certificates were not understood. */
+    int result = mbedtls_x509_crt_parse(&trust->list, (const unsigned char *)trust->text.data, trust->text.len + 1);
+    if (result < 0) {
+        mbedtls_x509_crt_free(&trust->list);
+        mbedtls_x509_crt_init(&trust->list);
+        if (result == MBEDTLS_ERR_X509_ALLOC_FAILED || result == MBEDTLS_ERR_PEM_ALLOC_FAILED)
+            return -ENOMEM;
+        trust->error = -EKEYREJECTED;
+    }
+    bytes_done(&trust->text);
+    return trust->error;
 }
 
-CURLcode http_trust_apply(CURL *easy, void *config, void *http)
+CURLcode http_trust_apply(CURL *easy, void *config, void *trust)
 {
     (void)easy;
-    mbedtls_ssl_conf_ca_chain(config, &((struct http *)http)->authorities, NULL);
+    mbedtls_ssl_conf_ca_chain(config, &((struct http_trust *)trust)->list, NULL);
     return CURLE_OK;
-}
-
-void http_trust_forget(struct http *http)
-{
-    mbedtls_x509_crt_free(&http->authorities);
-    mbedtls_x509_crt_init(&http->authorities);
-    http->ca_is_read = false;
 }

@@ -375,12 +375,11 @@ static void a_tls_handshake_that_fails_has_sent_nothing(void **state)
     const struct server_reply script = {NULL, SERVER_CLOSES};
     struct server             server;
     struct http              *http = NULL;
-    struct bytes              bundle;
-    if (http_find_ca_bundle((const char *(*)(const char *))getenv, &bundle) != 0)
+    struct http_trust        *trust;
+    if (http_trust_find((const char *(*)(const char *))getenv, &trust) != 0)
         skip();
     assert_true(server_start(&server, &script, 1));
-    assert_int_equal(http_open(&(struct http_options){.ca_bundle = bundle.data, .ca_bundle_len = bundle.len}, &http),
-                     0);
+    assert_int_equal(http_open(&(struct http_options){.trust = trust}, &http), 0);
     struct http_request request = request_to(server.port, HTTP_GET, "");
     struct http_answer  answer;
     (void)snprintf(request.url, 64, "https://127.0.0.1:%d/", server.port);
@@ -391,15 +390,19 @@ static void a_tls_handshake_that_fails_has_sent_nothing(void **state)
     http_answer_done(&answer);
     http_close(http);
     server_done(&server);
-    bytes_done(&bundle);
+    http_trust_close(trust);
 }
 
 static void a_bundle_that_is_none_is_told_and_nothing_is_sent(void **state)
 {
     (void)state;
-    const char   text[] = "-----BEGIN CERTIFICATE-----\nno base64 at all";
-    struct http *http = NULL;
-    assert_int_equal(http_open(&(struct http_options){.ca_bundle = text, .ca_bundle_len = strlen(text)}, &http), 0);
+    struct bytes       text;
+    struct http_trust *trust;
+    struct http       *http = NULL;
+    bytes_init(&text, 64);
+    bytes_text(&text, "-----BEGIN CERTIFICATE-----\nno base64 at all");
+    assert_int_equal(http_trust_open(&text, &trust), 0);
+    assert_int_equal(http_open(&(struct http_options){.trust = trust}, &http), 0);
     for (int again = 0; again < 2; again++) {
         struct http_request request = request_to(1, HTTP_GET, "");
         struct http_answer  answer;
@@ -411,6 +414,7 @@ static void a_bundle_that_is_none_is_told_and_nothing_is_sent(void **state)
         http_answer_done(&answer);
     }
     http_close(http);
+    http_trust_close(trust);
 }
 
 static void only_http_urls_are_asked(void **state)
