@@ -54,6 +54,9 @@ class Variants:
     def figures(self, names, rounds, seconds, warm=True):
         """{name: [seconds of the command itself]}, {name + ", tree": [seconds of the tree, its leader included]}."""
         measured = rounds_of({name: getattr(self, name) for name in ["alone"] + names}, rounds, seconds, warm)
+        led, runs = sum(len(measured[name]) for name in names), len(pillion.runs(self.env["PILLION_DIR"]))
+        if led != runs:
+            raise CannotMeasure("%d trees that were to be led left %d runs" % (led, runs))
         figures = {name: [one for _, one in values] for name, values in measured.items()}
         figures.update({name + ", tree": [tree for tree, _ in values] for name, values in measured.items()})
         return figures
