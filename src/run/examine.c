@@ -220,7 +220,7 @@ static void examine_api(struct engine_examination *e, const struct config *confi
     bool https = strncmp(config->api_url, "https:", strlen("https:")) == 0;
     if (error < 0)
         tell(e, "api", ENGINE_CAUSE, "the network library cannot be started: %s", strerror(-error));
-    else if (https && network.ca_bundle.len == 0)
+    else if (https && !network.trust)
         tell(e, "ca-bundle", ENGINE_CAUSE,
              "no CA certificates are found, so no server can be trusted: install ca-certificates, or name a file in "
              "SSL_CERT_FILE");

@@ -245,7 +245,7 @@ enum link_request loop_run(struct run *run)
             run->next_upkeep = now + HOUR;
         }
         due = clock_earlier(due, run->next_upkeep);
-        if (now >= run->next_look) {
+        if (now + LOOK_AGAIN / 2 >= run->next_look) { /* at a tick, if one is near: waking up costs more than looking */
             if (alone_in_dead_process(run))
                 return LINK_END;
             run->next_look = now + LOOK_AGAIN;

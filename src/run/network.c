@@ -22,14 +22,15 @@ void network_close(struct network *network)
 void network_done(struct network *network)
 {
     network_close(network);
-    bytes_done(&network->ca_bundle);
+    http_trust_close(network->trust);
+    network->trust = NULL;
 }
 
 static void find_trust(struct network *network)
 {
-    if (network->ca_bundle.len == 0)
-        (void)http_find_ca_bundle(client_environment, &network->ca_bundle);
-    http_trust(network->http, network->ca_bundle.data, network->ca_bundle.len);
+    if (!network->trust)
+        (void)http_trust_find(client_environment, &network->trust);
+    http_use_trust(network->http, network->trust);
 }
 
 int network_open(struct network *network, const char *url)

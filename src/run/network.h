@@ -8,12 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/bytes.h"
 #include "sentinel/http.h"
 
 struct network {
-    struct http *http;      /* NULL: closed */
-    struct bytes ca_bundle; /* kept while closed: the program may have changed its root */
+    struct http       *http;  /* NULL: closed */
+    struct http_trust *trust; /* kept while closed: the program may have changed its root */
 };
 
 void network_init(struct network *network);

@@ -79,10 +79,9 @@ int session_connect(struct session *s, const char *url, struct sentinel_api_erro
 {
     /* Without a bundle https ends with the reason; plain http needs none. */
     if (strncmp(url, "https:", strlen("https:")) == 0)
-        (void)http_find_ca_bundle(client_environment, &s->ca_bundle);
+        (void)http_trust_find(client_environment, &s->trust);
     const struct http_options options = {
-        .ca_bundle = s->ca_bundle.data,
-        .ca_bundle_len = s->ca_bundle.len,
+        .trust = s->trust,
         .http_proxy = client_environment_proxy("http_proxy", NULL),
         .https_proxy = client_environment_proxy("https_proxy", "HTTPS_PROXY"),
         .no_proxy = client_environment_proxy("no_proxy", "NO_PROXY"),
@@ -103,7 +102,7 @@ int session_open(const struct sentinel_client *client, struct session *s, struct
 void session_close(struct session *s)
 {
     http_close(s->http);
-    bytes_done(&s->ca_bundle);
+    http_trust_close(s->trust);
     bytes_done(&s->token);
 }
 

@@ -12,13 +12,13 @@
 enum { SESSION_URL_MAX = 4 * 1024 };
 
 struct session {
-    struct api   api;
-    char         url[SESSION_URL_MAX];
-    struct bytes token;
-    struct bytes ca_bundle;
-    struct http *http;
-    int          connect_timeout_ms;
-    int          timeout_ms;
+    struct api         api;
+    char               url[SESSION_URL_MAX];
+    struct bytes       token;
+    struct http_trust *trust;
+    struct http       *http;
+    int                connect_timeout_ms;
+    int                timeout_ms;
 };
 
 /* Forgets what was in *reterr. Each returns 0, or what goes to the caller, with *reterr filled; session_close in any

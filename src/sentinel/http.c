@@ -44,15 +44,6 @@ static int prime(CURLM *multi)
     return error;
 }
 
-void http_trust(struct http *http, const char *ca_bundle, size_t len)
-{
-    union {
-        const char *borrowed;
-        void       *data;
-    } ca = {.borrowed = ca_bundle}; /* libcurl's type is not const */
-    http->ca = (struct curl_blob){ca.data, ca_bundle ? len : 0, CURL_BLOB_NOCOPY};
-}
-
 int http_open(const struct http_options *options, struct http **ret)
 {
     *ret = NULL;
@@ -64,7 +55,7 @@ int http_open(const struct http_options *options, struct http **ret)
     http->http_proxy = copy(options->http_proxy);
     http->https_proxy = copy(options->https_proxy);
     http->no_proxy = copy(options->no_proxy);
-    http_trust(http, options->ca_bundle, options->ca_bundle_len);
+    http->trust = options->trust;
     http->multi = curl_multi_init();
     int error = http->multi && http->http_proxy && http->https_proxy && http->no_proxy ? prime(http->multi) : -ENOMEM;
     if (error == 0 && curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_MAX) != CURLM_OK)
@@ -113,13 +104,34 @@ void http_close(struct http *http)
     free(http);
 }
 
+void http_use_trust(struct http *http, struct http_trust *trust)
+{
+    http->trust = trust;
+}
+
+static bool is_https(const char *url)
+{
+    return strncmp(url, "https:", strlen("https:")) == 0;
+}
+
+/* 0; -EKEYREJECTED, and the call has ended; -ENOMEM. */
+static int find_trust(struct http *http, struct http_call *call)
+{
+    if (!is_https(call->request.url) && !(is_https(http->http_proxy) && http->trust))
+        return 0;
+    int error = http->trust ? http_trust_read(http->trust) : -EKEYREJECTED;
+    if (error == -EKEYREJECTED)
+        http_answer_fail(call, error,
+                         http->trust ? "the CA bundle cannot be read"
+                                     : "no CA certificates were found, and without them no server can be trusted");
+    return error;
+}
+
 static int launch(struct http *http, struct http_call *call)
 {
-    if (http->ca.len == 0 && strncmp(call->request.url, "https:", strlen("https:")) == 0) {
-        http_answer_fail(call, -EKEYREJECTED,
-                         "no CA certificates were found, and without them no server can be trusted");
-        return 0;
-    }
+    int trust = find_trust(http, call);
+    if (trust != 0)
+        return trust == -EKEYREJECTED ? 0 : trust;
     call->easy = curl_easy_init();
     if (!call->easy)
         return -ENOMEM;

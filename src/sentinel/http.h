@@ -15,9 +15,11 @@
 
 #include "base/bytes.h"
 
+/* The certificates by which servers are trusted, for any number of connections. */
+struct http_trust;
+
 struct http_options {
-    const char *ca_bundle; /* PEM text, NUL-terminated, kept by the caller while open; NULL: https fails closed */
-    size_t      ca_bundle_len;
+    struct http_trust *trust; /* kept by the caller while open; NULL: https fails closed */
     /* Proxy URLs as in the environment, "" or NULL for none; copied. */
     const char *http_proxy, *https_proxy, *no_proxy;
 };
@@ -71,8 +73,8 @@ struct http_call;
 /* 0, -ENOMEM, -EIO. libcurl is initialised on the first call and never cleaned up. */
 int  http_open(const struct http_options *options, struct http **ret);
 void http_close(struct http *http); /* cancels what is under way; NULL is allowed */
-/* The CA bundle for calls that start from now on, as in struct http_options. */
-void http_trust(struct http *http, const char *ca_bundle, size_t len);
+/* For calls that start from now on, as in struct http_options. */
+void http_use_trust(struct http *http, struct http_trust *trust);
 
 /* Starts a request. *request is taken over (moved out of the caller's struct) on success and untouched on
  * failure: -ENOMEM, -EINVAL (no URL, or a body that failed), -EIO. What is wrong with the server or the URL itself is
@@ -94,5 +96,12 @@ int http_perform(struct http *http, struct http_request *request, int64_t deadli
  * then the distributions' paths. *ret is initialised here, 4 MiB at most, and is the caller's (bytes_done). 0,
  * -ENOENT. Source: the places that curl's tool, the AWS tools and the distributions agree on. */
 int http_find_ca_bundle(const char *(*lookup)(const char *name), struct bytes *ret);
+
+/* Of PEM text, which is taken over, and read when it is first needed: what is no bundle is told by the answers, with
+ * -EKEYREJECTED. 0, -ENOMEM. */
+int http_trust_open(struct bytes *text, struct http_trust **ret);
+/* Of the bundle that is found. 0, -ENOENT (an empty one too), -ENOMEM. */
+int  http_trust_find(const char *(*lookup)(const char *name), struct http_trust **ret);
+void http_trust_close(struct http_trust *trust); /* NULL is allowed */
 
 #endif

@@ -8,11 +8,11 @@
 #include "sentinel/http.h"
 
 struct http {
-    CURLM            *multi;
-    char             *http_proxy, *https_proxy, *no_proxy; /* "" for none, never NULL: NULL makes curl ask getenv */
-    struct curl_blob  ca;                                  /* len 0: none */
-    struct http_call *calls;
-    int               running;
+    CURLM             *multi;
+    char              *http_proxy, *https_proxy, *no_proxy; /* "" for none, never NULL: NULL makes curl ask getenv */
+    struct http_trust *trust;                               /* the caller's; NULL: none */
+    struct http_call  *calls;
+    int                running;
 };
 
 struct http_call {
@@ -33,6 +33,11 @@ struct http_call {
 int http_setup(const struct http *http, struct http_call *call);
 /* The setting that keeps libcurl away from SIGPIPE, on a bare handle. */
 int http_setup_silence(CURL *easy);
+
+/* http_trust.c. The bundle is read before the first call that needs it: 0, -ENOMEM, -EKEYREJECTED (it is none). */
+int http_trust_read(struct http_trust *trust);
+/* libcurl's callback for each new connection by TLS, to a proxy too. */
+CURLcode http_trust_apply(CURL *easy, void *config, void *trust);
 
 /* http_answer.c. */
 size_t http_answer_header(char *data, size_t size, size_t count, void *call);

@@ -78,12 +78,11 @@ static void set_trust(struct settings *s, const struct http *http)
     set_long(s, CURLOPT_SSL_VERIFYPEER, 1);
     set_long(s, CURLOPT_SSL_VERIFYHOST, 2);
     set_long(s, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
-    if (http->ca.len == 0)
+    if (!http->trust)
         return;
-    set_pointer(s, CURLOPT_CAINFO_BLOB, &http->ca);
-    /* For a proxy that is itself reached by TLS; a libcurl without those says no, and fails when it meets one. */
     if (s->code == CURLE_OK)
-        (void)curl_easy_setopt(s->easy, CURLOPT_PROXY_CAINFO_BLOB, &http->ca);
+        s->code = curl_easy_setopt(s->easy, CURLOPT_SSL_CTX_FUNCTION, http_trust_apply);
+    set_pointer(s, CURLOPT_SSL_CTX_DATA, http->trust);
 }
 
 static bool add_header(struct http_call *call, const char *line)
@@ -166,7 +165,7 @@ int http_setup(const struct http *http, struct http_call *call)
     set_manners(&s);
     set_pointer(&s, CURLOPT_URL, request->url);
     set_route(&s, http, call);
-    if (is_https(call) || http->ca.len > 0)
+    if (is_https(call) || http->trust)
         set_trust(&s, http);
     set_headers(&s, call);
     set_body(&s, call);

@@ -1,13 +1,14 @@
 /* What starting a program costs: with the hook, as passenger and as leader, against an empty preload and against none.
  *
  * Every figure is a ratio within one run: in each round all variants run once, in random order, and the median over
- * the rounds of (variant / empty preload of the same round) is printed beside its budget. Never bare times: they say
+ * the rounds of (variant / empty preload of the same round) is told beside its budget. Never bare times: they say
  * more about the machine than about pillion.
  *
  * Three processes do the measuring, as who starts a program decides what the hook in it does: this one, below no
  * leader; one that leads; and one four forks below that.
  *
- * usage: bench_startup [ROUNDS]      finds lib/libpillion.so and programs/says_when above itself, libempty.so beside
+ * usage: bench_startup [ROUNDS]      finds lib/libpillion.so and programs/says_when above itself, libempty.so beside.
+ * Lines as in measure.h; 1: something could not be measured.
  */
 // SPDX-License-Identifier: Apache-2.0
 #define _GNU_SOURCE 1
@@ -20,43 +21,31 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { NONE, EMPTY, HOOK, VARIANTS, LEVELS = 5, ROUNDS_AT_MOST = 5000, COMPILATIONS = 40 };
+#include "measure.h"
+
+enum { NONE, EMPTY, HOOK, VARIANTS, LEVELS = 5, ROUNDS_AT_MOST = 5000 };
 
 struct paths {
     char self[PATH_MAX], hook[PATH_MAX + 32], empty[PATH_MAX + 32], says_when[PATH_MAX + 32], state[64];
 };
 
-/* Nanoseconds of one life: until main (where the program says when), until it was reaped, and of CPU. */
+/* Nanoseconds of one life: until main (where the program says when), until it was reaped. */
 struct life {
-    int64_t until_main, whole, cpu;
+    int64_t until_main, whole;
 };
 
 /* What one measuring process tells another; ratios over EMPTY. */
 struct figures {
-    double whole[VARIANTS], until_main[VARIANTS], cpu;
-    double beyond_empty; /* ns by which the median of HOOK is above that of EMPTY */
+    struct spread whole[VARIANTS], until_main[VARIANTS];
+    struct spread beyond_empty; /* us by which HOOK takes longer than EMPTY */
 };
 
 static struct paths paths;
-
-static int64_t nanoseconds(const struct timespec *t)
-{
-    return t->tv_sec * INT64_C(1000000000) + t->tv_nsec;
-}
-
-static int64_t now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return nanoseconds(&t);
-}
 
 static void fail(const char *why)
 {
@@ -79,17 +68,16 @@ static char **environment(int variant)
     entry[0] = preload[variant];
     entry[1] = state;
     entry[2] = path;
-    entry[3] = (char *)(uintptr_t)"PILLION_INTERVAL=3600";
+    entry[3] = (char *)(uintptr_t) "PILLION_INTERVAL=3600";
     entry[4] = NULL;
     return entry;
 }
 
 static struct life live(char *const *arguments, char *const *variables, bool says_when)
 {
-    int            ends[2] = {-1, -1}, status;
-    struct rusage  usage;
+    int             ends[2] = {-1, -1}, status;
     struct timespec at_main = {0};
-    struct life    life = {0};
+    struct life     life = {0};
 
     if (says_when && pipe2(ends, O_CLOEXEC))
         fail("no pipe");
@@ -101,11 +89,9 @@ static struct life live(char *const *arguments, char *const *variables, bool say
         execve(arguments[0], arguments, variables);
         _exit(127);
     }
-    if (pid < 0 || wait4(pid, &status, 0, &usage) != pid || status)
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
         fail("a program that was to be measured did not run");
     life.whole = now() - begin;
-    life.cpu = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * INT64_C(1000000000) +
-               (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * INT64_C(1000);
     if (says_when) {
         if (read(ends[0], &at_main, sizeof at_main) != sizeof at_main)
             fail("says_when said nothing");
@@ -114,29 +100,6 @@ static struct life live(char *const *arguments, char *const *variables, bool say
         close(ends[1]);
     }
     return life;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, int count)
-{
-    qsort(values, (size_t)count, sizeof *values, by_value);
-    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
-}
-
-static void shuffle(int *order)
-{
-    for (int i = VARIANTS - 1; i > 0; i--) {
-        int j = (int)(random() % (i + 1)), swap = order[i];
-
-        order[i] = order[j];
-        order[j] = swap;
-    }
 }
 
 /* All variants of one program, so many rounds. */
@@ -148,7 +111,7 @@ static void compare(char *const *arguments, bool says_when, int rounds, struct f
     for (int round = -3; round < rounds; round++) { /* the first three warm up */
         struct life lives[VARIANTS];
 
-        shuffle(order);
+        shuffle(order, VARIANTS);
         for (int i = 0; i < VARIANTS; i++)
             lives[order[i]] = live(arguments, environment(order[i]), says_when);
         if (round < 0)
@@ -157,52 +120,24 @@ static void compare(char *const *arguments, bool says_when, int rounds, struct f
             whole[i][round] = (double)lives[i].whole / (double)lives[EMPTY].whole;
             until_main[i][round] = (double)lives[i].until_main / (double)lives[EMPTY].until_main;
         }
-        beyond[round] = (double)(lives[HOOK].whole - lives[EMPTY].whole);
+        beyond[round] = (double)(lives[HOOK].whole - lives[EMPTY].whole) / 1000;
     }
     for (int i = 0; i < VARIANTS; i++) {
-        figures->whole[i] = median(whole[i], rounds);
-        figures->until_main[i] = says_when ? median(until_main[i], rounds) : 0;
+        figures->whole[i] = spread_of(whole[i], rounds);
+        if (says_when)
+            figures->until_main[i] = spread_of(until_main[i], rounds);
     }
-    figures->beyond_empty = median(beyond, rounds);
-}
-
-/* CPU time of a shell, a compiler driver, a compiler and an assembler, as passengers over without. 0: no compiler. */
-static double compare_cpu(void)
-{
-    char  source[96], script[256];
-    char *arguments[] = {(char *)(uintptr_t)"/bin/sh", (char *)(uintptr_t)"-c", script, NULL};
-    static double ratios[COMPILATIONS];
-
-    if (system("command -v cc >/dev/null 2>&1"))
-        return 0;
-    snprintf(source, sizeof source, "%s/source.c", paths.state);
-    FILE *file = fopen(source, "w");
-    if (!file)
-        fail("no source file");
-    for (int i = 0; i < 60; i++)
-        fprintf(file, "int f%d(int *a, int n) { int s = 0; for (int i = 0; i < n; i++) s += a[i]; return s; }\n", i);
-    fclose(file);
-    snprintf(script, sizeof script, "cc -O1 -c -o %s/object.o %s; true", paths.state, source);
-    live(arguments, environment(NONE), false);
-    for (int i = 0; i < COMPILATIONS; i++) {
-        bool        hook_first = random() % 2;
-        struct life a = live(arguments, environment(hook_first ? HOOK : NONE), false);
-        struct life b = live(arguments, environment(hook_first ? NONE : HOOK), false);
-
-        ratios[i] = (double)(hook_first ? a : b).cpu / (double)(hook_first ? b : a).cpu;
-    }
-    return median(ratios, COMPILATIONS);
+    figures->beyond_empty = spread_of(beyond, rounds);
 }
 
 /* In the leader: its figures and those of a process four forks below, to stdout. */
 static int below(int rounds)
 {
-    char          *arguments[] = {(char *)(uintptr_t)"/bin/true", NULL};
+    char          *arguments[] = {(char *)(uintptr_t) "/bin/true", NULL};
     struct figures figures[2] = {0};
 
     usleep(1500 * 1000); /* its first second is over, its run is on disk, nothing more is due for an hour */
     compare(arguments, false, rounds, &figures[0]);
-    figures[0].cpu = compare_cpu();
     if (write(STDOUT_FILENO, &figures[0], sizeof figures[0]) != sizeof figures[0])
         return 1;
     for (int level = 1; level < LEVELS; level++) {
@@ -219,7 +154,7 @@ static int below(int rounds)
 static void measure_below(int rounds, struct figures *one, struct figures *five)
 {
     char  number[16];
-    char *arguments[] = {paths.self, (char *)(uintptr_t)"--below", number, NULL};
+    char *arguments[] = {paths.self, (char *)(uintptr_t) "--below", number, NULL};
     int   ends[2], status;
 
     snprintf(number, sizeof number, "%d", rounds);
@@ -270,16 +205,29 @@ static void find_paths(void)
         }
 }
 
-static int missed;
-
-static void row(const char *what, double measured, double budget)
+/* What four further levels add, a level. The quartiles are those of one life at the fifth: the two are not pairs. */
+static struct spread each_level(const struct figures *one, const struct figures *five)
 {
-    if (budget > 0) {
-        missed += measured > budget;
-        printf("%-72s %6.3f  %6.2f  %s\n", what, measured, budget, measured <= budget ? "met" : "NOT MET");
-    } else {
-        printf("%-72s %6.3f       -\n", what, measured);
-    }
+    struct spread each = five->beyond_empty;
+
+    each.low = (each.low - one->beyond_empty.median) / (LEVELS - 1);
+    each.median = (each.median - one->beyond_empty.median) / (LEVELS - 1);
+    each.high = (each.high - one->beyond_empty.median) / (LEVELS - 1);
+    return each;
+}
+
+static void tell_all(const struct figures *leader, const struct figures *leader_whole, const struct figures *one,
+                     const struct figures *five)
+{
+    const char         *empty = "an empty preload";
+    const struct spread each = each_level(one, five);
+
+    tell("passenger, 1 level below the leader: fork, exec, exit of true", &one->whole[HOOK], "", "1.05", empty);
+    tell("passenger, 5 levels below the leader: the same", &five->whole[HOOK], "", "1.05", empty);
+    tell("passenger: each further level", &each, "us", "4", "the level above, both over an empty preload");
+    tell("leader: exec to main", &leader->until_main[HOOK], "", "1.4", empty);
+    tell("leader: true from start to end, its run on disk", &leader_whole->whole[HOOK], "", NULL, empty);
+    tell("no preload at all: true from start to end", &leader_whole->whole[NONE], "", NULL, empty);
 }
 
 int main(int argc, char **argv)
@@ -301,7 +249,7 @@ int main(int argc, char **argv)
     if (!mkdtemp(paths.state))
         fail("no folder in /tmp");
 
-    char *says_when[] = {paths.says_when, NULL}, *just_true[] = {(char *)(uintptr_t)"/bin/true", NULL};
+    char *says_when[] = {paths.says_when, NULL}, *just_true[] = {(char *)(uintptr_t) "/bin/true", NULL};
     compare(says_when, true, rounds / 4 + 1, &leader);
     compare(just_true, false, rounds / 4 + 1, &leader_whole);
     char runs[96];
@@ -311,16 +259,6 @@ int main(int argc, char **argv)
     nftw(paths.state, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     if (!led)
         fail("no run was made: is there a leader above this process?");
-
-    printf("%-72s %6s  %6s\n", "median ratio over an empty preload (medians of pairs, random order)", "", "budget");
-    row("no preload at all: start to end of /bin/true", leader_whole.whole[NONE], 0);
-    row("passenger, 1 level below the leader: start to end of /bin/true", one.whole[HOOK], 1.05);
-    row("passenger, 5 levels below the leader: start to end of /bin/true", five.whole[HOOK], 1.05);
-    row("each further level, over 4 us", (five.beyond_empty - one.beyond_empty) / (LEVELS - 1) / 4000, 1);
-    row("leader: start to main", leader.until_main[HOOK], 1.4);
-    row("leader: start to end of /bin/true, with its run on disk", leader_whole.whole[HOOK], 0);
-    if (one.cpu > 0)
-        row("user + system time of passengers (sh, cc, cc1, as), over no preload", one.cpu, 1.01);
-    printf(missed ? "%d of the budgets not met\n" : "all budgets met\n", missed);
-    return missed != 0;
+    tell_all(&leader, &leader_whole, &one, &five);
+    return 0;
 }

@@ -102,6 +102,23 @@ class OnDisk(LocalTest):
                 self.assertEqual((result.status, result.stdout, result.stderr), (3, b"", b""))
 
 
+class Wakes(LocalTest):
+    def look(self, task, rows):
+        """When there are so many: how many there are, and how often the thread has gone to sleep."""
+        pillion.wait_for(lambda: self.runs() and len(self.only_run().raw_rows) >= rows, 20, "%d rows" % rows)
+        status = (task / "status").read_text()
+        return len(self.only_run().raw_rows), int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", status, re.M)[1])
+
+    def test_the_thread_wakes_for_its_rows_and_hardly_ever_else(self):
+        program = self.start("sleep", "60", env=self.env(PILLION_INTERVAL="0.7"))
+        pillion.wait_for(lambda: pillion.is_leader(program.pid), 10, "a leader")
+        task = next(task for task in pathlib.Path("/proc/%d/task" % program.pid).iterdir()
+                    if (task / "comm").read_text() == "pillion\n")
+        looks = [self.look(task, rows) for rows in (1, 5, 9)]
+        wakes = [(after[1] - before[1]) / (after[0] - before[0]) for before, after in zip(looks, looks[1:])]
+        self.assertLess(min(wakes), 1.4, looks)  # a busy disk may add to them
+
+
 class Output(LocalTest):
     def test_the_csv_is_written_elsewhere_too(self):
         result = self.launch("sleep", "0.35", env=self.env(PILLION_OUTPUT="%p-%h-%r-%%.csv"))

@@ -5,6 +5,7 @@
 What takes minutes is tried with PILLION_TEST_LONG=1 alone; PILLION_TEST_HOLD is for how many seconds S3 is silent (3).
 """
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from s3_server import OBJECT_ROWS_MAX, unpack  # noqa: E402
 from sentinel_server import EXPIRY_FORMATS  # noqa: E402
 from served import PYTHON, Cases, StreamedTest, pillion  # noqa: E402
+from certificates import Authority  # noqa: E402
+from test_soak import private_kib  # noqa: E402
 from test_sync import SyncTest  # noqa: E402
 
 LONG = unittest.skipUnless(os.environ.get("PILLION_TEST_LONG"), "takes minutes: PILLION_TEST_LONG=1")
@@ -119,6 +122,29 @@ class Batches(LastingTest):
             data = path.read_bytes()
             for secret in self.server.secret_values + [self.server.token]:
                 self.assertNotIn(secret.encode(), data, path)
+
+
+class OverTls(LastingTest):
+    MOST = 1536  # KiB; twice as much if each connection had the certificates for itself
+
+    def test_the_certificates_are_in_memory_once_and_connections_are_kept(self):
+        bundle = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
+        if not bundle.exists():
+            self.skipTest("%s is not there (ca-certificates)" % bundle)
+        authority, both = Authority(self.tmp), self.tmp / "bundle.pem"
+        both.write_bytes(bundle.read_bytes() + b"\n" + authority.path.read_bytes())
+        at = {"host": "localhost", "certificate": authority.certificate("localhost")}
+        alone = self.start("sleep", "60", preload=False)
+        with self.pair(s3=at, **at) as server:
+            program = self.start("sleep", "60", env=self.env(SSL_CERT_FILE=both, **server.env()))
+            pillion.wait_for(lambda: len(server.s3.objects) >= 3, timeout=60, what="three objects")
+            more = private_kib(program.pid) - private_kib(alone.pid)
+            program.signal(signal.SIGTERM)
+            self.assertEqual(program.wait(60).status, -signal.SIGTERM)
+            self.assertStreamed(self.only_run(), server, least=3)
+            self.assertEqual(len({request.connection for request in server.s3.requests}), 1, server.s3.requests)
+        alone.kill()
+        self.assertLess(more, self.MOST)
 
 
 class Credentials(LastingTest):

@@ -424,12 +424,11 @@ static void a_tls_handshake_that_fails_has_sent_nothing(void **state)
     const struct server_reply script = {NULL, SERVER_CLOSES};
     struct server             server;
     struct http              *http = NULL;
-    struct bytes              bundle;
-    if (http_find_ca_bundle((const char *(*)(const char *))getenv, &bundle) != 0)
+    struct http_trust        *trust;
+    if (http_trust_find((const char *(*)(const char *))getenv, &trust) != 0)
         skip();
     assert_true(server_start(&server, &script, 1));
-    assert_int_equal(http_open(&(struct http_options){.ca_bundle = bundle.data, .ca_bundle_len = bundle.len}, &http),
-                     0);
+    assert_int_equal(http_open(&(struct http_options){.trust = trust}, &http), 0);
     struct http_request request = request_to(server.port, HTTP_GET, "");
     struct http_answer  answer;
     (void)snprintf(request.url, 64, "https://127.0.0.1:%d/", server.port);
@@ -440,7 +439,31 @@ static void a_tls_handshake_that_fails_has_sent_nothing(void **state)
     http_answer_done(&answer);
     http_close(http);
     server_done(&server);
-    bytes_done(&bundle);
+    http_trust_close(trust);
+}
+
+static void a_bundle_that_is_none_is_told_and_nothing_is_sent(void **state)
+{
+    (void)state;
+    struct bytes       text;
+    struct http_trust *trust;
+    struct http       *http = NULL;
+    bytes_init(&text, 64);
+    bytes_text(&text, "-----BEGIN CERTIFICATE-----\nno base64 at all");
+    assert_int_equal(http_trust_open(&text, &trust), 0);
+    assert_int_equal(http_open(&(struct http_options){.trust = trust}, &http), 0);
+    for (int again = 0; again < 2; again++) {
+        struct http_request request = request_to(1, HTTP_GET, "");
+        struct http_answer  answer;
+        (void)snprintf(request.url, 64, "https://127.0.0.1:1/");
+        assert_int_equal(http_perform(http, &request, clock_monotonic() + 20 * CLOCK_SECOND, &answer), 0);
+        assert_int_equal(answer.error, -EKEYREJECTED);
+        assert_non_null(strstr(answer.message, "the CA bundle cannot be read"));
+        assert_false(answer.sent);
+        http_answer_done(&answer);
+    }
+    http_close(http);
+    http_trust_close(trust);
 }
 
 static void only_http_urls_are_asked(void **state)
@@ -805,6 +828,7 @@ int main(void)
         cmocka_unit_test(the_signal_dispositions_stay_as_they_are),
         cmocka_unit_test(closed_standard_streams_stay_closed),
         cmocka_unit_test(the_ca_bundle_is_the_first_that_can_be_read),
+        cmocka_unit_test(a_bundle_that_is_none_is_told_and_nothing_is_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
