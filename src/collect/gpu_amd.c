@@ -44,7 +44,7 @@ static void add_card(struct gpu_amd *amd, const char *name)
     struct gpu_card *card = &amd->card[amd->cards];
     if (amd->cards == GPU_DEVICES_MAX || strlen(name) >= sizeof card->name)
         return;
-    *card = (struct gpu_card){.memory_total = METRIC_NONE};
+    *card = (struct gpu_card){.usage = METRIC_NONE, .memory = METRIC_NONE};
     (void)snprintf(card->name, sizeof card->name, "%s", name);
     end_of_link(amd->drm, name, "device", card->pdev, sizeof card->pdev);
     amd->cards++;
@@ -58,6 +58,7 @@ int gpu_amd_open(struct gpu_amd *amd, const struct roots *roots)
     amd->roots = *roots;
     amd->cards = 0;
     amd->boot_ticks = 0;
+    amd->has_begun = amd->kfd_is_trees = false;
     amd->drm = roots_open(roots->sys, "class/drm", O_DIRECTORY);
     if (amd->drm < 0)
         return -ENODEV;
@@ -176,8 +177,12 @@ static void read_clients(struct gpu_amd *amd, const struct process_tree *tree, i
 
 int gpu_amd_read(struct gpu_amd *amd, const struct process_tree *tree, int64_t now, struct gpu_reading *add)
 {
+    bool is_baseline = !amd->has_begun;
+    amd->has_begun = true;
     if (tree)
         read_clients(amd, tree, now);
+    if (is_baseline)
+        return -ENODATA;
     if (amd->drm < 0 && amd->cards > 0)
         amd->drm = roots_open(amd->roots.sys, "class/drm", O_DIRECTORY);
     bool has_answered = amd->drm >= 0 && read_cards(amd, now, add);
@@ -188,16 +193,19 @@ int gpu_amd_read(struct gpu_amd *amd, const struct process_tree *tree, int64_t n
 void gpu_amd_facts(const struct gpu_amd *amd, struct machine *add)
 {
     uint64_t count = 0;
-    for (unsigned i = 0; i < amd->cards; i++) {
-        const struct gpu_card *card = &amd->card[i];
-        if (!card->is_described)
+    int      drm = roots_open(amd->roots.sys, "class/drm", O_DIRECTORY);
+    for (unsigned i = 0; i < amd->cards && drm >= 0; i++) {
+        char     model[GPU_MODEL_SIZE];
+        uint64_t memory = METRIC_NONE;
+        if (!gpu_card_describe(&amd->card[i], drm, model, &memory))
             continue;
         count++;
         if (!add->gpu_model[0])
-            (void)snprintf(add->gpu_model, sizeof add->gpu_model, "%s", card->model);
-        if (card->memory_total != METRIC_NONE)
-            add_to(&add->gpu_memory_mib, card->memory_total / 1048576);
+            (void)snprintf(add->gpu_model, sizeof add->gpu_model, "%s", model);
+        if (memory != METRIC_NONE)
+            add_to(&add->gpu_memory_mib, memory / 1048576);
     }
+    file_close(&drm);
     if (count > 0)
         add_to(&add->gpu_count, count);
 }

@@ -23,6 +23,7 @@ struct gpu_amd {
     int                drm; /* /sys/class/drm; -1 until the next reading */
     struct gpu_card    card[GPU_DEVICES_MAX];
     unsigned           cards;
+    bool               has_begun;    /* there was a reading */
     bool               kfd_is_trees; /* see gpu_kfd.h */
     uint64_t           boot_ticks;   /* the tree's at the last reading */
     struct gpu_clients clients;
@@ -41,9 +42,9 @@ int gpu_amd_open(struct gpu_amd *amd, const struct roots *roots);
  * What the tree computes by ROCm is in no engine's time: there it is the device's own usage, if nobody else computes
  * (gpu_kfd.h), else the tree's usage is left out; so is all of the tree's where nobody's descriptors may be listed, and
  * where the kernel tells nothing of its clients (before Linux 5.19). 0, or -ENODATA when no device
- * answers. */
+ * answers. The first reading, at load, is the tree's baseline and makes no row: no device is asked then. */
 int gpu_amd_read(struct gpu_amd *amd, const struct process_tree *tree, int64_t now, struct gpu_reading *add);
-/* Model of the first, count, memory of all; after the first reading. */
+/* Model of the first, count, memory of all that are there. */
 void gpu_amd_facts(const struct gpu_amd *amd, struct machine *add);
 void gpu_amd_suspend(struct gpu_amd *amd);
 void gpu_amd_close(struct gpu_amd *amd);

@@ -45,19 +45,19 @@ static int number(const struct gpu_card *card, int drm, const char *name, uint64
     return 0;
 }
 
-/* product_name is there for server boards alone; elsewhere the IDs of PCI have to do. */
-static void describe(struct gpu_card *card, int drm)
+bool gpu_card_describe(const struct gpu_card *card, int drm, char ret_model[static GPU_MODEL_SIZE],
+                       uint64_t *ret_memory)
 {
     char vendor[16];
     char device[16];
-    card->is_described = true;
-    (void)number(card, drm, "mem_info_vram_total", &card->memory_total);
-    if (attribute(card, drm, "product_name", card->model, sizeof card->model) == 0 && card->model[0])
-        return;
+    bool is_there = number(card, drm, "mem_info_vram_total", ret_memory) == 0;
+    if (attribute(card, drm, "product_name", ret_model, GPU_MODEL_SIZE) == 0 && ret_model[0])
+        return true;
     if (attribute(card, drm, "vendor", vendor, sizeof vendor) || attribute(card, drm, "device", device, sizeof device))
-        return;
+        return is_there;
     if (strncmp(vendor, "0x", 2) == 0 && strncmp(device, "0x", 2) == 0)
-        (void)snprintf(card->model, sizeof card->model, "AMD GPU %s:%s", vendor + 2, device + 2);
+        (void)snprintf(ret_model, GPU_MODEL_SIZE, "AMD GPU %s:%s", vendor + 2, device + 2);
+    return true;
 }
 
 /* How long an idle device has to be left alone to fall asleep; 0 for one that never does. */
@@ -109,9 +109,7 @@ static void read_usage(struct gpu_card *card, int drm, bool has_client, int64_t 
 
 bool gpu_card_read(struct gpu_card *card, int drm, bool has_client, int64_t now)
 {
-    int error = number(card, drm, "mem_info_vram_used", &card->memory);
+    (void)number(card, drm, "mem_info_vram_used", &card->memory);
     read_usage(card, drm, has_client, now);
-    if (error == 0 && !card->is_described)
-        describe(card, drm);
     return card->usage != METRIC_NONE || card->memory != METRIC_NONE;
 }

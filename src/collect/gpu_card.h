@@ -17,12 +17,11 @@
 
 #include "collect/gpu_fdinfo.h"
 
+enum { GPU_MODEL_SIZE = 64 };
+
 struct gpu_card {
-    char     name[16]; /* "card0" */
-    char     pdev[GPU_PDEV_SIZE];
-    char     model[64];
-    uint64_t memory_total; /* bytes, METRIC_NONE: unknown */
-    bool     is_described; /* model and memory_total were read */
+    char name[16]; /* "card0" */
+    char pdev[GPU_PDEV_SIZE];
 
     uint64_t usage;  /* 1/10000, METRIC_NONE: it does not say */
     uint64_t memory; /* bytes, METRIC_NONE */
@@ -35,5 +34,9 @@ struct gpu_card {
 /* `drm`: the folder /sys/class/drm. Reads usage and memory; `has_client`: the tree uses it. Returns whether it is
  * there at all. */
 bool gpu_card_read(struct gpu_card *card, int drm, bool has_client, int64_t now);
+/* product_name (amdgpu/driver-misc.rst; server boards have one), else the IDs of PCI; "" without either.
+ * mem_info_vram_total, bytes; METRIC_NONE without. Neither asks the device. Returns whether it is there. */
+bool gpu_card_describe(const struct gpu_card *card, int drm, char ret_model[static GPU_MODEL_SIZE],
+                       uint64_t *ret_memory);
 
 #endif

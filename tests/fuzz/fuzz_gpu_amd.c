@@ -103,6 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     p->start = 1;
     folder_write(file->name, first, (size_t)((feed ? feed : end) - first));
     HOLDS(gpu_amd_open(amd, &roots) == 0);
+    check_reading(amd, &tree, CLOCK_SECOND / 2);
     check_reading(amd, &tree, CLOCK_SECOND);
     if (feed)
         folder_write(file->name, feed + 1, (size_t)(end - feed - 1));

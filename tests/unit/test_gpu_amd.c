@@ -167,6 +167,10 @@ static void begins(void)
 {
     assert_int_equal(gpu_amd_open(&amd, &f.roots), 0);
     is_open = true;
+    opened = 0;
+    struct gpu_reading none = {.usage = METRIC_NONE, .memory = METRIC_NONE};
+    assert_int_equal(gpu_amd_read(&amd, NULL, now, &none), -ENODATA); /* the baseline asks nobody */
+    assert_true(opened == 0 && none.usage == METRIC_NONE && none.memory == METRIC_NONE);
 }
 
 /* A reading one second after the last one. */
@@ -282,9 +286,6 @@ static void facts_name_the_first_and_add_to_those_of_others(void **state)
     begins();
     struct machine machine = {.gpu_count = METRIC_NONE, .gpu_memory_mib = METRIC_NONE};
     gpu_amd_facts(&amd, &machine);
-    assert_true(machine.gpu_count == METRIC_NONE && !machine.gpu_model[0]);
-    (void)reading();
-    gpu_amd_facts(&amd, &machine);
     assert_string_equal(machine.gpu_model, "AMD Instinct MI300X OAM");
     assert_int_equal(machine.gpu_count, 2);
     assert_int_equal(machine.gpu_memory_mib, 2 * 16368);
@@ -303,7 +304,6 @@ static void a_model_without_a_name_is_told_by_its_numbers(void **state)
     attribute(A, "vendor", "0x1002");
     attribute(A, "device", "0x744c");
     begins();
-    (void)reading();
     struct machine machine = {.gpu_count = METRIC_NONE, .gpu_memory_mib = METRIC_NONE};
     gpu_amd_facts(&amd, &machine);
     assert_string_equal(machine.gpu_model, "AMD GPU 1002:744c");
@@ -387,6 +387,9 @@ static void a_device_that_vanishes_is_missing_until_it_is_back(void **state)
     assert_int_equal(r.usage, 1000);
     assert_int_equal(r.memory, 100);
     fixture_remove(&f, "sys/devices/pci/0000:03:00.0");
+    struct machine machine = {.gpu_count = METRIC_NONE, .gpu_memory_mib = METRIC_NONE};
+    gpu_amd_facts(&amd, &machine);
+    assert_true(machine.gpu_count == METRIC_NONE && machine.gpu_memory_mib == METRIC_NONE && !machine.gpu_model[0]);
     struct gpu_reading none = {.usage = METRIC_NONE};
     assert_int_equal(gpu_amd_read(&amd, NULL, now, &none), -ENODATA);
     assert_true(none.usage == METRIC_NONE);
