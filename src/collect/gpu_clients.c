@@ -208,7 +208,7 @@ void gpu_clients_read(struct gpu_clients *clients, int proc, const struct proces
                       int64_t now)
 {
     struct gpu_search *search = &clients->search;
-    gpu_search_run(search, proc, table, before);
+    gpu_search_run(search, proc, table, before, now);
     for (size_t i = search->found_count; i > 0; i--) {
         struct gpu_descriptor *d = &search->found[i - 1];
         bool                   is_spare = d->client != GPU_NO_CLIENT && clients->list[d->client].row == search->row;

@@ -6,19 +6,22 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "collect/dir.h"
 #include "collect/process_stat.h"
 
 /* In links read: about 1 us each. A listing costs as much as some of them, and each name in it a small part of one. */
 enum { INCOME = 256, PURSE_MAX = 2048, LISTING = 16, NAMES_A_LINK = 8 };
+#define WAIT_LONGEST (30 * CLOCK_SECOND) /* where readings are rare */
 enum { WAIT_MAX = 5, WINDOW = 1024, NAMES_MAX = 65536, MEMBERS_FIRST = 64, FOUND_FIRST = 16 };
 
 struct gpu_member {
     pid_t    pid;
     uint64_t start;
     uint64_t activity; /* when last looked through */
-    uint32_t row;      /* the reading in which that was completed */
+    int64_t  at;       /* ns, when that was completed */
+    uint32_t row;      /* and the reading */
     uint32_t next;     /* the descriptor where the next part begins */
     uint8_t  wait;     /* readings until the next look, as a power of two */
     bool     is_young; /* began since the last reading */
@@ -190,6 +193,7 @@ static int search_one(struct gpu_search *search, struct gpu_member *m, int proc,
     m->wait = m->wait == wait && wait < WAIT_MAX && m->is_searched ? wait + 1 : m->wait;
     m->is_searched = true;
     m->row = search->row;
+    m->at = search->now;
     return price;
 }
 
@@ -205,7 +209,8 @@ static bool is_due(const struct gpu_search *search, const struct gpu_member *m, 
         return false;
     if (!m->is_searched || m->next > 0)
         return true;
-    return activity != m->activity && search->row - m->row >= UINT32_C(1) << m->wait;
+    bool is_time = search->row - m->row >= UINT32_C(1) << m->wait || search->now - m->at >= WAIT_LONGEST;
+    return activity != m->activity && is_time;
 }
 
 static void spend(struct gpu_search *search, int proc, const struct process_table *table)
@@ -226,9 +231,11 @@ static void spend(struct gpu_search *search, int proc, const struct process_tabl
     }
 }
 
-void gpu_search_run(struct gpu_search *search, int proc, const struct process_table *table, uint64_t before)
+void gpu_search_run(struct gpu_search *search, int proc, const struct process_table *table, uint64_t before,
+                    int64_t now)
 {
     search->row++;
+    search->now = now;
     search->purse = search->purse + INCOME < PURSE_MAX ? search->purse + INCOME : PURSE_MAX;
     follow(search, table, before);
     drop_gone(search, table);

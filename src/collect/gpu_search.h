@@ -1,10 +1,10 @@
 /* Which descriptors of the tree's processes are DRM nodes. To list all descriptors of all processes in each row would
  * cost more than all else together, so a process is looked through when it is new, and then after 1, 2, 4 ... 32
- * further readings, but only if it has done anything since (a page fault, a tick of CPU): who sleeps opens nothing.
- * Each reading adds to a purse out of which listings are paid, link by link; a process with many descriptors is looked
- * through in parts. A link is read, never followed: what it names may be a file of a server that hangs.
- * Thread: pillion. Allocates: when the tree grows beyond what it ever was.
- * Files: /proc/PID/fd, opened, listed, closed. */
+ * further readings or half a minute, but only if it has done anything since (a page fault, a tick of CPU): who sleeps
+ * opens nothing. Each reading adds to a purse out of which listings are paid, link by link; a process with many
+ * descriptors is looked through in parts. A link is read, never followed: what it names may be a file of a server that
+ * hangs. Thread: pillion. Allocates: when the tree grows beyond what it ever was. Files: /proc/PID/fd, opened, listed,
+ * closed. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_GPU_SEARCH_H
 #define PILLION_COLLECT_GPU_SEARCH_H
@@ -34,6 +34,7 @@ struct gpu_search {
     struct gpu_descriptor *found;
     size_t                 found_count, found_capacity;
     uint32_t               row;
+    int64_t                now; /* ns */
     int                    purse;
     size_t                 turn;
     bool                   is_known; /* somebody's descriptors could be listed */
@@ -45,7 +46,8 @@ void gpu_search_done(struct gpu_search *search);
 
 /* Forgets processes that are gone, with their descriptors, and looks through those that are due. `before`: clock ticks
  * since boot at the last reading, by which new processes are told; 0 at the first. */
-void gpu_search_run(struct gpu_search *search, int proc, const struct process_table *table, uint64_t before);
+void gpu_search_run(struct gpu_search *search, int proc, const struct process_table *table, uint64_t before,
+                    int64_t now);
 /* Forgets one; the last takes its place. */
 void gpu_search_drop(struct gpu_search *search, size_t index);
 

@@ -648,6 +648,24 @@ static void an_old_process_that_opens_a_device_is_found_when_it_has_done_somethi
     assert_int_equal(amd.clients.search.found_count, 2);
 }
 
+static void where_readings_are_rare_a_process_is_looked_through_at_each(void **state)
+{
+    (void)state;
+    amdgpu(0, A, "10", "100000000");
+    process(42, 10);
+    opens(42, 3, "/dev/null", "");
+    begins();
+    for (int i = 0; i < 100; i++) {
+        acts(42);
+        (void)reading();
+    }
+    opens(42, 5, NODE, client(A, 1, 100, 8));
+    acts(42);
+    now += 60 * CLOCK_SECOND;
+    (void)reading();
+    assert_int_equal(amd.clients.search.found_count, 1);
+}
+
 static void kernels_whose_fdinfo_tells_nothing_leave_the_tree_unknown(void **state)
 {
     (void)state;
@@ -948,6 +966,7 @@ int main(void)
         test(an_engine_that_is_listed_late_had_not_been_used),
         test(a_new_process_counts_from_its_start_and_an_heir_does_not),
         test(an_old_process_that_opens_a_device_is_found_when_it_has_done_something),
+        test(where_readings_are_rare_a_process_is_looked_through_at_each),
         test(kernels_whose_fdinfo_tells_nothing_leave_the_tree_unknown),
         test(the_first_kernels_with_the_keys_are_understood),
         test(i915_has_time_and_capacity),
