@@ -87,6 +87,13 @@ class Devices(LocalTest):
                              (0, 0, 0))
             self.assertIsNotNone(row["system_net_recv_bytes"])
 
+    def test_with_few_descriptor_numbers_the_figures_are_the_same(self):
+        (self.tmp / "fdinfo").mkdir()
+        _, rows = self.mounted("sh", "-c", 'ulimit -n 32 && exec "$@"', "sh", PYTHON, "-S", "-c", WORKS,
+                               self.tmp / "fdinfo")
+        self.assertEqual({row["system_gpu_usage"] for row in rows}, {1.37})
+        self.assertEqual({row["process_gpu_vram_mib"] for row in rows} - {0}, {2})
+
     def test_a_sleeping_device_is_idle(self):
         for folder in (self.tmp / "drm" / ".devices").iterdir():
             (folder / "power" / "runtime_status").write_text("suspended\n")
