@@ -8,7 +8,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from served import PYTHON, LocalTest, pillion  # noqa: E402
+from served import PYTHON, ServedTest, pillion  # noqa: E402
 
 # $0: a folder with `drm`, which becomes /sys/class/drm. What else is read in /sys/class stays, and /dev keeps the
 # devices that programs cannot do without.
@@ -52,7 +52,7 @@ print(int(busy))
 
 
 @unittest.skipUnless(os.geteuid() == 0, "only root mounts over /sys and /dev")
-class Devices(LocalTest):
+class Devices(ServedTest):
     def setUp(self):
         super().setUp()
         if not shutil.which("unshare") or self.launch("unshare", "-m", "true", preload=False).status != 0:
@@ -78,7 +78,7 @@ class Devices(LocalTest):
         self.assertEqual((result.status, result.stderr), (0, b""), result)
         return result.stdout, self.only_run().rows
 
-    def test_rows_have_the_devices_figures_and_none_of_the_tree(self):
+    def test_rows_and_registration_have_the_devices_and_none_of_them_is_the_trees(self):
         _, rows = self.mounted("sleep", "0.5")
         for row in rows:
             self.assertEqual((row["system_gpu_usage"], row["system_gpu_vram_mib"], row["system_gpu_utilized"]),
@@ -86,6 +86,10 @@ class Devices(LocalTest):
             self.assertEqual((row["process_gpu_usage"], row["process_gpu_vram_mib"], row["process_gpu_utilized"]),
                              (0, 0, 0))
             self.assertIsNotNone(row["system_net_recv_bytes"])
+        body = self.server.of("register")[0].body
+        self.assertEqual({key: value for key, value in body.items() if key.startswith("host_gpu")},
+                         {"host_gpu_model": "AMD Instinct MI300X OAM", "host_gpu_count": 2,
+                          "host_gpu_memory_mib": 32768})
 
     def test_with_few_descriptor_numbers_the_figures_are_the_same(self):
         (self.tmp / "fdinfo").mkdir()
@@ -105,6 +109,7 @@ class Devices(LocalTest):
         self.device(0, "0000:00:01.0", driver="virtio_gpu")
         _, rows = self.mounted("sleep", "0.3")
         self.assertEqual({row["system_gpu_usage"] for row in rows} | {row["process_gpu_usage"] for row in rows}, {None})
+        self.assertFalse([key for key in self.server.of("register")[0].body if "gpu" in key])
 
     def test_what_a_program_works_is_in_its_rows(self):
         (self.tmp / "fdinfo").mkdir()
