@@ -18,7 +18,7 @@
 
 #include "base/text.h"
 
-enum { GPU_ENGINES_MAX = 4, GPU_DRIVER_SIZE = 16, GPU_PDEV_SIZE = 24, GPU_FDINFO_SIZE = 8192 };
+enum { GPU_ENGINES_MAX = 4, GPU_DRIVER_SIZE = 16, GPU_PDEV_SIZE = 24, GPU_FDINFO_SIZE = 4096 };
 
 struct gpu_engine {
     uint8_t  name; /* which of those that count, from 1 */
