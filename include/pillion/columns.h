@@ -3,8 +3,8 @@
  * COLUMN(name, unit, decimals, kind, source): `kind` is gauge (as it is now) or delta (since the last row); a
  * missing figure is an empty cell. Kernel documents: proc = Documentation/filesystems/proc.rst, iostats =
  * Documentation/admin-guide/iostats.rst, statvfs(3), cgroup-v2 = Documentation/admin-guide/cgroup-v2.rst,
- * drm-usage-stats = Documentation/gpu/drm-usage-stats.rst. Units: s, cores (CPU seconds per second), MiB = 2^20 B,
- * GB = 10^9 B, bytes, count. */
+ * drm-usage-stats = Documentation/gpu/drm-usage-stats.rst, amdgpu = Documentation/gpu/amdgpu/thermal.rst and
+ * driver-misc.rst. Units: s, cores (CPU seconds per second), MiB = 2^20 B, GB = 10^9 B, bytes, count. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLUMNS_H
 #define PILLION_COLUMNS_H
@@ -29,9 +29,9 @@
     COLUMN(system_disk_space_free_gb, GB,    6, gauge, "statvfs(3): f_bavail x f_frsize") \
     COLUMN(system_net_recv_bytes,     bytes, 0, delta, "proc: net/dev, receive bytes, no byte twice") \
     COLUMN(system_net_sent_bytes,     bytes, 0, delta, "proc: net/dev, transmit bytes, no byte twice") \
-    COLUMN(system_gpu_usage,          cores, 4, gauge, "NVML or drm-usage-stats: sum of utilisation") \
-    COLUMN(system_gpu_vram_mib,       MiB,   4, gauge, "NVML or drm-usage-stats: memory in use") \
-    COLUMN(system_gpu_utilized,       count, 0, gauge, "NVML or drm-usage-stats: devices in use") \
+    COLUMN(system_gpu_usage,          cores, 4, gauge, "NVML or amdgpu (gpu_busy_percent): sum of utilisation") \
+    COLUMN(system_gpu_vram_mib,       MiB,   4, gauge, "NVML or amdgpu (mem_info_vram_used): memory in use") \
+    COLUMN(system_gpu_utilized,       count, 0, gauge, "NVML or amdgpu (gpu_busy_percent): devices in use") \
     COLUMN(process_pid,               count, 0, gauge, "getpid(2) of the program") \
     COLUMN(process_children,          count, 0, gauge, "proc: descendants, task/TID/children") \
     COLUMN(process_utime,             s,     6, delta, "proc: PID/stat, utime + cutime of the tree") \
