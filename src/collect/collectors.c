@@ -15,6 +15,7 @@
 #include "collect/memory.h"
 #include "collect/net.h"
 #include "collect/process.h"
+#include "collect/process_children.h"
 #include "collect/processes.h"
 #include "collect/roots.h"
 #include "collect/scratch.h"
@@ -86,6 +87,8 @@ static void take_up(struct collectors *c, enum subject subject)
     for (size_t i = 0; i < HELD; i++)
         if (held[i].subject == subject && c->has[subject])
             *held[i].fd = roots_open(held[i].root, held[i].path, held[i].flags);
+    if (subject == TREE && c->has[TREE])
+        process_children_check(&c->tree);
     if (subject == SPACE)
         c->space.parsed = false; /* only a held mountinfo tells of changes */
 }

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "collect/cpu.h"
+#include "collect/process_children.h"
 #include "collect/process_lost.h"
 #include "collect/process_walk.h"
 #include "collect/roots.h"
@@ -32,6 +33,7 @@ int process_open(struct process_tree *tree, const struct roots *roots, const str
     tree->loadavg = roots_open(roots->proc, "loadavg", 0);
     tree->cpus_online = roots_open(roots->sys, "devices/system/cpu/online", 0);
     tree->cpus = cpu_count_online(roots);
+    process_children_check(tree);
     return 0;
 }
 

@@ -30,6 +30,9 @@ struct process_now {
     uint64_t memory_used;       /* KiB, METRIC_NONE: unknown */
 };
 
+/* How the children are searched for in this reading. */
+enum process_search { SEARCH_NOBODY, SEARCH_SCAN, SEARCH_LISTS };
+
 struct process_tree {
     int                  proc;
     int                  loadavg;
@@ -42,14 +45,20 @@ struct process_tree {
     struct process_scan  scan;
     struct pss           pss;
     struct dir           dir;
+    enum process_search  search;
 
+    bool     own_numbers;   /* /proc shows the PID namespace that we are in */
+    bool     counts;        /* loadavg is of the same /proc: it tells the last number given out */
+    bool     tells;         /* and who is new stands in /proc behind it */
     bool     begun;         /* there was a reading */
     bool     has_children;  /* the kernel has task/TID/children */
     bool     io_known;      /* somebody's io could be read */
     bool     suspect;       /* somebody went: the lists of children may have been read with gaps */
     unsigned row;           /* readings so far */
-    unsigned quiet;         /* readings since the children were last listed */
-    uint64_t last_pid;      /* the last number given to a process or thread */
+    pid_t    last[2];       /* the last number given to a process or thread: last time, and before */
+    unsigned all_after;     /* readings since all were asked for their children */
+    int64_t  all_at;        /* ns, monotonic: when that was */
+    int64_t  all_cost;      /* ns of CPU */
     uint64_t threads;       /* of the tree */
     int64_t  read_at;       /* ns, monotonic */
     uint64_t boot_ticks[2]; /* of the last reading, and of the one before */

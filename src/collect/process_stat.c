@@ -5,7 +5,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 enum { STAT_SIZE = 2048, IO_SIZE = 512, ROLLUP_SIZE = 2048 };
 
@@ -113,6 +116,18 @@ int process_ran_read(int proc, pid_t pid, uint64_t *ret_ran, uint64_t *ret_slice
     if (!text_unsigned(&t, ret_ran) || !text_unsigned(&t, &waited) || !text_unsigned(&t, ret_slices) || *ret_ran == 0)
         return -ENODATA;
     return 0;
+}
+
+int process_clock_read(pid_t pid, uint64_t *ret_ran)
+{
+    /* CPUCLOCK_SCHED of a whole process, as include/linux/posix-timers.h composes it. */
+    enum { CLOCK_OF_PROCESS = 2 };
+    struct timespec t = {0};
+    clockid_t       clock = (clockid_t)(~(unsigned)pid << 3 | CLOCK_OF_PROCESS);
+    if (clock_gettime(clock, &t))
+        return -ESRCH;
+    *ret_ran = (uint64_t)t.tv_sec * (uint64_t)CLOCK_SECOND + (uint64_t)t.tv_nsec;
+    return *ret_ran % (uint64_t)CLOCK_MILLISECOND == 0 ? -ENODATA : 0;
 }
 
 int process_io_read(int proc, pid_t pid, pid_t tid, uint64_t *ret_read, uint64_t *ret_written)

@@ -34,9 +34,9 @@ struct process {
     uint64_t lost[CONSERVED];         /* last values of descendants that are gone since the last reading */
     uint64_t owed[CONSERVED];         /* of those, what the next reading must find in reaped_value */
     uint64_t threads;
-    uint64_t ran;    /* ns on a CPU at the last full look; 0: unknown */
+    uint64_t ran;    /* ns on a CPU when last asked; 0: unknown */
     uint64_t slices; /* and how often */
-    uint8_t  streak; /* looks in a row that found it had run */
+    bool     stood;  /* had not run since the time before */
 
     uint64_t resident_kib;
     float    pss_ratio; /* last Pss / RSS, or the parent's */
