@@ -15,7 +15,7 @@ enum { RECORD_LENGTH_AT = 16, RECORD_NAME_AT = 19 };
 
 /* A process stands in /proc at the position of its number + TGID_OFFSET (fs/proc/base.c): 257 before Linux 3.17, 258
  * since. */
-enum { PID_POSITION = 256, FEW_NAMES = 1024 };
+enum { PID_POSITION = 256, RECORD_SIZE_OF_PID = 32, FEWEST = 4 };
 
 int dir_open(struct dir *dir, int at, const char *path)
 {
@@ -33,10 +33,11 @@ void dir_rewind(struct dir *dir, int fd)
     (void)lseek(fd, 0, SEEK_SET);
 }
 
-void dir_rewind_to_pid(struct dir *dir, int fd, pid_t pid)
+void dir_rewind_to_pid(struct dir *dir, int fd, pid_t pid, int few)
 {
+    size_t room = (size_t)(few > FEWEST ? few : FEWEST) * RECORD_SIZE_OF_PID;
     dir_rewind(dir, fd);
-    dir->room = FEW_NAMES;
+    dir->room = room < sizeof dir->buffer ? room : sizeof dir->buffer;
     (void)lseek(fd, (off_t)pid + PID_POSITION, SEEK_SET);
 }
 

@@ -11,14 +11,15 @@
 #include "collect/process_stat.h"
 
 /* Every so many readings all are asked even if nobody seems to be new; where that is dear, only once in a thousand
- * times its cost. Between readings that are further apart than LONG_SECONDS the numbers may have come round. */
-enum { ALL_AFTER_READINGS = 10, ALL_RARITY = 1000, LONG_SECONDS = 5 };
+ * times its cost. A small tree is always asked, which is cheaper than a list of numbers. Between readings that are
+ * further apart than LONG_SECONDS the numbers may have come round. */
+enum { ALL_AFTER_READINGS = 10, ALL_RARITY = 1000, LONG_SECONDS = 5, FEW_THREADS = 4 };
 
 static bool is_position_of_pid(struct process_tree *tree)
 {
     pid_t pid = 0;
     pid_t self = getpid();
-    dir_rewind_to_pid(&tree->dir, tree->proc, self);
+    dir_rewind_to_pid(&tree->dir, tree->proc, self, 1);
     for (int i = 0; i < 3 && dir_next_pid(&tree->dir, &pid); i++)
         if (pid == self || pid < self - 2)
             break;
@@ -86,14 +87,16 @@ void process_children_begin(struct process_tree *tree, const struct process_now 
     bool  still = last > 0 && last == before;
     /* Who has a number may not stand in /proc yet: each range is looked through twice. */
     struct process_range range = {tree->last[1], last};
+    bool                 is_small = tree->has_children && tree->threads <= FEW_THREADS;
     bool                 known = tree->tells && last > 0 && range.after > 0;
     tree->last[1] = before;
     tree->last[0] = last;
     tree->search = SEARCH_NOBODY;
     tree->all_after++;
-    if (is_all_due(tree, now) || (!known && !(still && !tree->suspect)))
+    bool quiet = known ? last == range.after : still && !tree->suspect;
+    if (is_all_due(tree, now) || (!quiet && (!known || is_small)))
         ask_all(tree, now);
-    else if (known && range.after != last && scan(tree, range))
+    else if (!quiet && scan(tree, range))
         tree->search = SEARCH_SCAN;
 }
 

@@ -51,7 +51,7 @@ static void gather(struct process_scan *scan, int proc, struct dir *dir, struct 
 {
     pid_t pid;
     if (range.after > 0)
-        dir_rewind_to_pid(dir, proc, range.after + 1);
+        dir_rewind_to_pid(dir, proc, range.after + 1, range.until - range.after);
     else
         dir_rewind(dir, proc);
     while (dir_next_pid(dir, &pid) && pid <= range.until) {
