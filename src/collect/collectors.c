@@ -16,6 +16,7 @@
 #include "collect/net.h"
 #include "collect/process.h"
 #include "collect/process_children.h"
+#include "collect/process_held.h"
 #include "collect/processes.h"
 #include "collect/roots.h"
 #include "collect/scratch.h"
@@ -78,6 +79,8 @@ static void let_go(struct collectors *c, enum subject subject)
     for (size_t i = 0; i < HELD; i++)
         if (held[i].subject == subject && c->has[subject])
             file_close(held[i].fd);
+    if (subject == TREE && c->has[TREE])
+        process_held_drop_all(&c->tree);
 }
 
 static void take_up(struct collectors *c, enum subject subject)

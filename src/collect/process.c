@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "collect/cpu.h"
 #include "collect/process_children.h"
+#include "collect/process_held.h"
 #include "collect/process_lost.h"
 #include "collect/process_walk.h"
 #include "collect/roots.h"
@@ -34,6 +36,7 @@ int process_open(struct process_tree *tree, const struct roots *roots, const str
     tree->cpus_online = roots_open(roots->sys, "devices/system/cpu/online", 0);
     tree->cpus = cpu_count_online(roots);
     process_children_check(tree);
+    tree->held_max = process_held_limit(sysconf(_SC_OPEN_MAX));
     return 0;
 }
 
@@ -42,6 +45,7 @@ void process_close(struct process_tree *tree)
     file_close(&tree->proc);
     file_close(&tree->loadavg);
     file_close(&tree->cpus_online);
+    process_held_drop_all(tree);
     process_table_done(&tree->table);
     process_scan_done(&tree->scan);
 }

@@ -30,9 +30,14 @@ bool process_stat_parse(struct text content, struct process_stat *ret);
 /* proc: a descriptor of /proc. 0, -ENOENT or -ESRCH when the process is gone, -EBADMSG, or another -errno. */
 int process_stat_read(int proc, pid_t pid, struct process_stat *ret);
 
+/* The same from a held descriptor of that file. */
+int process_stat_reread(int fd, struct process_stat *ret);
+
 /* read_bytes and write_bytes of proc.rst "3.3 /proc/<pid>/io"; tid is 0 for the whole process, with its reaped
  * children. 0, -EACCES, -ENOENT (gone, or a kernel without CONFIG_TASK_IO_ACCOUNTING), -ESRCH. */
 int process_io_read(int proc, pid_t pid, pid_t tid, uint64_t *ret_read, uint64_t *ret_written);
+
+int process_io_reread(int fd, uint64_t *ret_read, uint64_t *ret_written);
 
 /* How long the main thread has been on a CPU, in ns, and how often: the first and the third number of
  * /proc/PID/schedstat (sched-stats.rst). 0, -ENODATA from kernels that show zeros, or another -errno. */

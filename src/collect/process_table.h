@@ -37,6 +37,8 @@ struct process {
     uint64_t ran;    /* ns on a CPU when last asked; 0: unknown */
     uint64_t slices; /* and how often */
     bool     stood;  /* had not run since the time before */
+    uint8_t  streak; /* times in a row that it had */
+    int      stat_fd, io_fd; /* held open, or -1 */
 
     uint64_t resident_kib;
     float    pss_ratio; /* last Pss / RSS, or the parent's */

@@ -4,10 +4,14 @@
 #include <errno.h>
 
 #include "collect/process_children.h"
+#include "collect/process_held.h"
 #include "collect/process_stat.h"
 
 /* A process that has not run is read anew only at every so many readings: its RSS may have been reclaimed. */
 enum { WALK_IDLE_MAX = 16 };
+
+/* Times in a row that make a process busy. */
+enum { WALK_BUSY_STREAK = 4 };
 
 struct io {
     int      error;
@@ -17,9 +21,16 @@ struct io {
 static struct io read_io(const struct process_tree *tree, const struct process *p)
 {
     struct io io = {.error = p->io_denied ? -EACCES : 0};
-    if (!p->io_denied)
+    if (!p->io_denied && p->io_fd >= 0)
+        io.error = process_io_reread(p->io_fd, &io.value[0], &io.value[1]);
+    else if (!p->io_denied)
         io.error = process_io_read(tree->proc, p->pid, 0, &io.value[0], &io.value[1]);
     return io;
+}
+
+static int read_stat(const struct process_tree *tree, const struct process *p, struct process_stat *ret)
+{
+    return p->stat_fd >= 0 ? process_stat_reread(p->stat_fd, ret) : process_stat_read(tree->proc, p->pid, ret);
 }
 
 /* `pillion run` is the root, but not the program: its own threads' I/O is taken out again. */
@@ -132,6 +143,11 @@ static bool has_not_run(struct process_tree *tree, struct process *p)
     p->ran = known ? ran : 0;
     p->slices = slices;
     p->stood = same;
+    p->streak = same ? 0 : (uint8_t)(p->streak + (p->streak < WALK_BUSY_STREAK));
+    if (tree->own_numbers && p->streak >= WALK_BUSY_STREAK)
+        process_held_take(tree, p);
+    else if (still)
+        process_held_drop(tree, p);
     if (!still || (tree->row + (unsigned)p->pid) % WALK_IDLE_MAX == 0)
         return false;
     for (int k = 0; k < CONSERVED; k++)
@@ -145,10 +161,11 @@ static void look(struct process_tree *tree, size_t index)
     struct process_stat stat;
     /* I/O first: a child reaped between the two is then missing for a moment, instead of being there twice. */
     struct io io = read_io(tree, p);
-    int       error = process_stat_read(tree->proc, p->pid, &stat);
+    int       error = read_stat(tree, p, &stat);
     bool      is_other = error == 0 && p->read_yet && stat.start != p->start;
     if (error || is_other) {
         p->gone = true;
+        process_held_drop(tree, p);
         tree->suspect = true;
         if (is_other)
             take_reused(tree, p->pid, stat.parent);
