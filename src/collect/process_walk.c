@@ -136,8 +136,8 @@ static bool has_not_run(struct process_tree *tree, struct process *p)
 {
     uint64_t ran = 0;
     uint64_t slices = 0;
-    /* Asked before the files are read, so that what happens in between shows the next time. */
-    bool known = ask_whether_it_ran(tree, p, &ran, &slices) == 0;
+    /* Asked before the files are read, so that what happens in between shows the next time. In the root, we run. */
+    bool known = p->pid != tree->who.root && ask_whether_it_ran(tree, p, &ran, &slices) == 0;
     bool same = known && p->read_yet && ran == p->ran && slices == p->slices;
     bool still = same && (p->stood || !tree->own_numbers);
     p->ran = known ? ran : 0;
