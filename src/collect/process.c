@@ -31,7 +31,7 @@ int process_open(struct process_tree *tree, const struct roots *roots, const str
         return -ENOMEM;
     }
     process_scan_init(&tree->scan);
-    pss_init(&tree->pss);
+    pss_init(&tree->pss, (uint64_t)units->page_bytes);
     tree->loadavg = roots_open(roots->proc, "loadavg", 0);
     tree->cpus_online = roots_open(roots->sys, "devices/system/cpu/online", 0);
     tree->cpus = cpu_count_online(roots);

@@ -21,6 +21,7 @@ struct process_stat {
     uint64_t threads;                  /* 20 */
     uint64_t start;                    /* 22: clock ticks since boot */
     uint64_t resident_pages;           /* 24 */
+    uint64_t stack;                    /* 28: where the stack begins; 0 or missing where that may not be known */
 };
 
 /* The name in the second field may hold spaces, parentheses and line ends: the fields begin behind the last ")".

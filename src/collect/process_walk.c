@@ -83,6 +83,7 @@ static void take_values(struct process_tree *tree, struct process *p, const stru
     }
     p->dead = stat->state == 'Z' || stat->state == 'X';
     p->threads = stat->threads;
+    p->stack = stat->stack;
     p->resident_kib = p->dead ? 0 : stat->resident_pages * ((uint64_t)tree->units.page_bytes / 1024);
 }
 
