@@ -81,7 +81,8 @@ static void take_values(struct process_tree *tree, struct process *p, const stru
         p->rise[k] = p->read_yet && after[k] > p->reaped_value[k] ? after[k] - p->reaped_value[k] : 0;
         p->reaped_value[k] = after[k];
     }
-    p->dead = stat->state == 'Z' || stat->state == 'X';
+    /* A main thread that has ended before the others is shown like a zombie. */
+    p->dead = (stat->state == 'Z' || stat->state == 'X') && stat->threads <= 1;
     p->threads = stat->threads;
     p->stack = stat->stack;
     p->resident_kib = p->dead ? 0 : stat->resident_pages * ((uint64_t)tree->units.page_bytes / 1024);

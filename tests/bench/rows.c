@@ -33,10 +33,10 @@ enum { SWEEP_BYTES = 64 << 20, CPUS_AT_MOST = 16, STACK = 16384, CHILDREN_AT_MOS
 
 static const char same_files[] = "the smallest C program that opens, reads and closes the same files";
 
-static char               *swept;
-static pid_t               children[CHILDREN_AT_MOST];
-static int                 child_count, own_child_count;
-static struct collectors  *collectors;
+static char              *swept;
+static pid_t              children[CHILDREN_AT_MOST];
+static int                child_count, own_child_count;
+static struct collectors *collectors;
 
 /* Milliseconds of CPU of one row. */
 struct costs {
@@ -177,9 +177,9 @@ static void start_children(int count, unsigned pause_ms, bool sharing)
     if (sharing)
         stacks = mmap(NULL, (size_t)count * STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     for (int i = 0; i < count && child_count < CHILDREN_AT_MOST; i++) {
-        pid_t pid = sharing ? clone(live, stacks + (size_t)(i + 1) * STACK, CLONE_VM | SIGCHLD,
-                                    (void *)(uintptr_t)pause_ms)
-                            : fork();
+        pid_t pid = sharing
+                        ? clone(live, stacks + (size_t)(i + 1) * STACK, CLONE_VM | SIGCHLD, (void *)(uintptr_t)pause_ms)
+                        : fork();
         if (pid == 0)
             _exit(live((void *)(uintptr_t)pause_ms));
         if (pid < 0)
@@ -229,8 +229,8 @@ static void many(int seconds)
 /* A child with so many MiB of small pages, which writes to some of them all the time: its RSS changes. */
 static void start_large(size_t mib)
 {
-    int   ends[2];
-    char  byte = 0;
+    int  ends[2];
+    char byte = 0;
     if (pipe2(ends, O_CLOEXEC) || (children[child_count] = fork()) < 0)
         fail("no process");
     if (children[child_count++] == 0) {
@@ -244,7 +244,7 @@ static void start_large(size_t mib)
         (void)!write(ends[1], "x", 1);
         for (;;) {
             struct timespec t = {0, 10000000};
-            madvise(at, 4096 * 64, MADV_DONTNEED);
+            madvise(at, (size_t)4096 * 64, MADV_DONTNEED);
             for (size_t i = 0; i < (size_t)4096 * 32; i += 4096)
                 at[i] = 1;
             nanosleep(&t, NULL);
@@ -288,7 +288,7 @@ static void scale(int rows)
 
 int main(int argc, char **argv)
 {
-    int seconds = argc > 2 ? atoi(argv[2]) : 0;
+    int seconds = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 0;
     swept = mmap(NULL, SWEEP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (swept == MAP_FAILED || argc < 2 || seconds < 0)
         fail("usage: bench_rows idle|many|pss|scale [SECONDS]");
