@@ -46,8 +46,9 @@ struct sample {
     /* process tree, gauges */
     uint64_t tree_processes; /* descendants of main_process's tree, without main_process itself */
     uint64_t tree_memory;    /* KiB of PSS */
+    uint64_t cpus;           /* online; METRIC_NONE or 0: unknown */
     /* process tree, counters */
-    uint64_t tree_user, tree_system;          /* clock ticks, reaped children included */
+    uint64_t tree_user, tree_system;          /* microseconds, reaped children included */
     uint64_t tree_disk_read, tree_disk_write; /* bytes */
 };
 

@@ -148,6 +148,7 @@ static struct sample empty_sample(void)
     s.memory_active = s.memory_inactive = s.space_total = s.space_used = s.space_free = METRIC_NONE;
     s.cpu_user = s.cpu_system = s.cpu_interrupt = s.disk_read = s.disk_write = METRIC_NONE;
     s.net_recv = s.net_sent = s.tree_processes = s.tree_memory = METRIC_NONE;
+    s.cpus = METRIC_NONE;
     s.tree_user = s.tree_system = s.tree_disk_read = s.tree_disk_write = METRIC_NONE;
     return s;
 }

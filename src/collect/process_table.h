@@ -13,7 +13,15 @@
 enum { PROCESSES_MAX = 65536 };
 
 /* What the kernel adds to the parent when a child is reaped, and what therefore is conserved over the tree. */
-enum conserved { USER, SYSTEM, READ, WRITTEN, FAULTS, CONSERVED };
+enum conserved {
+    USER,
+    SYSTEM,
+    REST, /* microseconds beyond the whole ticks of those two; a parent that reaps gets them too, but hides them again */
+    READ,
+    WRITTEN,
+    FAULTS,
+    CONSERVED
+};
 
 struct process {
     pid_t    pid;

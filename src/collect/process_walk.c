@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "collect/process_children.h"
+#include "collect/process_exact.h"
 #include "collect/process_held.h"
 #include "collect/process_stat.h"
 
@@ -65,6 +66,19 @@ static void take_io(struct process_tree *tree, struct process *p, struct io *io,
     }
 }
 
+/* Only whole ticks are handed on for certain, so `value` has these alone: a child's rest may vanish in its parent's. */
+static uint64_t rest_of(const struct process_tree *tree, const struct process *p, const struct process_stat *stat)
+{
+    bool     is_root = p->pid == tree->who.root;
+    bool     with_own = !(is_root && tree->who.root_is_ours);
+    uint64_t tick = MICROSECONDS / (uint64_t)tree->units.clock_ticks;
+    if (!tree->own_numbers)
+        return 0;
+    if (is_root && tree->is_root)
+        return process_exact_own_rest(with_own, (p->value[USER] + p->value[SYSTEM]) * tick, tick);
+    return with_own ? process_exact_rest(p->pid, (stat->user + stat->system) * tick, tick) : 0;
+}
+
 static void take_values(struct process_tree *tree, struct process *p, const struct process_stat *stat, struct io *io)
 {
     bool     is_ours = tree->who.root_is_ours && p->pid == tree->who.root;
@@ -76,6 +90,7 @@ static void take_values(struct process_tree *tree, struct process *p, const stru
     p->value[USER] = stat->child_user + (is_ours ? 0 : stat->user);
     p->value[SYSTEM] = stat->child_system + (is_ours ? 0 : stat->system);
     p->value[FAULTS] = stat->child_faults + (is_ours ? 0 : stat->faults);
+    p->value[REST] = rest_of(tree, p, stat);
     take_io(tree, p, io, after);
     for (int k = 0; k < CONSERVED; k++) {
         p->rise[k] = p->read_yet && after[k] > p->reaped_value[k] ? after[k] - p->reaped_value[k] : 0;
