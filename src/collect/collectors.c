@@ -15,6 +15,7 @@
 #include "collect/memory.h"
 #include "collect/net.h"
 #include "collect/process.h"
+#include "collect/process_begin.h"
 #include "collect/process_children.h"
 #include "collect/process_held.h"
 #include "collect/processes.h"
@@ -153,19 +154,10 @@ static struct sample empty_sample(void)
     return s;
 }
 
-/* Start times of processes are counted by this clock, suspended time included. */
-static uint64_t boot_ticks(long per_second)
-{
-    struct timespec t = {0};
-    clock_gettime(CLOCK_BOOTTIME, &t);
-    return (uint64_t)t.tv_sec * (uint64_t)per_second +
-           (uint64_t)t.tv_nsec * (uint64_t)per_second / (uint64_t)CLOCK_SECOND;
-}
-
 static void read_tree(struct collectors *c, struct sample *ret)
 {
-    struct process_now now = {.monotonic = ret->monotonic,
-                              .boot_ticks = boot_ticks(c->units.clock_ticks),
+    struct process_now now = {.monotonic = clock_monotonic(), /* what was read before may have taken a while */
+                              .boot_ticks = process_begin_boot_ticks(c->units.clock_ticks),
                               .machine_processes = ret->processes,
                               .memory_used = ret->memory_used};
     (void)process_read(&c->tree, &c->scratch, &now, ret);

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "collect/cpu.h"
+#include "collect/process_begin.h"
 #include "collect/process_children.h"
 #include "collect/process_held.h"
 #include "collect/process_lost.h"
@@ -121,8 +122,10 @@ static void report(struct process_tree *tree, const struct process_now *now)
     report_cpu(tree, sum, now->monotonic > tree->read_at ? now->monotonic - tree->read_at : 0);
     tree->reported[READ] += growth(tree->reported[READ], sum[READ]);
     tree->reported[WRITTEN] += growth(tree->reported[WRITTEN], sum[WRITTEN]);
-    tree->begun = true;
     tree->read_at = now->monotonic;
+    if (!tree->begun)
+        process_begin_settle(tree);
+    tree->begun = true;
     tree->boot_ticks[1] = tree->boot_ticks[0];
     tree->boot_ticks[0] = now->boot_ticks;
 }

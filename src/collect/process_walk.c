@@ -160,7 +160,9 @@ static bool has_not_run(struct process_tree *tree, struct process *p)
     p->slices = slices;
     p->stood = same;
     p->streak = same ? 0 : (uint8_t)(p->streak + (p->streak < WALK_BUSY_STREAK));
-    if (tree->own_numbers && p->streak >= WALK_BUSY_STREAK)
+    /* The program's own are opened while it still may: one that changes its user may read them, but not open them. */
+    bool is_self = tree->is_root && p->pid == tree->who.root;
+    if (tree->own_numbers && (is_self || p->streak >= WALK_BUSY_STREAK))
         process_held_take(tree, p);
     else if (still)
         process_held_drop(tree, p);

@@ -32,6 +32,9 @@ void loop_open(struct run *run)
     if (collect_open(&run->roots, &run->tree, &run->collectors) < 0)
         return;
     collect_read(run->collectors, &run->last);
+    /* What the program has used since its run began is in the first row, so that is when the row begins. */
+    run->last.real -= run->last.monotonic - run->load;
+    run->last.monotonic = run->load;
     run->baseline = run->last;
     if (!run->own_table)
         collect_suspend(run->collectors);

@@ -18,7 +18,7 @@ class Shapes(TruthTest):
                     self.assertTrueCpu(observed)
 
     def test_a_program_without_children(self):
-        self.check("alone", 1, 700, long=(1, 6000))
+        self.check("alone", 1, 1000, long=(1, 6000))
 
     def test_children_one_after_the_other(self):
         self.check("sequence", 4, 150, long=(6, 1300))
