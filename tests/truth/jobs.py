@@ -21,6 +21,15 @@ def cells(row):
     return {name: cell for name, cell in row.items() if name.startswith(("process_", "time")) and cell is not None}
 
 
+def leader_argv(leader, argv):
+    argv = [str(word) for word in argv]
+    if leader == "shell":
+        return ["/bin/sh", "-c", '"$@"; exit $?', "sh"] + argv
+    if leader == "run":
+        return [str(pillion.COMMAND), "run", "--quiet", "--"] + argv
+    return argv
+
+
 class Observed:
     """A finished job. `truth`: what the kernel told its processes; `parent`: what it told us, the leader's parent, with
     those of the job's processes that nobody in its tree reaped."""
@@ -68,11 +77,7 @@ class TruthTest(pillion.PillionTest):
         state.mkdir(mode=0o700)
         env = self.env(PILLION_DIR=state, PILLION_INTERVAL=interval or self.interval, PILLION_CLOUD="off",
                        PILLION_OUTPUT=self.work / ("rows-%d" % self.observed), JOB_RECORDS=records, **variables)
-        argv = [str(JOBS / program)] + [str(word) for word in words]
-        if leader == "shell":
-            argv = ["/bin/sh", "-c", '"$@"; exit $?', "sh"] + argv
-        elif leader == "run":
-            argv = [str(pillion.COMMAND), "run", "--quiet", "--"] + argv
+        argv = leader_argv(leader, [JOBS / program] + list(words))
         argv = (wrap or []) + argv
         result = self.launch(*argv, preload=leader != "run" and not wrap, env=env, timeout=timeout)
         self.assertIn(result.status, status, result)
