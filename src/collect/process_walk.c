@@ -79,6 +79,39 @@ static uint64_t rest_of(const struct process_tree *tree, const struct process *p
     return with_own ? process_exact_rest(p->pid, (stat->user + stat->system) * tick, tick) : 0;
 }
 
+/* Whose first thread has left is a zombie in name; the others still have its memory. /proc answers to their numbers. */
+static uint64_t pages_of_threads(struct process_tree *tree, struct process *p)
+{
+    char                path[PROCESS_PATH_SIZE];
+    struct process_stat stat = {0};
+    pid_t               tid;
+    if (p->memory_of != p->pid && process_stat_read(tree->proc, p->memory_of, &stat) == 0 && stat.resident_pages > 0)
+        return stat.resident_pages;
+    process_path(path, p->pid, 0, "task");
+    if (dir_open(&tree->dir, tree->proc, path) < 0)
+        return 0;
+    stat.resident_pages = 0;
+    while (stat.resident_pages == 0 && dir_next_pid(&tree->dir, &tid)) {
+        p->memory_of = tid;
+        if (tid == p->pid || process_stat_read(tree->proc, tid, &stat))
+            stat.resident_pages = 0;
+    }
+    dir_close(&tree->dir);
+    return stat.resident_pages;
+}
+
+static void take_memory(struct process_tree *tree, struct process *p, const struct process_stat *stat)
+{
+    bool     has_left = stat->state == 'Z' || stat->state == 'X';
+    uint64_t pages = stat->resident_pages;
+    p->dead = has_left && stat->threads <= 1;
+    if (!has_left || p->dead)
+        p->memory_of = p->pid;
+    else
+        pages = pages_of_threads(tree, p);
+    p->resident_kib = p->dead ? 0 : pages * ((uint64_t)tree->units.page_bytes / 1024);
+}
+
 static void take_values(struct process_tree *tree, struct process *p, const struct process_stat *stat, struct io *io)
 {
     bool     is_ours = tree->who.root_is_ours && p->pid == tree->who.root;
@@ -96,10 +129,9 @@ static void take_values(struct process_tree *tree, struct process *p, const stru
         p->rise[k] = p->read_yet && after[k] > p->reaped_value[k] ? after[k] - p->reaped_value[k] : 0;
         p->reaped_value[k] = after[k];
     }
-    p->dead = stat->state == 'Z' || stat->state == 'X';
     p->threads = stat->threads;
     p->stack = stat->stack;
-    p->resident_kib = p->dead ? 0 : stat->resident_pages * ((uint64_t)tree->units.page_bytes / 1024);
+    take_memory(tree, p, stat);
 }
 
 static void take_parent(struct process_tree *tree, struct process *p, pid_t pid)

@@ -94,11 +94,8 @@ void loop_row(struct run *run)
     struct sample now;
     if (!run->collectors || !run->has_baseline)
         return;
-    pid_t main_process = atomic_load(&run->link->main_process);
-    if (main_process != run->shape.main_process) {
-        run->shape.main_process = main_process;
-        collect_set_main_process(run->collectors, main_process);
-    }
+    run->shape.main_process = atomic_load(&run->link->main_process);
+    collect_set_main_process(run->collectors, run->shape.main_process);
     wait_for_next_millisecond(&run->last);
     read_sample(run, &now);
     bytes_clear(&run->line);

@@ -384,6 +384,24 @@ static void without_lists_of_children_parents_are_looked_up(void **state)
     assert_int_equal(s.tree_user, 11);
 }
 
+static void a_process_whose_first_thread_has_left_still_has_memory_and_children(void **state)
+{
+    (void)state;
+    put(.pid = ROOT, .parent = 1, .children = "101");
+    put(.pid = 101, .parent = ROOT, .state = 'Z', .threads = 3, .user = 5);
+    put(.pid = 151, .parent = ROOT, .pages = 2048, .pss = 6000); /* a thread: found by its number, but not listed */
+    fixture_write(&f, "proc/101/task/151/children", "102 ");
+    put(.pid = 102, .parent = 101, .state = 'Z', .pages = 0);
+    open_tree(false, ROOT);
+    reading();
+    assert_int_equal(s.tree_processes, 2);
+    assert_int_equal(s.tree_memory, 6000);
+    put(.pid = 101, .parent = ROOT, .state = 'Z', .user = 5); /* all threads have left */
+    fixture_process_gone(&f, 151);
+    reading();
+    assert_int_equal(s.tree_memory, 0);
+}
+
 static void io_that_may_not_be_read_contributes_nothing(void **state)
 {
     (void)state;
@@ -625,6 +643,7 @@ int main(void)
         test(what_an_adopted_process_used_before_is_not_the_trees),
         test(our_own_root_gives_only_its_reaped_children),
         test(without_lists_of_children_parents_are_looked_up),
+        test(a_process_whose_first_thread_has_left_still_has_memory_and_children),
         test(io_that_may_not_be_read_contributes_nothing),
         test(without_io_accounting_the_column_is_empty),
         test(a_process_that_has_not_run_is_not_read_again),
