@@ -10,6 +10,7 @@
 #ifndef PILLION_COLLECT_PROCESS_H
 #define PILLION_COLLECT_PROCESS_H
 
+#include "base/clock.h"
 #include "collect/collect.h"
 #include "collect/dir.h"
 #include "collect/process_scan.h"
@@ -52,6 +53,7 @@ struct process_tree {
     bool     own_numbers;   /* /proc shows the PID namespace that we are in */
     bool     counts;        /* loadavg is of the same /proc: it tells the last number given out */
     bool     tells;         /* and who is new stands in /proc behind it */
+    bool     is_root;       /* the root is the process that asks */
     bool     begun;         /* there was a reading */
     bool     has_children;  /* the kernel has task/TID/children */
     bool     io_known;      /* somebody's io could be read */
@@ -67,8 +69,10 @@ struct process_tree {
 
     uint64_t retained[CONSERVED]; /* of processes that are gone and were not reaped in the tree */
     uint64_t foreign[CONSERVED];  /* what processes had used before they were adopted into the tree */
-    uint64_t reported[CONSERVED]; /* what the samples say; never falls */
+    uint64_t reported[CONSERVED]; /* what the samples say; never falls; of CPU, microseconds */
 };
+
+enum { MICROSECONDS = 1000000 }; /* of a second */
 
 /* 0, -ENOMEM, or -errno without /proc. process_close is only needed after 0. */
 int process_open(struct process_tree *tree, const struct roots *roots, const struct tree *who,
@@ -77,8 +81,9 @@ int process_open(struct process_tree *tree, const struct roots *roots, const str
 /*   ret->tree_processes   count, gauge     descendants of the root            proc.rst "3.7 /proc/<pid>/task/<tid>/
  *                                                                             children"
  *   ret->tree_memory      KiB, gauge       Pss of root and descendants        see pss.h
- *   ret->tree_user        ticks, counter   utime + cutime                     proc.rst table 1-4 (stat)
- *   ret->tree_system      ticks, counter   stime + cstime
+ *   ret->tree_user        us, counter      utime + cutime                     proc.rst table 1-4 (stat); see
+ *   ret->tree_system      us, counter      stime + cstime                     process_exact.h for what ticks leave out
+ *   ret->cpus             count            online                             sysfs-devices-system-cpu
  *   ret->tree_disk_read   bytes, counter   read_bytes                         proc.rst "3.3 /proc/<pid>/io"
  *   ret->tree_disk_write  bytes, counter   write_bytes
  * More CPU in one reading than the machine could do since the last one (a child that could not be seen before it

@@ -13,7 +13,15 @@
 enum { PROCESSES_MAX = 65536 };
 
 /* What the kernel adds to the parent when a child is reaped, and what therefore is conserved over the tree. */
-enum conserved { USER, SYSTEM, READ, WRITTEN, FAULTS, CONSERVED };
+enum conserved {
+    USER,
+    SYSTEM,
+    REST, /* microseconds beyond the whole ticks of those two; a parent that reaps gets them too, but hides them again */
+    READ,
+    WRITTEN,
+    FAULTS,
+    CONSERVED
+};
 
 struct process {
     pid_t    pid;
@@ -25,6 +33,7 @@ struct process {
     bool gone;      /* not there in this reading */
     bool is_parent; /* has had children in the tree */
     bool dead;      /* a zombie: counts, has no memory */
+    pid_t memory_of; /* the number by which its memory is read: a thread's, when the first thread has left */
     bool io_denied; /* once refused, never asked again */
     bool io_known;
 

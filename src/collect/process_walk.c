@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "collect/process_children.h"
+#include "collect/process_exact.h"
 #include "collect/process_held.h"
 #include "collect/process_stat.h"
 
@@ -65,6 +66,52 @@ static void take_io(struct process_tree *tree, struct process *p, struct io *io,
     }
 }
 
+/* Only whole ticks are handed on for certain, so `value` has these alone: a child's rest may vanish in its parent's. */
+static uint64_t rest_of(const struct process_tree *tree, const struct process *p, const struct process_stat *stat)
+{
+    bool     is_root = p->pid == tree->who.root;
+    bool     with_own = !(is_root && tree->who.root_is_ours);
+    uint64_t tick = MICROSECONDS / (uint64_t)tree->units.clock_ticks;
+    if (!tree->own_numbers)
+        return 0;
+    if (is_root && tree->is_root)
+        return process_exact_own_rest(with_own, (p->value[USER] + p->value[SYSTEM]) * tick, tick);
+    return with_own ? process_exact_rest(p->pid, (stat->user + stat->system) * tick, tick) : 0;
+}
+
+/* Whose first thread has left is a zombie in name; the others still have its memory. /proc answers to their numbers. */
+static uint64_t pages_of_threads(struct process_tree *tree, struct process *p)
+{
+    char                path[PROCESS_PATH_SIZE];
+    struct process_stat stat = {0};
+    pid_t               tid;
+    if (p->memory_of != p->pid && process_stat_read(tree->proc, p->memory_of, &stat) == 0 && stat.resident_pages > 0)
+        return stat.resident_pages;
+    process_path(path, p->pid, 0, "task");
+    if (dir_open(&tree->dir, tree->proc, path) < 0)
+        return 0;
+    stat.resident_pages = 0;
+    while (stat.resident_pages == 0 && dir_next_pid(&tree->dir, &tid)) {
+        p->memory_of = tid;
+        if (tid == p->pid || process_stat_read(tree->proc, tid, &stat))
+            stat.resident_pages = 0;
+    }
+    dir_close(&tree->dir);
+    return stat.resident_pages;
+}
+
+static void take_memory(struct process_tree *tree, struct process *p, const struct process_stat *stat)
+{
+    bool     has_left = stat->state == 'Z' || stat->state == 'X';
+    uint64_t pages = stat->resident_pages;
+    p->dead = has_left && stat->threads <= 1;
+    if (!has_left || p->dead)
+        p->memory_of = p->pid;
+    else
+        pages = pages_of_threads(tree, p);
+    p->resident_kib = p->dead ? 0 : pages * ((uint64_t)tree->units.page_bytes / 1024);
+}
+
 static void take_values(struct process_tree *tree, struct process *p, const struct process_stat *stat, struct io *io)
 {
     bool     is_ours = tree->who.root_is_ours && p->pid == tree->who.root;
@@ -76,16 +123,15 @@ static void take_values(struct process_tree *tree, struct process *p, const stru
     p->value[USER] = stat->child_user + (is_ours ? 0 : stat->user);
     p->value[SYSTEM] = stat->child_system + (is_ours ? 0 : stat->system);
     p->value[FAULTS] = stat->child_faults + (is_ours ? 0 : stat->faults);
+    p->value[REST] = rest_of(tree, p, stat);
     take_io(tree, p, io, after);
     for (int k = 0; k < CONSERVED; k++) {
         p->rise[k] = p->read_yet && after[k] > p->reaped_value[k] ? after[k] - p->reaped_value[k] : 0;
         p->reaped_value[k] = after[k];
     }
-    /* A main thread that has ended before the others is shown like a zombie. */
-    p->dead = (stat->state == 'Z' || stat->state == 'X') && stat->threads <= 1;
     p->threads = stat->threads;
     p->stack = stat->stack;
-    p->resident_kib = p->dead ? 0 : stat->resident_pages * ((uint64_t)tree->units.page_bytes / 1024);
+    take_memory(tree, p, stat);
 }
 
 static void take_parent(struct process_tree *tree, struct process *p, pid_t pid)
@@ -146,7 +192,9 @@ static bool has_not_run(struct process_tree *tree, struct process *p)
     p->slices = slices;
     p->stood = same;
     p->streak = same ? 0 : (uint8_t)(p->streak + (p->streak < WALK_BUSY_STREAK));
-    if (tree->own_numbers && p->streak >= WALK_BUSY_STREAK)
+    /* The program's own are opened while it still may: one that changes its user may read them, but not open them. */
+    bool is_self = tree->is_root && p->pid == tree->who.root;
+    if (tree->own_numbers && (is_self || p->streak >= WALK_BUSY_STREAK))
         process_held_take(tree, p);
     else if (still)
         process_held_drop(tree, p);

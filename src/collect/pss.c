@@ -101,7 +101,7 @@ static int64_t buy_sample(struct pss *pss, int proc, const struct process_table 
 {
     struct pss_sample sample;
     int64_t           start = clock_thread_cpu();
-    p->pss_whole = pss_sample_read(proc, p->pid, pss->page_bytes, pss->row, &sample) != 0;
+    p->pss_whole = pss_sample_read(proc, p->memory_of, pss->page_bytes, pss->row, &sample) != 0;
     p->pss_resident = p->resident_kib;
     if (!p->pss_whole) {
         double present = (double)sample.own + sample.shared;
@@ -118,7 +118,7 @@ static int64_t buy_exact(struct pss *pss, int proc, struct process *p)
 {
     uint64_t kib = 0;
     int64_t  start = clock_thread_cpu();
-    int      error = process_pss_read(proc, p->pid, &kib);
+    int      error = process_pss_read(proc, p->memory_of, &kib);
     int64_t  cost = clock_thread_cpu() - start;
     pss->purse -= cost;
     if (error == -EACCES || error == -EPERM || error == -ENOENT) {
