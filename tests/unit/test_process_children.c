@@ -71,7 +71,7 @@ static int set_up(void **state)
 {
     (void)state;
     char self[16] = "";
-    if (readlink("/proc/self", self, sizeof self - 1) < 0 || atoi(self) != getpid()) {
+    if (readlink("/proc/self", self, sizeof self - 1) < 0 || strtol(self, NULL, 10) != getpid()) {
         print_message("skipped: /proc is of another PID namespace\n");
         exit(77);
     }
