@@ -22,12 +22,22 @@ struct roots {
     const char *sys;  /* "/sys" */
 };
 
+/* What the root had used, with its reaped children, when its run began. */
+struct tree_begin {
+    bool     known, io_known;
+    uint64_t cpu;           /* microseconds */
+    uint64_t read, written; /* bytes */
+    uint64_t boot_ticks;
+    int64_t  monotonic; /* ns */
+};
+
 /* Who is observed. */
 struct tree {
     pid_t root;         /* the leader: the program itself, or `pillion run` */
     pid_t main_process; /* what process_pid says: the program, or the command that `pillion run` started */
     bool  root_is_ours; /* `pillion run`: the root's own CPU, memory and I/O are not the program's; its
                            reaped children's are */
+    struct tree_begin begin;
 };
 
 struct sample {
@@ -46,8 +56,9 @@ struct sample {
     /* process tree, gauges */
     uint64_t tree_processes; /* descendants of main_process's tree, without main_process itself */
     uint64_t tree_memory;    /* KiB of PSS */
+    uint64_t cpus;           /* online; METRIC_NONE or 0: unknown */
     /* process tree, counters */
-    uint64_t tree_user, tree_system;          /* clock ticks, reaped children included */
+    uint64_t tree_user, tree_system;          /* microseconds, reaped children included */
     uint64_t tree_disk_read, tree_disk_write; /* bytes */
 
     /* GPUs, gauges: usage is the mean since the last reading, or what the driver has as such */
@@ -96,6 +107,9 @@ int  collect_resume(struct collectors *collectors, const struct roots *roots); /
 void collect_gpus(struct collectors *collectors, struct machine *ret);
 /* main_process may only be known after the first reading (`pillion run` forks later). */
 void collect_set_main_process(struct collectors *collectors, pid_t main_process);
+
+/* For the calling process, as the root of its tree. On the program's thread. */
+void tree_begin(const struct roots *roots, struct tree *tree);
 
 int totals_read(const struct roots *roots, const struct tree *tree, struct totals *ret);
 int machine_read(const struct roots *roots, struct machine *ret);

@@ -16,6 +16,9 @@
 #include "collect/memory.h"
 #include "collect/net.h"
 #include "collect/process.h"
+#include "collect/process_begin.h"
+#include "collect/process_children.h"
+#include "collect/process_held.h"
 #include "collect/processes.h"
 #include "collect/roots.h"
 #include "collect/scratch.h"
@@ -82,6 +85,8 @@ static void let_go(struct collectors *c, enum subject subject)
             file_close(held[i].fd);
     if (subject == GPU && c->has[GPU])
         gpu_suspend(&c->gpu);
+    if (subject == TREE && c->has[TREE])
+        process_held_drop_all(&c->tree);
 }
 
 static void take_up(struct collectors *c, enum subject subject)
@@ -91,6 +96,8 @@ static void take_up(struct collectors *c, enum subject subject)
     for (size_t i = 0; i < HELD; i++)
         if (held[i].subject == subject && c->has[subject])
             *held[i].fd = roots_open(held[i].root, held[i].path, held[i].flags);
+    if (subject == TREE && c->has[TREE])
+        process_children_check(&c->tree);
     if (subject == SPACE)
         c->space.parsed = false; /* only a held mountinfo tells of changes */
 }
@@ -149,25 +156,17 @@ static struct sample empty_sample(void)
     s.memory_active = s.memory_inactive = s.space_total = s.space_used = s.space_free = METRIC_NONE;
     s.cpu_user = s.cpu_system = s.cpu_interrupt = s.disk_read = s.disk_write = METRIC_NONE;
     s.net_recv = s.net_sent = s.tree_processes = s.tree_memory = METRIC_NONE;
+    s.cpus = METRIC_NONE;
     s.tree_user = s.tree_system = s.tree_disk_read = s.tree_disk_write = METRIC_NONE;
     s.gpu_usage = s.gpu_memory = s.gpus_used = METRIC_NONE;
     s.tree_gpu_usage = s.tree_gpu_memory = s.tree_gpus_used = METRIC_NONE;
     return s;
 }
 
-/* Start times of processes are counted by this clock, suspended time included. */
-static uint64_t boot_ticks(long per_second)
-{
-    struct timespec t = {0};
-    clock_gettime(CLOCK_BOOTTIME, &t);
-    return (uint64_t)t.tv_sec * (uint64_t)per_second +
-           (uint64_t)t.tv_nsec * (uint64_t)per_second / (uint64_t)CLOCK_SECOND;
-}
-
 static void read_tree(struct collectors *c, struct sample *ret)
 {
-    struct process_now now = {.monotonic = ret->monotonic,
-                              .boot_ticks = boot_ticks(c->units.clock_ticks),
+    struct process_now now = {.monotonic = clock_monotonic(), /* what was read before may have taken a while */
+                              .boot_ticks = process_begin_boot_ticks(c->units.clock_ticks),
                               .machine_processes = ret->processes,
                               .memory_used = ret->memory_used};
     (void)process_read(&c->tree, &c->scratch, &now, ret);

@@ -13,9 +13,14 @@
 /* getdents64(2): d_ino 8 bytes, d_off 8, d_reclen 2, d_type 1, then the name. */
 enum { RECORD_LENGTH_AT = 16, RECORD_NAME_AT = 19 };
 
+/* A process stands in /proc at the position of its number + TGID_OFFSET (fs/proc/base.c): 257 before Linux 3.17, 258
+ * since. */
+enum { PID_POSITION = 256, RECORD_SIZE_OF_PID = 32, FEWEST = 4 };
+
 int dir_open(struct dir *dir, int at, const char *path)
 {
     dir->at = dir->len = 0;
+    dir->room = sizeof dir->buffer;
     dir->fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return dir->fd < 0 ? -errno : 0;
 }
@@ -23,8 +28,17 @@ int dir_open(struct dir *dir, int at, const char *path)
 void dir_rewind(struct dir *dir, int fd)
 {
     dir->at = dir->len = 0;
+    dir->room = sizeof dir->buffer;
     dir->fd = fd;
     (void)lseek(fd, 0, SEEK_SET);
+}
+
+void dir_rewind_to_pid(struct dir *dir, int fd, pid_t pid, int few)
+{
+    size_t room = (size_t)(few > FEWEST ? few : FEWEST) * RECORD_SIZE_OF_PID;
+    dir_rewind(dir, fd);
+    dir->room = room < sizeof dir->buffer ? room : sizeof dir->buffer;
+    (void)lseek(fd, (off_t)pid + PID_POSITION, SEEK_SET);
 }
 
 void dir_close(struct dir *dir)
@@ -38,7 +52,7 @@ const char *dir_next(struct dir *dir)
 {
     for (;;) {
         if (dir->at >= dir->len) {
-            long n = syscall(SYS_getdents64, dir->fd, dir->buffer, sizeof dir->buffer);
+            long n = syscall(SYS_getdents64, dir->fd, dir->buffer, dir->room);
             if (n <= 0)
                 return NULL;
             dir->at = 0;

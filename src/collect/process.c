@@ -4,10 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "collect/cpu.h"
+#include "collect/process_begin.h"
+#include "collect/process_children.h"
+#include "collect/process_held.h"
 #include "collect/process_lost.h"
 #include "collect/process_walk.h"
 #include "collect/roots.h"
@@ -27,11 +30,14 @@ int process_open(struct process_tree *tree, const struct roots *roots, const str
         file_close(&tree->proc);
         return -ENOMEM;
     }
+    tree->is_root = tree->who.root == getpid();
     process_scan_init(&tree->scan);
-    pss_init(&tree->pss);
+    pss_init(&tree->pss, (uint64_t)units->page_bytes);
     tree->loadavg = roots_open(roots->proc, "loadavg", 0);
     tree->cpus_online = roots_open(roots->sys, "devices/system/cpu/online", 0);
     tree->cpus = cpu_count_online(roots);
+    process_children_check(tree);
+    tree->held_max = process_held_limit(sysconf(_SC_OPEN_MAX));
     return 0;
 }
 
@@ -40,6 +46,7 @@ void process_close(struct process_tree *tree)
     file_close(&tree->proc);
     file_close(&tree->loadavg);
     file_close(&tree->cpus_online);
+    process_held_drop_all(tree);
     process_table_done(&tree->table);
     process_scan_done(&tree->scan);
 }
@@ -57,11 +64,11 @@ static void sum_up(const struct process_tree *tree, uint64_t ret[static CONSERVE
     }
 }
 
+/* Microseconds. */
 static uint64_t capacity_of(const struct process_tree *tree, int64_t elapsed)
 {
-    uint64_t second = (uint64_t)CLOCK_SECOND;
-    uint64_t ticks = ((uint64_t)elapsed * (uint64_t)tree->units.clock_ticks + second - 1) / second;
-    return tree->cpus * (ticks + 1); /* each CPU may have begun the last tick before */
+    uint64_t tick = MICROSECONDS / (uint64_t)tree->units.clock_ticks;
+    return tree->cpus * ((uint64_t)elapsed / 1000 + tick); /* each CPU may have begun the last tick before */
 }
 
 /* CPUs may have been added since. */
@@ -80,38 +87,45 @@ static uint64_t growth(uint64_t before, uint64_t now)
     return now > before ? now - before : 0;
 }
 
-/* What exceeds the machine's capacity stays between the sum and what is reported: the next reading has it. */
+/* The kernel, too, knows the sum exactly, and shares it between the two by what its ticks have met. */
+static uint64_t user_part(uint64_t whole, const uint64_t sum[static CONSERVED])
+{
+    uint64_t ticks = sum[USER] + sum[SYSTEM];
+    return ticks > 0 ? (uint64_t)((double)whole * ((double)sum[USER] / (double)ticks)) : whole;
+}
+
+/* What exceeds the machine's capacity stays between the sum and what is reported: the next reading has it. So does, of
+ * user or system alone, what would have to fall: the two together are never more than the sum was. */
 static void report_cpu(struct process_tree *tree, const uint64_t sum[static CONSERVED], int64_t elapsed)
 {
-    uint64_t user = growth(tree->reported[USER], sum[USER]);
-    uint64_t system = growth(tree->reported[SYSTEM], sum[SYSTEM]);
-    uint64_t both = user + system;
-    if (both > capacity_of(tree, elapsed))
+    uint64_t tick = MICROSECONDS / (uint64_t)tree->units.clock_ticks;
+    uint64_t all = (sum[USER] + sum[SYSTEM]) * tick + sum[REST];
+    uint64_t both = growth(tree->reported[USER] + tree->reported[SYSTEM], all);
+    uint64_t user = growth(tree->reported[USER], sum[USER] * tick + user_part(sum[REST], sum));
+    uint64_t system = growth(tree->reported[SYSTEM], sum[SYSTEM] * tick + sum[REST] - user_part(sum[REST], sum));
+    if (tree->begun && both > capacity_of(tree, elapsed))
         count_cpus_again(tree);
     uint64_t capacity = capacity_of(tree, elapsed);
-    if (tree->cpus > 0 && both > capacity) {
-        user = (uint64_t)((double)user / (double)both * (double)capacity);
-        user = user < capacity ? user : capacity;
-        system = capacity - user;
+    both = tree->begun && tree->cpus > 0 && both > capacity ? capacity : both;
+    if (user + system > both) {
+        user = (uint64_t)((double)user / (double)(user + system) * (double)both);
+        user = user < both ? user : both;
     }
     tree->reported[USER] += user;
-    tree->reported[SYSTEM] += system;
+    tree->reported[SYSTEM] += both - user;
 }
 
 static void report(struct process_tree *tree, const struct process_now *now)
 {
     uint64_t sum[CONSERVED];
     sum_up(tree, sum);
-    if (tree->begun) {
-        int64_t elapsed = now->monotonic > tree->read_at ? now->monotonic - tree->read_at : 0;
-        report_cpu(tree, sum, elapsed);
-        tree->reported[READ] += growth(tree->reported[READ], sum[READ]);
-        tree->reported[WRITTEN] += growth(tree->reported[WRITTEN], sum[WRITTEN]);
-    } else {
-        memcpy(tree->reported, sum, sizeof sum);
-    }
-    tree->begun = true;
+    report_cpu(tree, sum, now->monotonic > tree->read_at ? now->monotonic - tree->read_at : 0);
+    tree->reported[READ] += growth(tree->reported[READ], sum[READ]);
+    tree->reported[WRITTEN] += growth(tree->reported[WRITTEN], sum[WRITTEN]);
     tree->read_at = now->monotonic;
+    if (!tree->begun)
+        process_begin_settle(tree);
+    tree->begun = true;
     tree->boot_ticks[1] = tree->boot_ticks[0];
     tree->boot_ticks[0] = now->boot_ticks;
 }
@@ -151,6 +165,7 @@ int process_read(struct process_tree *tree, struct scratch *scratch, const struc
     ret->tree_processes = descendants;
     ret->tree_user = tree->reported[USER];
     ret->tree_system = tree->reported[SYSTEM];
+    ret->cpus = tree->cpus;
     if (tree->io_known) {
         ret->tree_disk_read = tree->reported[READ];
         ret->tree_disk_write = tree->reported[WRITTEN];

@@ -10,6 +10,7 @@
 #ifndef PILLION_COLLECT_PROCESS_H
 #define PILLION_COLLECT_PROCESS_H
 
+#include "base/clock.h"
 #include "collect/collect.h"
 #include "collect/dir.h"
 #include "collect/process_scan.h"
@@ -30,6 +31,9 @@ struct process_now {
     uint64_t memory_used;       /* KiB, METRIC_NONE: unknown */
 };
 
+/* How the children are searched for in this reading. */
+enum process_search { SEARCH_NOBODY, SEARCH_SCAN, SEARCH_LISTS };
+
 struct process_tree {
     int                  proc;
     int                  loadavg;
@@ -42,22 +46,33 @@ struct process_tree {
     struct process_scan  scan;
     struct pss           pss;
     struct dir           dir;
+    enum process_search  search;
 
+    int held, held_max; /* descriptors of the processes' own files */
+
+    bool     own_numbers;   /* /proc shows the PID namespace that we are in */
+    bool     counts;        /* loadavg is of the same /proc: it tells the last number given out */
+    bool     tells;         /* and who is new stands in /proc behind it */
+    bool     is_root;       /* the root is the process that asks */
     bool     begun;         /* there was a reading */
     bool     has_children;  /* the kernel has task/TID/children */
     bool     io_known;      /* somebody's io could be read */
     bool     suspect;       /* somebody went: the lists of children may have been read with gaps */
     unsigned row;           /* readings so far */
-    unsigned quiet;         /* readings since the children were last listed */
-    uint64_t last_pid;      /* the last number given to a process or thread */
+    pid_t    last[2];       /* the last number given to a process or thread: last time, and before */
+    unsigned all_after;     /* readings since all were asked for their children */
+    int64_t  all_at;        /* ns, monotonic: when that was */
+    int64_t  all_cost;      /* ns of CPU */
     uint64_t threads;       /* of the tree */
     int64_t  read_at;       /* ns, monotonic */
     uint64_t boot_ticks[2]; /* of the last reading, and of the one before */
 
     uint64_t retained[CONSERVED]; /* of processes that are gone and were not reaped in the tree */
     uint64_t foreign[CONSERVED];  /* what processes had used before they were adopted into the tree */
-    uint64_t reported[CONSERVED]; /* what the samples say; never falls */
+    uint64_t reported[CONSERVED]; /* what the samples say; never falls; of CPU, microseconds */
 };
+
+enum { MICROSECONDS = 1000000 }; /* of a second */
 
 /* 0, -ENOMEM, or -errno without /proc. process_close is only needed after 0. */
 int process_open(struct process_tree *tree, const struct roots *roots, const struct tree *who,
@@ -66,8 +81,9 @@ int process_open(struct process_tree *tree, const struct roots *roots, const str
 /*   ret->tree_processes   count, gauge     descendants of the root            proc.rst "3.7 /proc/<pid>/task/<tid>/
  *                                                                             children"
  *   ret->tree_memory      KiB, gauge       Pss of root and descendants        see pss.h
- *   ret->tree_user        ticks, counter   utime + cutime                     proc.rst table 1-4 (stat)
- *   ret->tree_system      ticks, counter   stime + cstime
+ *   ret->tree_user        us, counter      utime + cutime                     proc.rst table 1-4 (stat); see
+ *   ret->tree_system      us, counter      stime + cstime                     process_exact.h for what ticks leave out
+ *   ret->cpus             count            online                             sysfs-devices-system-cpu
  *   ret->tree_disk_read   bytes, counter   read_bytes                         proc.rst "3.3 /proc/<pid>/io"
  *   ret->tree_disk_write  bytes, counter   write_bytes
  * More CPU in one reading than the machine could do since the last one (a child that could not be seen before it

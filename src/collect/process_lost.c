@@ -42,11 +42,12 @@ static void settle(struct process *p, uint64_t retained[static CONSERVED])
     bool     reaped = faults > 0 && p->rise[FAULTS] >= faults;
     for (int k = 0; k < CONSERVED; k++) {
         bool is_io = k == READ || k == WRITTEN;
+        bool is_rest = k == REST;
         if (is_io && p->io_denied) {
             retained[k] += p->owed[k] + p->lost[k]; /* it has them, but does not show them */
             p->owed[k] = p->lost[k] = 0;
         } else {
-            settle_one(p, k, is_io && reaped, retained);
+            settle_one(p, k, (is_io && reaped) || (is_rest && (reaped || faults == 0)), retained);
         }
     }
 }

@@ -47,20 +47,33 @@ static uint32_t *head_of(const struct process_scan *scan, pid_t parent)
     return &scan->heads[(hash >> 8) & (scan->capacity - 1)];
 }
 
-int process_scan_run(struct process_scan *scan, int proc, struct dir *dir)
+static void gather(struct process_scan *scan, int proc, struct dir *dir, struct process_range range)
 {
     pid_t pid;
+    if (range.after > 0)
+        dir_rewind_to_pid(dir, proc, range.after + 1, range.until - range.after);
+    else
+        dir_rewind(dir, proc);
+    while (dir_next_pid(dir, &pid) && pid <= range.until) {
+        struct process_stat stat;
+        if (pid <= range.after || process_stat_read(proc, pid, &stat))
+            continue;
+        if (scan->count == scan->capacity && !grow(scan))
+            return;
+        scan->list[scan->count++] = (struct process_scan_entry){.pid = pid, .parent = stat.parent};
+    }
+}
+
+int process_scan_run(struct process_scan *scan, int proc, struct dir *dir, struct process_range range)
+{
     scan->count = 0;
     if (scan->capacity == 0 && !grow(scan))
         return -ENOMEM;
-    dir_rewind(dir, proc);
-    while (dir_next_pid(dir, &pid)) {
-        struct process_stat stat;
-        if (process_stat_read(proc, pid, &stat))
-            continue;
-        if (scan->count == scan->capacity && !grow(scan))
-            break;
-        scan->list[scan->count++] = (struct process_scan_entry){.pid = pid, .parent = stat.parent};
+    if (range.after <= range.until) {
+        gather(scan, proc, dir, range);
+    } else {
+        gather(scan, proc, dir, (struct process_range){range.after, INT32_MAX});
+        gather(scan, proc, dir, (struct process_range){0, range.until});
     }
     memset(scan->heads, 0, scan->capacity * sizeof *scan->heads);
     for (size_t i = scan->count; i > 0; i--) {

@@ -5,7 +5,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 enum { STAT_SIZE = 2048, IO_SIZE = 512, ROLLUP_SIZE = 2048 };
 
@@ -38,20 +41,25 @@ void process_path(char ret[static PROCESS_PATH_SIZE], pid_t pid, pid_t tid, cons
 }
 
 /* These files come whole in one read, so the second one that would say "end" is saved. */
+static int reread_once(int fd, char *ret, size_t size, struct text *ret_content)
+{
+    ssize_t n;
+    do
+        n = pread(fd, ret, size, 0);
+    while (n < 0 && errno == EINTR);
+    if (n > 0)
+        *ret_content = text_span(ret, (size_t)n);
+    return n == 0 ? -ESRCH : n < 0 ? -errno : 0;
+}
+
 static int read_once(int proc, const char *path, char *ret, size_t size, struct text *ret_content)
 {
     int fd = openat(proc, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
         return -errno;
-    ssize_t n;
-    do
-        n = read(fd, ret, size);
-    while (n < 0 && errno == EINTR);
-    int error = n < 0 ? -errno : 0;
+    int error = reread_once(fd, ret, size, ret_content);
     close(fd);
-    if (n > 0)
-        *ret_content = text_span(ret, (size_t)n);
-    return n == 0 ? -ESRCH : error;
+    return error;
 }
 
 /* Numbers that may be negative (tpgid, nice) and are not wanted. */
@@ -82,10 +90,14 @@ bool process_stat_parse(struct text t, struct process_stat *ret)
         parent > INT_MAX)
         return false;
     *ret = (struct process_stat){.state = *word.at, .parent = (pid_t)parent};
-    return skip_words(&t, 5) && number(&t, &ret->faults) && number(&t, &ret->child_faults) && skip_words(&t, 2) &&
-           number(&t, &ret->user) && number(&t, &ret->system) && number(&t, &ret->child_user) &&
-           number(&t, &ret->child_system) && skip_words(&t, 2) && number(&t, &ret->threads) && skip_words(&t, 1) &&
-           number(&t, &ret->start) && skip_words(&t, 1) && number(&t, &ret->resident_pages);
+    bool is_good = skip_words(&t, 5) && number(&t, &ret->faults) && number(&t, &ret->child_faults) &&
+                   skip_words(&t, 2) && number(&t, &ret->user) && number(&t, &ret->system) &&
+                   number(&t, &ret->child_user) && number(&t, &ret->child_system) && skip_words(&t, 2) &&
+                   number(&t, &ret->threads) && skip_words(&t, 1) && number(&t, &ret->start) && skip_words(&t, 1) &&
+                   number(&t, &ret->resident_pages);
+    if (is_good && !(skip_words(&t, 3) && number(&t, &ret->stack)))
+        ret->stack = 0;
+    return is_good;
 }
 
 int process_stat_read(int proc, pid_t pid, struct process_stat *ret)
@@ -95,6 +107,16 @@ int process_stat_read(int proc, pid_t pid, struct process_stat *ret)
     struct text t;
     process_path(path, pid, 0, "stat");
     int error = read_once(proc, path, content, sizeof content, &t);
+    if (error)
+        return error;
+    return process_stat_parse(t, ret) ? 0 : -EBADMSG;
+}
+
+int process_stat_reread(int fd, struct process_stat *ret)
+{
+    char        content[STAT_SIZE];
+    struct text t;
+    int         error = reread_once(fd, content, sizeof content, &t);
     if (error)
         return error;
     return process_stat_parse(t, ret) ? 0 : -EBADMSG;
@@ -115,17 +137,22 @@ int process_ran_read(int proc, pid_t pid, uint64_t *ret_ran, uint64_t *ret_slice
     return 0;
 }
 
-int process_io_read(int proc, pid_t pid, pid_t tid, uint64_t *ret_read, uint64_t *ret_written)
+int process_clock_read(pid_t pid, uint64_t *ret_ran)
 {
-    char        path[PROCESS_PATH_SIZE];
-    char        content[IO_SIZE];
-    struct text t;
+    /* CPUCLOCK_SCHED of a whole process, as include/linux/posix-timers.h composes it. */
+    enum { CLOCK_OF_PROCESS = 2 };
+    struct timespec t = {0};
+    clockid_t       clock = (clockid_t)(~(unsigned)pid << 3 | CLOCK_OF_PROCESS);
+    if (clock_gettime(clock, &t))
+        return -ESRCH;
+    *ret_ran = (uint64_t)t.tv_sec * (uint64_t)CLOCK_SECOND + (uint64_t)t.tv_nsec;
+    return *ret_ran % (uint64_t)CLOCK_MILLISECOND == 0 ? -ENODATA : 0;
+}
+
+static int parse_io(struct text t, uint64_t *ret_read, uint64_t *ret_written)
+{
     struct text line;
     int         found = 0;
-    process_path(path, pid, tid, "io");
-    int error = read_once(proc, path, content, sizeof content, &t);
-    if (error)
-        return error;
     while (text_line(&t, &line)) {
         if (text_skip(&line, "read_bytes:"))
             found += text_unsigned(&line, ret_read);
@@ -133,6 +160,24 @@ int process_io_read(int proc, pid_t pid, pid_t tid, uint64_t *ret_read, uint64_t
             found += text_unsigned(&line, ret_written);
     }
     return found == 2 ? 0 : -EBADMSG;
+}
+
+int process_io_read(int proc, pid_t pid, pid_t tid, uint64_t *ret_read, uint64_t *ret_written)
+{
+    char        path[PROCESS_PATH_SIZE];
+    char        content[IO_SIZE];
+    struct text t;
+    process_path(path, pid, tid, "io");
+    int error = read_once(proc, path, content, sizeof content, &t);
+    return error ? error : parse_io(t, ret_read, ret_written);
+}
+
+int process_io_reread(int fd, uint64_t *ret_read, uint64_t *ret_written)
+{
+    char        content[IO_SIZE];
+    struct text t;
+    int         error = reread_once(fd, content, sizeof content, &t);
+    return error ? error : parse_io(t, ret_read, ret_written);
 }
 
 int process_pss_read(int proc, pid_t pid, uint64_t *ret_kib)

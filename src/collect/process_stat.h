@@ -1,4 +1,4 @@
-/* The files of one process: /proc/PID/stat, schedstat, io, smaps_rollup. Allocates: no. */
+/* What the kernel says of one process: its CPU clock, /proc/PID/stat, schedstat, io, smaps_rollup. Allocates: no. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_PROCESS_STAT_H
 #define PILLION_COLLECT_PROCESS_STAT_H
@@ -21,6 +21,7 @@ struct process_stat {
     uint64_t threads;                  /* 20 */
     uint64_t start;                    /* 22: clock ticks since boot */
     uint64_t resident_pages;           /* 24 */
+    uint64_t stack;                    /* 28: where the stack begins; 0 or missing where that may not be known */
 };
 
 /* The name in the second field may hold spaces, parentheses and line ends: the fields begin behind the last ")".
@@ -30,13 +31,23 @@ bool process_stat_parse(struct text content, struct process_stat *ret);
 /* proc: a descriptor of /proc. 0, -ENOENT or -ESRCH when the process is gone, -EBADMSG, or another -errno. */
 int process_stat_read(int proc, pid_t pid, struct process_stat *ret);
 
+/* The same from a held descriptor of that file. */
+int process_stat_reread(int fd, struct process_stat *ret);
+
 /* read_bytes and write_bytes of proc.rst "3.3 /proc/<pid>/io"; tid is 0 for the whole process, with its reaped
  * children. 0, -EACCES, -ENOENT (gone, or a kernel without CONFIG_TASK_IO_ACCOUNTING), -ESRCH. */
 int process_io_read(int proc, pid_t pid, pid_t tid, uint64_t *ret_read, uint64_t *ret_written);
 
+int process_io_reread(int fd, uint64_t *ret_read, uint64_t *ret_written);
+
 /* How long the main thread has been on a CPU, in ns, and how often: the first and the third number of
  * /proc/PID/schedstat (sched-stats.rst). 0, -ENODATA from kernels that show zeros, or another -errno. */
 int process_ran_read(int proc, pid_t pid, uint64_t *ret_ran, uint64_t *ret_slices);
+
+/* How long all threads of a process have been on a CPU, in ns, by its CPU clock (clock_getcpuclockid(3)): no file, a
+ * fifth of the time. pid counts in our own PID namespace. A thread that is on a CPU now has its time added at the next
+ * tick. 0, -ESRCH, or -ENODATA from kernels that count it in ticks only. */
+int process_clock_read(pid_t pid, uint64_t *ret_ran);
 
 /* Pss of proc.rst "/proc/PID/smaps_rollup", in KiB. The kernel walks the page tables for it, under mmap_lock. */
 int process_pss_read(int proc, pid_t pid, uint64_t *ret_kib);

@@ -13,7 +13,15 @@
 enum { PROCESSES_MAX = 65536 };
 
 /* What the kernel adds to the parent when a child is reaped, and what therefore is conserved over the tree. */
-enum conserved { USER, SYSTEM, READ, WRITTEN, FAULTS, CONSERVED };
+enum conserved {
+    USER,
+    SYSTEM,
+    REST, /* microseconds beyond the whole ticks of those two; a parent that reaps gets them too, but hides them again */
+    READ,
+    WRITTEN,
+    FAULTS,
+    CONSERVED
+};
 
 struct process {
     pid_t    pid;
@@ -25,6 +33,7 @@ struct process {
     bool gone;      /* not there in this reading */
     bool is_parent; /* has had children in the tree */
     bool dead;      /* a zombie: counts, has no memory */
+    pid_t memory_of; /* the number by which its memory is read: a thread's, when the first thread has left */
     bool io_denied; /* once refused, never asked again */
     bool io_known;
 
@@ -34,14 +43,19 @@ struct process {
     uint64_t lost[CONSERVED];         /* last values of descendants that are gone since the last reading */
     uint64_t owed[CONSERVED];         /* of those, what the next reading must find in reaped_value */
     uint64_t threads;
-    uint64_t ran;    /* ns on a CPU at the last full look; 0: unknown */
+    uint64_t ran;    /* ns on a CPU when last asked; 0: unknown */
     uint64_t slices; /* and how often */
-    uint8_t  streak; /* looks in a row that found it had run */
+    bool     stood;  /* had not run since the time before */
+    uint8_t  streak; /* times in a row that it had */
+
+    int stat_fd, io_fd; /* held open, or -1 */
 
     uint64_t resident_kib;
+    uint64_t stack;     /* where it begins: the same after a fork, another after an exec; 0: unknown */
     float    pss_ratio; /* last Pss / RSS, or the parent's */
     bool     pss_read;
     bool     pss_denied;
+    bool     pss_whole;    /* its pages cannot be sampled */
     uint64_t pss_resident; /* KiB of RSS at the last exact reading */
     uint32_t pss_row;      /* the reading in which that was */
 };

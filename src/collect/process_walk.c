@@ -2,18 +2,17 @@
 #include "collect/process_walk.h"
 
 #include <errno.h>
-#include <unistd.h>
 
-#include "base/file.h"
-#include "base/text.h"
+#include "collect/process_children.h"
+#include "collect/process_exact.h"
+#include "collect/process_held.h"
 #include "collect/process_stat.h"
 
-/* Every so many readings the children are listed even if no process seems to have begun anywhere. */
-enum { WALK_QUIET_MAX = 10 };
+/* A process that has not run is read anew only at every so many readings: its RSS may have been reclaimed. */
+enum { WALK_IDLE_MAX = 16 };
 
-/* A process that has not run is read anew only at every so many readings (its RSS may have been reclaimed); one that
- * ran at each of the last few is not asked whether it did at the next. Powers of two. */
-enum { WALK_IDLE_MAX = 16, WALK_BUSY_STREAK = 4, WALK_BUSY_MAX = 8 };
+/* Times in a row that make a process busy. */
+enum { WALK_BUSY_STREAK = 4 };
 
 struct io {
     int      error;
@@ -23,9 +22,16 @@ struct io {
 static struct io read_io(const struct process_tree *tree, const struct process *p)
 {
     struct io io = {.error = p->io_denied ? -EACCES : 0};
-    if (!p->io_denied)
+    if (!p->io_denied && p->io_fd >= 0)
+        io.error = process_io_reread(p->io_fd, &io.value[0], &io.value[1]);
+    else if (!p->io_denied)
         io.error = process_io_read(tree->proc, p->pid, 0, &io.value[0], &io.value[1]);
     return io;
+}
+
+static int read_stat(const struct process_tree *tree, const struct process *p, struct process_stat *ret)
+{
+    return p->stat_fd >= 0 ? process_stat_reread(p->stat_fd, ret) : process_stat_read(tree->proc, p->pid, ret);
 }
 
 /* `pillion run` is the root, but not the program: its own threads' I/O is taken out again. */
@@ -60,6 +66,52 @@ static void take_io(struct process_tree *tree, struct process *p, struct io *io,
     }
 }
 
+/* Only whole ticks are handed on for certain, so `value` has these alone: a child's rest may vanish in its parent's. */
+static uint64_t rest_of(const struct process_tree *tree, const struct process *p, const struct process_stat *stat)
+{
+    bool     is_root = p->pid == tree->who.root;
+    bool     with_own = !(is_root && tree->who.root_is_ours);
+    uint64_t tick = MICROSECONDS / (uint64_t)tree->units.clock_ticks;
+    if (!tree->own_numbers)
+        return 0;
+    if (is_root && tree->is_root)
+        return process_exact_own_rest(with_own, (p->value[USER] + p->value[SYSTEM]) * tick, tick);
+    return with_own ? process_exact_rest(p->pid, (stat->user + stat->system) * tick, tick) : 0;
+}
+
+/* Whose first thread has left is a zombie in name; the others still have its memory. /proc answers to their numbers. */
+static uint64_t pages_of_threads(struct process_tree *tree, struct process *p)
+{
+    char                path[PROCESS_PATH_SIZE];
+    struct process_stat stat = {0};
+    pid_t               tid;
+    if (p->memory_of != p->pid && process_stat_read(tree->proc, p->memory_of, &stat) == 0 && stat.resident_pages > 0)
+        return stat.resident_pages;
+    process_path(path, p->pid, 0, "task");
+    if (dir_open(&tree->dir, tree->proc, path) < 0)
+        return 0;
+    stat.resident_pages = 0;
+    while (stat.resident_pages == 0 && dir_next_pid(&tree->dir, &tid)) {
+        p->memory_of = tid;
+        if (tid == p->pid || process_stat_read(tree->proc, tid, &stat))
+            stat.resident_pages = 0;
+    }
+    dir_close(&tree->dir);
+    return stat.resident_pages;
+}
+
+static void take_memory(struct process_tree *tree, struct process *p, const struct process_stat *stat)
+{
+    bool     has_left = stat->state == 'Z' || stat->state == 'X';
+    uint64_t pages = stat->resident_pages;
+    p->dead = has_left && stat->threads <= 1;
+    if (!has_left || p->dead)
+        p->memory_of = p->pid;
+    else
+        pages = pages_of_threads(tree, p);
+    p->resident_kib = p->dead ? 0 : pages * ((uint64_t)tree->units.page_bytes / 1024);
+}
+
 static void take_values(struct process_tree *tree, struct process *p, const struct process_stat *stat, struct io *io)
 {
     bool     is_ours = tree->who.root_is_ours && p->pid == tree->who.root;
@@ -71,14 +123,15 @@ static void take_values(struct process_tree *tree, struct process *p, const stru
     p->value[USER] = stat->child_user + (is_ours ? 0 : stat->user);
     p->value[SYSTEM] = stat->child_system + (is_ours ? 0 : stat->system);
     p->value[FAULTS] = stat->child_faults + (is_ours ? 0 : stat->faults);
+    p->value[REST] = rest_of(tree, p, stat);
     take_io(tree, p, io, after);
     for (int k = 0; k < CONSERVED; k++) {
         p->rise[k] = p->read_yet && after[k] > p->reaped_value[k] ? after[k] - p->reaped_value[k] : 0;
         p->reaped_value[k] = after[k];
     }
-    p->dead = stat->state == 'Z' || stat->state == 'X';
     p->threads = stat->threads;
-    p->resident_kib = p->dead ? 0 : stat->resident_pages * ((uint64_t)tree->units.page_bytes / 1024);
+    p->stack = stat->stack;
+    take_memory(tree, p, stat);
 }
 
 static void take_parent(struct process_tree *tree, struct process *p, pid_t pid)
@@ -117,22 +170,35 @@ static void take_reused(struct process_tree *tree, pid_t pid, pid_t parent)
         (void)process_table_add(&tree->table, pid);
 }
 
-/* A process with one thread that has not been on a CPU since its last look has used nothing, has reaped nobody and
- * has forked nobody: one file says so instead of three. Its figures are those of the last look. */
+/* By the process's own clock; by the main thread's where the numbers in /proc are not ours. */
+static int ask_whether_it_ran(struct process_tree *tree, const struct process *p, uint64_t *ran, uint64_t *slices)
+{
+    if (tree->own_numbers)
+        return process_clock_read(p->pid, ran);
+    return p->threads <= 1 ? process_ran_read(tree->proc, p->pid, ran, slices) : -ENODATA;
+}
+
+/* A process that has not been on a CPU has used nothing, has reaped nobody and has forked nobody: its figures are those
+ * of the last look. A clock may stand still for a tick while its process runs, so it has to be seen standing twice. */
 static bool has_not_run(struct process_tree *tree, struct process *p)
 {
     uint64_t ran = 0;
     uint64_t slices = 0;
-    unsigned turn = tree->row + (unsigned)p->pid;
-    if (p->streak >= WALK_BUSY_STREAK && turn % WALK_BUSY_MAX != 0)
-        return false;
-    /* Asked before the other files are read, so that what happens in between shows the next time. */
-    bool known = process_ran_read(tree->proc, p->pid, &ran, &slices) == 0;
-    bool same = known && p->read_yet && p->threads == 1 && ran == p->ran && slices == p->slices;
+    /* Asked before the files are read, so that what happens in between shows the next time. In the root, we run. */
+    bool known = p->pid != tree->who.root && ask_whether_it_ran(tree, p, &ran, &slices) == 0;
+    bool same = known && p->read_yet && ran == p->ran && slices == p->slices;
+    bool still = same && (p->stood || !tree->own_numbers);
     p->ran = known ? ran : 0;
     p->slices = slices;
+    p->stood = same;
     p->streak = same ? 0 : (uint8_t)(p->streak + (p->streak < WALK_BUSY_STREAK));
-    if (!same || turn % WALK_IDLE_MAX == 0)
+    /* The program's own are opened while it still may: one that changes its user may read them, but not open them. */
+    bool is_self = tree->is_root && p->pid == tree->who.root;
+    if (tree->own_numbers && (is_self || p->streak >= WALK_BUSY_STREAK))
+        process_held_take(tree, p);
+    else if (still)
+        process_held_drop(tree, p);
+    if (!still || (tree->row + (unsigned)p->pid) % WALK_IDLE_MAX == 0)
         return false;
     for (int k = 0; k < CONSERVED; k++)
         p->rise[k] = 0;
@@ -145,10 +211,11 @@ static void look(struct process_tree *tree, size_t index)
     struct process_stat stat;
     /* I/O first: a child reaped between the two is then missing for a moment, instead of being there twice. */
     struct io io = read_io(tree, p);
-    int       error = process_stat_read(tree->proc, p->pid, &stat);
+    int       error = read_stat(tree, p, &stat);
     bool      is_other = error == 0 && p->read_yet && stat.start != p->start;
     if (error || is_other) {
         p->gone = true;
+        process_held_drop(tree, p);
         tree->suspect = true;
         if (is_other)
             take_reused(tree, p->pid, stat.parent);
@@ -161,16 +228,6 @@ static void look(struct process_tree *tree, size_t index)
     p->read_yet = true;
     if (is_new)
         take_past(tree, p);
-}
-
-/* Returns whether the process may have new children: without having run, only from below (a descendant's orphans
- * come to a subreaper; CLONE_PARENT). */
-static bool visit(struct process_tree *tree, size_t index)
-{
-    if (has_not_run(tree, &tree->table.list[index]))
-        return tree->table.list[index].is_parent;
-    look(tree, index);
-    return !tree->table.list[index].gone && !tree->table.list[index].dead;
 }
 
 /* Who has lost his parent has another one now, without having run: that one may be of the tree. */
@@ -186,96 +243,18 @@ static void look_at_orphans(struct process_tree *tree)
     }
 }
 
-static int list_thread(struct process_tree *tree, struct scratch *scratch, pid_t pid, pid_t tid)
-{
-    char        path[PROCESS_PATH_SIZE];
-    struct text t;
-    uint64_t    child = 0;
-    process_path(path, pid, tid, "children");
-    int error = scratch_read(scratch, tree->proc, path, &t);
-    if (error)
-        return error;
-    while (text_unsigned(&t, &child))
-        if (child > 0 && child <= INT32_MAX && !process_table_find_present(&tree->table, (pid_t)child))
-            (void)process_table_add(&tree->table, (pid_t)child);
-    return 0;
-}
-
-/* Every thread has children of its own. */
-static void list_children(struct process_tree *tree, struct scratch *scratch, size_t index)
-{
-    char     path[PROCESS_PATH_SIZE];
-    pid_t    pid = tree->table.list[index].pid;
-    pid_t    tid;
-    uint64_t threads = tree->table.list[index].threads;
-    if (threads <= 1) {
-        int error = list_thread(tree, scratch, pid, pid);
-        if (error == -ENOENT && pid == tree->who.root)
-            tree->has_children = false;
-        return;
-    }
-    process_path(path, pid, 0, "task");
-    if (dir_open(&tree->dir, tree->proc, path) < 0)
-        return;
-    while (dir_next_pid(&tree->dir, &tid)) {
-        int error = list_thread(tree, scratch, pid, tid);
-        if (error == -ENOENT && pid == tree->who.root && tid == pid)
-            tree->has_children = false;
-    }
-    dir_close(&tree->dir);
-}
-
-static void look_up_children(struct process_tree *tree, pid_t pid)
-{
-    uint32_t at = 0;
-    pid_t    child;
-    while (process_scan_next_child(&tree->scan, pid, &at, &child))
-        if (!process_table_find_present(&tree->table, child))
-            (void)process_table_add(&tree->table, child);
-}
-
-/* The fifth field of /proc/loadavg is the last number given to any process or thread of our PID namespace. While it
- * stands still, nobody can have a new child, and the lists of children need not be read. */
-static bool may_have_new_children(struct process_tree *tree)
-{
-    char     content[128];
-    size_t   len = 0;
-    uint64_t last = 0;
-    bool     known = tree->loadavg >= 0 && file_reread(tree->loadavg, content, sizeof content, &len) == 0;
-    if (known) {
-        struct text t = text_span(content, len);
-        known = text_after_last(&t, ' ') && text_unsigned(&t, &last);
-    }
-    bool quiet = known && tree->begun && !tree->suspect && last == tree->last_pid && tree->quiet < WALK_QUIET_MAX;
-    tree->last_pid = last;
-    tree->quiet = quiet ? tree->quiet + 1 : 0;
-    return !quiet;
-}
-
-static bool is_scan_cheaper(const struct process_tree *tree, const struct process_now *now)
-{
-    return !tree->has_children || (now->machine_processes != METRIC_NONE && tree->threads > now->machine_processes);
-}
-
 void process_walk(struct process_tree *tree, struct scratch *scratch, const struct process_now *now)
 {
-    bool listing = may_have_new_children(tree);
-    bool scanning = listing && is_scan_cheaper(tree, now) && process_scan_run(&tree->scan, tree->proc, &tree->dir) == 0;
+    process_children_begin(tree, now);
     tree->suspect = false;
     if (tree->table.count == 0)
         (void)process_table_add(&tree->table, tree->who.root);
     /* The table grows while it is read. */
     for (size_t i = 0; i < tree->table.count; i++) {
-        bool may_have_children = visit(tree, i);
-        if (!listing || !may_have_children)
-            continue;
-        if (!scanning && tree->has_children)
-            list_children(tree, scratch, i);
-        /* The root, read first, may just have shown that this kernel has no such lists. */
-        if (!scanning && !tree->has_children)
-            scanning = process_scan_run(&tree->scan, tree->proc, &tree->dir) == 0;
-        if (scanning)
-            look_up_children(tree, tree->table.list[i].pid);
+        bool quiet = has_not_run(tree, &tree->table.list[i]);
+        if (!quiet)
+            look(tree, i);
+        process_children_find(tree, scratch, i, quiet);
     }
     if (tree->suspect)
         look_at_orphans(tree);

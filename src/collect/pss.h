@@ -4,8 +4,12 @@
  * the page tables, milliseconds per GiB, under the process's mmap_lock. So each reading adds 0.3 ms to a purse, and
  * exact figures are bought from it: first of processes never read, then of those whose RSS has changed or whose
  * figure is old, in turns. In between, a process's Pss is its RSS by its last ratio; one never read takes its
- * parent's ratio. A figure that is too dear for now is saved for, with half of the income; none is bought for more
- * than 50 ms. Allocates: no. */
+ * parent's ratio. A figure that is too dear for now is saved for, with half of the income.
+ *
+ * A process whose figure costs more than 10 ms, in which its mmap and munmap would have to wait, is estimated from some
+ * hundred of its pages instead (pss_sample.h): what it maps alone counts whole, the rest is divided by the number of
+ * processes that were forked with it and are about as large. Where that is not possible the figure is bought for up to
+ * 50 ms. Allocates: no. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_PSS_H
 #define PILLION_COLLECT_PSS_H
@@ -16,13 +20,15 @@
 #include "collect/process_table.h"
 
 struct pss {
+    uint64_t page_bytes;
     int64_t  purse;      /* ns of CPU */
+    int64_t  sample_ns;  /* price of a sample, as measured */
     double   ns_per_kib; /* price, as measured */
     size_t   turn;       /* where the next round begins */
     uint32_t row;        /* readings so far */
 };
 
-void pss_init(struct pss *pss);
+void pss_init(struct pss *pss, uint64_t page_bytes);
 
 /*   Pss of smaps_rollup, KiB    proc.rst "/proc/PID/smaps_rollup"
  *   RSS of stat, field 24       where the former may not be read (another user's, kernels before 4.14)

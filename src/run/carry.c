@@ -14,14 +14,14 @@ enum { CARRIED = 4, ROWS_MAX = 64 * 1024 * 1024 };
 struct carried {
     const char *key; /* in `baseline` of run.jsonl */
     unsigned    column;
-    bool        in_ticks; /* the column has seconds */
+    double      unit; /* of the counter, in one of the column */
 };
 
 static const struct carried carried[CARRIED] = {
-    {"user", PILLION_COLUMN_process_utime, true},
-    {"system", PILLION_COLUMN_process_stime, true},
-    {"read", PILLION_COLUMN_process_disk_read_bytes, false},
-    {"written", PILLION_COLUMN_process_disk_write_bytes, false},
+    {"user", PILLION_COLUMN_process_utime, 1e6},
+    {"system", PILLION_COLUMN_process_stime, 1e6},
+    {"read", PILLION_COLUMN_process_disk_read_bytes, 1},
+    {"written", PILLION_COLUMN_process_disk_write_bytes, 1},
 };
 
 static void counters_of(struct sample *sample, uint64_t *ret[static CARRIED])
@@ -89,8 +89,7 @@ void carry_on(struct run *run, const cJSON *state)
         run->last.monotonic -= run->last.real - (int64_t)(timestamp * 1e3) * CLOCK_MILLISECOND;
     counters_of(&run->last, counters);
     for (size_t i = 0; i < CARRIED; i++) {
-        double unit = carried[i].in_ticks ? (double)run->shape.clock_ticks : 1;
-        double then = state_number(baseline, carried[i].key, 0) + sums[i] * unit + 0.5;
+        double then = state_number(baseline, carried[i].key, 0) + sums[i] * carried[i].unit + 0.5;
         /* More than now: what the old image kept of processes that nobody reaped. */
         if (then >= 0 && *counters[i] != METRIC_NONE && then < (double)*counters[i])
             *counters[i] = (uint64_t)then;

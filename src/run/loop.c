@@ -33,6 +33,9 @@ void loop_open(struct run *run)
     if (collect_open(&run->roots, &run->tree, &run->collectors) < 0)
         return;
     collect_read(run->collectors, &run->last);
+    /* What the program has used since its run began is in the first row, so that is when the row begins. */
+    run->last.real -= run->last.monotonic - run->load;
+    run->last.monotonic = run->load;
     run->baseline = run->last;
     if (!run->own_table)
         collect_suspend(run->collectors);
@@ -94,11 +97,8 @@ void loop_row(struct run *run)
     struct sample now;
     if (!run->collectors || !run->has_baseline)
         return;
-    pid_t main_process = atomic_load(&run->link->main_process);
-    if (main_process != run->shape.main_process) {
-        run->shape.main_process = main_process;
-        collect_set_main_process(run->collectors, main_process);
-    }
+    run->shape.main_process = atomic_load(&run->link->main_process);
+    collect_set_main_process(run->collectors, run->shape.main_process);
     wait_for_next_millisecond(&run->last);
     read_sample(run, &now);
     bytes_clear(&run->line);

@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "pillion/columns.h"
 
+#define MICROSECONDS 1e6
+
 /* A row while it is written: the next cell's column knows its decimals. */
 struct row {
     struct bytes *out;
@@ -103,15 +105,25 @@ static void machine_cells(struct row *row, double ticks, double seconds, const s
     gpu_cells(row, now->gpu_usage, now->gpu_memory, now->gpus_used);
 }
 
-static void tree_cells(struct row *row, double ticks, double seconds, const struct sample *before,
-                       const struct sample *now)
+/* A process's figures come in clock ticks while it lives, and a row may be shorter than one. */
+static void usage_cell(struct row *row, uint64_t microseconds, double seconds, uint64_t cpus)
+{
+    double usage = (double)microseconds / (MICROSECONDS * seconds);
+    bool   is_known = cpus != METRIC_NONE && cpus > 0;
+    if (microseconds == METRIC_NONE)
+        empty(row, 1);
+    else
+        cell(row, is_known && usage > (double)cpus ? (double)cpus : usage);
+}
+
+static void tree_cells(struct row *row, double seconds, const struct sample *before, const struct sample *now)
 {
     uint64_t user = delta(before->tree_user, now->tree_user);
     uint64_t system = delta(before->tree_system, now->tree_system);
     integer(row, now->tree_processes);
-    scaled(row, user, ticks);
-    scaled(row, system, ticks);
-    scaled(row, sum(user, system), ticks * seconds);
+    scaled(row, user, MICROSECONDS);
+    scaled(row, system, MICROSECONDS);
+    usage_cell(row, sum(user, system), seconds, now->cpus);
     scaled(row, now->tree_memory, 1024);
     integer(row, delta(before->tree_disk_read, now->tree_disk_read));
     integer(row, delta(before->tree_disk_write, now->tree_disk_write));
@@ -129,6 +141,6 @@ void row_encode(const struct row_shape *shape, const struct sample *before, cons
     cell(&row, (double)now->real / (double)CLOCK_SECOND);
     machine_cells(&row, ticks, seconds, before, now);
     integer(&row, shape->main_process > 0 ? (uint64_t)shape->main_process : METRIC_NONE);
-    tree_cells(&row, ticks, seconds, before, now);
+    tree_cells(&row, seconds, before, now);
     bytes_char(ret, '\n');
 }

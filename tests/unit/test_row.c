@@ -81,8 +81,8 @@ static void figures_have_the_units_and_decimals_of_the_table(void **state)
     now.net_recv = 7;
     now.net_sent = 8;
     now.tree_processes = 3;
-    now.tree_user = 101;
-    now.tree_system = 2;
+    now.tree_user = 1010000;
+    now.tree_system = 20000;
     now.tree_memory = 20480;
     now.tree_disk_read = 9;
     now.tree_disk_write = UINT64_C(1) << 60;
@@ -138,9 +138,23 @@ static void use_is_over_the_measured_time(void **state)
     struct sample before = none();
     struct sample now = none();
     before.tree_user = before.tree_system = now.tree_system = 0;
-    now.tree_user = 100;
+    now.tree_user = 1000000;
     now.monotonic += CLOCK_SECOND / 2;
     encode_is(&before, &now, "1795346661.000,,,,,,,,,,,,,,,,,,,,,4242,,1.000000,0.000000,2.0000,,,,,,\n");
+}
+
+static void no_row_shows_more_than_the_machine_has(void **state)
+{
+    (void)state;
+    struct sample before = none();
+    struct sample now = none();
+    before.tree_user = before.tree_system = now.tree_system = 0;
+    now.tree_user = 30000;
+    now.monotonic += CLOCK_SECOND / 500; /* the last row, just behind a tick */
+    now.cpus = 2;
+    encode_is(&before, &now, "1795346661.000,,,,,,,,,,,,,,,,,,,,,4242,,0.030000,0.000000,2.0000,,,,,,\n");
+    now.cpus = METRIC_NONE;
+    encode_is(&before, &now, "1795346661.000,,,,,,,,,,,,,,,,,,,,,4242,,0.030000,0.000000,15.0000,,,,,,\n");
 }
 
 /* Debian without the locales package has no such locale, so one is made: the test never rests on what is there. */
@@ -183,6 +197,7 @@ int main(void)
         cmocka_unit_test(a_counter_known_in_one_sample_only_is_missing),
         cmocka_unit_test(nothing_is_ever_negative_and_no_time_divides_by_zero),
         cmocka_unit_test(use_is_over_the_measured_time),
+        cmocka_unit_test(no_row_shows_more_than_the_machine_has),
         cmocka_unit_test(a_locale_with_a_decimal_comma_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
