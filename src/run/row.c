@@ -111,7 +111,7 @@ static void usage_cell(struct row *row, uint64_t microseconds, double seconds, u
     double usage = (double)microseconds / (MICROSECONDS * seconds);
     bool   is_known = cpus != METRIC_NONE && cpus > 0;
     if (microseconds == METRIC_NONE)
-        empty(row, 1);
+        next(row);
     else
         cell(row, is_known && usage > (double)cpus ? (double)cpus : usage);
 }
