@@ -81,6 +81,12 @@ void devices_met(struct devices *devices)
             devices->changed = true;
 }
 
+void devices_forget(struct devices *devices)
+{
+    for (size_t i = 0; i < devices->count; i++)
+        devices->list[i].present = false;
+}
+
 static uint64_t growth(uint64_t before, uint64_t now)
 {
     return now > before ? now - before : 0;
