@@ -25,7 +25,8 @@ int net_open(struct net *net, const struct roots *roots);
  * Without lo, and no byte twice: see net_interfaces.h. An interface that appears gives its baseline, one that goes
  * gives nothing, and so do all of another namespace, where the file had to be opened again after the program entered
  * one. Who counts is decided when a name comes or goes, and again 1, 2, 4 ... 64 s later: bridges and bonds are put
- * together after their parts have come. ret->monotonic must be set. Shape: one value per network namespace. Returns 0, or -errno; on error both stay METRIC_NONE. */
+ * together after their parts have come. ret->monotonic must be set. Shape: one value per network namespace. Returns 0,
+ * or -errno; on error both stay METRIC_NONE. */
 int net_read(struct net *net, struct scratch *scratch, struct sample *ret);
 
 void net_close(struct net *net);

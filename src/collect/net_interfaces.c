@@ -73,12 +73,11 @@ static bool has_lower(int classes, const char *name, bool only_hardware)
 /* Names that container engines, hypervisors and tunnels give to what never leaves the machine by itself. */
 static bool has_telling_name(const char *name)
 {
-    static const char *const prefixes[] = {"docker", "br-",     "veth",    "virbr",  "vnet",   "cali",   "lxc",
-                                           "lxd",    "cni",     "flannel", "cilium", "podman", "kube",   "nodelocaldns",
-                                           "weave",  "ifb",     "dummy",   "tun",    "tap",    "wg",     "tailscale",
-                                           "bond",   "team",    "sit",     "gre",    "ip6",    "ip_vti", "erspan",
-                                           "vxlan",  "macvlan", "ipvlan",  "nlmon",  "bridge", "ve-",
-                                           "vb-",    "ovs"};
+    static const char *const prefixes[] = {
+        "docker",  "br-",    "veth",      "virbr",  "vnet",         "cali",   "lxc", "lxd",   "cni",
+        "flannel", "cilium", "podman",    "kube",   "nodelocaldns", "weave",  "ifb", "dummy", "tun",
+        "tap",     "wg",     "tailscale", "bond",   "team",         "sit",    "gre", "ip6",   "ip_vti",
+        "erspan",  "vxlan",  "macvlan",   "ipvlan", "nlmon",        "bridge", "ve-", "vb-",   "ovs"};
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
         if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
             return true;
