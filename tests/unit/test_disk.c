@@ -266,6 +266,22 @@ static void two_thousand_disks_are_read_in_bounded_memory(void **state)
     assert_int_equal(disk.devices.capacity, DEVICES_MAX);
 }
 
+static void more_disks_than_places_make_no_jump_when_one_goes(void **state)
+{
+    (void)state;
+    static char content[1 << 20];
+    for (int first = 0; first < 2; first++) {
+        size_t len = 0;
+        for (int i = first; i < 2000; i++)
+            len += (size_t)sprintf(content + len, "8 %d disk%da 1 0 1000 0 1 0 1 0 0 0 0\n", i, i);
+        fixture_write_bytes(&f, "proc/diskstats", content, len);
+        if (first == 0)
+            assert_int_equal(disk_open(&disk, &f.roots), 0);
+        assert_int_equal(reading().disk_read, DEVICES_MAX * 1000 * 512);
+    }
+    assert_int_equal(reading().disk_read, DEVICES_MAX * 1000 * 512);
+}
+
 static void the_real_machine_counts_what_we_write(void **state)
 {
     (void)state;
@@ -308,6 +324,7 @@ int main(void)
         test(a_slash_in_a_name_is_an_exclamation_mark_in_sys),
         test(a_disk_that_comes_and_goes_makes_no_jump_and_no_fall),
         test(two_thousand_disks_are_read_in_bounded_memory),
+        test(more_disks_than_places_make_no_jump_when_one_goes),
         test(the_real_machine_counts_what_we_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
