@@ -32,8 +32,8 @@ struct devices {
     size_t         next;    /* where the next name probably is: the kernel keeps its order */
     bool           changed; /* a name appeared or went: who is counted has to be decided again */
     bool           begun;   /* there was a reading before */
-    bool     crowded; /* there were ever more devices than places: one that appears may have been there all along */
-    uint64_t in_total, out_total;
+    bool           crowded; /* there were more than have a place, once: who appears need not be new */
+    uint64_t       in_total, out_total;
 };
 
 void devices_init(struct devices *devices);

@@ -229,11 +229,19 @@ class Container(Net):
         self.assertRows(sampled, 0, COUNT * EACH)
 
     def test_wireguard_is_counted_at_the_uplink_that_carries_it(self):
+        self.need("wg")
         outside, box = self.box()
-        self.kind(box, "wg7 type wireguard")
-        self.ip(box, "addr add 10.81.0.2/24 dev wg7", "link set wg7 up")
+        keys = {pid: self.call("wg", "genkey") for pid in (outside, box)}
+        for pid, other, host in ((outside, box, 1), (box, outside, 2)):
+            self.kind(pid, "wg7 type wireguard")
+            secret = self.tmp / ("key%d" % host)
+            secret.write_text(keys[pid])
+            self.inside(pid, "wg", "set", "wg7", "listen-port", 51820, "private-key", secret, "peer",
+                        self.call("wg", "pubkey", input=keys[other].encode()), "allowed-ips", "10.81.0.0/24", "endpoint",
+                        "10.77.0.%d:51820" % (3 - host), namespaces=("--net",))
+            self.ip(pid, "addr add 10.81.0.%d/24 dev wg7" % host, "link set wg7 up")
         sampled = self.sample(box, "eth0")
-        self.send(box, "10.77.0.1")
+        self.send(box, "10.81.0.1", pause=0.0002)
         sampled.wait_rows(2)
         sampled.end()
         self.assertRows(sampled, 0, COUNT * EACH)
