@@ -4,7 +4,7 @@ here in Python as their documents say, by nothing that pillion has.
 
 Nothing here needs the machine to itself. A counter is read at four instants around a sampled program,
 
-    outer[0]  (load: the baseline)  inner[0]  ...  inner[1]  (the last row)  outer[1]
+    outer[0]  (the baseline, the first row)  inner[0]  ...  inner[1]  (the last row)  outer[1]
 
 so the sum of the rows lies between inner[1] - inner[0] and outer[1] - outer[0], whatever else runs. Devices, namespaces
 and mounts are the test's own, and go with it."""
@@ -115,7 +115,9 @@ class Sampled:
         self.outer, self.inner = [counters()], []
         self.program = test.start(*before, "env", "LD_PRELOAD=%s" % hook, *program, preload=False, env=words,
                                   stdin=subprocess.PIPE)
-        self.say("ready")  # its answer comes from main, so the baseline has been taken
+        self.say("ready")
+        # main does not wait for the baseline, which a machine that is busy may take late: a row says that it is taken.
+        pillion.wait_for(lambda: self.rows_now() >= 1, 30, "the first row: %s" % self.program.stderr)
         self.inner.append(counters())
 
     def say(self, word):

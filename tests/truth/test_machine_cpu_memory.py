@@ -108,8 +108,17 @@ MEMORY = {
     "system_memory_active_mib": lambda m: m["Active"],
     "system_memory_inactive_mib": lambda m: m["Inactive"],
 }
-GROWS = ("import mmap, time\nkept = []\nfor n in range(40):\n    m = mmap.mmap(-1, 8 << 20)\n    for at in range(0, 8 << 20, 4096):"
-         "\n        m[at] = 1\n    kept.append(m)\n    time.sleep(0.03)\n")
+GROWS = """import mmap, sys, time
+kept = []
+for n in range(60):
+    m = mmap.mmap(-1, 8 << 20)
+    for at in range(0, 8 << 20, 4096):
+        m[at] = 1
+    kept.append(m)
+    time.sleep(0.02)
+print("full", flush=True)
+sys.stdin.read()
+"""
 
 
 class Memory(MachineTest):
@@ -117,10 +126,14 @@ class Memory(MachineTest):
         watch = Watch(meminfo)
         self.addCleanup(watch.stop)
         sampled = Sampled(self)
-        grower = subprocess.Popen([sys.executable, "-c", GROWS])  # 320 MiB in about 1.5 s
+        grower = subprocess.Popen([sys.executable, "-c", GROWS], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(lambda: [stream.close() for stream in (grower.stdin, grower.stdout)])
         self.addCleanup(grower.wait)
         self.addCleanup(grower.kill)
-        sampled.wait_rows(15)
+        self.assertEqual(grower.stdout.readline(), b"full\n")  # 480 MiB
+        sampled.wait_rows(2)
+        grower.kill()
+        sampled.wait_rows(3)
         sampled.end()
         watch.stop()
         for row in sampled.rows:

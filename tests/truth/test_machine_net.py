@@ -23,7 +23,7 @@ for n in range(int(sys.argv[2])):
         pass
     time.sleep(float(sys.argv[3]))
 """
-COUNT, EACH = 4000, 1042
+COUNT, EACH = 2000, 1042
 
 
 class Net(MachineTest):
@@ -122,7 +122,7 @@ class Container(Net):
         low = sum(sent for start, end, sent in rows if start >= ended - 3 and end <= began + 3)
         high = sum(sent for start, end, sent in rows if end >= began and start <= ended)
         self.assertBetween(theirs, low * 0.98, high * 1.02 * (ended - began) / 3, "bytes by sar: %s" % text)
-        self.assertGreater(low, 1000 * EACH)
+        self.assertGreater(low, 500 * EACH)
 
     def test_an_inner_bridge_with_inner_containers_adds_nothing(self):
         outside, box = self.box()
