@@ -109,28 +109,24 @@ static enum rank rank_of(int classes, const char *name)
     return carried ? RANK_CARRIED : RANK_PLAIN;
 }
 
-static bool is_listed(const struct devices *devices, const char *name)
-{
-    for (size_t i = 0; i < devices->count; i++)
-        if (devices->list[i].present && strcmp(devices->list[i].name, name) == 0)
-            return true;
-    return false;
-}
-
 /* Does this /sys show the interfaces that net/dev lists, and no others? It belongs to the namespace of its mounting. */
 static bool is_of_this_namespace(int classes, const struct devices *devices)
 {
     struct dir  dir;
-    bool        same = true;
+    size_t      listed = 0;
+    size_t      shown = 0;
     const char *entry;
-    for (size_t i = 0; same && i < devices->count; i++)
-        same = !devices->list[i].present || has(classes, devices->list[i].name, "");
-    if (!same || devices->count >= DEVICES_MAX || dir_open(&dir, classes, ".") < 0)
-        return same;
-    while (same && (entry = dir_next(&dir))) /* "bonding_masters" is a file */
-        same = strcmp(entry, "bonding_masters") == 0 || is_listed(devices, entry);
+    for (size_t i = 0; i < devices->count; i++) {
+        if (devices->list[i].present && !has(classes, devices->list[i].name, ""))
+            return false;
+        listed += devices->list[i].present;
+    }
+    if (devices->crowded || dir_open(&dir, classes, ".") < 0)
+        return true;
+    while ((entry = dir_next(&dir))) /* "bonding_masters" is a file */
+        shown += strcmp(entry, "bonding_masters") != 0;
     dir_close(&dir);
-    return same;
+    return shown == listed;
 }
 
 void net_choose(int classes, struct devices *devices)

@@ -178,9 +178,9 @@ class Watch:
         self._thread.join(10)
         return self.readings
 
-    def around(self, instant, slack=0.1):
+    def around(self, instant, slack=1.0):
         """The readings from the last one that ended before an instant to the first that began `slack` after it: a row's
-        timestamp is when its reading begins."""
+        timestamp is when its reading begins, and a busy machine may leave it there for a while."""
         last = [n for n, (_, _, ended) in enumerate(self.readings) if ended < instant]
         first = [n for n, (began, _, _) in enumerate(self.readings) if began > instant + slack]
         return [reading for _, reading, _ in
