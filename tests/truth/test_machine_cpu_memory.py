@@ -43,6 +43,21 @@ class Cpu(MachineTest):
         slack = 2 * CORES / TICKS + len(rows) * (0.001 * CORES + 0.0001)
         self.assertBetween(used, low - slack, high + slack, "core seconds")
 
+    def test_what_the_machine_used_before_a_program_became_another_is_in_the_rows(self):
+        """`exec` in an entrypoint: the first row of the new image covers the time since the last one of the old."""
+        becomes = "read word; echo $word; sleep 2.6; exec cat"
+        sampled = Sampled(self, cpu_ticks, interval=1, program=("sh", "-c", becomes))
+        steady_load(self)
+        rows = sampled.rows_now()
+        since = cpu_ticks()
+        pillion.wait_for(lambda: os.readlink("/proc/%d/exe" % sampled.pid).endswith("cat"), 30)
+        sampled.wait_rows(2)
+        sampled.end()
+        for column, name in (("system_utime", "user"), ("system_stime", "system")):
+            low = (sampled.inner[1][name] - since[name]) / TICKS
+            self.assertBetween(total(sampled.rows[rows:], column), low - 2 * CORES / TICKS,
+                               sampled.bounds(name)[1] / TICKS + 2 * CORES / TICKS, column)
+
     def test_waiting_for_a_disk_is_no_use_of_a_core(self):
         sampled = Sampled(self, cpu_ticks)
         path = self.tmp / "file"

@@ -3,7 +3,6 @@
 the test's own."""
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 
