@@ -164,19 +164,24 @@ class Watch:
 
     def __init__(self, read, pause=0.004):
         self.readings, self._read, self._pause, self._stop = [], read, pause, threading.Event()
+        self._take()
         self._thread = threading.Thread(target=self._loop, daemon=True)
         self._thread.start()
 
+    def _take(self):
+        began = time.time()
+        self.readings.append((began, self._read(), time.time()))
+
     def _loop(self):
-        while not self._stop.is_set():
-            began = time.time()
-            self.readings.append((began, self._read(), time.time()))
-            self._stop.wait(self._pause)
+        while not self._stop.wait(self._pause):
+            self._take()
 
     def stop(self):
-        self._stop.set()
-        self._thread.join(10)
-        return self.readings
+        """Once more when it is over, so that there is a reading on either side of each row."""
+        if not self._stop.is_set():
+            self._stop.set()
+            self._thread.join(10)
+            self._take()
 
     def around(self, instant, slack=1.0):
         """The readings from the last one that ended before an instant to the first that began `slack` after it: a row's
