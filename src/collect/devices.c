@@ -62,8 +62,13 @@ void devices_add(struct devices *devices, struct text name, uint64_t in, uint64_
 {
     struct device *device = find(devices, name);
     if (!device) {
-        if (text_len(name) == 0 || text_len(name) >= DEVICE_NAME_SIZE || !(device = place(devices)))
+        if (text_len(name) == 0 || text_len(name) >= DEVICE_NAME_SIZE)
             return;
+        device = place(devices);
+        if (!device) {
+            devices->crowded = true;
+            return;
+        }
         *device = (struct device){0};
         (void)text_copy(name, device->name, sizeof device->name);
     }
@@ -81,6 +86,12 @@ void devices_met(struct devices *devices)
             devices->changed = true;
 }
 
+void devices_forget(struct devices *devices)
+{
+    for (size_t i = 0; i < devices->count; i++)
+        devices->list[i].present = false;
+}
+
 static uint64_t growth(uint64_t before, uint64_t now)
 {
     return now > before ? now - before : 0;
@@ -95,7 +106,7 @@ void devices_settle(struct devices *devices, bool new_from_zero)
         if (device->was_present) {
             devices->in_total += growth(device->in_before, device->in);
             devices->out_total += growth(device->out_before, device->out);
-        } else if (!devices->begun || new_from_zero) {
+        } else if (!devices->begun || (new_from_zero && !devices->crowded)) {
             devices->in_total += device->in;
             devices->out_total += device->out;
         }

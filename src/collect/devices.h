@@ -1,7 +1,8 @@
 /* The counters of devices that come and go: disks and network interfaces.
  *
  * Totals only ever rise. A device seen for the first time gives its counters as a baseline; one that vanishes
- * gives nothing; a counter that falls (the driver was reset) is a new baseline.
+ * gives nothing; a counter that falls (the driver was reset, or counts in 32 bits) is a new baseline: what passed in
+ * that one interval is not known.
  * Allocates: when a device appears; 1024 devices at most, further ones are not counted. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_DEVICES_H
@@ -31,6 +32,7 @@ struct devices {
     size_t         next;    /* where the next name probably is: the kernel keeps its order */
     bool           changed; /* a name appeared or went: who is counted has to be decided again */
     bool           begun;   /* there was a reading before */
+    bool           crowded; /* there were more than have a place, once: who appears need not be new */
     uint64_t       in_total, out_total;
 };
 
@@ -45,5 +47,8 @@ void devices_met(struct devices *devices);
 /* Adds the growth of the counted devices. `new_from_zero`: a device that appears after the first reading started
  * its counters at 0 then (disks; an interface may come out of another namespace with a past). */
 void devices_settle(struct devices *devices, bool new_from_zero);
+
+/* The next reading is of other devices, whatever their names: each gives its counters as a baseline. */
+void devices_forget(struct devices *devices);
 
 #endif

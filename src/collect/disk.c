@@ -32,28 +32,29 @@ void disk_close(struct disk *disk)
     devices_done(&disk->devices);
 }
 
-static bool is_memory_or_file(const char *name)
+/* Files and memory; and what never is where bytes end, whether or not its slaves are listed yet. ZFS lists none. */
+static bool is_of_others(const char *name)
 {
-    struct text t = text_of(name);
-    return text_starts(t, "loop") || text_starts(t, "ram") || text_starts(t, "zram");
+    static const char *const prefixes[] = {"loop", "ram", "zram", "dm-", "md", "bcache", "drbd"};
+    struct text              t = text_of(name);
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+        if (text_starts(t, prefixes[i]))
+            return true;
+    return text_skip(&t, "zd") && text_len(t) > 0 && *t.at >= '0' && *t.at <= '9';
 }
 
 bool disk_counts(int block, const char *name)
 {
     char path[DEVICE_NAME_SIZE + sizeof "/slaves"];
-    if (is_memory_or_file(name))
+    if (is_of_others(name))
         return false;
     (void)snprintf(path, sizeof path, "%s/slaves", name);
     struct dir slaves;
     if (dir_open(&slaves, block, path) < 0)
         return true;
-    /* A slave may be a partition or another dm: its bytes are counted at some disk below, unless that is a loop. */
-    bool        stands_on_counted = false;
-    const char *slave;
-    while ((slave = dir_next(&slaves)))
-        stands_on_counted = stands_on_counted || !is_memory_or_file(slave);
+    bool has_slaves = dir_next(&slaves) != NULL;
     dir_close(&slaves);
-    return !stands_on_counted;
+    return !has_slaves;
 }
 
 /* nvme0c1n2 is a path (controller 1) to nvme0n2, which multipathing puts on top. Old kernels count the requests at
@@ -110,8 +111,7 @@ static void choose(struct disk *disk)
             bool part = looks_like_partition(text_of(name), whole);
             if (!part)
                 whole = device->name;
-            device->counted = !part && !is_memory_or_file(name) && strncmp(name, "dm-", 3) != 0 &&
-                              strncmp(name, "md", 2) != 0;
+            device->counted = !part && !is_of_others(name);
         }
         if (device->counted && has_paths(&disk->devices, device->name))
             device->counted = false;

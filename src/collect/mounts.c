@@ -80,6 +80,22 @@ static const struct entry *by_id(const struct entry *list, size_t count, uint64_
     return NULL;
 }
 
+/* Does the way to a mount lead through a filesystem that may hang? What holds / is not asked about: on a machine that
+ * has its root from the network, everything depends on that. An autofs with something on it is passed at once. */
+static bool leads_through_what_may_hang(const struct entry *list, size_t count, const struct entry *e)
+{
+    for (int depth = 0; depth < 64; depth++) {
+        if (text_is(e->path, "/"))
+            return false;
+        if (may_hang(e) && !text_is(e->type, "autofs"))
+            return true;
+        e = e->parent == e->id ? NULL : by_id(list, count, e->parent);
+        if (!e)
+            return false;
+    }
+    return true;
+}
+
 /* Walks up from a mount: at each level, another child of the same parent that lies on the way hides it. */
 static bool is_hidden(const struct entry *list, size_t count, const struct entry *e)
 {
@@ -145,7 +161,8 @@ static size_t choose(const struct entry *list, size_t count, const struct entry 
         for (size_t i = 0; i < count && kept < MOUNTS_KEPT_MAX; i++) {
             const struct entry *e = &list[i];
             bool                wanted = pass == 0 ? text_is(e->path, "/") : is_on_block_device(e) && !is_image(e);
-            if (wanted && !may_hang(e) && !is_known(ret, kept, e) && !is_hidden(list, count, e))
+            if (wanted && !may_hang(e) && !is_known(ret, kept, e) && !is_hidden(list, count, e) &&
+                !leads_through_what_may_hang(list, count, e))
                 ret[kept++] = e;
         }
     }

@@ -3,7 +3,8 @@
  * Those on a block device, each once however often it is bound, and the one that holds /, whatever it is. Never
  * network, FUSE or autofs: statvfs on a server that hangs would stop our thread, and on an autofs it mounts. No
  * loop devices and no images (squashfs, iso9660 …): their bytes are a file's, or a medium's that is full by nature.
- * A mount that another one covers is not asked: its path leads to the other.
+ * A mount that another one covers is not asked: its path leads to the other. Nor is one below a network or FUSE
+ * filesystem other than /: each statvfs walks through that.
  *
  * Source: proc.rst "/proc/<pid>/mountinfo - Information about mounts". Allocates: yes, bounded. */
 // SPDX-License-Identifier: Apache-2.0

@@ -73,11 +73,11 @@ static bool has_lower(int classes, const char *name, bool only_hardware)
 /* Names that container engines, hypervisors and tunnels give to what never leaves the machine by itself. */
 static bool has_telling_name(const char *name)
 {
-    static const char *const prefixes[] = {"docker", "br-",     "veth",    "virbr",  "vnet",   "cali",   "lxc",
-                                           "lxd",    "cni",     "flannel", "cilium", "podman", "kube",   "nodelocaldns",
-                                           "weave",  "ifb",     "dummy",   "tun",    "tap",    "wg",     "tailscale",
-                                           "bond",   "team",    "sit",     "gre",    "ip6",    "ip_vti", "erspan",
-                                           "vxlan",  "macvlan", "ipvlan",  "nlmon",  "bridge"};
+    static const char *const prefixes[] = {
+        "docker",  "br-",    "veth",      "virbr",  "vnet",         "cali",   "lxc", "lxd",   "cni",
+        "flannel", "cilium", "podman",    "kube",   "nodelocaldns", "weave",  "ifb", "dummy", "tun",
+        "tap",     "wg",     "tailscale", "bond",   "team",         "sit",    "gre", "ip6",   "ip_vti",
+        "erspan",  "vxlan",  "macvlan",   "ipvlan", "nlmon",        "bridge", "ve-", "vb-",   "ovs"};
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
         if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
             return true;
@@ -100,16 +100,40 @@ static enum rank rank_of(int classes, const char *name)
         bool to_hardware = master[0] && has(classes, master, "device");
         return to_hardware || has_lower(classes, name, true) ? RANK_NONE : RANK_HARDWARE;
     }
-    if (master[0] || has(classes, name, "bridge") || has(classes, name, "bonding") || strncmp(name, "ifb", 3) == 0 ||
+    if (has(classes, name, "bridge") || has(classes, name, "bonding") || strncmp(name, "ifb", 3) == 0 ||
         strncmp(name, "dummy", 5) == 0 || has_lower(classes, name, false))
         return RANK_NONE;
     bool carried = type != TYPE_ETHERNET || has(classes, name, "tun_flags") || has_telling_name(name);
+    if (carried && master[0] && !has(classes, master, "bonding"))
+        return RANK_NONE;
     return carried ? RANK_CARRIED : RANK_PLAIN;
+}
+
+/* Does this /sys show the interfaces that net/dev lists, and no others? It belongs to the namespace of its mounting. */
+static bool is_of_this_namespace(int classes, const struct devices *devices)
+{
+    struct dir  dir;
+    size_t      listed = 0;
+    size_t      shown = 0;
+    const char *entry;
+    for (size_t i = 0; i < devices->count; i++) {
+        if (devices->list[i].present && !has(classes, devices->list[i].name, ""))
+            return false;
+        listed += devices->list[i].present;
+    }
+    if (devices->crowded || dir_open(&dir, classes, ".") < 0)
+        return true;
+    while ((entry = dir_next(&dir))) /* "bonding_masters" is a file */
+        shown += strcmp(entry, "bonding_masters") != 0;
+    dir_close(&dir);
+    return shown == listed;
 }
 
 void net_choose(int classes, struct devices *devices)
 {
     enum rank best = RANK_NONE;
+    if (classes >= 0 && !is_of_this_namespace(classes, devices))
+        classes = -1;
     for (size_t i = 0; i < devices->count; i++) {
         enum rank rank = devices->list[i].present ? rank_of(classes, devices->list[i].name) : RANK_NONE;
         best = rank > best ? rank : best;

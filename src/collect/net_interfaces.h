@@ -8,10 +8,12 @@
  *    virtio's failover pairs), and not what stands on other hardware without being its master (the ports of a switch
  *    on its conduit).
  * 2. A container's namespace has no hardware: its eth0 is one end of a veth or a macvlan whose other end is outside.
- *    There every interface counts that stands on nothing here: no lower_* links, no bridge or bond, no master. If
- *    some of those are plain Ethernet with an ordinary name, only they count (a VPN's tun0 goes out through eth0,
- *    an inner container's veth too); a rootless container that has only a tap0 is counted by that.
- * 3. Without /sys: by the name alone, as the ordinary names of rule 2.
+ *    There every interface counts that stands on nothing here: no lower_* links, no bridge or bond. If some of those
+ *    are plain Ethernet with an ordinary name, only they count (a VPN's tun0 goes out through eth0, an inner
+ *    container's veth too), also as the ports of a bridge; a rootless container that has only a tap0 is counted by
+ *    that. Ports with other names lead to inner containers and never count; the members of a bond always may.
+ * 3. Without /sys, and where /sys shows the interfaces of another namespace (unshare and nsenter leave it mounted as
+ *    it was): by the name alone, as the ordinary names of rule 2.
  *
  * Sources: sysfs-class-net, net/core/dev.c (adjacency links exist only between devices of one namespace).
  * Allocates: no. */

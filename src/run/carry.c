@@ -1,5 +1,6 @@
-/* An exec in place: the process's counters go on in the kernel, so the first row of the new image begins where the
- * last row of the old one ended, and what was used between the two is not lost. */
+/* An exec in place: the counters of the process and of the machine's CPUs go on in the kernel, so the first row of the
+ * new image begins where the last row of the old one ended, and what was used between the two is not lost. Disks and
+ * interfaces begin anew: which of them were counted from when on is not written down. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/clock.h"
 #include "base/text.h"
@@ -9,12 +10,12 @@
 
 #define GAP_MAX (3600 * CLOCK_SECOND) /* an exec follows its last row within an interval */
 
-enum { CARRIED = 4, ROWS_MAX = 64 * 1024 * 1024 };
+enum { TICKS = 0, CARRIED = 6, ROWS_MAX = 64 * 1024 * 1024 };
 
 struct carried {
     const char *key; /* in `baseline` of run.jsonl */
     unsigned    column;
-    double      unit; /* of the counter, in one of the column */
+    double      unit; /* of the counter, in one of the column; TICKS: what the kernel says */
 };
 
 static const struct carried carried[CARRIED] = {
@@ -22,6 +23,8 @@ static const struct carried carried[CARRIED] = {
     {"system", PILLION_COLUMN_process_stime, 1e6},
     {"read", PILLION_COLUMN_process_disk_read_bytes, 1},
     {"written", PILLION_COLUMN_process_disk_write_bytes, 1},
+    {"machine_user", PILLION_COLUMN_system_utime, TICKS},
+    {"machine_system", PILLION_COLUMN_system_stime, TICKS},
 };
 
 static void counters_of(struct sample *sample, uint64_t *ret[static CARRIED])
@@ -30,6 +33,8 @@ static void counters_of(struct sample *sample, uint64_t *ret[static CARRIED])
     ret[1] = &sample->tree_system;
     ret[2] = &sample->tree_disk_read;
     ret[3] = &sample->tree_disk_write;
+    ret[4] = &sample->cpu_user;
+    ret[5] = &sample->cpu_system;
 }
 
 static void add_line(struct text line, double ret_sums[static CARRIED], double *ret_timestamp)
@@ -67,9 +72,13 @@ void carry_record(const struct sample *baseline, struct bytes *ret)
     uint64_t     *counters[CARRIED];
     counters_of(&copy, counters);
     bytes_char(ret, '{');
-    for (size_t i = 0; i < CARRIED; i++)
-        bytes_format(ret, "%s\"%s\":%llu", i ? "," : "", carried[i].key,
-                     (unsigned long long)(*counters[i] == METRIC_NONE ? 0 : *counters[i]));
+    const char *comma = "";
+    for (size_t i = 0; i < CARRIED; i++) {
+        if (*counters[i] == METRIC_NONE)
+            continue;
+        bytes_format(ret, "%s\"%s\":%llu", comma, carried[i].key, (unsigned long long)*counters[i]);
+        comma = ",";
+    }
     bytes_char(ret, '}');
 }
 
@@ -89,7 +98,9 @@ void carry_on(struct run *run, const cJSON *state)
         run->last.monotonic -= run->last.real - (int64_t)(timestamp * 1e3) * CLOCK_MILLISECOND;
     counters_of(&run->last, counters);
     for (size_t i = 0; i < CARRIED; i++) {
-        double then = state_number(baseline, carried[i].key, 0) + sums[i] * carried[i].unit + 0.5;
+        double unit = carried[i].unit == TICKS ? (double)run->shape.clock_ticks : carried[i].unit;
+        double first = state_number(baseline, carried[i].key, -1);
+        double then = first < 0 ? -1 : first + sums[i] * unit + 0.5;
         /* More than now: what the old image kept of processes that nobody reaped. */
         if (then >= 0 && *counters[i] != METRIC_NONE && then < (double)*counters[i])
             *counters[i] = (uint64_t)then;

@@ -106,8 +106,105 @@ static void what_stands_on_a_disk_is_not_counted_again(void **state)
                   "9 0 md0 1 0 10 0 1 0 1 0 0 0 0\n7 0 loop0 1 0 10 0 1 0 1 0 0 0 0\n1 0 ram0 1 0 10 0 1 0 1 0 0 0 0\n"
                   "252 0 zram0 1 0 10 0 1 0 1 0 0 0 0\n253 2 dm-2 1 0 3 0 1 0 1 0 0 0 0\n");
     assert_int_equal(disk_open(&disk, &f.roots), 0);
-    assert_int_equal(reading().disk_read, (10 + 3) * 512);
-    assert_int_equal(disk_capacity(&f.roots), (1000 + 60) * 512);
+    assert_int_equal(reading().disk_read, 10 * 512);
+    assert_int_equal(disk_capacity(&f.roots), 1000 * 512);
+}
+
+/* A loop device's bytes are a file's, which lies on a disk that is counted; so are those of what stands on it. */
+static void what_stands_on_loop_devices_alone_is_not_counted_either(void **state)
+{
+    (void)state;
+    whole("vda", 1000);
+    whole("loop0", 70);
+    whole("loop1", 70);
+    whole("zram0", 70);
+    whole("dm-0", 60);
+    slave("dm-0", "loop0");
+    whole("md0", 60);
+    slave("md0", "loop0");
+    slave("md0", "loop1");
+    whole("dm-1", 60);
+    slave("dm-1", "md0");
+    whole("dm-2", 60);
+    slave("dm-2", "zram0");
+    fixture_write(&f, "proc/diskstats",
+                  "254 0 vda 1 0 64 0 1 0 1 0 0 0 0\n7 0 loop0 1 0 16 0 1 0 1 0 0 0 0\n7 1 loop1 1 0 16 0 1 0 1 0 0 0 0\n"
+                  "253 0 dm-0 1 0 16 0 1 0 1 0 0 0 0\n9 0 md0 1 0 32 0 1 0 1 0 0 0 0\n253 1 dm-1 1 0 16 0 1 0 1 0 0 0 0\n"
+                  "253 2 dm-2 1 0 16 0 1 0 1 0 0 0 0\n252 0 zram0 1 0 16 0 1 0 1 0 0 0 0\n");
+    assert_int_equal(disk_open(&disk, &f.roots), 0);
+    assert_int_equal(reading().disk_read, 64 * 512);
+    assert_int_equal(disk_capacity(&f.roots), 1000 * 512);
+}
+
+static void an_array_that_has_no_members_yet_is_not_taken_for_a_disk(void **state)
+{
+    (void)state;
+    whole("sda", 1000);
+    whole("md127", 0);
+    whole("dm-0", 0);
+    fixture_write(&f, "proc/diskstats",
+                  "8 0 sda 1 0 0 0 1 0 1 0 0 0 0\n9 127 md127 1 0 0 0 1 0 1 0 0 0 0\n253 0 dm-0 1 0 0 0 1 0 1 0 0 0 0\n");
+    assert_int_equal(disk_open(&disk, &f.roots), 0);
+    assert_int_equal(reading().disk_read, 0);
+    slave("md127", "sda");
+    slave("dm-0", "md127");
+    fixture_write(&f, "proc/diskstats",
+                  "8 0 sda 1 0 9 0 1 0 1 0 0 0 0\n9 127 md127 1 0 9 0 1 0 1 0 0 0 0\n253 0 dm-0 1 0 9 0 1 0 1 0 0 0 0\n");
+    assert_int_equal(reading().disk_read, 9 * 512);
+}
+
+static void volumes_of_zfs_bcache_and_drbd_are_counted_at_the_disks_below(void **state)
+{
+    (void)state;
+    whole("sda", 1000);
+    whole("sdb", 1000);
+    whole("zd0", 500);  /* lists no slaves */
+    whole("zd16", 500);
+    whole("drbd0", 500);
+    whole("bcache0", 500);
+    slave("bcache0", "sda");
+    slave("bcache0", "sdb");
+    whole("zdisk", 7); /* somebody's own */
+    fixture_write(&f, "proc/diskstats",
+                  "8 0 sda 1 0 10 0 1 0 1 0 0 0 0\n8 16 sdb 1 0 20 0 1 0 1 0 0 0 0\n230 0 zd0 1 0 10 0 1 0 1 0 0 0 0\n"
+                  "230 16 zd16 1 0 10 0 1 0 1 0 0 0 0\n147 0 drbd0 1 0 10 0 1 0 1 0 0 0 0\n"
+                  "251 0 bcache0 1 0 10 0 1 0 1 0 0 0 0\n99 0 zdisk 1 0 3 0 1 0 1 0 0 0 0\n");
+    assert_int_equal(disk_open(&disk, &f.roots), 0);
+    assert_int_equal(reading().disk_read, 33 * 512);
+    assert_int_equal(disk_capacity(&f.roots), 2007 * 512);
+}
+
+/* Each a disk of its own, whatever it is made of: eMMC's boot areas have counters of their own, what is behind nbd,
+ * rbd or iSCSI is on no disk of this machine. */
+static void unusual_disks_are_disks(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"mmcblk0", "mmcblk0boot0", "sr0", "nbd0", "rbd0", "dasda", "pmem0", "xvda", "mtdblock0"};
+    static char lines[1024];
+    size_t      len = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        whole(names[i], 10);
+        len += (size_t)snprintf(lines + len, sizeof lines - len, "9%zu 0 %s 1 0 1 0 1 0 1 0 0 0 0\n", i, names[i]);
+    }
+    (void)snprintf(lines + len, sizeof lines - len,
+                   "179 1 mmcblk0p1 1 0 1 0 1 0 1 0 0 0 0\n43 1 nbd0p1 1 0 1 0 1 0 1 0 0 0 0\n94 1 dasda1 1 0 1 0 1 0 1 0 0 0 0\n");
+    fixture_write(&f, "proc/diskstats", "%s", lines);
+    assert_int_equal(disk_open(&disk, &f.roots), 0);
+    assert_int_equal(reading().disk_read, sizeof names / sizeof *names * 512);
+}
+
+static void a_disk_pulled_and_put_back_under_its_name_makes_no_jump(void **state)
+{
+    (void)state;
+    whole("sda", 10);
+    whole("nbd0", 10);
+    fixture_write(&f, "proc/diskstats", "8 0 sda 1 0 10 0 1 0 1 0 0 0 0\n43 0 nbd0 1 0 5000 0 1 0 1 0 0 0 0\n");
+    assert_int_equal(disk_open(&disk, &f.roots), 0);
+    assert_int_equal(reading().disk_read, 5010 * 512);
+    fixture_write(&f, "proc/diskstats", "8 0 sda 1 0 11 0 1 0 1 0 0 0 0\n");
+    assert_int_equal(reading().disk_read, 5011 * 512);
+    fixture_write(&f, "proc/diskstats", "8 0 sda 1 0 12 0 1 0 1 0 0 0 0\n43 0 nbd0 1 0 7 0 1 0 1 0 0 0 0\n");
+    assert_int_equal(reading().disk_read, 5019 * 512); /* a new device: what it has was moved since */
 }
 
 static void an_nvme_with_two_paths_is_counted_once(void **state)
@@ -169,6 +266,22 @@ static void two_thousand_disks_are_read_in_bounded_memory(void **state)
     assert_int_equal(disk.devices.capacity, DEVICES_MAX);
 }
 
+static void more_disks_than_places_make_no_jump_when_one_goes(void **state)
+{
+    (void)state;
+    static char content[1 << 20];
+    for (int first = 0; first < 2; first++) {
+        size_t len = 0;
+        for (int i = first; i < 2000; i++)
+            len += (size_t)sprintf(content + len, "8 %d disk%da 1 0 1000 0 1 0 1 0 0 0 0\n", i, i);
+        fixture_write_bytes(&f, "proc/diskstats", content, len);
+        if (first == 0)
+            assert_int_equal(disk_open(&disk, &f.roots), 0);
+        assert_int_equal(reading().disk_read, DEVICES_MAX * 1000 * 512);
+    }
+    assert_int_equal(reading().disk_read, DEVICES_MAX * 1000 * 512);
+}
+
 static void the_real_machine_counts_what_we_write(void **state)
 {
     (void)state;
@@ -202,10 +315,16 @@ int main(void)
         test(partitions_are_known_without_sys_too),
         test(a_sector_is_512_bytes_on_a_4_kib_device_too),
         test(what_stands_on_a_disk_is_not_counted_again),
+        test(what_stands_on_loop_devices_alone_is_not_counted_either),
+        test(an_array_that_has_no_members_yet_is_not_taken_for_a_disk),
+        test(volumes_of_zfs_bcache_and_drbd_are_counted_at_the_disks_below),
+        test(unusual_disks_are_disks),
+        test(a_disk_pulled_and_put_back_under_its_name_makes_no_jump),
         test(an_nvme_with_two_paths_is_counted_once),
         test(a_slash_in_a_name_is_an_exclamation_mark_in_sys),
         test(a_disk_that_comes_and_goes_makes_no_jump_and_no_fall),
         test(two_thousand_disks_are_read_in_bounded_memory),
+        test(more_disks_than_places_make_no_jump_when_one_goes),
         test(the_real_machine_counts_what_we_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,8 +2,10 @@
 #include "fixture.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 
+#include "base/file.h"
 #include "collect/net.h"
 
 static struct fixture f;
@@ -32,7 +34,8 @@ static int tear_down(void **state)
 static void line(const char *name, unsigned number)
 {
     size_t len = strlen(lines);
-    (void)snprintf(lines + len, sizeof lines - len, "%6s: %u 1 2 3 4 5 6 7 %u 1 2 3 4 5 6 7\n", name, number, number * 10);
+    (void)snprintf(lines + len, sizeof lines - len, "%6s: %u 1 2 3 4 5 6 7 %llu 1 2 3 4 5 6 7\n", name, number,
+                   number * 10ULL);
 }
 
 static void publish(void)
@@ -187,6 +190,134 @@ static void a_rootless_container_has_only_a_tap(void **state)
     assert_int_equal(first_reading().net_recv, 8);
 }
 
+static void an_uplink_that_is_the_port_of_a_bridge_is_still_counted(void **state)
+{
+    (void)state;
+    interface("br0", LIST("bridge"));
+    interface("eth0", NULL);
+    master("eth0", "br0");
+    interface("veth1", NULL); /* to an inner container */
+    master("veth1", "br0");
+    line("br0", 10);
+    line("eth0", 6);
+    line("veth1", 100);
+    assert_int_equal(first_reading().net_recv, 6);
+}
+
+static void a_bond_of_a_container_is_counted_at_its_members(void **state)
+{
+    (void)state;
+    interface("bond0", LIST("bonding"));
+    interface("veth0", NULL);
+    interface("veth1", NULL);
+    master("veth0", "bond0");
+    master("veth1", "bond0");
+    fixture_write(&f, "sys/class/net/bonding_masters", "bond0\n");
+    line("bond0", 10);
+    line("veth0", 6);
+    line("veth1", 4);
+    assert_int_equal(first_reading().net_recv, 10);
+}
+
+/* `nsenter --net` leaves /sys as it was. */
+static void with_the_sysfs_of_another_namespace_names_decide(void **state)
+{
+    (void)state;
+    interface("eth0", LIST("device"));
+    interface("docker0", LIST("bridge"));
+    line("lo", 1000);
+    line("eth0", 1);
+    line("eth1", 2);
+    line("tun0", 10);
+    assert_int_equal(first_reading().net_recv, 3);
+}
+
+static void what_joins_a_bridge_after_it_came_is_noticed_in_a_while(void **state)
+{
+    (void)state;
+    const uint64_t second = 1000000000;
+    interface("br0", LIST("bridge"));
+    interface("tap0", LIST("tun_flags"));
+    interface("veth0", NULL);
+    line("br0", 0);
+    line("tap0", 1);
+    line("veth0", 10);
+    assert_int_equal(first_reading().net_recv, 11);
+    master("veth0", "br0"); /* no name comes or goes */
+    struct sample s = {0};
+    uint64_t      seen = 0;
+    for (unsigned n = 1; n <= 70; n++) {
+        line("br0", 0);
+        line("tap0", 1);
+        line("veth0", 10 + n);
+        publish();
+        s = (struct sample){.monotonic = (int64_t)(n * second)};
+        assert_int_equal(net_read(&net, &scratch, &s), 0);
+        if (n == 65)
+            seen = s.net_recv;
+    }
+    assert_int_equal(s.net_recv, seen);
+}
+
+static void another_namespace_under_the_same_names_makes_no_jump(void **state)
+{
+    (void)state;
+    interface("eth0", NULL);
+    line("eth0", 1000);
+    assert_int_equal(first_reading().net_recv, 1000);
+    /* The file is opened again and is another one: it grew in a namespace that the program has entered. */
+    char path[512];
+    file_close(&net.fd);
+    fixture_path(&f, "proc/net/dev", path);
+    char other[520];
+    (void)snprintf(other, sizeof other, "%s.old", path);
+    assert_int_equal(rename(path, other), 0);
+    line("eth0", 900000);
+    publish();
+    net.fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(net.fd >= 0);
+    assert_int_equal(reading().net_recv, 1000);
+    line("eth0", 900005);
+    publish();
+    assert_int_equal(reading().net_recv, 1005);
+}
+
+static void a_counter_of_32_bits_that_wraps_makes_no_jump(void **state)
+{
+    (void)state;
+    interface("eth0", LIST("device"));
+    line("eth0", 4294967000U);
+    (void)first_reading();
+    line("eth0", 4294967290U);
+    publish();
+    assert_int_equal(reading().net_recv, 4294967290U);
+    line("eth0", 100);
+    publish();
+    assert_int_equal(reading().net_recv, 4294967290U);
+    line("eth0", 150);
+    publish();
+    assert_int_equal(reading().net_recv, 4294967340U);
+}
+
+static void one_that_is_renamed_makes_no_jump(void **state)
+{
+    (void)state;
+    interface("eth0", LIST("device"));
+    interface("eth1", LIST("device"));
+    line("eth0", 10);
+    line("eth1", 5000);
+    assert_int_equal(first_reading().net_recv, 5010);
+    interface("lan0", LIST("device"));
+    line("eth0", 11);
+    line("lan0", 5001);
+    publish();
+    assert_int_equal(reading().net_recv, 5011);
+    line("eth0", 11);
+    line("lan0", 5003);
+    publish();
+    assert_int_equal(reading().net_recv, 5013);
+}
+
 static void without_sys_names_decide(void **state)
 {
     (void)state;
@@ -285,6 +416,13 @@ int main(void)
         test(a_container_that_has_only_a_veth_is_counted_by_it),
         test(containers_within_a_container_go_out_through_its_eth0),
         test(a_rootless_container_has_only_a_tap),
+        test(an_uplink_that_is_the_port_of_a_bridge_is_still_counted),
+        test(a_bond_of_a_container_is_counted_at_its_members),
+        test(with_the_sysfs_of_another_namespace_names_decide),
+        test(what_joins_a_bridge_after_it_came_is_noticed_in_a_while),
+        test(another_namespace_under_the_same_names_makes_no_jump),
+        test(a_counter_of_32_bits_that_wraps_makes_no_jump),
+        test(one_that_is_renamed_makes_no_jump),
         test(without_sys_names_decide),
         test(an_interface_that_comes_and_goes_makes_no_jump),
         test(an_interface_for_each_of_many_containers_needs_no_more_memory),

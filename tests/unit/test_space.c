@@ -118,6 +118,26 @@ static void a_mount_under_another_is_not_asked(void **state)
     assert_string_equal(asked, "/,/boot,/ab,");
 }
 
+/* statvfs on /fuse/disk looks up "disk" in /fuse: a server that hangs would stop it all the same. */
+static void a_mount_below_what_may_hang_is_not_asked(void **state)
+{
+    (void)state;
+    struct sample s;
+    assert_int_equal(read_mounts("27 1 254:0 / / rw - ext4 /dev/vda rw\n28 27 0:50 / /fuse rw - fuse.x x rw\n"
+                                 "29 28 8:1 / /fuse/disk rw - ext4 /dev/sda1 rw\n30 27 0:51 / /home rw - nfs4 s:/h rw\n"
+                                 "31 30 0:52 / /home/t rw - tmpfs t rw\n32 31 8:2 / /home/t/x rw - xfs /dev/sda2 rw\n"
+                                 "33 27 8:3 / /data rw - xfs /dev/sda3 rw\n", &s), 0);
+    assert_string_equal(asked, "/,/data,");
+}
+
+static void below_a_root_from_the_network_disks_are_asked(void **state)
+{
+    (void)state;
+    struct sample s;
+    assert_int_equal(read_mounts("27 1 0:50 / / rw - nfs server:/x rw\n28 27 8:1 / /scratch rw - xfs /dev/sda1 rw\n", &s), 0);
+    assert_string_equal(asked, "/scratch,");
+}
+
 static void spaces_in_a_path_are_unescaped(void **state)
 {
     (void)state;
@@ -220,6 +240,8 @@ int main(void)
         test(a_network_root_is_not_asked_either),
         test(an_overlay_and_the_disk_below_it_are_one),
         test(a_mount_under_another_is_not_asked),
+        test(a_mount_below_what_may_hang_is_not_asked),
+        test(below_a_root_from_the_network_disks_are_asked),
         test(spaces_in_a_path_are_unescaped),
         test(a_filesystem_that_fails_is_left_out),
         test(nonsense_is_no_mount),
