@@ -5,7 +5,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from jobs import LEADERS, LONG, TruthTest, pillion  # noqa: E402
+from jobs import LEADERS, LONG, TICK, TruthTest, pillion  # noqa: E402
 
 
 class Shapes(TruthTest):
@@ -62,6 +62,25 @@ class Shapes(TruthTest):
 
     def test_children_that_signals_kill(self):
         self.check("killed", 4, 100)
+
+
+class Limits(TruthTest):
+    """Who leaves the tree between two rows, and whose use the kernel hands on to nobody in it, is not found. What is
+    found is never more than was used."""
+
+    def check(self, shape, leaders):
+        for leader in leaders:
+            with self.subTest(leader=leader):
+                observed = self.observe(leader, "cpu_jobs", shape, 3, 100, interval="1")
+                tolerance = (len(observed.records) + 1) * TICK
+                self.assertLessEqual(observed.cpu, observed.parent[0] + tolerance, observed)
+                self.assertGreaterEqual(observed.cpu, observed.truth[0] - observed.sum_of("free")[0] - tolerance, observed)
+
+    def test_daemons_whose_parent_was_never_seen(self):
+        self.check("daemons_at_once", ("preload", "shell"))
+
+    def test_short_children_of_a_program_that_ignores_their_ends(self):
+        self.check("ignored_and_short", LEADERS)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from jobs import JOBS, LEADERS, TruthTest, pillion  # noqa: E402
+from jobs import LEADERS, TruthTest, pillion  # noqa: E402
 
 
 class Odd(TruthTest):
@@ -31,6 +31,9 @@ class Odd(TruthTest):
 
     def test_children_of_vfork(self):
         self.check("vforks", 3, 150)
+
+    def test_a_parent_that_waits_uninterruptibly(self):
+        self.check("waits_as_for_a_disk", 2, 200)
 
     def test_a_process_whose_first_thread_has_left(self):
         self.check("main_thread_leaves", 2, 150)
