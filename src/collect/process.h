@@ -48,7 +48,8 @@ struct process_tree {
     struct dir           dir;
     enum process_search  search;
 
-    int      held, held_max; /* descriptors of the processes' own files */
+    int held, held_max; /* descriptors of the processes' own files */
+
     bool     own_numbers;   /* /proc shows the PID namespace that we are in */
     bool     counts;        /* loadavg is of the same /proc: it tells the last number given out */
     bool     tells;         /* and who is new stands in /proc behind it */

@@ -7,13 +7,13 @@
 #include "base/file.h"
 #include "collect/process_stat.h"
 
-enum { HELD_MAX = 512, HELD_SHARE = 4, HELD_EACH = 2 };
+enum { HELD_MAX = 512, HELD_SHARE = 4, HELD_EACH = 2, NUMBERS_MIN = 64 };
 
 int process_held_limit(long numbers)
 {
     if (numbers < 0 || numbers / HELD_SHARE > HELD_MAX)
         return HELD_MAX;
-    return (int)(numbers / HELD_SHARE);
+    return numbers < NUMBERS_MIN ? 0 : (int)(numbers / HELD_SHARE);
 }
 
 void process_held_take(struct process_tree *tree, struct process *p)

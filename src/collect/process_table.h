@@ -47,14 +47,15 @@ struct process {
     uint64_t slices; /* and how often */
     bool     stood;  /* had not run since the time before */
     uint8_t  streak; /* times in a row that it had */
-    int      stat_fd, io_fd; /* held open, or -1 */
+
+    int stat_fd, io_fd; /* held open, or -1 */
 
     uint64_t resident_kib;
     uint64_t stack;     /* where it begins: the same after a fork, another after an exec; 0: unknown */
     float    pss_ratio; /* last Pss / RSS, or the parent's */
     bool     pss_read;
     bool     pss_denied;
-    bool     pss_whole; /* its pages cannot be sampled */
+    bool     pss_whole;    /* its pages cannot be sampled */
     uint64_t pss_resident; /* KiB of RSS at the last exact reading */
     uint32_t pss_row;      /* the reading in which that was */
 };

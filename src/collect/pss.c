@@ -21,8 +21,7 @@ enum { PSS_OLD_ROWS = 30, PSS_OLD_DEAR_ROWS = 300, PSS_PRICED_FROM_KIB = 16 * 10
 
 void pss_init(struct pss *pss, uint64_t page_bytes)
 {
-    *pss = (struct pss){
-        .page_bytes = page_bytes, .ns_per_kib = PSS_FIRST_NS_PER_KIB, .sample_ns = PSS_FIRST_SAMPLE_NS};
+    *pss = (struct pss){.page_bytes = page_bytes, .ns_per_kib = PSS_FIRST_NS_PER_KIB, .sample_ns = PSS_FIRST_SAMPLE_NS};
 }
 
 /* Whatever a stat that is none says, it is a number. */
@@ -36,9 +35,10 @@ static int64_t exact_price_of(const struct pss *pss, const struct process *p)
     return (int64_t)whole(PSS_FIXED_NS + (double)p->resident_kib * pss->ns_per_kib);
 }
 
+/* Who had too few pages for a sample may have more by now. */
 static bool is_sampled(const struct pss *pss, const struct process *p)
 {
-    return !p->pss_whole && exact_price_of(pss, p) > PSS_DEAR;
+    return (!p->pss_whole || p->resident_kib / 2 > p->pss_resident) && exact_price_of(pss, p) > PSS_DEAR;
 }
 
 static int64_t price_of(const struct pss *pss, const struct process *p)
@@ -102,6 +102,7 @@ static int64_t buy_sample(struct pss *pss, int proc, const struct process_table 
     struct pss_sample sample;
     int64_t           start = clock_thread_cpu();
     p->pss_whole = pss_sample_read(proc, p->memory_of, pss->page_bytes, pss->row, &sample) != 0;
+    p->pss_resident = p->resident_kib;
     if (!p->pss_whole) {
         double present = (double)sample.own + sample.shared;
         note(pss, p, (sample.own + (double)sample.shared / count_family(table, p)) / present);

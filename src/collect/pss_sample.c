@@ -20,9 +20,11 @@ enum { PLACES = 256, PAGES = 8, ENOUGH = 64, MAPS_BLOCK = 8192, MAPS_MAX = 512 *
 struct survey {
     int                maps, pagemap;
     uint64_t           page_bytes;
-    uint64_t           size; /* of all mappings, in pages; 0 while it is being found out */
-    uint64_t           at;   /* pages gone by */
-    uint64_t           next; /* the next place, counted as they go by */
+    uint64_t           size;   /* of all mappings, in pages; 0 while it is being found out */
+    uint64_t           at;     /* pages gone by */
+    uint64_t           next;   /* the next place, counted as they go by */
+    unsigned           places; /* so far: mappings may come while they are read */
+    uint32_t           random;
     struct pss_sample *sample;
 };
 
@@ -32,7 +34,9 @@ static bool hexadecimal(struct text *t, uint64_t *ret)
     *ret = 0;
     for (; t->at < t->end && t->at - start < 16; t->at++) {
         char     c = *t->at;
-        unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0') : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
+        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
+                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
+                                                : 16;
         if (digit == 16)
             break;
         *ret = *ret << 4 | digit;
@@ -55,6 +59,14 @@ static int look_at(struct survey *survey, uint64_t page, uint64_t pages)
     return 0;
 }
 
+/* One place in each of so many equal parts: at even distances, a pattern in memory might always be met alike. */
+static void choose_next(struct survey *survey)
+{
+    uint64_t part = survey->size / PLACES + 1;
+    survey->random = survey->random * 1664525U + 1013904223U;
+    survey->next = survey->places++ * part + (survey->random >> 8) % part;
+}
+
 /* "55d0c0-55d0c4 rw-p …"; what may neither be read nor written holds nothing. */
 static int pass_mapping(struct survey *survey, struct text line)
 {
@@ -65,11 +77,11 @@ static int pass_mapping(struct survey *survey, struct text line)
         return 0;
     uint64_t first = from / survey->page_bytes;
     uint64_t pages = (to - from) / survey->page_bytes;
-    uint64_t step = survey->size / PLACES + 1;
     int      error = 0;
-    for (; survey->size && survey->next < survey->at + pages && !error; survey->next += step) {
+    while (survey->size && survey->places <= PLACES && survey->next - survey->at < pages && !error) {
         uint64_t skipped = survey->next - survey->at;
         error = look_at(survey, first + skipped, pages - skipped);
+        choose_next(survey);
     }
     survey->at += pages;
     return error;
@@ -116,6 +128,7 @@ int pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, str
     struct survey survey = {.maps = open_one(proc, pid, "maps"),
                             .pagemap = open_one(proc, pid, "pagemap"),
                             .page_bytes = page_bytes,
+                            .random = seed * 2654435761U + (uint32_t)pid,
                             .sample = ret};
     *ret = (struct pss_sample){0};
     int error = rollup < 0 ? rollup : survey.maps < 0 ? survey.maps : survey.pagemap < 0 ? survey.pagemap : 0;
@@ -123,7 +136,7 @@ int pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, str
         error = pass_all(&survey);
     if (!error && survey.at > 0) {
         survey.size = survey.at;
-        survey.next = seed * UINT64_C(2654435761) % (survey.size / PLACES + 1);
+        choose_next(&survey);
         error = pass_all(&survey);
     }
     file_close(&rollup);

@@ -13,9 +13,8 @@ struct pss_sample {
     unsigned shared; /* by others too */
 };
 
-/* pagemap.rst: bit 63 of an entry says present, bit 56 exclusively mapped (Linux 4.2). Pages at even distances over
- * all mappings that can hold memory are asked for, from a first one that `seed` chooses: each pread holds mmap_lock
- * for a microsecond.
+/* pagemap.rst: bit 63 of an entry says present, bit 56 exclusively mapped (Linux 4.2). Some pages in each 256th of
+ * all mappings that can hold memory are asked for, chosen by `seed`: each pread holds mmap_lock for a microsecond.
  * 0; -ENODATA if too few of them are in memory to tell; -EFBIG with too many mappings; -ENOENT from kernels without
  * smaps_rollup, which may be without that bit too; or another -errno. */
 int pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, struct pss_sample *ret);

@@ -10,8 +10,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #define _GNU_SOURCE 1
 #include <fcntl.h>
-#include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,97 +18,34 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "collect/collect.h"
+#include "collect/process.h"
+#include "rows.h"
 
-enum { SWEEP_BYTES = 64 << 20, CPUS_AT_MOST = 16, STACK = 16384, CHILDREN_AT_MOST = 20000, SETTLING_ROWS = 4 };
+enum { SETTLING_ROWS = 4 };
 
 static const char same_files[] = "the smallest C program that opens, reads and closes the same files";
 
-static char               *swept;
-static pid_t               children[CHILDREN_AT_MOST];
-static int                 child_count, own_child_count;
 static struct collectors  *collectors;
+static struct process_tree walked;
+static struct scratch      scratch;
+static bool                tree_only;
 
 /* Milliseconds of CPU of one row. */
 struct costs {
     double ours, smallest, dearest;
 };
 
-static void fail(const char *why)
+static void read_tree(struct sample *ret)
 {
-    fprintf(stderr, "bench_rows: %s\n", why);
-    exit(1);
-}
-
-static void *sweep_one(void *cpu)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET((size_t)(uintptr_t)cpu, &set);
-    (void)sched_setaffinity(0, sizeof set, &set);
-    for (size_t i = 0; i < SWEEP_BYTES; i += 64)
-        ((volatile char *)swept)[i]++;
-    return NULL;
-}
-
-static void empty_caches(void)
-{
-    pthread_t threads[CPUS_AT_MOST];
-    long      cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    cpus = cpus < CPUS_AT_MOST ? cpus : CPUS_AT_MOST;
-    for (long i = 0; i < cpus; i++)
-        if (pthread_create(&threads[i], NULL, sweep_one, (void *)(uintptr_t)i))
-            fail("no thread");
-    for (long i = 0; i < cpus; i++)
-        pthread_join(threads[i], NULL);
-}
-
-static void read_file(const char *path)
-{
-    static char content[65536];
-    int         fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    while (read(fd, content, sizeof content) == sizeof content) {
-    }
-    close(fd);
-}
-
-static void read_process(pid_t pid)
-{
-    static const char *const files[] = {"stat", "io"};
-    char                     path[64];
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        snprintf(path, sizeof path, "/proc/%d/%s", pid, files[i]);
-        read_file(path);
-    }
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
-    read_file(path);
-}
-
-static void read_smallest(void)
-{
-    static const char *const files[] = {"/proc/stat", "/proc/meminfo", "/proc/diskstats", "/proc/net/dev",
-                                        "/proc/self/mountinfo"};
-    static char              names[8192];
-    struct statvfs           space;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        read_file(files[i]);
-    (void)statvfs("/", &space);
-    int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    while (syscall(SYS_getdents64, proc, names, sizeof names) > 0) {
-    }
-    close(proc);
-    read_process(getpid());
-    for (int i = 0; i < own_child_count; i++)
-        read_process(children[i]);
+    struct process_now now = {
+        .monotonic = clock_monotonic(), .machine_processes = METRIC_NONE, .memory_used = METRIC_NONE};
+    (void)process_read(&walked, &scratch, &now, ret);
 }
 
 static double measured(bool ours)
@@ -118,7 +53,9 @@ static double measured(bool ours)
     struct sample sample;
     empty_caches();
     int64_t start = clock_thread_cpu();
-    if (ours)
+    if (ours && tree_only)
+        read_tree(&sample);
+    else if (ours)
         collect_read(collectors, &sample);
     else
         read_smallest();
@@ -135,11 +72,13 @@ static void wait_until(int64_t at)
 /* Mean of so many rows, `interval` ns apart; the first few, in which all is new, are left out. */
 static struct costs measure(int rows, int64_t interval)
 {
-    struct costs costs = {0};
-    struct roots roots = {"/proc", "/sys"};
-    struct tree  tree = {.root = getpid(), .main_process = getpid()};
-    int64_t      tick = clock_monotonic();
-    if (collect_open(&roots, &tree, &collectors))
+    struct costs         costs = {0};
+    struct roots         roots = {"/proc", "/sys"};
+    struct tree          tree = {.root = getpid(), .main_process = getpid()};
+    int64_t              tick = clock_monotonic();
+    struct process_units units = {sysconf(_SC_CLK_TCK), sysconf(_SC_PAGESIZE)};
+    if (collect_open(&roots, &tree, &collectors) || process_open(&walked, &roots, &tree, &units) ||
+        scratch_init(&scratch))
         fail("no memory");
     for (int row = -SETTLING_ROWS; row < rows; row++) {
         wait_until(tick += interval / 2);
@@ -153,49 +92,9 @@ static struct costs measure(int rows, int64_t interval)
         costs.dearest = ours > costs.dearest ? ours : costs.dearest;
     }
     collect_close(collectors);
+    process_close(&walked);
+    scratch_done(&scratch);
     return costs;
-}
-
-static int live(void *pause_ms)
-{
-    unsigned ms = (unsigned)(uintptr_t)pause_ms;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    for (;;) {
-        struct timespec t = {ms / 1000, ms % 1000 * 1000000L};
-        if (ms)
-            syscall(SYS_nanosleep, &t, NULL);
-        else
-            syscall(SYS_pause);
-    }
-    return 0;
-}
-
-/* Ends itself when the last of its siblings' parent does. Without memory of its own where there are many. */
-static void start_children(int count, unsigned pause_ms, bool sharing)
-{
-    char *stacks = NULL;
-    if (sharing)
-        stacks = mmap(NULL, (size_t)count * STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    for (int i = 0; i < count && child_count < CHILDREN_AT_MOST; i++) {
-        pid_t pid = sharing ? clone(live, stacks + (size_t)(i + 1) * STACK, CLONE_VM | SIGCHLD,
-                                    (void *)(uintptr_t)pause_ms)
-                            : fork();
-        if (pid == 0)
-            _exit(live((void *)(uintptr_t)pause_ms));
-        if (pid < 0)
-            break;
-        children[child_count++] = pid;
-    }
-    own_child_count = child_count;
-}
-
-static void end_children(void)
-{
-    for (int i = 0; i < child_count; i++)
-        kill(children[i], SIGKILL);
-    for (int i = 0; i < child_count; i++)
-        waitpid(children[i], NULL, 0);
-    child_count = own_child_count = 0;
 }
 
 static void tell(const char *name, double ratio, double budget, const char *against)
@@ -229,8 +128,8 @@ static void many(int seconds)
 /* A child with so many MiB of small pages, which writes to some of them all the time: its RSS changes. */
 static void start_large(size_t mib)
 {
-    int   ends[2];
-    char  byte = 0;
+    int  ends[2];
+    char byte = 0;
     if (pipe2(ends, O_CLOEXEC) || (children[child_count] = fork()) < 0)
         fail("no process");
     if (children[child_count++] == 0) {
@@ -244,7 +143,7 @@ static void start_large(size_t mib)
         (void)!write(ends[1], "x", 1);
         for (;;) {
             struct timespec t = {0, 10000000};
-            madvise(at, 4096 * 64, MADV_DONTNEED);
+            madvise(at, (size_t)4096 * 64, MADV_DONTNEED);
             for (size_t i = 0; i < (size_t)4096 * 32; i += 4096)
                 at[i] = 1;
             nanosleep(&t, NULL);
@@ -271,6 +170,37 @@ static void pss(int rows)
     tell("PSS of a process of 2 GiB, the dearest row", large.dearest / 50, 1, "50 ms");
 }
 
+static double with_fifty(int rows)
+{
+    start_children(50, 0, false);
+    double ours = measure(rows, CLOCK_SECOND / 4).ours;
+    end_children();
+    return ours;
+}
+
+/* They belong to this process; the tree is that of a child of it. */
+static void beside_foreign(int rows)
+{
+    double ours[2] = {with_fifty(rows), 0};
+    int    ends[2];
+    if (pipe2(ends, O_CLOEXEC))
+        fail("no pipe");
+    start_children(3000, 0, true);
+    pid_t pid = fork();
+    if (pid == 0) {
+        child_count = 0;
+        ours[1] = with_fifty(rows);
+        _exit(write(ends[1], &ours[1], sizeof ours[1]) != sizeof ours[1]);
+    }
+    close(ends[1]);
+    if (read(ends[0], &ours[1], sizeof ours[1]) != sizeof ours[1] || waitpid(pid, NULL, 0) != pid)
+        fail("no figure from below");
+    close(ends[0]);
+    fprintf(stderr, "50 processes: %.3f ms, beside %d foreign ones %.3f ms\n", ours[0], child_count, ours[1]);
+    end_children();
+    tell("tree walking, 50 processes beside 3,000 of others", ours[1] / ours[0], 1.5, "without those");
+}
+
 static void scale(int rows)
 {
     static const int sizes[] = {100, 1000};
@@ -284,11 +214,13 @@ static void scale(int rows)
         fprintf(stderr, "%d processes: ours %.3f ms, smallest %.3f ms\n", sizes[i], costs.ours, costs.smallest);
     }
     tell("each of 1,000 processes of the tree", each[1] / each[0], 1.5, "each of 100");
+    tree_only = true;
+    beside_foreign(rows);
 }
 
 int main(int argc, char **argv)
 {
-    int seconds = argc > 2 ? atoi(argv[2]) : 0;
+    int seconds = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 0;
     swept = mmap(NULL, SWEEP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (swept == MAP_FAILED || argc < 2 || seconds < 0)
         fail("usage: bench_rows idle|many|pss|scale [SECONDS]");

@@ -374,6 +374,18 @@ static void what_was_used_before_a_late_first_reading_is_in_the_second(void **st
     assert_int_equal(s.tree_disk_read, 165);
 }
 
+static void a_main_thread_that_ended_before_the_others_still_has_children(void **state)
+{
+    (void)state;
+    put(.pid = ROOT, .parent = 1, .state = 'Z', .threads = 2);
+    fixture_write(&f, "proc/100/task/150/children", "200 ");
+    put(.pid = 200, .parent = ROOT, .user = 7);
+    open_tree(false, ROOT);
+    reading();
+    assert_int_equal(s.tree_processes, 1);
+    assert_int_equal(tree.threads, 3);
+}
+
 static void our_own_root_gives_only_its_reaped_children(void **state)
 {
     (void)state;
@@ -667,6 +679,7 @@ int main(void)
         test(more_than_the_machine_could_do_is_carried_to_the_next_readings),
         test(what_an_adopted_process_used_before_is_not_the_trees),
         test(what_was_used_before_a_late_first_reading_is_in_the_second),
+        test(a_main_thread_that_ended_before_the_others_still_has_children),
         test(our_own_root_gives_only_its_reaped_children),
         test(without_lists_of_children_parents_are_looked_up),
         test(a_process_whose_first_thread_has_left_still_has_memory_and_children),
