@@ -108,7 +108,7 @@ void collect_gpus(struct collectors *collectors, struct machine *ret);
 /* main_process may only be known after the first reading (`pillion run` forks later). */
 void collect_set_main_process(struct collectors *collectors, pid_t main_process);
 
-/* For the calling process, as the root of its tree. On the program's thread. */
+/* Where the calling process is the root of its tree. On the program's thread, before main. */
 void tree_begin(const struct roots *roots, struct tree *tree);
 
 int totals_read(const struct roots *roots, const struct tree *tree, struct totals *ret);

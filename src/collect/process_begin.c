@@ -23,8 +23,10 @@ uint64_t process_begin_boot_ticks(long per_second)
 void tree_begin(const struct roots *roots, struct tree *tree)
 {
     struct tree_begin *begin = &tree->begin;
-    int                proc = roots_open(roots->proc, ".", O_DIRECTORY);
     uint64_t           own[2] = {0};
+    if (tree->root != getpid()) /* a step's, whose root is the launcher */
+        return;
+    int proc = roots_open(roots->proc, ".", O_DIRECTORY);
     begin->io_known = proc >= 0 && process_io_read(proc, tree->root, 0, &begin->read, &begin->written) == 0;
     if (begin->io_known && tree->root_is_ours && process_io_read(proc, tree->root, tree->root, &own[0], &own[1]) == 0) {
         begin->read -= own[0] < begin->read ? own[0] : begin->read;

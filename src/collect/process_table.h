@@ -16,7 +16,8 @@ enum { PROCESSES_MAX = 65536 };
 enum conserved {
     USER,
     SYSTEM,
-    REST, /* microseconds beyond the whole ticks of those two; a parent that reaps gets them too, but hides them again */
+    REST, /* microseconds beyond the whole ticks of those two; a parent that reaps gets them too, but hides them again
+           */
     READ,
     WRITTEN,
     FAULTS,
@@ -29,13 +30,13 @@ struct process {
     uint64_t start;  /* clock ticks since boot: with the pid, the identity */
     uint64_t parent_start;
 
-    bool read_yet;  /* a candidate that a parent named is not */
-    bool gone;      /* not there in this reading */
-    bool is_parent; /* has had children in the tree */
-    bool dead;      /* a zombie: counts, has no memory */
+    bool  read_yet;  /* a candidate that a parent named is not */
+    bool  gone;      /* not there in this reading */
+    bool  is_parent; /* has had children in the tree */
+    bool  dead;      /* a zombie: counts, has no memory */
     pid_t memory_of; /* the number by which its memory is read: a thread's, when the first thread has left */
-    bool io_denied; /* once refused, never asked again */
-    bool io_known;
+    bool  io_denied; /* once refused, never asked again */
+    bool  io_known;
 
     uint64_t value[CONSERVED];        /* the process and its reaped children */
     uint64_t reaped_value[CONSERVED]; /* the part of its reaped children; for I/O, `value` again: it is one number */

@@ -93,6 +93,24 @@ static void vforks(void)
     reap((int)COUNT);
 }
 
+static int burn_in_clone(void *unused)
+{
+    (void)unused;
+    burn_by(CLOCK_THREAD_CPUTIME_ID, MS);
+    record("own");
+    return 0;
+}
+
+/* As vfork does, in the parent's memory, which sleeps meanwhile as one that waits for a disk does. */
+static void waits_as_for_a_disk(void)
+{
+    static char stack[256 * 1024] __attribute__((aligned(16)));
+    for (long i = 0; i < COUNT; i++) {
+        need(clone(burn_in_clone, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, NULL) > 0, "clone");
+        reap(1);
+    }
+}
+
 static void changes_user_below(void)
 {
     for (long i = 0; i < COUNT; i++) {
@@ -224,6 +242,7 @@ int main(int argc, char **argv)
         {"execs_by_thread", execs_by_thread},
         {"execs_in_place_by_thread", execs_in_place_by_thread},
         {"vforks", vforks},
+        {"waits_as_for_a_disk", waits_as_for_a_disk},
         {"changes_user_below", changes_user_below},
         {"changes_user", changes_user},
         {"main_thread_leaves", main_thread_leaves},

@@ -1,6 +1,6 @@
 /* What the jobs of the truth tests are made of: CPU used up by the process's own clock, so that the machine's load does
- * not matter; records of what the kernel says that a process has used (getrusage); and waiting for rows. What goes wrong
- * ends the job with status 9. Header-only. */
+ * not matter; records of what the kernel says that a process has used (getrusage); and waiting for rows. What goes
+ * wrong ends the job with status 9. Header-only. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_TESTS_TRUTH_WORK_H
 #define PILLION_TESTS_TRUTH_WORK_H
@@ -144,7 +144,9 @@ HELPER void await_row(void)
 /* Until so many processes have written a record. */
 HELPER void await_records(long count)
 {
-    await_lines(getenv("JOB_RECORDS"), count);
+    const char *path = getenv("JOB_RECORDS");
+    need(path != NULL, "JOB_RECORDS");
+    await_lines(path, count);
 }
 
 HELPER void reap(int count)
