@@ -20,6 +20,7 @@ enum share {
 };
 
 enum { CONFIG_TOKEN_MAX = 4096, CONFIG_URL_MAX = 1024, CONFIG_TAGS_MAX = 64, CONFIG_TEXT_MAX = 16 * 1024 };
+enum { CONFIG_OWN_TAGS_MAX = 4 }; /* those of limits.c, and `continues` */
 
 struct config {
     char           token[CONFIG_TOKEN_MAX]; /* "": everything stays local */
@@ -39,7 +40,7 @@ struct config {
     const char    *output; /* PILLION_OUTPUT's pattern, NULL */
     /* the metadata fields alone; job_name may be NULL */
     struct sentinel_run  metadata;
-    struct sentinel_pair tags[CONFIG_TAGS_MAX + 1]; /* the last is for `continues` */
+    struct sentinel_pair tags[CONFIG_TAGS_MAX + CONFIG_OWN_TAGS_MAX]; /* the user's first */
     char                 tag_text[CONFIG_TEXT_MAX];
 };
 

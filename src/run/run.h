@@ -9,6 +9,7 @@
 #include "run/delivery.h"
 #include "run/engine.h"
 #include "run/home.h"
+#include "run/limits.h"
 #include "run/row.h"
 #include "run/rundir.h"
 #include "run/sync.h"
@@ -30,6 +31,7 @@ struct run {
     uint64_t           rows;
     struct network     network;
     struct delivery    delivery;
+    struct limits      limits;
     struct backlog     backlog;     /* the runs of others that are delivered along the way */
     int                wake;        /* signalfd */
     uint32_t           wakes;       /* of the link's, those taken off it */
