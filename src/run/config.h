@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "pillion/sentinel.h"
+#include "run/surroundings.h"
 
 enum share {
     SHARE_HOSTNAME = 1,
@@ -42,12 +43,16 @@ struct config {
     struct sentinel_run  metadata;
     struct sentinel_pair tags[CONFIG_TAGS_MAX + CONFIG_OWN_TAGS_MAX]; /* the user's first */
     char                 tag_text[CONFIG_TEXT_MAX];
+    char                 surroundings[SURROUNDINGS_TEXT_MAX];
 };
 
 /* Reads everything through getenv. Never fails: what is invalid is logged once, with the variable, its value, what
  * is allowed and the default that is used instead. `names` is the environment, to find unknown PILLION_ names; it
  * may be NULL. */
 void config_read(struct config *ret, const char *const *names, struct log *log);
+
+/* Metadata that was not set is filled from the surroundings; `job` is what the program is called. */
+void config_look_around(struct config *config, const char *job);
 
 /* Expands %p %h %r %% of PILLION_OUTPUT. 0, -EINVAL (another %), -ENAMETOOLONG. */
 int config_output(const char *pattern, long pid, const char *machine, const char *id, char *ret, size_t size);
