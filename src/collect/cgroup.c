@@ -119,6 +119,8 @@ bool cgroup_find(const struct roots *roots, const char *controller, struct cgrou
     char        content[CGROUP_FILE_MAX];
     size_t      len = 0;
     struct line line;
+    ret->v2 = false;
+    ret->top = 0;
     ret->path[0] = '\0';
     int fd = roots_open(roots->proc, "self/cgroup", 0);
     if (fd < 0)

@@ -38,8 +38,6 @@ struct cgroup_limits {
     uint64_t cpus_allowed; /* by cpuset and affinity of the calling thread, which inherits them: sched_getaffinity(2) */
 };
 
-void cgroup_limits_read(const struct roots *roots, struct cgroup_limits *ret);
-
 /* Counters since the cgroup was made; METRIC_NONE where it does not count that. */
 struct cgroup_events {
     uint64_t periods;      /* of CPU bandwidth in which the cgroup ran */
@@ -54,9 +52,11 @@ struct cgroup_watch {
     uint64_t      memory_id; /* inode of that directory: another cgroup of the same path has another one */
 };
 
+/* The limits, and the places to watch. */
+void     cgroup_limits_read(const struct roots *roots, struct cgroup_limits *ret, struct cgroup_watch *ret_watch);
 uint64_t cgroup_id(const char *path); /* METRIC_NONE: there is none */
-void     cgroup_watch_find(const struct roots *roots, struct cgroup_watch *ret);
-void     cgroup_read_throttling(const struct cgroup_watch *watch, struct cgroup_events *ret);
-void     cgroup_read_kills(const struct cgroup_watch *watch, struct cgroup_events *ret);
+
+void cgroup_read_throttling(const struct cgroup_watch *watch, struct cgroup_events *ret);
+void cgroup_read_kills(const struct cgroup_watch *watch, struct cgroup_events *ret);
 
 #endif

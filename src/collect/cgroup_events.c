@@ -20,14 +20,6 @@ uint64_t cgroup_id(const char *path)
     return *path && stat(path, &info) == 0 ? (uint64_t)info.st_ino : METRIC_NONE;
 }
 
-void cgroup_watch_find(const struct roots *roots, struct cgroup_watch *ret)
-{
-    if (cgroup_find(roots, "cpu", &ret->cpu))
-        (void)cgroup_quota(ret->cpu, &ret->cpu);
-    (void)cgroup_find(roots, "memory", &ret->memory);
-    ret->memory_id = cgroup_id(ret->memory.path);
-}
-
 /* throttled_usec in version 2, throttled_time in nanoseconds in version 1. */
 void cgroup_read_throttling(const struct cgroup_watch *watch, struct cgroup_events *ret)
 {

@@ -9,7 +9,8 @@ enum { CPUS_MAX = 8192 };
 
 #define NO_MEMORY_LIMIT (UINT64_C(1) << 62) /* version 1 says the largest number of pages there can be */
 
-bool cgroup_up(struct cgroup *cgroup)
+/* To the one above; false, and unmoved, at the mount. */
+static bool go_up(struct cgroup *cgroup)
 {
     struct text above = text_of(cgroup->path + cgroup->top);
     if (!text_after_last(&above, '/'))
@@ -34,17 +35,18 @@ static double quota_of(const struct cgroup *cgroup)
     return period > 0 && period != METRIC_NONE ? (double)quota / (double)period : 0;
 }
 
-double cgroup_quota(struct cgroup cpu, struct cgroup *ret)
+/* The least quota from this cgroup upwards, in CPUs, and *cgroup becomes the one that has it; 0: there is none. */
+static double least_quota(struct cgroup *cgroup)
 {
-    double least = 0;
-    *ret = cpu;
+    struct cgroup at = *cgroup;
+    double        least = 0;
     do {
-        double cpus = quota_of(&cpu);
+        double cpus = quota_of(&at);
         if (cpus > 0 && (least == 0 || cpus < least)) {
             least = cpus;
-            *ret = cpu;
+            *cgroup = at;
         }
-    } while (cgroup_up(&cpu));
+    } while (go_up(&at));
     return least;
 }
 
@@ -66,7 +68,7 @@ static uint64_t memory_limit(struct cgroup memory)
     while (!is_all) {
         uint64_t limit = cgroup_number(&memory, memory.v2 ? "memory.max" : "memory.limit_in_bytes");
         least = limit < least ? limit : least;
-        is_all = !cgroup_up(&memory);
+        is_all = !go_up(&memory);
     }
     return least < NO_MEMORY_LIMIT ? least : METRIC_NONE;
 }
@@ -82,12 +84,12 @@ static uint64_t allowed(void)
     return count > 0 ? count : METRIC_NONE;
 }
 
-void cgroup_limits_read(const struct roots *roots, struct cgroup_limits *ret)
+void cgroup_limits_read(const struct roots *roots, struct cgroup_limits *ret, struct cgroup_watch *ret_watch)
 {
-    struct cgroup cgroup;
     *ret = (struct cgroup_limits){.memory = METRIC_NONE, .cpus_allowed = allowed()};
-    if (cgroup_find(roots, "cpu", &cgroup))
-        ret->cpus = cgroup_quota(cgroup, &cgroup);
-    if (cgroup_find(roots, "memory", &cgroup))
-        ret->memory = memory_limit(cgroup);
+    if (cgroup_find(roots, "cpu", &ret_watch->cpu))
+        ret->cpus = least_quota(&ret_watch->cpu);
+    if (cgroup_find(roots, "memory", &ret_watch->memory))
+        ret->memory = memory_limit(ret_watch->memory);
+    ret_watch->memory_id = cgroup_id(ret_watch->memory.path);
 }

@@ -95,8 +95,7 @@ static void check_cgroup(const struct roots *roots)
     struct cgroup_watch  watch;
     struct cgroup_events events;
     size_t               top = strlen(roots->sys);
-    cgroup_limits_read(roots, &limits);
-    cgroup_watch_find(roots, &watch);
+    cgroup_limits_read(roots, &limits, &watch);
     cgroup_read_throttling(&watch, &events);
     cgroup_read_kills(&watch, &events);
     HOLDS(limits.cpus >= 0 && limits.cpus < 2e19);

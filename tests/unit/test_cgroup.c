@@ -53,8 +53,7 @@ static void be_version_1(const char *cpu, const char *memory)
 static void read_all(void)
 {
     struct cgroup_watch watch;
-    cgroup_limits_read(&f.roots, &limits);
-    cgroup_watch_find(&f.roots, &watch);
+    cgroup_limits_read(&f.roots, &limits, &watch);
     cgroup_read_throttling(&watch, &events);
     cgroup_read_kills(&watch, &events);
 }
