@@ -33,9 +33,8 @@ uint64_t cgroup_number(const struct cgroup *cgroup, const char *file);
 
 /* What the program may use at most: the least over its cgroup and those above it that can be seen. */
 struct cgroup_limits {
-    double   cpus;         /* quota/period, 0: none */
-    uint64_t memory;       /* bytes, METRIC_NONE: none */
-    uint64_t cpus_allowed; /* by cpuset and affinity of the calling thread, which inherits them: sched_getaffinity(2) */
+    double   cpus;   /* quota/period, 0: none */
+    uint64_t memory; /* bytes, METRIC_NONE: none */
 };
 
 /* Counters since the cgroup was made; METRIC_NONE where it does not count that. */

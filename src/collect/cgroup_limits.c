@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include "collect/cgroup.h"
 #include "collect/cgroup_parts.h"
-
-enum { CPUS_MAX = 8192 };
 
 #define NO_MEMORY_LIMIT (UINT64_C(1) << 62) /* version 1 says the largest number of pages there can be */
 
@@ -73,20 +68,9 @@ static uint64_t memory_limit(struct cgroup memory)
     return least < NO_MEMORY_LIMIT ? least : METRIC_NONE;
 }
 
-static uint64_t allowed(void)
-{
-    unsigned char mask[CPUS_MAX / 8];
-    long          len = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
-    uint64_t      count = 0;
-    for (long i = 0; i < len; i++)
-        for (unsigned bits = mask[i]; bits; bits &= bits - 1)
-            count++;
-    return count > 0 ? count : METRIC_NONE;
-}
-
 void cgroup_limits_read(const struct roots *roots, struct cgroup_limits *ret, struct cgroup_watch *ret_watch)
 {
-    *ret = (struct cgroup_limits){.memory = METRIC_NONE, .cpus_allowed = allowed()};
+    *ret = (struct cgroup_limits){.memory = METRIC_NONE};
     if (cgroup_find(roots, "cpu", &ret_watch->cpu))
         ret->cpus = least_quota(&ret_watch->cpu);
     if (cgroup_find(roots, "memory", &ret_watch->memory))

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "collect/affinity.h"
 #include "run/record.h"
 #include "run/state.h"
 
@@ -51,13 +52,14 @@ void limits_begin(struct limits *limits, const struct roots *roots, const struct
                   struct config *config)
 {
     struct cgroup_limits l;
+    uint64_t             allowed = affinity_count(roots);
     cgroup_limits_read(roots, &l, &limits->watch);
     if (l.cpus > 0)
         add_tag(config, "cgroup_cpus", l.cpus, limits->tags[0]);
     if (l.memory != METRIC_NONE)
         add_tag(config, "cgroup_memory_mib", (double)l.memory / MIB, limits->tags[1]);
-    if (machine->cpus != METRIC_NONE && l.cpus_allowed < machine->cpus)
-        add_tag(config, "cpus_allowed", (double)l.cpus_allowed, limits->tags[2]);
+    if (machine->cpus != METRIC_NONE && allowed < machine->cpus)
+        add_tag(config, "cpus_allowed", (double)allowed, limits->tags[2]);
     read_events(limits, &limits->before);
 }
 

@@ -3,6 +3,7 @@
 // is read makes a row of 32 numbers, and counters do not fall.
 #include <string.h>
 
+#include "collect/affinity.h"
 #include "collect/cgroup.h"
 #include "collect/collect.h"
 #include "folder.h"
@@ -23,6 +24,7 @@ static const struct file {
     {"proc/cpuinfo", "processor : 0\nmodel name : A CPU\n"},
     {"proc/loadavg", "0.00 0.00 0.00 1/100 43\n"},
     {"proc/self/cgroup", "0::/a.slice\n"},
+    {"proc/thread-self/status", "Name: a\nCpus_allowed_list:\t0-1,3\n"},
     {"proc/sys/kernel/random/boot_id", "c0ffee00-0000-4000-8000-000000000000\n"},
     {"proc/42/stat", STAT(42, 1)},
     {"proc/42/schedstat", "1000 10 5\n"},
@@ -98,6 +100,7 @@ static void check_cgroup(const struct roots *roots)
     cgroup_limits_read(roots, &limits, &watch);
     cgroup_read_throttling(&watch, &events);
     cgroup_read_kills(&watch, &events);
+    HOLDS(affinity_count(roots) > 0);
     HOLDS(limits.cpus >= 0 && limits.cpus < 2e19);
     HOLDS(limits.memory == METRIC_NONE || limits.memory < UINT64_C(1) << 62);
     HOLDS(watch.cpu.path[0] == '\0' || strncmp(watch.cpu.path, roots->sys, top) == 0);

@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include "base/clock.h"
+#include "collect/affinity.h"
 #include "collect/cgroup.h"
 #include "folder.h"
 #include "run/limits.h"
@@ -232,22 +233,50 @@ static void a_path_beyond_all_bounds_is_no_cgroup(void **state)
     assert_limits(0, METRIC_NONE);
 }
 
-static void affinity_counts_cpus(void **state)
+static void affinity_counts_those_of_the_allowed_cpus_that_are_online(void **state)
 {
     (void)state;
-    cpu_set_t all;
-    cpu_set_t one;
+    static const struct {
+        const char *allowed, *online;
+        uint64_t    count;
+    } cases[] = {
+        {"0-127", "0-3", 4},
+        {"2", "0-3", 1},
+        {"0,2-3,64", "0-3", 3},
+        {"1-2,5-9", "0,2-6", 3},
+        {"4-7", "0-3", METRIC_NONE},
+        {"", "0-3", METRIC_NONE},
+        {"0-3", "", METRIC_NONE},
+        {"x", "0-3", METRIC_NONE},
+        {"0-", "0-3", METRIC_NONE},
+        {"3-0", "0-3", METRIC_NONE},
+        {"0-18446744073709551615", "0-3", METRIC_NONE},
+    };
+    assert_true(affinity_count(&f.roots) == METRIC_NONE);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fixture_write(&f, "proc/thread-self/status", "Name:\ta\nCpus_allowed:\tff\nCpus_allowed_list:\t%s\nMems:\t1\n",
+                      cases[i].allowed);
+        fixture_write(&f, "sys/devices/system/cpu/online", "%s\n", cases[i].online);
+        assert_true(affinity_count(&f.roots) == cases[i].count);
+    }
+}
+
+static void affinity_is_the_kernels(void **state)
+{
+    (void)state;
+    const struct roots real = {"/proc", "/sys"};
+    cpu_set_t          all;
+    cpu_set_t          one;
     CPU_ZERO(&one);
     assert_int_equal(sched_getaffinity(0, sizeof all, &all), 0);
-    read_all();
-    assert_int_equal(limits.cpus_allowed, CPU_COUNT(&all));
+    assert_int_equal(affinity_count(&real), CPU_COUNT(&all));
     for (size_t i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
         if (CPU_ISSET(i, &all))
             CPU_SET(i, &one);
     assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
-    read_all();
+    uint64_t count = affinity_count(&real);
     assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
-    assert_int_equal(limits.cpus_allowed, 1);
+    assert_int_equal(count, 1);
 }
 
 /* ---- what a run makes of it ---- */
@@ -280,11 +309,12 @@ static void limits_are_tags_as_short_as_they_can_be(void **state)
     be_version_2("/a");
     fixture_write(&f, "sys/fs/cgroup/a/cpu.max", "33333 100000\n");
     fixture_write(&f, "sys/fs/cgroup/a/memory.max", "536870912\n");
-    read_all();
+    fixture_write(&f, "proc/thread-self/status", "Cpus_allowed_list:\t0-2\n");
+    fixture_write(&f, "sys/devices/system/cpu/online", "0-99999\n");
     begin();
     assert_string_equal(tag("cgroup_cpus"), "0.333");
     assert_string_equal(tag("cgroup_memory_mib"), "512");
-    assert_int_equal(strtoul(tag("cpus_allowed"), NULL, 10), limits.cpus_allowed);
+    assert_string_equal(tag("cpus_allowed"), "3");
 }
 
 static void without_limits_there_are_no_tags(void **state)
@@ -304,6 +334,8 @@ static void a_tag_of_the_users_stands_and_their_number_has_an_end(void **state)
     be_version_2("/a");
     fixture_write(&f, "sys/fs/cgroup/a/cpu.max", "200000 100000\n");
     fixture_write(&f, "sys/fs/cgroup/a/memory.max", "1572864\n");
+    fixture_write(&f, "proc/thread-self/status", "Cpus_allowed_list:\t0-2\n");
+    fixture_write(&f, "sys/devices/system/cpu/online", "0-99999\n");
     for (size_t i = 0; i < CONFIG_TAGS_MAX; i++)
         config.tags[i] = (struct sentinel_pair){"key", "value"};
     config.tags[CONFIG_TAGS_MAX - 1] = (struct sentinel_pair){"cgroup_cpus", "mine"};
@@ -442,7 +474,8 @@ int main(void)
         test(a_cgroup_outside_of_the_namespace_is_not_seen),
         test(hidden_or_broken_files_are_no_limits),
         test(a_path_beyond_all_bounds_is_no_cgroup),
-        test(affinity_counts_cpus),
+        test(affinity_counts_those_of_the_allowed_cpus_that_are_online),
+        test(affinity_is_the_kernels),
         test(limits_are_tags_as_short_as_they_can_be),
         test(without_limits_there_are_no_tags),
         test(a_tag_of_the_users_stands_and_their_number_has_an_end),
