@@ -20,75 +20,7 @@ int corner_lstat(const char *path, struct stat *ret);
 int corner_fstat(int fd, struct stat *ret);
 int corner_fcntl(int fd, int command, ...);
 
-/* A '*' at the end stands for all names that begin so, one in front for all that end so. */
-static const char *const wanted_names[] = {
-    "PILLION_*",      "SENTINEL_*",    "TRACKER_*",   "*_proxy",      "*_PROXY",  "AWS_CA_BUNDLE",
-    "CURL_CA_BUNDLE", "SSL_CERT_FILE", "HOME",        "USER",         "HOSTNAME", "XDG_STATE_HOME",
-    "SLURM_*",        "OMPI_*",        "PMI*",        "MPI_*",        "MV2_*",    "PALS_*",
-    "FLUX_*",         "RES_OPTIONS",   "LOCALDOMAIN", "KUBERNETES_*", "GITHUB_*", "CI*",
-    "GITLAB_*",       "AIRFLOW_*",     "ARGO_*",      "AWS_BATCH_*",  "PBS_*",    "LSB_*",
-};
-
-static char **snapshot;
-
-static bool matches(const char *pattern, const char *name, size_t len)
-{
-    size_t pattern_len = strlen(pattern);
-    if (pattern[0] == '*')
-        return len >= pattern_len - 1 && memcmp(name + len - (pattern_len - 1), pattern + 1, pattern_len - 1) == 0;
-    if (pattern[pattern_len - 1] == '*')
-        return len >= pattern_len - 1 && memcmp(name, pattern, pattern_len - 1) == 0;
-    return len == pattern_len && memcmp(name, pattern, len) == 0;
-}
-
-static bool is_wanted(const char *variable)
-{
-    const char *end = strchr(variable, '=');
-    if (!end)
-        return false;
-    for (size_t i = 0; i < sizeof wanted_names / sizeof *wanted_names; i++)
-        if (matches(wanted_names[i], variable, (size_t)(end - variable)))
-            return true;
-    return false;
-}
-
-int corner_environment(const char *const *envp)
-{
-    free(snapshot);
-    snapshot = NULL;
-    size_t count = 0, bytes = 0;
-    for (const char *const *variable = envp; variable && *variable; variable++)
-        if (is_wanted(*variable)) {
-            count++;
-            bytes += strlen(*variable) + 1;
-        }
-    char **copy = malloc((count + 1) * sizeof *copy + bytes);
-    if (!copy)
-        return -ENOMEM;
-    char  *text = (char *)(copy + count + 1);
-    size_t i = 0;
-    for (const char *const *variable = envp; variable && *variable; variable++)
-        if (is_wanted(*variable)) {
-            size_t len = strlen(*variable) + 1;
-            copy[i++] = memcpy(text, *variable, len);
-            text += len;
-        }
-    copy[i] = NULL;
-    snapshot = copy;
-    return 0;
-}
-
-/* libc's reads the live environment, which the program's threads may be moving. */
-char *getenv(const char *name)
-{
-    size_t len = strlen(name);
-    for (char **variable = snapshot; variable && *variable; variable++)
-        if (strncmp(*variable, name, len) == 0 && (*variable)[len] == '=')
-            return *variable + len + 1;
-    return NULL;
-}
-
-/* The rest of this file is newer in glibc than the engine's floor, or takes a lock there. */
+/* What is here is newer in glibc than the engine's floor, or takes a lock there. */
 
 ssize_t getrandom(void *buffer, size_t size, unsigned flags)
 {

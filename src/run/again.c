@@ -72,6 +72,7 @@ void again_begin(struct run *run)
     tag(run);
     forget(run);
     rundir_init(&run->dir);
+    limits_again(&run->limits);
     delivery_init(&run->delivery, &run->config, &run->home, &run->dir, &run->log, &run->network);
     run->rests_until = 0;
     run->baseline = run->last;

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "pillion/sentinel.h"
+#include "run/surroundings.h"
 
 enum share {
     SHARE_HOSTNAME = 1,
@@ -23,6 +24,7 @@ enum share {
 enum config_cloud { CONFIG_CLOUD_AUTO, CONFIG_CLOUD_PROBE, CONFIG_CLOUD_OFF };
 
 enum { CONFIG_TOKEN_MAX = 4096, CONFIG_URL_MAX = 1024, CONFIG_TAGS_MAX = 64, CONFIG_TEXT_MAX = 16 * 1024 };
+enum { CONFIG_OWN_TAGS_MAX = 4 }; /* those of limits.c, and `continues` */
 
 struct config {
     char           token[CONFIG_TOKEN_MAX]; /* "": everything stays local */
@@ -42,15 +44,19 @@ struct config {
     const char    *output; /* PILLION_OUTPUT's pattern, NULL */
     /* the metadata fields alone; job_name may be NULL */
     struct sentinel_run  metadata;
-    struct sentinel_pair tags[CONFIG_TAGS_MAX + 1]; /* the last is for `continues` */
+    struct sentinel_pair tags[CONFIG_TAGS_MAX + CONFIG_OWN_TAGS_MAX]; /* the user's first */
     char                 tag_text[CONFIG_TEXT_MAX];
     enum config_cloud    cloud;
+    char                 surroundings[SURROUNDINGS_TEXT_MAX];
 };
 
 /* Reads everything through getenv. Never fails: what is invalid is logged once, with the variable, its value, what
  * is allowed and the default that is used instead. `names` is the environment, to find unknown PILLION_ names; it
  * may be NULL. */
 void config_read(struct config *ret, const char *const *names, struct log *log);
+
+/* Metadata that was not set is filled from the surroundings; `job` is what the program is called. */
+void config_look_around(struct config *config, const char *job);
 
 /* Expands %p %h %r %% of PILLION_OUTPUT. 0, -EINVAL (another %), -ENAMETOOLONG. */
 int config_output(const char *pattern, long pid, const char *machine, const char *id, char *ret, size_t size);

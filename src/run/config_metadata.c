@@ -62,6 +62,11 @@ static void add_tag(struct config *c, struct text piece, char **at, struct log *
     *at += text_len(piece) + 1;
 }
 
+void config_look_around(struct config *c, const char *job)
+{
+    surroundings_fill(config_set, c->share, job, &c->metadata, c->surroundings);
+}
+
 void config_read_metadata(struct config *c, struct log *log)
 {
     struct sentinel_run *m = &c->metadata;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "run/limits.h"
 #include "run/record.h"
 #include "run/state.h"
 
@@ -76,12 +77,16 @@ static int64_t last_change(const struct rundir *run)
 /* A run whose program was killed has no end yet: when the last row came, and no exit code. */
 static void end_lost_run(struct errand *e)
 {
-    bool              sent = state_is(e->state, "state", "finishing");
-    struct record_end end = {
-        .finished_at = last_change(&e->run), .wait_status = -1, .state = sent ? "finishing" : "undelivered"};
-    char when[21];
+    bool                 sent = state_is(e->state, "state", "finishing");
+    struct cgroup_events events;
+    struct record_end    end = {.finished_at = last_change(&e->run),
+                                .wait_status = -1,
+                                .cgroup = &events,
+                                .state = sent ? "finishing" : "undelivered"};
+    char                 when[21];
     if (state_text(e->state, "finished_at"))
         return;
+    limits_of_lost(e->state, &events);
     record_end(&e->run, &end);
     clock_format_utc(end.finished_at / CLOCK_SECOND, when);
     (void)cJSON_AddStringToObject(e->state, "finished_at", when);

@@ -20,12 +20,15 @@
 
 static void write_end(struct run *run)
 {
-    struct totals totals;
+    struct totals        totals;
+    struct cgroup_events events;
     run->finished_at = clock_real();
+    limits_end(&run->limits, &events);
     struct record_end end = {
         .finished_at = run->finished_at,
         .wait_status = atomic_load(&run->link->wait_status),
         .totals = totals_read(&run->roots, &run->tree, &totals) == 0 ? &totals : NULL,
+        .cgroup = &events,
         .rows = run->rows,
         .lost_rows = run->dir.lost_rows,
         .cost_cpu = run->cost_before + (run->unobserved_exit ? 0 : clock_thread_cpu()),

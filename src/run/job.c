@@ -19,6 +19,13 @@ struct interpreter {
     char        module;
 };
 
+/* By that name, with a version behind it or without. */
+static bool is_called(const char *program, const char *name)
+{
+    size_t len = strlen(name);
+    return strncmp(program, name, len) == 0 && strspn(program + len, "0123456789.") == strlen(program + len);
+}
+
 static const struct interpreter *find_interpreter(const char *program)
 {
     static const struct interpreter interpreters[] = {
@@ -26,12 +33,9 @@ static const struct interpreter *find_interpreter(const char *program)
         {"nodejs", "ep", "r", 0},   {"bash", "cs", "oO", 0},    {"dash", "cs", "o", 0},   {"sh", "cs", "oO", 0},
         {"zsh", "cs", "o", 0},      {"ksh", "cs", "o", 0},      {"php", "rRBE", "dc", 0}, {"lua", "e", "l", 0},
         {"Rscript", "e", "", 0},    {"julia", "eE", "JLpt", 0}, {"busybox", "", "", 0}};
-    for (size_t i = 0; i < sizeof interpreters / sizeof *interpreters; i++) {
-        size_t len = strlen(interpreters[i].name);
-        if (strncmp(program, interpreters[i].name, len) == 0 &&
-            strspn(program + len, "0123456789.") == strlen(program + len))
+    for (size_t i = 0; i < sizeof interpreters / sizeof *interpreters; i++)
+        if (is_called(program, interpreters[i].name))
             return &interpreters[i];
-    }
     return NULL;
 }
 
@@ -91,4 +95,19 @@ const char *job_name(const char *executable, const char *const *arguments)
         }
     }
     return program;
+}
+
+/* Shells are left out: what they start is seldom written in theirs. */
+const char *job_language(const char *executable)
+{
+    static const struct {
+        const char *program, *language;
+    } known[] = {{"python", "python"}, {"pypy", "python"},     {"perl", "perl"},         {"ruby", "ruby"},
+                 {"R", "r"},           {"Rscript", "r"},       {"julia", "julia"},       {"java", "java"},
+                 {"php", "php"},       {"node", "javascript"}, {"nodejs", "javascript"}, {"lua", "lua"}};
+    const char *program = job_program(executable);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (is_called(program, known[i].program))
+            return known[i].language;
+    return NULL;
 }

@@ -8,5 +8,7 @@
 const char *job_program(const char *executable); /* base name, points into its argument */
 /* job_name's default; `arguments` is NULL-terminated. Points into its arguments. */
 const char *job_name(const char *executable, const char *const *arguments);
+/* In which language a program of this executable is written, NULL where that is not certain. */
+const char *job_language(const char *executable);
 
 #endif

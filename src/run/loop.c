@@ -41,6 +41,7 @@ void loop_open(struct run *run)
         collect_suspend(run->collectors);
     (void)machine_read(&run->roots, &run->machine);
     (void)state_process_started(getpid(), &run->pid_start);
+    limits_begin(&run->limits, &run->roots, &run->machine, &run->config);
     struct stat ns;
     if (stat("/proc/self/ns/pid", &ns) == 0)
         run->pid_namespace = ns.st_ino;
@@ -224,6 +225,8 @@ static int64_t ride(struct run *run, int64_t now, int64_t *tick)
         make_run(run);
     if (due) {
         loop_row(run);
+        if (run->made)
+            limits_look(&run->limits, &run->dir, now);
         *tick = next_tick(run, now);
     }
     return clock_earlier(*tick, run->made ? deliver(run) : making_due(run));

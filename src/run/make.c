@@ -72,6 +72,7 @@ static void take_up(struct run *run, const cJSON *state)
         rundir_cut_waiting_header(&run->dir);
     run->rows += run->dir.on_disk;
     carry_on(run, state);
+    limits_carry_on(&run->limits, state);
 }
 
 /* Until it was locked a sync may have taken it for dead, and ended it. */
@@ -228,6 +229,8 @@ static struct record_begin begin_of(const struct run *run)
         .pid_start = run->pid_start,
         .pid_namespace = run->pid_namespace,
         .started_at = run->load_real,
+        .cgroups = &run->limits.watch,
+        .cgroup_before = &run->limits.before,
     };
 }
 

@@ -8,35 +8,10 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "run/record_parts.h"
 #include "sentinel/json.h"
 
 enum { COMMAND_MAX = 256 * 1024 };
-
-static void open_line(struct bytes *line)
-{
-    bytes_init(line, RUNDIR_STATE_MAX);
-    bytes_char(line, '{');
-}
-
-static int close_line(struct bytes *line, struct rundir *run)
-{
-    bytes_char(line, '}');
-    int error = line->failed ? -ENOMEM : rundir_append_state(run, line->data, line->len);
-    bytes_done(line);
-    return error;
-}
-
-static void text(struct bytes *line, const char *key, const char *value)
-{
-    json_key(line, key);
-    json_string(line, value, strlen(value));
-}
-
-static void number(struct bytes *line, const char *key, uint64_t value)
-{
-    json_key(line, key);
-    bytes_unsigned(line, value);
-}
 
 static void utc(struct bytes *line, const char *key, int64_t real)
 {
@@ -73,7 +48,7 @@ static void command(struct bytes *line, const struct record_begin *begin)
         json_string(line, begin->arguments[i], strlen(begin->arguments[i]));
     }
     bytes_char(line, ']');
-    text(line, "executable", begin->executable);
+    record_text(line, "executable", begin->executable);
 }
 
 /* Where the run is to be delivered, and by whose token. */
@@ -83,30 +58,32 @@ static void api(struct bytes *line, const struct config *config)
     if (!config->token[0])
         return;
     record_token_id(config->token, token_id);
-    text(line, "api_url", config->api_url);
-    text(line, "token_id", token_id);
+    record_text(line, "api_url", config->api_url);
+    record_text(line, "token_id", token_id);
 }
 
 void record_begin(struct rundir *run, const struct record_begin *begin)
 {
     struct bytes line;
-    open_line(&line);
-    text(&line, "id", run->id);
-    text(&line, "state", "running");
+    record_open_line(&line);
+    record_text(&line, "id", run->id);
+    record_text(&line, "state", "running");
     command(&line, begin);
-    number(&line, "pid", (uint64_t)begin->pid);
-    number(&line, "pid_start", begin->pid_start);
+    record_number(&line, "pid", (uint64_t)begin->pid);
+    record_number(&line, "pid_start", begin->pid_start);
     json_key(&line, "machine");
     bytes_char(&line, '{');
-    text(&line, "boot_id", begin->machine->boot_id);
-    number(&line, "pid_namespace", begin->pid_namespace);
-    text(&line, "host_name", begin->machine->host_name);
+    record_text(&line, "boot_id", begin->machine->boot_id);
+    record_number(&line, "pid_namespace", begin->pid_namespace);
+    record_text(&line, "host_name", begin->machine->host_name);
     bytes_char(&line, '}');
     utc(&line, "started_at", begin->started_at);
     json_key(&line, "interval");
     bytes_decimal(&line, (double)begin->config->interval / 1e9, 3);
     json_key(&line, "baseline");
     bytes_text(&line, begin->baseline);
+    if (begin->cgroups)
+        record_write_cgroup_before(&line, begin->cgroups, begin->cgroup_before);
     json_key(&line, "upload_interval");
     bytes_decimal(&line, (double)begin->config->upload_interval / 1e9, 0);
     if (*begin->registration) {
@@ -114,17 +91,17 @@ void record_begin(struct rundir *run, const struct record_begin *begin)
         bytes_text(&line, begin->registration);
     }
     api(&line, begin->config);
-    (void)close_line(&line, run);
+    (void)record_close_line(&line, run);
 }
 
 void record_continue(struct rundir *run, const struct record_begin *begin, bool with_api)
 {
     struct bytes line;
-    open_line(&line);
+    record_open_line(&line);
     command(&line, begin);
     if (with_api)
         api(&line, begin->config);
-    (void)close_line(&line, run);
+    (void)record_close_line(&line, run);
 }
 
 void record_registration(struct rundir *run, const char *registration)
@@ -139,90 +116,74 @@ void record_registration(struct rundir *run, const char *registration)
 void record_continues(struct rundir *run, const char *id)
 {
     struct bytes line;
-    open_line(&line);
-    text(&line, "continues", id);
-    (void)close_line(&line, run);
+    record_open_line(&line);
+    record_text(&line, "continues", id);
+    (void)record_close_line(&line, run);
 }
 
 void record_output(struct rundir *run, const char *path)
 {
     struct bytes line;
-    open_line(&line);
-    text(&line, "output", path);
-    (void)close_line(&line, run);
+    record_open_line(&line);
+    record_text(&line, "output", path);
+    (void)record_close_line(&line, run);
 }
 
 void record_registered(struct rundir *run, const char *sentinel_run_id, const char *upload_uri_prefix)
 {
     struct bytes line;
-    open_line(&line);
-    text(&line, "sentinel_run_id", sentinel_run_id);
+    record_open_line(&line);
+    record_text(&line, "sentinel_run_id", sentinel_run_id);
     if (upload_uri_prefix)
-        text(&line, "upload_uri_prefix", upload_uri_prefix);
-    (void)close_line(&line, run);
-}
-
-static void write_totals(struct bytes *line, const struct totals *t)
-{
-    json_key(line, "totals");
-    bytes_char(line, '{');
-    json_key(line, "user_s");
-    bytes_decimal(line, (double)t->user_us / 1e6, 6);
-    json_key(line, "system_s");
-    bytes_decimal(line, (double)t->system_us / 1e6, 6);
-    number(line, "max_rss_kib", t->max_rss_kib);
-    number(line, "minor_faults", t->minor_faults);
-    number(line, "major_faults", t->major_faults);
-    number(line, "voluntary_switches", t->voluntary_switches);
-    number(line, "involuntary_switches", t->involuntary_switches);
-    if (t->cgroup_memory_peak != METRIC_NONE)
-        number(line, "cgroup_memory_peak", t->cgroup_memory_peak);
-    bytes_char(line, '}');
+        record_text(&line, "upload_uri_prefix", upload_uri_prefix);
+    (void)record_close_line(&line, run);
 }
 
 void record_end(struct rundir *run, const struct record_end *end)
 {
     struct bytes line;
-    open_line(&line);
-    text(&line, "state", end->state);
+    record_open_line(&line);
+    record_text(&line, "state", end->state);
     utc(&line, "finished_at", end->finished_at);
     if (end->wait_status >= 0 && WIFSIGNALED(end->wait_status)) {
-        number(&line, "exit_code", 128U + (unsigned)WTERMSIG(end->wait_status));
-        number(&line, "signal", (uint64_t)WTERMSIG(end->wait_status));
+        record_number(&line, "exit_code", 128U + (unsigned)WTERMSIG(end->wait_status));
+        record_number(&line, "signal", (uint64_t)WTERMSIG(end->wait_status));
     } else if (end->wait_status >= 0) {
-        number(&line, "exit_code", (uint64_t)WEXITSTATUS(end->wait_status));
+        record_number(&line, "exit_code", (uint64_t)WEXITSTATUS(end->wait_status));
     }
     if (end->totals)
-        write_totals(&line, end->totals);
+        record_write_totals(&line, end->totals);
+    if (end->cgroup)
+        record_write_cgroup(&line, end->cgroup);
     json_key(&line, "cost");
     bytes_text(&line, "{\"cpu_s\":");
     bytes_decimal(&line, (double)end->cost_cpu / 1e9, 6);
-    number(&line, "rows", end->rows);
+    record_number(&line, "rows", end->rows);
     if (end->lost_rows)
-        number(&line, "lost_rows", end->lost_rows);
+        record_number(&line, "lost_rows", end->lost_rows);
     bytes_char(&line, '}');
-    (void)close_line(&line, run);
+    (void)record_close_line(&line, run);
 }
 
 void record_state(struct rundir *run, const char *state, const char *result)
 {
     struct bytes line;
     if (result) { /* a line of its own: one that cannot be read back must not take the state with it */
-        open_line(&line);
+        record_open_line(&line);
         json_key(&line, "result");
         bytes_text(&line, result);
-        (void)close_line(&line, run);
+        (void)record_close_line(&line, run);
     }
-    open_line(&line);
-    text(&line, "state", state);
-    (void)close_line(&line, run);
+    record_open_line(&line);
+    record_text(&line, "state", state);
+    (void)record_close_line(&line, run);
 }
 
 /* All of it in each line: the one before may not have found room. */
 static void progress(struct bytes *line, uint64_t uploaded, uint64_t sealed, uint64_t from, uint64_t to)
 {
-    number(line, "uploaded", uploaded);
-    number(line, "sealed", sealed);
+    record_number(line, "uploaded", uploaded);
+    record_number(line, "sealed", sealed);
     json_key(line, "batch");
     bytes_char(line, '[');
     bytes_unsigned(line, from);
@@ -234,28 +195,28 @@ static void progress(struct bytes *line, uint64_t uploaded, uint64_t sealed, uin
 int record_batch(struct rundir *run, uint64_t uploaded, uint64_t from, uint64_t to)
 {
     struct bytes line;
-    open_line(&line);
+    record_open_line(&line);
     progress(&line, uploaded, uploaded + 1, from, to);
-    return close_line(&line, run);
+    return record_close_line(&line, run);
 }
 
 void record_uploaded(struct rundir *run, uint64_t uploaded, uint64_t from, uint64_t to)
 {
     struct bytes line;
-    open_line(&line);
+    record_open_line(&line);
     progress(&line, uploaded, uploaded, from, to);
-    (void)close_line(&line, run);
+    (void)record_close_line(&line, run);
 }
 
 int record_finishing(struct rundir *run, const char *data_source, uint64_t uploaded, uint64_t from, uint64_t to)
 {
     struct bytes line;
-    open_line(&line);
-    text(&line, "state", "finishing");
-    text(&line, "data_source", data_source);
+    record_open_line(&line);
+    record_text(&line, "state", "finishing");
+    record_text(&line, "data_source", data_source);
     if (uploaded > 0)
         progress(&line, uploaded, uploaded, from, to);
-    return close_line(&line, run);
+    return record_close_line(&line, run);
 }
 
 void record_paused(struct rundir *run, bool paused)
@@ -274,10 +235,10 @@ void record_hopeless(struct rundir *run)
 void record_undelivered(struct rundir *run, const char *reason, bool unanswered)
 {
     struct bytes line;
-    open_line(&line);
-    text(&line, "state", "undelivered");
-    text(&line, "reason", reason);
+    record_open_line(&line);
+    record_text(&line, "state", "undelivered");
+    record_text(&line, "reason", reason);
     json_key(&line, "unanswered");
     bytes_text(&line, unanswered ? "true" : "false");
-    (void)close_line(&line, run);
+    (void)record_close_line(&line, run);
 }

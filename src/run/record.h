@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "collect/cgroup.h"
 #include "collect/collect.h"
 #include "run/config.h"
 #include "run/rundir.h"
@@ -22,23 +23,28 @@ struct record_begin {
     uint64_t              pid_start; /* clock ticks since boot */
     uint64_t              pid_namespace;
     int64_t               started_at; /* ns since 1970 */
+    /* Where the run's cgroups are, and what they had counted before it; NULL: not known. */
+    const struct cgroup_watch  *cgroups;
+    const struct cgroup_events *cgroup_before;
 };
 
 struct record_end {
-    int64_t              finished_at; /* ns since 1970 */
-    int                  wait_status; /* as from wait(2); -1: unknown */
-    const struct totals *totals;      /* NULL: unknown */
-    uint64_t             rows;        /* in all */
-    uint64_t             lost_rows;
-    int64_t              cost_cpu; /* ns of the thread */
-    const char          *state;    /* "local", "undelivered" */
+    int64_t                     finished_at; /* ns since 1970 */
+    int                         wait_status; /* as from wait(2); -1: unknown */
+    const struct totals        *totals;      /* NULL: unknown */
+    const struct cgroup_events *cgroup;      /* what happened during the run; NULL: unknown */
+    uint64_t                    rows;        /* in all */
+    uint64_t                    lost_rows;
+    int64_t                     cost_cpu; /* ns of the thread */
+    const char                 *state;    /* "local", "undelivered" */
 };
 
 void record_begin(struct rundir *run, const struct record_begin *begin);
 /* Exec in place; with_api: the run is this image's to deliver. */
 void record_continue(struct rundir *run, const struct record_begin *begin, bool with_api);
-void record_registration(struct rundir *run, const char *registration); /* JSON text */
-void record_continues(struct rundir *run, const char *id);              /* the run that this one follows */
+void record_registration(struct rundir *run, const char *registration);     /* JSON text */
+void record_continues(struct rundir *run, const char *id);                  /* the run that this one follows */
+void record_cgroup(struct rundir *run, const struct cgroup_events *events); /* what happened in it so far */
 void record_output(struct rundir *run, const char *path); /* PILLION_OUTPUT, as the first image of the run meant it */
 void record_registered(struct rundir *run, const char *sentinel_run_id, const char *upload_uri_prefix);
 void record_end(struct rundir *run, const struct record_end *end);

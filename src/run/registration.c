@@ -23,6 +23,8 @@ int registration_compose(const struct config *config, const struct machine *mach
     char                ip[sizeof machine->ip];
     if (!run.job_name)
         run.job_name = job_name(executable, arguments);
+    if (!run.language)
+        run.language = job_language(executable);
     run.command = config->share & SHARE_COMMAND && arguments ? arguments : program;
     run.host_vcpus = number(machine->cpus);
     run.host_memory_mib = number(machine->memory_mib);

@@ -10,6 +10,7 @@
 #include "run/delivery.h"
 #include "run/engine.h"
 #include "run/home.h"
+#include "run/limits.h"
 #include "run/probe.h"
 #include "run/row.h"
 #include "run/rundir.h"
@@ -38,7 +39,8 @@ struct run {
     enum introduction  introduction;
     struct probe       probe;
     struct cloud_dmi   dmi;
-    struct cloud       cloud;       /* once it is known */
+    struct cloud       cloud; /* once it is known */
+    struct limits      limits;
     struct backlog     backlog;     /* the runs of others that are delivered along the way */
     int                wake;        /* signalfd */
     uint32_t           wakes;       /* of the link's, those taken off it */

@@ -3,6 +3,8 @@
 // is read makes a row of 32 numbers, and counters do not fall.
 #include <string.h>
 
+#include "collect/affinity.h"
+#include "collect/cgroup.h"
 #include "collect/collect.h"
 #include "folder.h"
 #include "pillion/columns.h"
@@ -22,6 +24,7 @@ static const struct file {
     {"proc/cpuinfo", "processor : 0\nmodel name : A CPU\n"},
     {"proc/loadavg", "0.00 0.00 0.00 1/100 43\n"},
     {"proc/self/cgroup", "0::/a.slice\n"},
+    {"proc/thread-self/status", "Name: a\nCpus_allowed_list:\t0-1,3\n"},
     {"proc/sys/kernel/random/boot_id", "c0ffee00-0000-4000-8000-000000000000\n"},
     {"proc/42/stat", STAT(42, 1)},
     {"proc/42/schedstat", "1000 10 5\n"},
@@ -41,6 +44,14 @@ static const struct file {
     {"sys/block/sda/size", "1000\n"},
     {"sys/block/sda/hidden", "0\n"},
     {"sys/fs/cgroup/a.slice/memory.peak", "4096\n"},
+    {"sys/fs/cgroup/a.slice/memory.max", "8192\n"},
+    {"sys/fs/cgroup/a.slice/memory.events", "oom 1\noom_kill 1\n"},
+    {"sys/fs/cgroup/a.slice/cpu.max", "50000 100000\n"},
+    {"sys/fs/cgroup/a.slice/cpu.stat", "usage_usec 5\nnr_periods 2\nnr_throttled 1\nthrottled_usec 7\n"},
+    {"sys/fs/cgroup/memory/a.slice/memory.stat", "cache 1\nhierarchical_memory_limit 8192\n"},
+    {"sys/fs/cgroup/memory/a.slice/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n"},
+    {"sys/fs/cgroup/cpu/a.slice/cpu.cfs_quota_us", "50000\n"},
+    {"sys/fs/cgroup/cpu/a.slice/cpu.cfs_period_us", "100000\n"},
 };
 enum { FILES = sizeof files / sizeof *files };
 
@@ -80,6 +91,23 @@ static void check_counters(const struct sample *a, const struct sample *b)
     HOLDS(b->tree_system == METRIC_NONE || a->tree_system == METRIC_NONE || b->tree_system >= a->tree_system);
 }
 
+static void check_cgroup(const struct roots *roots)
+{
+    struct cgroup_limits limits;
+    struct cgroup_watch  watch;
+    struct cgroup_events events;
+    size_t               top = strlen(roots->sys);
+    cgroup_limits_read(roots, &limits, &watch);
+    cgroup_read_throttling(&watch, &events);
+    cgroup_read_kills(&watch, &events);
+    HOLDS(affinity_count(roots) > 0);
+    HOLDS(limits.cpus >= 0 && limits.cpus < 2e19);
+    HOLDS(limits.memory == METRIC_NONE || limits.memory < UINT64_C(1) << 62);
+    HOLDS(watch.cpu.path[0] == '\0' || strncmp(watch.cpu.path, roots->sys, top) == 0);
+    HOLDS(watch.memory.path[0] == '\0' || strncmp(watch.memory.path, roots->sys, top) == 0);
+    HOLDS(!strstr(watch.memory.path, "/../"));
+}
+
 static void check_once(const struct roots *roots, const struct tree *tree)
 {
     struct machine machine;
@@ -88,6 +116,7 @@ static void check_once(const struct roots *roots, const struct tree *tree)
     HOLDS(memchr(machine.boot_id, 0, sizeof machine.boot_id) && memchr(machine.cpu_model, 0, sizeof machine.cpu_model));
     HOLDS(memchr(machine.id, 0, sizeof machine.id) && memchr(machine.dmi_vendor, 0, sizeof machine.dmi_vendor));
     HOLDS(machine.cpus > 0);
+    check_cgroup(roots);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -28,6 +28,30 @@ static void check(const struct log *log)
         (void)config_output(config.output, 42, "machine", "run", output, sizeof output);
 }
 
+/* What was not set is filled with short texts of our own buffer. */
+static void look_around(void)
+{
+    const struct sentinel_run  before = config.metadata;
+    const struct sentinel_run *now = &config.metadata;
+    config_look_around(&config, "slurm_script");
+    const char *const pairs[][2] = {{before.job_name, now->job_name},
+                                    {before.project_name, now->project_name},
+                                    {before.stage_name, now->stage_name},
+                                    {before.task_name, now->task_name},
+                                    {before.team, now->team},
+                                    {before.env, now->env},
+                                    {before.external_run_id, now->external_run_id},
+                                    {before.container_image, now->container_image}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        HOLDS(!pairs[i][0] || pairs[i][0] == pairs[i][1]);
+        if (pairs[i][0] || !pairs[i][1])
+            continue;
+        HOLDS(pairs[i][1] >= config.surroundings && *pairs[i][1]);
+        HOLDS(pairs[i][1] + strlen(pairs[i][1]) < config.surroundings + sizeof config.surroundings);
+        HOLDS(strlen(pairs[i][1]) <= SURROUNDINGS_VALUE_MAX);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (memmem(data, size, SECRET, strlen(SECRET)))
@@ -50,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     log_init(&log, LOG_DEBUG);
     config_read(&config, names, &log);
+    look_around();
     check(&log);
     log_done(&log);
     free(text);

@@ -99,16 +99,22 @@ class Scripts(SlurmTest):
 
     def test_a_script_that_is_preloaded_whole_is_one_run_beside_those_of_its_steps(self):
         self.end(self.whole("hostname\nsleep 1\nsrun -n4 %s\nexit 3" % STEP), "FAILED", 3)
-        runs = self.ends("dash", "slurm_script")
-        self.assertEqual(runs, [("dash", 0), ("slurm_script", 3)])
+        runs = self.ends("dash", "job-0.sh")
+        self.assertEqual(runs, [("dash", 0), ("job-0.sh", 3)])
 
     def test_a_script_that_is_preloaded_whole_and_has_no_steps_is_one_run(self):
-        self.end(self.whole("hostname\nsleep 1\n(sleep 0.5) | cat"))
-        self.assertEqual(self.ends("slurm_script"), [("slurm_script", 0)])
+        job = self.whole("hostname\nsleep 1\n(sleep 0.5) | cat", "-J", "nightly")
+        self.end(job)
+        run, = self.finished("nightly")
+        told = run["registration"]
+        self.assertEqual((told["orchestrator"], told["external_run_id"]), ("slurm", job.number))
+        self.assertNotIn("team", told)
 
     def test_each_task_of_an_array_is_a_run(self):
         self.end(self.whole("sleep 1; exit 0", "--array=0-3", "-n1"))
-        self.assertEqual(self.ends(*["slurm_script"] * 4), [("slurm_script", 0)] * 4)
+        self.assertEqual(self.ends(*["job-0.sh"] * 4), [("job-0.sh", 0)] * 4)
+        self.assertEqual(sorted(run["registration"]["external_run_id"].split("_")[1] for run in self.server.runs.values()),
+                         list("0123"))
 
     def test_steps_side_by_side_are_a_run_each(self):
         job = self.submit(EXPORT + "srun --overlap -n4 sh -c 'sleep 1; exit 0' &\n"
@@ -205,7 +211,7 @@ class Ends(SlurmTest):
         self.end(told, "FAILED", 5, timeout=150)
         self.end(default, "FAILED", 143, timeout=150)
         self.assertIn(limited.wait(150), ("TIMEOUT", "FAILED"))  # the script sees srun fail and ends, mostly too late
-        self.assertEqual(self.ends_at_last(), [("sleep", 143), ("slurm_script", 5), ("slurm_script", 143)])
+        self.assertEqual(self.ends_at_last(), [("job-1.sh", 5), ("job-2.sh", 143), ("sleep", 143)])
 
 
 if __name__ == "__main__":

@@ -143,10 +143,10 @@ class Bundle:
         return "/lib/" + pillion.HOOK.name
 
     def start(self, argv, env, user=0, read_only=False, shm=True, network=True, capabilities=CAPABILITIES, seccomp=None,
-              binds=None, no_new_privileges=False, beside=None, mapped=None):
+              binds=None, no_new_privileges=False, beside=None, mapped=None, resources=None):
         """Docker's defaults, but for the seccomp profile. `network`: the machine's. `binds`: {target: source}.
         `beside`: a container whose processes this one sees, as in a pod that shares them. `mapped`: root is this user
-        outside."""
+        outside. `resources`: limits, as the OCI runtime specification names them."""
         kinds = ["ipc", "uts", "mount"] + ([] if network else ["network"])
         processes = {"type": "pid", "path": "/proc/%d/ns/pid" % beside.process_1()} if beside else {"type": "pid"}
         binds = [mount(target, "bind", "rbind", "rw", source=str(source)) for target, source in (binds or {}).items()]
@@ -170,6 +170,8 @@ class Bundle:
             spec["linux"]["namespaces"].append({"type": "user"})
             for kind in ("uidMappings", "gidMappings"):
                 spec["linux"][kind] = [{"containerID": 0, "hostID": mapped, "size": 65536}]
+        if resources:
+            spec["linux"]["resources"] = resources
         if seccomp:
             spec["linux"]["seccomp"] = seccomp
         for target in [bind["destination"] for bind in binds]:

@@ -97,6 +97,22 @@ static void odd_arguments_give_the_programs_name(void **state)
     ASSERT_JOB("bash", "/bin/bash", "bash", "");
 }
 
+static void a_language_is_told_where_it_is_certain(void **state)
+{
+    (void)state;
+    assert_string_equal(job_language("/usr/bin/python3.11"), "python");
+    assert_string_equal(job_language("/opt/pypy/bin/pypy3.10"), "python");
+    assert_string_equal(job_language("/usr/bin/perl"), "perl");
+    assert_string_equal(job_language("/usr/lib/R/bin/exec/R"), "r");
+    assert_string_equal(job_language("/usr/bin/julia"), "julia");
+    assert_string_equal(job_language("/usr/bin/node"), "javascript");
+    assert_string_equal(job_language("/usr/lib/jvm/java-17/bin/java"), "java");
+    static const char *const uncertain[] = {
+        "/bin/sh", "/usr/bin/bash", "/usr/bin/sort", "/usr/bin/javac", "/bin/python-config", "", "/bin/busybox"};
+    for (size_t i = 0; i < sizeof uncertain / sizeof *uncertain; i++)
+        assert_null(job_language(uncertain[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -106,6 +122,7 @@ int main(void)
         cmocka_unit_test(code_on_the_command_line_stays_there),
         cmocka_unit_test(code_is_known_by_the_interpreters_own_options),
         cmocka_unit_test(odd_arguments_give_the_programs_name),
+        cmocka_unit_test(a_language_is_told_where_it_is_certain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

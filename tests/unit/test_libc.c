@@ -331,8 +331,20 @@ static void qsort_sorts_and_loses_nothing(void **state)
 static void getenv_answers_from_the_snapshot_alone(void **state)
 {
     char              token[] = "SENTINEL_API_TOKEN=abc";
-    const char *const environment[] = {
-        token, "PATH=/bin", "https_proxy=http://p:1", "PILLION_INTERVAL=", "HOMELESS=1", "HOME=/h", "broken", NULL};
+    const char *const environment[] = {token,
+                                       "PATH=/bin",
+                                       "https_proxy=http://p:1",
+                                       "PILLION_INTERVAL=",
+                                       "HOMELESS=1",
+                                       "HOME=/h",
+                                       "broken",
+                                       "GITHUB_TOKEN=t",
+                                       "CI_JOB_TOKEN=t",
+                                       "CI_JOB_ID=7",
+                                       "PREFECT__FLOW_RUN_ID=8",
+                                       "proxy=x",
+                                       "=",
+                                       NULL};
     (void)state;
     assert_null(getenv("HOME"));
     assert_int_equal(libc_environment(environment), 0);
@@ -343,6 +355,11 @@ static void getenv_answers_from_the_snapshot_alone(void **state)
     assert_string_equal(getenv("HOME"), "/h");
     assert_null(getenv("PATH"));
     assert_null(getenv("HOMELESS"));
+    assert_null(getenv("GITHUB_TOKEN"));
+    assert_null(getenv("CI_JOB_TOKEN"));
+    assert_string_equal(getenv("CI_JOB_ID"), "7");
+    assert_string_equal(getenv("PREFECT__FLOW_RUN_ID"), "8");
+    assert_null(getenv("proxy"));
     assert_null(getenv("PILLION"));
     assert_int_equal(libc_environment((const char *const[]){"HOME=/other", NULL}), 0);
     assert_string_equal(getenv("HOME"), "/other");

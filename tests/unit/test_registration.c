@@ -151,6 +151,16 @@ static void a_program_without_arguments_has_its_name(void **state)
     assert_string_equal(state_text(body, "job_name"), "python3.11");
 }
 
+static void the_language_is_the_interpreters_unless_the_user_says_otherwise(void **state)
+{
+    (void)state;
+    compose(arguments);
+    assert_string_equal(state_text(body, "language"), "python");
+    config.metadata.language = "fortran";
+    compose(arguments);
+    assert_string_equal(state_text(body, "language"), "fortran");
+}
+
 static void code_on_the_command_line_does_not_go_out(void **state)
 {
     (void)state;
@@ -171,6 +181,7 @@ int main(void)
         TEST(each_word_shares_its_own_field),
         TEST(the_users_names_stand),
         TEST(a_program_without_arguments_has_its_name),
+        TEST(the_language_is_the_interpreters_unless_the_user_says_otherwise),
         TEST(code_on_the_command_line_does_not_go_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -208,6 +208,24 @@ static void print_totals(const struct show *show)
                (unsigned long long)show->summary.bad_rows);
 }
 
+/* What its control group did to the run, if anything: at least, where it has not written its end. */
+static void print_cgroup(const struct show *show)
+{
+    char   seconds[FIGURE_MAX];
+    double throttled = account_number(show->state, "cgroup", "cpu_throttled_s");
+    double periods = account_number(show->state, "cgroup", "cpu_periods");
+    double of_them = account_number(show->state, "cgroup", "cpu_periods_throttled");
+    double kills = account_number(show->state, "cgroup", "oom_kills");
+    if (throttled > 0 || of_them > 0) {
+        figure_seconds(throttled > 0 ? throttled : 0, seconds);
+        printf("%-*s%s of CPU withheld, in %.0f of %.0f periods (the quota of its cgroup)\n", LABEL_WIDTH, "Throttled",
+               seconds, of_them > 0 ? of_them : 0, periods > 0 ? periods : 0);
+    }
+    if (kills >= 1)
+        printf("%-*s%.0f process%s killed for memory in its cgroup\n", LABEL_WIDTH, "Out of memory", kills,
+               kills < 2 ? " was" : "es were");
+}
+
 int show_page(const struct show *show)
 {
     size_t width = output_width();
@@ -223,6 +241,7 @@ int show_page(const struct show *show)
     print_began(show);
     if (show->state != NULL) {
         print_end(show);
+        print_cgroup(show);
         print_delivery(show);
     }
     if (show->summary.rows > 0) {

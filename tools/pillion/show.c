@@ -7,6 +7,7 @@
 #include "account.h"
 #include "command.h"
 #include "output.h"
+#include "run/limits.h"
 #include "run/state.h"
 #include "runs.h"
 #include "show.h"
@@ -30,6 +31,22 @@ static int json_of(const struct show *show)
     return output_json(tree, EXIT_YES);
 }
 
+/* Of a run that has not written its end, kills for memory are counted by the kernel alone. */
+static void add_kills(cJSON *state)
+{
+    struct cgroup_events events;
+    limits_of_lost(state, &events);
+    if (events.oom_kills == METRIC_NONE)
+        return;
+    cJSON *cgroup = cJSON_GetObjectItemCaseSensitive(state, "cgroup");
+    if (!cJSON_IsObject(cgroup)) {
+        cJSON_DeleteItemFromObjectCaseSensitive(state, "cgroup");
+        cgroup = cJSON_AddObjectToObject(state, "cgroup");
+    }
+    cJSON_DeleteItemFromObjectCaseSensitive(cgroup, "oom_kills");
+    (void)cJSON_AddNumberToObject(cgroup, "oom_kills", (double)events.oom_kills);
+}
+
 static int load(const struct run_place *place, struct show *ret)
 {
     ret->shown = "";
@@ -41,6 +58,8 @@ static int load(const struct run_place *place, struct show *ret)
     }
     if (place->dir >= 0)
         ret->shown = run_state_shown(ret->state, place->dir);
+    if (strcmp(ret->shown, "lost") == 0 || strcmp(ret->shown, "running") == 0)
+        add_kills(ret->state);
     struct beginning beginning = {.at = run_time(ret->state, "started_at"),
                                   .interval = state_number(ret->state, "interval", 0)};
     beginning.within = beginning.at > 0 && beginning.at == (double)(long long)beginning.at ? 1 : 0;
