@@ -27,6 +27,7 @@ static const char *const wanted_names[] = {
     "SLURM_*",        "OMPI_*",        "PMI*",        "MPI_*",        "MV2_*",    "PALS_*",
     "FLUX_*",         "RES_OPTIONS",   "LOCALDOMAIN", "KUBERNETES_*", "GITHUB_*", "CI*",
     "GITLAB_*",       "AIRFLOW_*",     "ARGO_*",      "AWS_BATCH_*",  "PBS_*",    "LSB_*",
+    "LD_LIBRARY_PATH",
 };
 
 static char **snapshot;
