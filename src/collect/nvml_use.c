@@ -13,6 +13,7 @@
 enum {
     PER_PERCENT = 100,
     ALL_PERCENT = 100,
+    WHOLE = PER_PERCENT * ALL_PERCENT,
     USES_FIRST = 16,
     ENTRY_MAX = 32,
     FILES_MAX = 4096,
@@ -75,7 +76,7 @@ static struct nvml_known *known_as(struct nvml_uses *uses, const struct process 
 static bool is_of_tree(struct nvml_uses *uses, const struct process_tree *tree, uint32_t pid)
 {
     const struct process *p = pid > 0 && pid <= INT32_MAX ? process_table_find_present(&tree->table, (pid_t)pid) : NULL;
-    if (!p || p->parent == 0)
+    if (!p || !p->read_yet)
         return false;
     if (!uses->nested)
         return true;
@@ -187,7 +188,7 @@ static uint64_t sum_usage(const struct nvml_uses *uses)
         if (use->samples > 0)
             sum += (use->percent * PER_PERCENT + use->samples / 2) / use->samples;
     }
-    return sum < PER_PERCENT * ALL_PERCENT ? sum : PER_PERCENT * ALL_PERCENT; /* samples of different instants */
+    return sum < WHOLE ? sum : WHOLE; /* samples of different instants */
 }
 
 static uint64_t read_usage(struct nvml_uses *uses, const struct nvml *nvml, struct nvml_device *device,

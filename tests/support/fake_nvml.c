@@ -28,6 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#pragma GCC diagnostic ignored "-Wmissing-prototypes" /* NVIDIA has the header */
 #define EXPORT __attribute__((visibility("default")))
 #ifndef FAKE_NVML_WORLD
 #define FAKE_NVML_WORLD "/dev/nvidia-fake/world"
