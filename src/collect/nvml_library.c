@@ -129,16 +129,17 @@ static unsigned char *read_all(int fd, size_t size)
     return data;
 }
 
-/* A sanitizer dies of RTLD_DEEPBIND. Elsewhere it keeps the copy from calling the program's own open, ioctl or malloc
- * (and what other preloads have of these). */
-static int binding(void)
+/* A sanitizer dies of RTLD_DEEPBIND; without it the copy would call its malloc and open, on a thread that it does not
+ * know. */
+static bool is_sanitized(void)
 {
-    return dlsym(RTLD_DEFAULT, "__sanitizer_set_report_path") ? 0 : RTLD_DEEPBIND;
+    return dlsym(RTLD_DEFAULT, "__sanitizer_set_report_path") != NULL;
 }
 
 /* The path is spelt as nobody else spells it: ld.so takes a library of the same path for the same one, and a program
- * may load one from a descriptor of that number too. */
-static int load_from_memory(const unsigned char *data, size_t size)
+ * may load one from a descriptor of that number too. RTLD_DEEPBIND keeps the copy from calling the program's own open,
+ * ioctl or malloc, and what other preloads have of these. */
+static int load_from_memory(const unsigned char *data, size_t size, int binding)
 {
     char path[64];
     int  fd = (int)syscall(SYS_memfd_create, "pillion-nvml", MFD_CLOEXEC | MFD_EXEC);
@@ -148,7 +149,7 @@ static int load_from_memory(const unsigned char *data, size_t size)
         return -ENOEXEC;
     (void)snprintf(path, sizeof path, "/proc/./self/fd/%d", fd);
     if (file_write(fd, data, size, NULL) == 0)
-        handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | binding());
+        handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | binding);
     file_close(&fd);
     return handle ? 0 : -ENOEXEC;
 }
@@ -208,7 +209,7 @@ static int look_up(void)
                : -ENOEXEC;
 }
 
-static int load_file(int fd, size_t size)
+static int load_file(int fd, size_t size, int binding)
 {
     struct nvml_image image;
     unsigned char    *data = read_all(fd, size);
@@ -216,7 +217,7 @@ static int load_file(int fd, size_t size)
         return -ENOEXEC;
     int error = nvml_image_prepare(data, size, nvml_stand_in, &image);
     if (error == 0)
-        error = load_from_memory(data, size);
+        error = load_from_memory(data, size, binding);
     (void)munmap(data, size);
     if (error == 0)
         error = put_stand_ins(&image);
@@ -237,10 +238,13 @@ int nvml_library_load(const struct roots *roots, const struct nvml_places *place
         return -ENOEXEC;
     if (!driver_is_there(roots, control))
         return -ENODEV;
+    bool sanitized = is_sanitized();
+    if (sanitized && !(places && places->sanitized))
+        return -ENOEXEC;
     int fd = open_library(folders, &size);
     if (fd < 0)
         return fd;
-    int error = load_file(fd, size);
+    int error = load_file(fd, size, sanitized ? 0 : RTLD_DEEPBIND);
     file_close(&fd);
     loaded = error == 0;
     return error;

@@ -10,8 +10,9 @@
 
 /* Where things are. NULL stands for the system's own. */
 struct nvml_places {
-    const char        *control; /* "/dev/nvidiactl" */
-    const char *const *folders; /* of the library, NULL-terminated */
+    const char        *control;   /* "/dev/nvidiactl" */
+    const char *const *folders;   /* of the library, NULL-terminated */
+    bool               sanitized; /* also into a program with a sanitizer (tests) */
 };
 
 /* Looks whether the driver is there, and loads the library. To be called on the program's thread, before main. Leaves

@@ -214,8 +214,8 @@ class Sharing(GpuTest):
         self.assertEqual(len(self.asked("Init")), 2)
 
     def test_loaded_with_the_program_and_begun_before_us(self):
-        self.check("use(); time.sleep(0.6); use_again = use(); library.nvmlShutdown(); print('fine')".replace(
-            "use_again = use(); ", ""), preload="%s:%s" % (pillion.HOOK, LIBRARY))
+        self.check("use(); time.sleep(0.6); assert library.nvmlShutdown() == 0; print('fine')",
+                   preload="%s:%s" % (pillion.HOOK, LIBRARY))
 
     def test_loaded_and_begun_after_us(self):
         text = USES_IT.split("library =")[0] + (
@@ -234,8 +234,6 @@ class Sharing(GpuTest):
         self.check("import atexit; use(); atexit.register(library.nvmlShutdown); time.sleep(0.5); print('fine')")
 
     def test_a_library_that_the_program_loads_from_a_descriptor_is_its_own(self):
-        text = ("import ctypes, ctypes.util, os\n"
-                "data = open(ctypes.util.find_library('z') and '%s', 'rb').read()\n" % "/proc/self/exe")
         text = ("import ctypes, os, re\n"
                 "path = next(line.split()[-1] for line in open('/proc/self/maps') if re.search(r'/libm[.-]', line))\n"
                 "data = open(path, 'rb').read()\n"
@@ -244,6 +242,20 @@ class Sharing(GpuTest):
                 "    own = ctypes.CDLL('/proc/self/fd/%d' % number)\n"
                 "    assert not hasattr(own, 'nvmlShutdown') and hasattr(own, 'cos')\n")
         self.finish(self.python(text))
+
+    def test_a_sanitized_program_is_left_without_these_figures(self):
+        """Its malloc and open do not know our thread (ThreadSanitizer crashed), and it dies of RTLD_DEEPBIND."""
+        if not shutil.which("clang"):
+            self.skipTest("clang is missing: a program with a sanitizer cannot be built")
+        (self.work / "sleeps.c").write_text("#include <unistd.h>\nint main(void) { usleep(500000); return 5; }\n")
+        for kind in ("thread", "address"):
+            built = pillion.run(["clang", "-fsanitize=" + kind, "sleeps.c", "-o", kind], preload=False, cwd=self.work)
+            if built.status != 0:
+                self.skipTest("no runtime of the %s sanitizer: %s" % (kind, built.stderr))
+            self.finish(self.begin(self.work / kind), status=5)
+        for run in self.runs():
+            self.assertEqual(self.cells(run.rows[-1]), [None] * 6)
+        self.assertEqual(self.calls(), [])
 
     def test_functions_that_the_program_has_of_the_same_name_are_not_called(self):
         """Its own malloc, open and the like, which say so when another thread calls them."""
@@ -381,10 +393,10 @@ class Trouble(GpuTest):
         self.world(CARDS + "delay Init 700\n")
         self.finish(self.python("import time; time.sleep(1.6)"))
         rows = self.only_run().rows
-        self.assertLessEqual(len(rows), 13)  # of sixteen ticks seven had no chance
+        stamps = [row["timestamp"] for row in rows]
+        self.assertGreater(stamps[1] - stamps[0], 0.65)  # the first was read on time, and written when NVML was there
+        self.assertLessEqual(len(rows), (stamps[-1] - stamps[1]) / 0.1 + 4)
         self.assertEqual(self.cells(rows[0]), [0.4, 2048.0, 1, 0.0, 0.0, 0])
-        cpu = sum(row["process_utime"] + row["process_stime"] for row in rows)
-        self.assertGreater(cpu, 0)
 
     def test_a_driver_that_never_answers_holds_the_end_no_longer_than_agreed(self):
         self.world(CARDS + "delay Init 900000\n")

@@ -34,7 +34,7 @@ static struct nvml_places places(const char *below)
     (void)snprintf(folder, sizeof folder, "%s/fake%s", build, below);
     fixture_path(&f, "dev/nvidiactl", control);
     folders[0] = folder;
-    return (struct nvml_places){.control = control, .folders = folders};
+    return (struct nvml_places){.control = control, .folders = folders, .sanitized = true};
 }
 
 static void machine_with_driver(void)
