@@ -252,6 +252,8 @@ class Sharing(GpuTest):
             built = pillion.run(["clang", "-fsanitize=" + kind, "sleeps.c", "-o", kind], preload=False, cwd=self.work)
             if built.status != 0:
                 self.skipTest("no runtime of the %s sanitizer: %s" % (kind, built.stderr))
+            if pillion.run([self.work / kind], preload=False).status != 5:
+                self.skipTest("the %s sanitizer does not run here" % kind)
             self.finish(self.begin(self.work / kind), status=5)
         for run in self.runs():
             self.assertEqual(self.cells(run.rows[-1]), [None] * 6)
