@@ -22,11 +22,11 @@ int corner_fcntl(int fd, int command, ...);
 
 /* A '*' at the end stands for all names that begin so, one in front for all that end so. */
 static const char *const wanted_names[] = {
-    "PILLION_*",      "SENTINEL_*",    "TRACKER_*",   "*_proxy",      "*_PROXY",  "AWS_CA_BUNDLE",
-    "CURL_CA_BUNDLE", "SSL_CERT_FILE", "HOME",        "USER",         "HOSTNAME", "XDG_STATE_HOME",
-    "SLURM_*",        "OMPI_*",        "PMI*",        "MPI_*",        "MV2_*",    "PALS_*",
-    "FLUX_*",         "RES_OPTIONS",   "LOCALDOMAIN", "KUBERNETES_*", "GITHUB_*", "CI*",
-    "GITLAB_*",       "AIRFLOW_*",     "ARGO_*",      "AWS_BATCH_*",  "PBS_*",    "LSB_*",
+    "PILLION_*",       "SENTINEL_*",    "TRACKER_*",   "*_proxy",      "*_PROXY",  "AWS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",  "SSL_CERT_FILE", "HOME",        "USER",         "HOSTNAME", "XDG_STATE_HOME",
+    "SLURM_*",         "OMPI_*",        "PMI*",        "MPI_*",        "MV2_*",    "PALS_*",
+    "FLUX_*",          "RES_OPTIONS",   "LOCALDOMAIN", "KUBERNETES_*", "GITHUB_*", "CI*",
+    "GITLAB_*",        "AIRFLOW_*",     "ARGO_*",      "AWS_BATCH_*",  "PBS_*",    "LSB_*",
     "LD_LIBRARY_PATH",
 };
 

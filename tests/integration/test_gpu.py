@@ -135,6 +135,10 @@ class Figures(GpuTest):
         program = self.start(*words, preload=False, env=env, stdin=read)
         os.close(read)
         self.wait_for("Init")
+        deadline = time.monotonic() + 20
+        while not program.stdout.endswith(b"\n"):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.02)
         leader, child = [int(word) for word in program.stdout.split()]
         # outside of the first pid namespace a number is believed of a process that has a device open alone
         first = os.readlink("/proc/self/ns/pid") == "pid:[4026531836]"
@@ -418,6 +422,16 @@ class Trouble(GpuTest):
         self.assertEqual((result.status, result.stdout, result.stderr), (0, b"", b""))
         self.assertEqual(self.calls(), [])
         self.assertEqual(self.cells(self.only_run().rows[-1]), [None] * 6)
+
+    def test_a_library_is_found_where_the_program_would_find_it(self):
+        """LD_LIBRARY_PATH, as it was when the program began, after the usual folders; relative ones are left out."""
+        world = WORLD.replace("/run/opengl-driver/lib", "/run/elsewhere")
+        words = ["unshare", "-m", "--propagation", "private", "sh", "-c", world, "sh", str(self.fake), "nvidia", "env",
+                 "LD_PRELOAD=%s" % pillion.HOOK,
+                 "LD_LIBRARY_PATH=:run/elsewhere:/run/nothing:/run/elsewhere", "sleep", "0.3"]
+        result = self.launch(*words, preload=False, cwd="/")
+        self.assertEqual((result.status, result.stdout, result.stderr), (0, b"", b""))
+        self.assertEqual(self.cells(self.only_run().rows[-1])[:3], [0.4, 2048.0, 1])
 
     def test_a_library_that_is_none_is_not_loaded(self):
         (self.fake / "library").write_bytes(b"\x7fELF" + bytes(20000))
