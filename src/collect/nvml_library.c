@@ -110,23 +110,22 @@ static int open_library(const char *const *folders, size_t *ret_size)
     return -ENOENT;
 }
 
-static unsigned char *read_all(int fd, size_t size)
+/* A file of our own in memory with the library's bytes, as long as they were when it was opened: no other can cut it
+ * short, so it may be mapped. -errno without. */
+static int copy_into_memory(int fd, size_t size)
 {
-    unsigned char *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    size_t         got = 0;
-    if (data == MAP_FAILED)
-        return NULL;
-    while (got < size) {
-        ssize_t n = pread(fd, data + got, size - got, (off_t)got);
+    off_t at = 0;
+    int   copy = (int)syscall(SYS_memfd_create, "pillion-nvml", MFD_CLOEXEC | MFD_EXEC);
+    if (copy < 0)
+        copy = (int)syscall(SYS_memfd_create, "pillion-nvml", MFD_CLOEXEC);
+    while (copy >= 0 && (size_t)at < size) {
+        long n = syscall(SYS_sendfile, copy, fd, &at, size - (size_t)at);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0) {
-            (void)munmap(data, size);
-            return NULL;
-        }
-        got += (size_t)n;
+        if (n <= 0)
+            file_close(&copy);
     }
-    return data;
+    return copy >= 0 ? copy : -ENOEXEC;
 }
 
 /* A sanitizer dies of RTLD_DEEPBIND; without it the copy would call its malloc and open, on a thread that it does not
@@ -139,18 +138,11 @@ static bool is_sanitized(void)
 /* The path is spelt as nobody else spells it: ld.so takes a library of the same path for the same one, and a program
  * may load one from a descriptor of that number too. RTLD_DEEPBIND keeps the copy from calling the program's own open,
  * ioctl or malloc, and what other preloads have of these. */
-static int load_from_memory(const unsigned char *data, size_t size, int binding)
+static int load_from_memory(int copy, int binding)
 {
     char path[64];
-    int  fd = (int)syscall(SYS_memfd_create, "pillion-nvml", MFD_CLOEXEC | MFD_EXEC);
-    if (fd < 0)
-        fd = (int)syscall(SYS_memfd_create, "pillion-nvml", MFD_CLOEXEC);
-    if (fd < 0)
-        return -ENOEXEC;
-    (void)snprintf(path, sizeof path, "/proc/./self/fd/%d", fd);
-    if (file_write(fd, data, size, NULL) == 0)
-        handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | binding);
-    file_close(&fd);
+    (void)snprintf(path, sizeof path, "/proc/./self/fd/%d", copy);
+    handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | binding);
     return handle ? 0 : -ENOEXEC;
 }
 
@@ -212,13 +204,16 @@ static int look_up(void)
 static int load_file(int fd, size_t size, int binding)
 {
     struct nvml_image image;
-    unsigned char    *data = read_all(fd, size);
-    if (!data)
-        return -ENOEXEC;
-    int error = nvml_image_prepare(data, size, nvml_stand_in, &image);
+    int               copy = copy_into_memory(fd, size);
+    unsigned char    *data = copy < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, copy, 0);
+    int               error = data == MAP_FAILED ? -ENOEXEC : 0;
+    if (error == 0) {
+        error = nvml_image_prepare(data, size, nvml_stand_in, &image);
+        (void)munmap(data, size);
+    }
     if (error == 0)
-        error = load_from_memory(data, size, binding);
-    (void)munmap(data, size);
+        error = load_from_memory(copy, binding);
+    file_close(&copy);
     if (error == 0)
         error = put_stand_ins(&image);
     if (error == 0)
