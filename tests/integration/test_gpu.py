@@ -377,6 +377,33 @@ class Undisturbed(GpuTest):
         self.assertEqual([call for call in self.calls() if call[1] == pid], [], "on the program's thread")
 
 
+class Without(GpuTest):
+    """Where the library's descriptors would be in the program's way it is never begun."""
+
+    def test_without_a_descriptor_table_of_our_own(self):
+        program = self.begin(pillion.PROGRAMS / "forbids_tables", "env", "LD_PRELOAD=%s" % pillion.HOOK, "sleep", "0.5",
+                             preload=None)
+        self.finish(program)
+        self.assertEqual(self.cells(self.only_run().rows[-1]), [None] * 6)
+        self.assertEqual(self.calls(), [])
+
+    def test_with_few_descriptor_numbers(self):
+        program = self.begin("sh", "-c", 'ulimit -n 32; LD_PRELOAD=%s exec sleep 0.5' % pillion.HOOK, preload=None)
+        self.finish(program)
+        self.assertEqual(self.cells(self.only_run().rows[-1]), [None] * 6)
+        self.assertGreaterEqual(len(self.only_run().rows), 2)
+        self.assertEqual(self.calls(), [])
+
+    def test_in_a_forked_child(self):
+        text = ("import os, time\ntime.sleep(0.4)\nchild = os.fork()\n"
+                "if child == 0:\n    time.sleep(0.4); os._exit(0)\n"
+                "print(child, flush=True); os.waitpid(child, 0)")
+        result = self.python(text).wait()
+        self.assertEqual((result.status, result.stderr), (0, b""))
+        self.assertEqual({call[1] for call in self.calls()} & {int(result.stdout), self.only_run()["pid"]}, set())
+        self.assertPrivate()
+
+
 class Trouble(GpuTest):
     def test_a_driver_that_disappears_leaves_empty_cells(self):
         program = self.python("import time; time.sleep(1.2)")
