@@ -15,7 +15,7 @@ enum { WANTED_MAX = 32 };
 static const char wanted_names[][WANTED_MAX] = {
     /* the configuration, and what the network library asks for */
     "PILLION_*", "SENTINEL_*", "TRACKER_*", "AWS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "HOME",
-    "XDG_STATE_HOME", "RES_OPTIONS", "LOCALDOMAIN",
+    "XDG_STATE_HOME", "RES_OPTIONS", "LOCALDOMAIN", "LD_LIBRARY_PATH",
     /* run/config_metadata.c, run/surroundings_table.c */
     "AIRFLOW_CTX_DAG_ID", "AIRFLOW_CTX_DAG_RUN_ID", "AIRFLOW_CTX_TASK_ID", "ARGO_CONTAINER_NAME", "ARGO_WORKFLOW_NAME",
     "AWS_BATCH_JOB_ID", "BRANCH_NAME", "BUILDKITE", "BUILDKITE_JOB_ID", "BUILDKITE_PIPELINE_SLUG", "BUILDKITE_STEP_KEY",

@@ -94,6 +94,8 @@ struct machine {
 
 struct collectors;
 
+/* What has to be done before main, on the program's thread. */
+void collect_prepare(const struct roots *roots);
 /* Opens every collector that this machine has, and takes no reading. *ret is freed by collect_close.
  * Returns 0 or -ENOMEM. */
 int collect_open(const struct roots *roots, const struct tree *tree, struct collectors **ret);
@@ -103,7 +105,11 @@ void collect_close(struct collectors *collectors); /* NULL is allowed */
 /* Between the two no descriptor is held; what was counted goes on. For a thread that has to step aside. */
 void collect_suspend(struct collectors *collectors);
 int  collect_resume(struct collectors *collectors, const struct roots *roots); /* 0 or -ENOMEM */
-/* The GPUs among the machine's facts, as far as a reading has met them. */
+/* From now on the drivers of GPUs may be asked: by a thread with a descriptor table of its own. Until collect_suspend. */
+void collect_allow_drivers(struct collectors *collectors);
+/* The process ends, and libraries with it: they are not even to be shut down. */
+void collect_leave_drivers(struct collectors *collectors);
+/* The GPUs among the machine's facts, as far as they could be met. */
 void collect_gpus(struct collectors *collectors, struct machine *ret);
 /* main_process may only be known after the first reading (`pillion run` forks later). */
 void collect_set_main_process(struct collectors *collectors, pid_t main_process);

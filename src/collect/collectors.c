@@ -128,6 +128,11 @@ static int open_subject(struct collectors *c, enum subject subject, const struct
     return -EINVAL;
 }
 
+void collect_prepare(const struct roots *roots)
+{
+    gpu_nvml_prepare(roots);
+}
+
 int collect_open(const struct roots *roots, const struct tree *tree, struct collectors **ret)
 {
     struct collectors *c = calloc(1, sizeof *c);
@@ -218,6 +223,18 @@ int collect_resume(struct collectors *c, const struct roots *roots)
     for (enum subject subject = 0; subject < SUBJECTS && !c->few_numbers; subject++)
         take_up(c, subject);
     return 0;
+}
+
+void collect_allow_drivers(struct collectors *c)
+{
+    if (c->has[GPU] && !c->few_numbers)
+        gpu_allow(&c->gpu);
+}
+
+void collect_leave_drivers(struct collectors *c)
+{
+    if (c->has[GPU])
+        gpu_leave(&c->gpu);
 }
 
 void collect_gpus(struct collectors *c, struct machine *ret)

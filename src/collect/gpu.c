@@ -29,7 +29,19 @@ int gpu_read(struct gpu *gpu, const struct process_tree *tree, struct sample *re
     return 0;
 }
 
-void gpu_facts(const struct gpu *gpu, struct machine *ret)
+void gpu_allow(struct gpu *gpu)
+{
+    if (gpu->has_nvml)
+        gpu_nvml_allow(&gpu->nvml);
+}
+
+void gpu_leave(struct gpu *gpu)
+{
+    if (gpu->has_nvml)
+        gpu_nvml_leave(&gpu->nvml);
+}
+
+void gpu_facts(struct gpu *gpu, struct machine *ret)
 {
     if (gpu->has_nvml)
         gpu_nvml_facts(&gpu->nvml, ret);

@@ -28,9 +28,13 @@ int gpu_open(struct gpu *gpu, const struct roots *roots);
  * `tree` may be NULL. Shape: one value per machine. 0, or -ENODATA when no device answers: the fields stay METRIC_NONE.
  */
 int gpu_read(struct gpu *gpu, const struct process_tree *tree, struct sample *ret);
-/* Fills gpu_model, gpu_count, gpu_memory_mib; leaves them as they are before a reading has met a device. */
-void gpu_facts(const struct gpu *gpu, struct machine *ret);
+/* From now on drivers may be asked: the run is made, and the thread's descriptors are its own. Until gpu_suspend. */
+void gpu_allow(struct gpu *gpu);
+/* Fills gpu_model, gpu_count, gpu_memory_mib; leaves them as they are where no device was met. */
+void gpu_facts(struct gpu *gpu, struct machine *ret);
 void gpu_suspend(struct gpu *gpu);
+/* The process ends: libraries are left as they are. */
+void gpu_leave(struct gpu *gpu);
 void gpu_close(struct gpu *gpu);
 
 /* What the sources add to; METRIC_NONE where nobody knows. */

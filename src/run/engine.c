@@ -82,6 +82,7 @@ static int start(struct link *link, const struct engine_start *start)
         return -ENOMEM;
     link->hold_limit = run->config.exit_timeout > HOLD_LOCAL ? run->config.exit_timeout : HOLD_LOCAL;
     link->takes_signals = run->config.takes_signals;
+    collect_prepare(&run->roots);
     int error = thread_start(run);
     if (error < 0)
         log_line(&run->log, LOG_WARN, "no thread could be made (%s): the run has one row, taken at exit",

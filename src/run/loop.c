@@ -25,8 +25,11 @@
 void loop_open(struct run *run)
 {
     if (run->has_baseline) {
-        if (run->own_table)
+        if (run->own_table) {
             (void)collect_resume(run->collectors, &run->roots);
+            if (run->made)
+                collect_allow_drivers(run->collectors);
+        }
         make_again(run);
         return;
     }
@@ -221,14 +224,20 @@ static int64_t rest(struct run *run, int64_t now)
 static int64_t ride(struct run *run, int64_t now, int64_t *tick)
 {
     bool due = now >= *tick;
-    if (!run->made && now >= making_due(run))
+    bool begins = !run->made && now >= making_due(run);
+    if (begins) {
         make_run(run);
+        if (run->own_table && run->collectors)
+            collect_allow_drivers(run->collectors);
+    }
     if (due) {
         loop_row(run);
         if (run->made)
             limits_look(&run->limits, &run->dir, now);
         *tick = next_tick(run, now);
     }
+    if (begins) /* a driver may take seconds to answer, or for ever: after the row */
+        make_known(run);
     return clock_earlier(*tick, run->made ? deliver(run) : making_due(run));
 }
 

@@ -274,6 +274,7 @@ void make_run(struct run *run)
     struct bytes        baseline;
     if (make_continued(run))
         return;
+    run->composed = true;
     run->shape.main_process = atomic_load(&run->link->main_process);
     (void)home_open(lookup, true, &run->home);
     bytes_init(&baseline, BASELINE_MAX);
@@ -286,4 +287,17 @@ void make_run(struct run *run)
     create(run, &begin);
     bytes_done(&baseline);
     go_live(run);
+}
+
+void make_known(struct run *run)
+{
+    struct bytes *registration = &run->delivery.registration;
+    if (run->composed && run->collectors && run->own_table)
+        collect_gpus(run->collectors, &run->machine);
+    if (!run->composed || run->machine.gpu_count == METRIC_NONE)
+        return;
+    bytes_clear(registration);
+    compose_registration(run);
+    if (registration->len > 0 && !registration->failed)
+        record_registration(&run->dir, registration->data);
 }

@@ -40,6 +40,8 @@ struct record_end {
 };
 
 void record_begin(struct rundir *run, const struct record_begin *begin);
+/* Another registration than the one it began with: more is known of the machine. */
+void record_registration(struct rundir *run, const char *registration);
 /* Exec in place; with_api: the run is this image's to deliver. */
 void record_continue(struct rundir *run, const struct record_begin *begin, bool with_api);
 void record_registration(struct rundir *run, const char *registration);     /* JSON text */

@@ -68,6 +68,7 @@ struct run {
     bool others_outlived_main;
     bool is_anothers;     /* an image before the exec registered it, with a URL or token that is not ours */
     bool unobserved_exit; /* no thread: everything on the program's own at its end */
+    bool composed;        /* the registration is of this image, not of one before an exec in place */
     bool output_is_known; /* the pattern is a path that an image before made of it */
 };
 
@@ -85,6 +86,7 @@ void              loop_row(struct run *run);   /* takes a sample and appends its
 /* ---- make.c ---- */
 void make_again(struct run *run);     /* opens what loop_close closed; without permission rows wait in memory */
 bool make_continued(struct run *run); /* the run of this process before its exec, if there is one */
+void make_known(struct run *run);     /* the GPUs, once their drivers have answered, for the registration */
 void make_run(struct run *run);       /* the run directory: a new one, or the one of this process before its exec */
 
 /* ---- introduce.c: the registration's cloud_ fields; delivery begins behind it ---- */

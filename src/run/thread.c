@@ -103,6 +103,8 @@ extern const char *gnu_get_libc_version(void) __attribute__((weak)); /* glibc's 
 static void leave(struct run *run, enum link_state state)
 {
     int status = atomic_load(&run->link->wait_status) >> 8 & 0xff;
+    if (state == LINK_ENDED && run->collectors)
+        collect_leave_drivers(run->collectors);
     file_close(&run->wake); /* before the program goes on: valgrind counts it among the program's */
     if (state == LINK_ENDED) {
         bool tidies = upkeep_is_due(run);
