@@ -124,9 +124,8 @@ static bool slab_is_full(const struct slab *slab)
 /* The first ones in one mapping. */
 static struct slab *slab_map(void)
 {
-    if (heap.mapped == 0 && heap.stocked == 0) {
-        heap.stock = map_aligned((size_t)STOCK * HEAP_SLAB_SIZE);
-        heap.stocked = heap.stock ? STOCK : 0;
+    if (heap.mapped == 0 && heap.stocked == 0 && (heap.stock = map_aligned((size_t)STOCK * HEAP_SLAB_SIZE))) {
+        heap.stocked = STOCK;
         heap.mapped = 0;
     }
     if (heap.stocked == 0)

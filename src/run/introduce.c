@@ -1,8 +1,10 @@
-/* What the cloud says of this machine goes into the registration before that is sent. It stands in run.jsonl without it
- * from the start, so that a killed run can be registered, and with it once it is known. */
+/* The registration, and what comes to it later: the GPUs once their drivers have answered, and what the cloud says of
+ * this machine, before it is sent. It stands in run.jsonl without them from the start, so that a killed run can be
+ * registered, and with them once they are known. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/clock.h"
 #include "run/record.h"
+#include "run/registration.h"
 #include "run/run.h"
 #include "sentinel/json.h"
 #include "sentinel/request.h"
@@ -12,6 +14,26 @@
 static const char *known(const char *text)
 {
     return *text ? text : NULL;
+}
+
+void introduce_compose(struct run *run)
+{
+    if (run->delivery.registration.len == 0)
+        (void)registration_compose(&run->config, &run->machine, run->executable, (const char *const *)run->arguments,
+                                   &run->delivery.registration);
+}
+
+void introduce_gpus(struct run *run)
+{
+    struct bytes *registration = &run->delivery.registration;
+    if (run->composed && run->collectors && run->own_table)
+        collect_gpus(run->collectors, &run->machine);
+    if (!run->composed || run->machine.gpu_count == METRIC_NONE)
+        return;
+    bytes_clear(registration);
+    introduce_compose(run);
+    if (registration->len > 0 && !registration->failed)
+        record_registration(&run->dir, registration->data);
 }
 
 /* An image before the exec had found out, and it may be on the server already. */

@@ -237,7 +237,7 @@ static int64_t ride(struct run *run, int64_t now, int64_t *tick)
         *tick = next_tick(run, now);
     }
     if (begins) /* a driver may take seconds to answer, or for ever: after the row */
-        make_known(run);
+        introduce_gpus(run);
     return clock_earlier(*tick, run->made ? deliver(run) : making_due(run));
 }
 

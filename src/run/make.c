@@ -13,7 +13,6 @@
 #include "base/text.h"
 #include "collect/dir.h"
 #include "run/record.h"
-#include "run/registration.h"
 #include "run/run.h"
 #include "run/state.h"
 
@@ -243,13 +242,6 @@ static void go_live(struct run *run)
         introduce_begin(run);
 }
 
-static void compose_registration(struct run *run)
-{
-    if (run->delivery.registration.len == 0)
-        (void)registration_compose(&run->config, &run->machine, run->executable, (const char *const *)run->arguments,
-                                   &run->delivery.registration);
-}
-
 bool make_continued(struct run *run)
 {
     struct record_begin begin = begin_of(run);
@@ -262,7 +254,7 @@ bool make_continued(struct run *run)
         home_close(&run->home);
         return false;
     }
-    compose_registration(run);
+    introduce_compose(run);
     record_continue(&run->dir, &begin, !run->is_anothers);
     go_live(run);
     return true;
@@ -281,23 +273,10 @@ void make_run(struct run *run)
     carry_record(&run->baseline, &baseline);
     if (baseline.data && !baseline.failed)
         begin.baseline = baseline.data;
-    compose_registration(run);
+    introduce_compose(run);
     if (run->delivery.registration.len > 0 && !run->delivery.registration.failed)
         begin.registration = run->delivery.registration.data;
     create(run, &begin);
     bytes_done(&baseline);
     go_live(run);
-}
-
-void make_known(struct run *run)
-{
-    struct bytes *registration = &run->delivery.registration;
-    if (run->composed && run->collectors && run->own_table)
-        collect_gpus(run->collectors, &run->machine);
-    if (!run->composed || run->machine.gpu_count == METRIC_NONE)
-        return;
-    bytes_clear(registration);
-    compose_registration(run);
-    if (registration->len > 0 && !registration->failed)
-        record_registration(&run->dir, registration->data);
 }

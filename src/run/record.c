@@ -94,15 +94,6 @@ void record_begin(struct rundir *run, const struct record_begin *begin)
     (void)record_close_line(&line, run);
 }
 
-void record_registration(struct rundir *run, const char *registration)
-{
-    struct bytes line;
-    open_line(&line);
-    json_key(&line, "registration");
-    bytes_text(&line, registration);
-    (void)close_line(&line, run);
-}
-
 void record_continue(struct rundir *run, const struct record_begin *begin, bool with_api)
 {
     struct bytes line;
@@ -116,10 +107,10 @@ void record_continue(struct rundir *run, const struct record_begin *begin, bool 
 void record_registration(struct rundir *run, const char *registration)
 {
     struct bytes line;
-    open_line(&line);
+    record_open_line(&line);
     json_key(&line, "registration");
     bytes_text(&line, registration);
-    (void)close_line(&line, run);
+    (void)record_close_line(&line, run);
 }
 
 void record_continues(struct rundir *run, const char *id)

@@ -44,7 +44,6 @@ void record_begin(struct rundir *run, const struct record_begin *begin);
 void record_registration(struct rundir *run, const char *registration);
 /* Exec in place; with_api: the run is this image's to deliver. */
 void record_continue(struct rundir *run, const struct record_begin *begin, bool with_api);
-void record_registration(struct rundir *run, const char *registration);     /* JSON text */
 void record_continues(struct rundir *run, const char *id);                  /* the run that this one follows */
 void record_cgroup(struct rundir *run, const struct cgroup_events *events); /* what happened in it so far */
 void record_output(struct rundir *run, const char *path); /* PILLION_OUTPUT, as the first image of the run meant it */

@@ -86,10 +86,11 @@ void              loop_row(struct run *run);   /* takes a sample and appends its
 /* ---- make.c ---- */
 void make_again(struct run *run);     /* opens what loop_close closed; without permission rows wait in memory */
 bool make_continued(struct run *run); /* the run of this process before its exec, if there is one */
-void make_known(struct run *run);     /* the GPUs, once their drivers have answered, for the registration */
 void make_run(struct run *run);       /* the run directory: a new one, or the one of this process before its exec */
 
-/* ---- introduce.c: the registration's cloud_ fields; delivery begins behind it ---- */
+/* ---- introduce.c: the registration; delivery begins when all is in it ---- */
+void introduce_compose(struct run *run); /* the registration, unless it is there */
+void introduce_gpus(struct run *run);    /* asks their drivers; before introduce_step */
 void introduce_begin(struct run *run);
 bool introduce_step(struct run *run, int64_t now);  /* true: over, delivery has begun */
 void introduce_end(struct run *run, int64_t until); /* over by then, as it stands; `until` past: nothing is asked */

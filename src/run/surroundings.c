@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "sentinel/utf8.h"
+#include "base/utf8.h"
 
 enum { NAME_MAX_BYTES = 64 };
 
