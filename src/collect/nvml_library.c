@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -110,12 +111,21 @@ static int open_library(const char *const *folders, size_t *ret_size)
     return -ENOENT;
 }
 
+/* A write beyond RLIMIT_FSIZE, to a file in memory too, is a SIGXFSZ for the program. */
+static bool may_be_written(size_t size)
+{
+    uint64_t limit[2] = {0}; /* struct rlimit64 */
+    return syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, limit) == 0 && size <= limit[0];
+}
+
 /* A file of our own in memory with the library's bytes, as long as they were when it was opened: no other can cut it
  * short, so it may be mapped. -errno without. */
 static int copy_into_memory(int fd, size_t size)
 {
     off_t at = 0;
-    int   copy = (int)syscall(SYS_memfd_create, "pillion-nvml", MFD_CLOEXEC | MFD_EXEC);
+    if (!may_be_written(size))
+        return -EFBIG;
+    int copy = (int)syscall(SYS_memfd_create, "pillion-nvml", MFD_CLOEXEC | MFD_EXEC);
     if (copy < 0)
         copy = (int)syscall(SYS_memfd_create, "pillion-nvml", MFD_CLOEXEC);
     while (copy >= 0 && (size_t)at < size) {

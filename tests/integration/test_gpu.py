@@ -460,6 +460,16 @@ class Trouble(GpuTest):
         self.assertEqual((result.status, result.stdout, result.stderr), (0, b"", b""))
         self.assertEqual(self.cells(self.only_run().rows[-1])[:3], [0.4, 2048.0, 1])
 
+    def test_a_limit_on_the_size_of_files_kills_no_program(self):
+        """The copy in memory is a file, too: beyond the limit the kernel sends SIGXFSZ."""
+        world = WORLD.replace('exec "$@"', 'ulimit -f 8; exec "$@"')
+        words = ["unshare", "-m", "--propagation", "private", "sh", "-c", world, "sh", str(self.fake), "nvidia", "env",
+                 "LD_PRELOAD=%s" % pillion.HOOK, PYTHON, "-S", "-c",
+                 "import signal, time; time.sleep(0.3); print(signal.sigpending(), signal.pthread_sigmask(0, []))"]
+        result = self.launch(*words, preload=False)
+        self.assertEqual((result.status, result.stdout, result.stderr), (0, b"set() set()\n", b""))
+        self.assertEqual(self.cells(self.only_run().rows[-1]), [None] * 6)
+
     def test_a_library_that_is_none_is_not_loaded(self):
         (self.fake / "library").write_bytes(b"\x7fELF" + bytes(20000))
         self.finish(self.python("import time; time.sleep(0.3)"))
