@@ -28,7 +28,13 @@
 
 extern const char *gnu_get_libc_version(void) __attribute__((weak));
 
-enum { LIBRARY_MIN = 4096, LIBRARY_MAX = 64 * 1024 * 1024, PATH_SIZE = 1024, UNKNOWN_OWNER = 65534 };
+enum {
+    LIBRARY_MIN = 4096,
+    LIBRARY_MAX = 64 * 1024 * 1024,
+    PATH_SIZE = 1024,
+    UNKNOWN_OWNER = 65534,
+    HIGH_NUMBER = 1000
+};
 
 static void       *handle;
 static struct nvml functions;
@@ -146,13 +152,16 @@ static bool is_sanitized(void)
 }
 
 /* The path is spelt as nobody else spells it: ld.so takes a library of the same path for the same one, and a program
- * may load one from a descriptor of that number too. RTLD_DEEPBIND keeps the copy from calling the program's own open,
- * ioctl or malloc, and what other preloads have of these. */
+ * may load one from a descriptor of that number too. It stays in ld.so's list, from where backtraces and debuggers
+ * take and open it: with a high number it leads to no pipe of theirs. RTLD_DEEPBIND keeps the copy from calling the
+ * program's own open, ioctl or malloc, and what other preloads have of these. */
 static int load_from_memory(int copy, int binding)
 {
     char path[64];
-    (void)snprintf(path, sizeof path, "/proc/./self/fd/%d", copy);
+    int  high = fcntl(copy, F_DUPFD_CLOEXEC, HIGH_NUMBER);
+    (void)snprintf(path, sizeof path, "/proc/./self/fd/%d", high >= 0 ? high : copy);
     handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | binding);
+    file_close(&high);
     return handle ? 0 : -ENOEXEC;
 }
 
