@@ -148,7 +148,9 @@ static int copy_into_memory(int fd, size_t size)
  * know. */
 static bool is_sanitized(void)
 {
-    return dlsym(RTLD_DEFAULT, "__sanitizer_set_report_path") != NULL;
+    bool found = dlsym(RTLD_DEFAULT, "__sanitizer_set_report_path") != NULL;
+    (void)dlerror(); /* the program's first one is about its own */
+    return found;
 }
 
 /* The path is spelt as nobody else spells it: ld.so takes a library of the same path for the same one, and a program
@@ -237,7 +239,7 @@ static int load_file(int fd, size_t size, int binding)
         error = put_stand_ins(&image);
     if (error == 0)
         error = look_up();
-    (void)dlerror(); /* the program's next one is about its own */
+    (void)dlerror();
     return error;
 }
 
