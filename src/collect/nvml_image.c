@@ -115,13 +115,23 @@ static bool take_entry(struct file *f, const Elf64_Dyn *entry)
     return true;
 }
 
+/* Nothing of it is to run at the end, on a thread of the program's, where its descriptors are other files. ld.so reads
+ * DT_DEBUG in no library. */
+static void leave_out_the_end(unsigned char *place, Elf64_Dyn *entry)
+{
+    if (entry->d_tag != DT_FINI && entry->d_tag != DT_FINI_ARRAY && entry->d_tag != DT_FINI_ARRAYSZ)
+        return;
+    entry->d_tag = DT_DEBUG;
+    memcpy(place, entry, sizeof *entry);
+}
+
 static int read_dynamic(struct file *f)
 {
     const Elf64_Phdr *dynamic = NULL;
     for (size_t i = 0; i < f->segment_count; i++)
         if (f->segments[i].p_type == PT_DYNAMIC)
             dynamic = &f->segments[i];
-    const unsigned char *data = dynamic ? at(f, dynamic->p_vaddr, dynamic->p_filesz) : NULL;
+    unsigned char *data = dynamic ? at(f, dynamic->p_vaddr, dynamic->p_filesz) : NULL;
     if (!data)
         return -ENOEXEC;
     for (uint64_t i = 0; i + sizeof(Elf64_Dyn) <= dynamic->p_filesz; i += sizeof(Elf64_Dyn)) {
@@ -131,6 +141,7 @@ static int read_dynamic(struct file *f)
             break;
         if (!take_entry(f, &entry))
             return -ENOEXEC;
+        leave_out_the_end(data + i, &entry);
     }
     const unsigned char *strings = at(f, f->strings, f->strings_size);
     return strings && f->strings_size > 0 && strings[f->strings_size - 1] == '\0' ? 0 : -ENOEXEC;

@@ -1,5 +1,6 @@
 /* A shared library's file, as bytes in memory, before it is loaded: whether ld.so can map it at all, another soname,
- * and where the addresses of imported functions will stand. Foreign bytes: every offset is checked. Allocates: no. */
+ * no destructors, and where the addresses of imported functions will stand. Foreign bytes: every offset is checked.
+ * Allocates: no. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_NVML_IMAGE_H
 #define PILLION_COLLECT_NVML_IMAGE_H
@@ -27,7 +28,8 @@ struct nvml_image {
 /* Which imports are wanted: true, and *ret_stand_in, for a name of interest. */
 typedef bool nvml_choose(const char *name, size_t *ret_stand_in);
 
-/* Looks through the file, and makes the soname begin with "pil" where it began with "lib". 0, or -ENOEXEC: not a
+/* Looks through the file, and makes the soname begin with "pil" where it began with "lib", and
+ * takes its destructors away. 0, or -ENOEXEC: not a
  * library of this machine, cut short, or of a kind that is not understood; then it must not be loaded. */
 int nvml_image_prepare(unsigned char *data, size_t size, nvml_choose *choose, struct nvml_image *ret);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -27,7 +28,13 @@
 
 extern const char *gnu_get_libc_version(void) __attribute__((weak));
 
-enum { LIBRARY_MIN = 4096, LIBRARY_MAX = 64 * 1024 * 1024, PATH_SIZE = 1024, UNKNOWN_OWNER = 65534 };
+enum {
+    LIBRARY_MIN = 4096,
+    LIBRARY_MAX = 64 * 1024 * 1024,
+    PATH_SIZE = 1024,
+    UNKNOWN_OWNER = 65534,
+    HIGH_NUMBER = 1000
+};
 
 static void       *handle;
 static struct nvml functions;
@@ -49,7 +56,7 @@ static const char *const usual_folders[] = {
     NULL,
 };
 
-/* Opening a device whose driver is absent makes the kernel look for one: so the node first, then the driver. */
+/* Nothing is opened: the driver may be busy or wedged, and the program waits for us. */
 static bool driver_is_there(const struct roots *roots, const char *control)
 {
     if (faccessat(AT_FDCWD, control, R_OK | W_OK, 0) < 0)
@@ -59,9 +66,6 @@ static bool driver_is_there(const struct roots *roots, const char *control)
     bool known = proc >= 0 || sys >= 0;
     file_close(&proc);
     file_close(&sys);
-    int fd = known ? open(control, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
-    known = fd >= 0;
-    file_close(&fd);
     return known;
 }
 
@@ -110,12 +114,21 @@ static int open_library(const char *const *folders, size_t *ret_size)
     return -ENOENT;
 }
 
+/* A write beyond RLIMIT_FSIZE, to a file in memory too, is a SIGXFSZ for the program. */
+static bool may_be_written(size_t size)
+{
+    uint64_t limit[2] = {0}; /* struct rlimit64 */
+    return syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, limit) == 0 && size <= limit[0];
+}
+
 /* A file of our own in memory with the library's bytes, as long as they were when it was opened: no other can cut it
  * short, so it may be mapped. -errno without. */
 static int copy_into_memory(int fd, size_t size)
 {
     off_t at = 0;
-    int   copy = (int)syscall(SYS_memfd_create, "pillion-nvml", MFD_CLOEXEC | MFD_EXEC);
+    if (!may_be_written(size))
+        return -EFBIG;
+    int copy = (int)syscall(SYS_memfd_create, "pillion-nvml", MFD_CLOEXEC | MFD_EXEC);
     if (copy < 0)
         copy = (int)syscall(SYS_memfd_create, "pillion-nvml", MFD_CLOEXEC);
     while (copy >= 0 && (size_t)at < size) {
@@ -132,17 +145,22 @@ static int copy_into_memory(int fd, size_t size)
  * know. */
 static bool is_sanitized(void)
 {
-    return dlsym(RTLD_DEFAULT, "__sanitizer_set_report_path") != NULL;
+    bool found = dlsym(RTLD_DEFAULT, "__sanitizer_set_report_path") != NULL;
+    (void)dlerror(); /* the program's first one is about its own */
+    return found;
 }
 
 /* The path is spelt as nobody else spells it: ld.so takes a library of the same path for the same one, and a program
- * may load one from a descriptor of that number too. RTLD_DEEPBIND keeps the copy from calling the program's own open,
- * ioctl or malloc, and what other preloads have of these. */
+ * may load one from a descriptor of that number too. It stays in ld.so's list, from where backtraces and debuggers
+ * take and open it: with a high number it leads to no pipe of theirs. RTLD_DEEPBIND keeps the copy from calling the
+ * program's own open, ioctl or malloc, and what other preloads have of these. */
 static int load_from_memory(int copy, int binding)
 {
     char path[64];
-    (void)snprintf(path, sizeof path, "/proc/./self/fd/%d", copy);
+    int  high = fcntl(copy, F_DUPFD_CLOEXEC, HIGH_NUMBER);
+    (void)snprintf(path, sizeof path, "/proc/./self/fd/%d", high >= 0 ? high : copy);
     handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | binding);
+    file_close(&high);
     return handle ? 0 : -ENOEXEC;
 }
 
@@ -218,7 +236,7 @@ static int load_file(int fd, size_t size, int binding)
         error = put_stand_ins(&image);
     if (error == 0)
         error = look_up();
-    (void)dlerror(); /* the program's next one is about its own */
+    (void)dlerror();
     return error;
 }
 

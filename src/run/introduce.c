@@ -23,17 +23,24 @@ void introduce_compose(struct run *run)
                                    &run->delivery.registration);
 }
 
-void introduce_gpus(struct run *run)
+static void add(struct run *run, const struct sentinel_run *more)
 {
     struct bytes *registration = &run->delivery.registration;
-    if (run->composed && run->collectors && run->own_table)
-        collect_gpus(run->collectors, &run->machine);
-    if (!run->composed || run->machine.gpu_count == METRIC_NONE)
-        return;
-    bytes_clear(registration);
-    introduce_compose(run);
-    if (registration->len > 0 && !registration->failed)
+    if (request_register_add(more, registration) == 0)
         record_registration(&run->dir, registration->data);
+}
+
+void introduce_gpus(struct run *run)
+{
+    const struct machine *m = &run->machine;
+    if (!run->collectors || !run->own_table)
+        return;
+    collect_gpus(run->collectors, &run->machine);
+    const struct sentinel_run more = {.host_gpu_model = known(m->gpu_model),
+                                      .host_gpu_count = m->gpu_count,
+                                      .host_gpu_memory_mib = m->gpu_memory_mib == METRIC_NONE ? 0 : m->gpu_memory_mib};
+    if (run->composed && m->gpu_count != METRIC_NONE)
+        add(run, &more);
 }
 
 /* An image before the exec had found out, and it may be on the server already. */
@@ -52,9 +59,8 @@ static void say(struct run *run)
                                       .cloud_region_id = known(c->region),
                                       .cloud_zone_id = known(c->zone),
                                       .cloud_instance_type = known(c->instance_type)};
-    struct bytes             *registration = &run->delivery.registration;
-    if (more.cloud_vendor_id && request_register_add(&more, registration) == 0)
-        record_registration(&run->dir, registration->data);
+    if (more.cloud_vendor_id)
+        add(run, &more);
 }
 
 static void begin_delivery(struct run *run)

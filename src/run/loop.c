@@ -236,7 +236,7 @@ static int64_t ride(struct run *run, int64_t now, int64_t *tick)
             limits_look(&run->limits, &run->dir, now);
         *tick = next_tick(run, now);
     }
-    if (begins) /* a driver may take seconds to answer, or for ever: after the row */
+    if (begins) /* after a row that is due: a driver may take seconds to answer, or for ever */
         introduce_gpus(run);
     return clock_earlier(*tick, run->made ? deliver(run) : making_due(run));
 }

@@ -247,6 +247,22 @@ class Sharing(GpuTest):
                 "    assert not hasattr(own, 'nvmlShutdown') and hasattr(own, 'cos')\n")
         self.finish(self.python(text))
 
+    def test_the_librarys_path_leads_to_no_file_of_the_programs(self):
+        """Whoever shows a backtrace opens what the list of libraries names: a pipe would keep it waiting."""
+        text = ("import ctypes, os\n"
+                "libc = ctypes.CDLL(None)\n"
+                "opened = [os.open('/dev/null', os.O_RDONLY) for i in range(100)]\n"
+                "names = []\n"
+                "see = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)\n"
+                "def one(info, size, data):\n"
+                "    names.append(ctypes.cast(info + ctypes.sizeof(ctypes.c_void_p),"
+                " ctypes.POINTER(ctypes.c_char_p))[0].decode())\n"
+                "    return 0\n"
+                "libc.dl_iterate_phdr(see(one), None)\n"
+                "ours = [name for name in names if '/self/fd/' in name]\n"
+                "print(len(ours), [os.path.exists(name) for name in ours])\n")
+        self.finish(self.python(text), output=b"1 [False]\n")
+
     def test_a_sanitized_program_is_left_without_these_figures(self):
         """Its malloc and open do not know our thread (ThreadSanitizer crashed), and it dies of RTLD_DEEPBIND."""
         if not shutil.which("clang"):
@@ -316,6 +332,12 @@ class Undisturbed(GpuTest):
                 "print('fine')\n")
         self.finish(self.python(text), output=b"fine\n")
         self.assertPrivate()
+
+    def test_the_library_runs_nothing_when_the_program_ends(self):
+        """A destructor would close, in the program's table, the numbers that it has in ours."""
+        self.finish(self.python("import time; time.sleep(0.4)"))
+        self.assertTrue(self.asked("Init"))
+        self.assertEqual(self.asked("destructor"), [])
 
     def test_a_program_that_closes_all_descriptors(self):
         text = ("import os, time\n"
@@ -459,6 +481,16 @@ class Trouble(GpuTest):
         result = self.launch(*words, preload=False, cwd="/")
         self.assertEqual((result.status, result.stdout, result.stderr), (0, b"", b""))
         self.assertEqual(self.cells(self.only_run().rows[-1])[:3], [0.4, 2048.0, 1])
+
+    def test_a_limit_on_the_size_of_files_kills_no_program(self):
+        """The copy in memory is a file, too: beyond the limit the kernel sends SIGXFSZ."""
+        world = WORLD.replace('exec "$@"', 'ulimit -f 8; exec "$@"')
+        words = ["unshare", "-m", "--propagation", "private", "sh", "-c", world, "sh", str(self.fake), "nvidia", "env",
+                 "LD_PRELOAD=%s" % pillion.HOOK, PYTHON, "-S", "-c",
+                 "import signal, time; time.sleep(0.3); print(signal.sigpending(), signal.pthread_sigmask(0, []))"]
+        result = self.launch(*words, preload=False)
+        self.assertEqual((result.status, result.stdout, result.stderr), (0, b"set() set()\n", b""))
+        self.assertEqual(self.cells(self.only_run().rows[-1]), [None] * 6)
 
     def test_a_library_that_is_none_is_not_loaded(self):
         (self.fake / "library").write_bytes(b"\x7fELF" + bytes(20000))

@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/inotify.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -143,8 +144,14 @@ static void without_driver_or_node_or_library_nothing_is_loaded(void **state)
     fixture_remove(&f, "dev/nvidiactl");
     assert_int_equal(nvml_library_load(&f.roots, &p), -ENODEV);
     fixture_write(&f, "dev/nvidiactl", "%s", "");
+    int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    assert_true(inotify_add_watch(watch, control, IN_OPEN) >= 0);
     p = places("/nowhere");
     assert_int_equal(nvml_library_load(&f.roots, &p), -ENOENT);
+    char event[512];
+    assert_int_equal(read(watch, event, sizeof event), -1); /* nor was the driver bothered */
+    (void)close(watch);
+    assert_null(dlerror()); /* the program's first one is about its own */
     assert_null(nvml_library());
     assert_int_equal(gpu_nvml_open(&nvml, &f.roots), -ENODEV);
     fixture_close(&f);
