@@ -82,7 +82,8 @@ static void read_back(const cJSON *object, struct cgroup_events *ret)
 static bool is_the_one_before(const struct cgroup *memory, uint64_t id, const cJSON *before)
 {
     const char *path = state_text(before, "memory");
-    return strcmp(memory->path, path ? path : "") == 0 && (!path || state_number(before, "memory_id", -1) == (double)id);
+    return strcmp(memory->path, path ? path : "") == 0 &&
+           (!path || state_number(before, "memory_id", -1) == (double)id);
 }
 
 void limits_carry_on(struct limits *limits, const cJSON *state)

@@ -30,7 +30,7 @@ void limits_begin(struct limits *limits, const struct roots *roots, const struct
                   struct config *config);
 /* Exec in place: as before the first image, unless this one is in another cgroup, whose counters begin with it. */
 void limits_carry_on(struct limits *limits, const cJSON *state);
-void limits_again(struct limits *limits);                        /* another run begins now */
+void limits_again(struct limits *limits); /* another run begins now */
 /* After a row, now and then: new kills, and new throttling, go to run.jsonl; when there are many, not each, but what
  * stands there is half of them at least. */
 void limits_look(struct limits *limits, struct rundir *dir, int64_t now);
