@@ -61,6 +61,9 @@ struct sample {
     uint64_t tree_user, tree_system;          /* microseconds, reaped children included */
     uint64_t tree_disk_read, tree_disk_write; /* bytes */
 
+    /* ns by which kept counters are older than this sample: see row_keep */
+    uint64_t cpu_gap, tree_gap;
+
     /* GPUs, gauges: usage is the mean since the last reading, or what the driver has as such */
     uint64_t gpu_usage, tree_gpu_usage;   /* ten-thousandths of a device, summed over the devices */
     uint64_t gpu_memory, tree_gpu_memory; /* bytes */

@@ -37,8 +37,9 @@ static bool starts_with_any(struct text t, const char *const *prefixes)
 
 static bool may_hang(const struct entry *e)
 {
-    static const char *const types[] = {"nfs",    "cifs", "smb",   "fuse",   "autofs", "ceph",  "afs",      "9p",
-                                        "lustre", "gpfs", "ncpfs", "beegfs", "coda",   "pvfs2", "orangefs", NULL};
+    static const char *const types[] = {"nfs",  "cifs",  "smb",      "fuse", "autofs", "ceph",
+                                        "afs",  "9p",    "lustre",   "gpfs", "ncpfs",  "beegfs",
+                                        "coda", "pvfs2", "orangefs", "gfs2", "ocfs2",  NULL};
     return starts_with_any(e->type, types);
 }
 

@@ -129,6 +129,13 @@ static bool is_of_this_namespace(int classes, const struct devices *devices)
     return shown == listed;
 }
 
+/* A pod with hardware of its own, such as a virtual function for RDMA, still goes out through its eth0, too. Nothing on
+ * a machine gives that name to what is not hardware. */
+static bool is_way_out(int classes, const char *name)
+{
+    return strncmp(name, "eth", 3) == 0 && name[3] >= '0' && name[3] <= '9' && !has(classes, name, "master");
+}
+
 void net_choose(int classes, struct devices *devices)
 {
     enum rank best = RANK_NONE;
@@ -139,6 +146,10 @@ void net_choose(int classes, struct devices *devices)
         best = rank > best ? rank : best;
         devices->list[i].rank = (uint8_t)rank;
     }
-    for (size_t i = 0; i < devices->count; i++)
-        devices->list[i].counted = best != RANK_NONE && devices->list[i].rank == best;
+    for (size_t i = 0; i < devices->count; i++) {
+        enum rank rank = devices->list[i].rank;
+        devices->list[i].counted = (best != RANK_NONE && rank == best) ||
+                                   (best == RANK_HARDWARE && rank == RANK_PLAIN &&
+                                    is_way_out(classes, devices->list[i].name));
+    }
 }

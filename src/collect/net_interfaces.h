@@ -6,7 +6,7 @@
  * 1. Where the namespace has hardware (class/net/X/device), hardware alone counts. Not what only monitors it (802.11
  *    types 801 to 803), not what is the slave of other hardware, which adds its bytes to its own (Azure's and
  *    virtio's failover pairs), and not what stands on other hardware without being its master (the ports of a switch
- *    on its conduit).
+ *    on its conduit). Only a container's eth0 or eth1, as in rule 2, counts beside hardware that was put into it.
  * 2. A container's namespace has no hardware: its eth0 is one end of a veth or a macvlan whose other end is outside.
  *    There every interface counts that stands on nothing here: no lower_* links, no bridge or bond. If some of those
  *    are plain Ethernet with an ordinary name, only they count (a VPN's tun0 goes out through eth0, an inner

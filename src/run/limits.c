@@ -78,10 +78,20 @@ static void read_back(const cJSON *object, struct cgroup_events *ret)
     ret->oom_kills = count(object, "oom_kills", 1);
 }
 
+/* A program may enter a cgroup of its own before its exec, as `systemd-run --scope` does. */
+static bool is_the_one_before(const struct cgroup *memory, uint64_t id, const cJSON *before)
+{
+    const char *path = state_text(before, "memory");
+    return strcmp(memory->path, path ? path : "") == 0 &&
+           (!path || state_number(before, "memory_id", -1) == (double)id);
+}
+
 void limits_carry_on(struct limits *limits, const cJSON *state)
 {
     const cJSON *told = cJSON_GetObjectItemCaseSensitive(state, "cgroup");
     const cJSON *before = cJSON_GetObjectItemCaseSensitive(state, "cgroup_before");
+    if (!is_the_one_before(&limits->watch.memory, limits->watch.memory_id, before))
+        return;
     if (cJSON_IsObject(before))
         read_back(before, &limits->before);
     if (cJSON_IsObject(told))

@@ -28,8 +28,9 @@ struct limits {
  * A tag of the user's with the same key stands. */
 void limits_begin(struct limits *limits, const struct roots *roots, const struct machine *machine,
                   struct config *config);
-void limits_carry_on(struct limits *limits, const cJSON *state); /* exec in place: as before the first image */
-void limits_again(struct limits *limits);                        /* another run begins now */
+/* Exec in place: as before the first image, unless this one is in another cgroup, whose counters begin with it. */
+void limits_carry_on(struct limits *limits, const cJSON *state);
+void limits_again(struct limits *limits); /* another run begins now */
 /* After a row, now and then: new kills, and new throttling, go to run.jsonl; when there are many, not each, but what
  * stands there is half of them at least. */
 void limits_look(struct limits *limits, struct rundir *dir, int64_t now);

@@ -99,6 +99,8 @@ void record_continue(struct rundir *run, const struct record_begin *begin, bool 
     struct bytes line;
     record_open_line(&line);
     command(&line, begin);
+    if (begin->cgroups) /* it may be in another one by now */
+        record_write_cgroup_before(&line, begin->cgroups, begin->cgroup_before);
     if (with_api)
         api(&line, begin->config);
     (void)record_close_line(&line, run);

@@ -77,6 +77,12 @@ static void gpu_cells(struct row *row, uint64_t usage, uint64_t memory, uint64_t
     integer(row, used);
 }
 
+/* Over which usage is meant: since its counters were last known. */
+static double longer(double seconds, uint64_t gap)
+{
+    return seconds + (double)gap / (double)CLOCK_SECOND;
+}
+
 static void machine_cells(struct row *row, double ticks, double seconds, const struct sample *before,
                           const struct sample *now)
 {
@@ -88,7 +94,7 @@ static void machine_cells(struct row *row, double ticks, double seconds, const s
     integer(row, now->processes);
     scaled(row, user, ticks);
     scaled(row, system, ticks);
-    scaled(row, sum(sum(user, system), interrupt), ticks * seconds);
+    scaled(row, sum(sum(user, system), interrupt), ticks * longer(seconds, before->cpu_gap));
     scaled(row, now->memory_free, mib);
     scaled(row, now->memory_used, mib);
     scaled(row, now->memory_buffers, mib);
@@ -123,7 +129,7 @@ static void tree_cells(struct row *row, double seconds, const struct sample *bef
     integer(row, now->tree_processes);
     scaled(row, user, MICROSECONDS);
     scaled(row, system, MICROSECONDS);
-    usage_cell(row, sum(user, system), seconds, now->cpus);
+    usage_cell(row, sum(user, system), longer(seconds, before->tree_gap), now->cpus);
     scaled(row, now->tree_memory, 1024);
     integer(row, delta(before->tree_disk_read, now->tree_disk_read));
     integer(row, delta(before->tree_disk_write, now->tree_disk_write));
@@ -143,4 +149,30 @@ void row_encode(const struct row_shape *shape, const struct sample *before, cons
     integer(&row, shape->main_process > 0 ? (uint64_t)shape->main_process : METRIC_NONE);
     tree_cells(&row, seconds, before, now);
     bytes_char(ret, '\n');
+}
+
+static bool keep(const uint64_t *before, uint64_t *now)
+{
+    bool is_kept = *now == METRIC_NONE && *before != METRIC_NONE;
+    if (is_kept)
+        *now = *before;
+    return is_kept;
+}
+
+void row_keep(const struct sample *before, struct sample *now)
+{
+    uint64_t since = (uint64_t)(now->monotonic - before->monotonic);
+    if (keep(&before->cpu_user, &now->cpu_user))
+        now->cpu_gap = before->cpu_gap + since;
+    if (keep(&before->tree_user, &now->tree_user))
+        now->tree_gap = before->tree_gap + since;
+    (void)keep(&before->cpu_system, &now->cpu_system);
+    (void)keep(&before->cpu_interrupt, &now->cpu_interrupt);
+    (void)keep(&before->disk_read, &now->disk_read);
+    (void)keep(&before->disk_write, &now->disk_write);
+    (void)keep(&before->net_recv, &now->net_recv);
+    (void)keep(&before->net_sent, &now->net_sent);
+    (void)keep(&before->tree_system, &now->tree_system);
+    (void)keep(&before->tree_disk_read, &now->tree_disk_read);
+    (void)keep(&before->tree_disk_write, &now->tree_disk_write);
 }

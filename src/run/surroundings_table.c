@@ -89,13 +89,14 @@ const struct surroundings_system surroundings_table[] = {
      {SAYS(external_run_id, "{GITHUB_RUN_ID}(-{GITHUB_RUN_ATTEMPT})"),
       SHARES(SHARE_ACCOUNT, project_name, "{GITHUB_REPOSITORY}"), SAYS(project_name, "{GITHUB_REPOSITORY#/}"),
       SAYS(task_name, "{GITHUB_JOB}"), SHARES(SHARE_ACCOUNT, team, "{GITHUB_REPOSITORY_OWNER}")}},
-    /* docs.gitlab.com, "Predefined CI/CD variables reference" */
+    /* docs.gitlab.com, "Predefined CI/CD variables reference". The path of an image has its owner in it, too. */
     {"gitlab-ci",
      "GITLAB_CI",
      false,
      {SAYS(external_run_id, "{CI_JOB_ID}"), SHARES(SHARE_ACCOUNT, project_name, "{CI_PROJECT_PATH}"),
       SAYS(project_name, "{CI_PROJECT_NAME}"), SAYS(stage_name, "{CI_JOB_STAGE}"), SAYS(task_name, "{CI_JOB_NAME}"),
-      SAYS(env, "{CI_ENVIRONMENT_TIER}"), SAYS(container_image, "{CI_JOB_IMAGE}")}},
+      SAYS(env, "{CI_ENVIRONMENT_TIER}"), SHARES(SHARE_ACCOUNT, container_image, "{CI_JOB_IMAGE}"),
+      SAYS(container_image, "{CI_JOB_IMAGE#/}")}},
     /* buildkite.com/docs, "Environment variables" */
     {"buildkite",
      "BUILDKITE",

@@ -43,7 +43,8 @@ def words(path):
 class Group:
     """Cgroups of one name, one for each controller that is limited. `cpus`: a quota; `memory`: bytes."""
 
-    def __init__(self, cpus=None, memory=None):
+    def __init__(self, cpus=None, memory=None, name="pillion-test"):
+        self.name = "%s-%d" % (name, os.getpid())
         self.paths = []
         try:
             if cpus:
@@ -75,7 +76,7 @@ class Group:
         raise error
 
     def limit_below(self, top, second, controller, files):
-        path = top / ("pillion-test-%d" % os.getpid())
+        path = top / self.name
         if second and controller not in words(top / "cgroup.subtree_control"):
             (top / "cgroup.subtree_control").write_text("+" + controller)
         if path not in self.paths:
@@ -113,8 +114,8 @@ class Group:
 
 
 class CgroupTest(ServedTest):
-    def group(self, **limits):
-        made = Group(**limits)
+    def group(self, **options):
+        made = Group(**options)
         self.addCleanup(made.remove)
         return made
 
@@ -204,6 +205,18 @@ class Killed(CgroupTest):
         group.remove()
         self.assertEqual(self.only_run()["cgroup"]["oom_kills"], 1, self.only_run().describe())
         self.assertIn("1 process was killed for memory in its cgroup\n", self.show()[0])
+
+    def test_a_leader_that_is_killed_in_the_cgroup_which_it_entered_before_its_exec(self):
+        """As the command of `systemd-run --scope` is."""
+        first, second = self.group(memory=MEMORY), self.group(memory=MEMORY, name="pillion-test-second")
+        enter = "".join("echo $$ > %s/cgroup.procs; " % path for path in second.paths)
+        for _ in range(2):
+            before = self.launch(PYTHON, "-S", "-c", FILL, preload=False, preexec_fn=second.enter)
+            self.assertEqual(before.status, -9, before)
+        script = "sleep 1.3; %sexec %s -S -c 'import time; time.sleep(0.3); %s'" % (enter, PYTHON, FILL)
+        result = self.launch("sh", "-c", script, preexec_fn=first.enter)
+        self.assertEqual(result.status, -9, result)
+        self.assertEqual(self.show()[1]["cgroup"]["oom_kills"], 1)
 
     def test_a_kill_is_written_down_while_the_run_goes_on(self):
         """The leader is killed when that is written; its cgroup is gone when the run is looked at."""

@@ -416,21 +416,50 @@ static void kills_are_told_during_the_run_and_never_in_too_many_lines(void **sta
     folder_remove(&folder);
 }
 
+/* What an image before said of the cgroup with this inode at the place of that which is watched. */
+static cJSON *said_before(uint64_t id)
+{
+    char text[2 * CGROUP_PATH_MAX];
+    snprintf(text, sizeof text,
+             "{\"cgroup_before\":{\"memory\":\"%s\",\"memory_id\":%llu,\"cpu_periods\":1,"
+             "\"cpu_periods_throttled\":\"x\",\"cpu_throttled_s\":0.0015,\"oom_kills\":2},"
+             "\"cgroup\":{\"oom_kills\":6}}",
+             run.watch.memory.path, (unsigned long long)id);
+    return cJSON_Parse(text);
+}
+
 static void an_image_that_follows_goes_on_from_the_first_ones_beginning(void **state)
 {
     (void)state;
     struct cgroup_events end;
-    cJSON               *said = cJSON_Parse("{\"cgroup_before\":{\"cpu_periods\":1,\"cpu_periods_throttled\":\"x\","
-                                                          "\"cpu_throttled_s\":0.0015,\"oom_kills\":2},\"cgroup\":{\"oom_kills\":6}}");
     config = (struct config){0};
     be_version_2("/a");
     fixture_write(&f, "sys/fs/cgroup/a/cpu.stat", "nr_periods 10\nnr_throttled 5\nthrottled_usec 2000\n");
     write_kills(9);
     begin();
+    cJSON *said = said_before(run.watch.memory_id);
     limits_carry_on(&run, said);
     limits_end(&run, &end);
     assert_true(end.periods == 9 && end.throttled == METRIC_NONE && end.throttled_us == 500 && end.oom_kills == 7);
     assert_true(run.told.oom_kills == 6);
+    cJSON_Delete(said);
+}
+
+static void an_image_in_another_cgroup_counts_from_its_own_beginning(void **state)
+{
+    (void)state;
+    struct cgroup_events end;
+    config = (struct config){0};
+    be_version_2("/a");
+    fixture_write(&f, "sys/fs/cgroup/a/cpu.stat", "nr_periods 10\nnr_throttled 5\nthrottled_usec 2000\n");
+    write_kills(9);
+    begin();
+    cJSON *said = said_before(run.watch.memory_id + 1);
+    limits_carry_on(&run, said);
+    write_kills(10);
+    limits_end(&run, &end);
+    assert_true(end.periods == 0 && end.throttled == 0 && end.throttled_us == 0 && end.oom_kills == 1);
+    assert_true(run.told.oom_kills == 0);
     cJSON_Delete(said);
 }
 
@@ -482,6 +511,7 @@ int main(void)
         test(only_what_happened_since_the_beginning_counts),
         test(kills_are_told_during_the_run_and_never_in_too_many_lines),
         test(an_image_that_follows_goes_on_from_the_first_ones_beginning),
+        test(an_image_in_another_cgroup_counts_from_its_own_beginning),
         test(a_lost_run_says_what_it_had_told_whatever_stands_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@ static struct sample none(void)
 {
     struct sample s;
     memset(&s, 0xff, sizeof s); /* METRIC_NONE everywhere */
+    s.cpu_gap = s.tree_gap = 0;
     s.monotonic = 5 * CLOCK_SECOND;
     s.real = INT64_C(1795346661) * CLOCK_SECOND;
     return s;
@@ -120,6 +121,24 @@ static void a_counter_known_in_one_sample_only_is_missing(void **state)
               "0.0000,,,0.0000,0.0000,0\n");
 }
 
+static void what_could_not_be_read_is_in_the_next_row_that_knows_it(void **state)
+{
+    (void)state;
+    struct sample first = none();
+    struct sample gap = none();
+    struct sample last = none();
+    last.cpus = 64;
+    first.cpu_user = first.cpu_system = first.cpu_interrupt = first.net_recv = first.tree_user = first.tree_system = 1000;
+    last.cpu_user = last.cpu_system = last.cpu_interrupt = last.net_recv = 1300;
+    last.tree_user = last.tree_system = 1000 + 3000000;
+    gap.monotonic += CLOCK_SECOND;
+    last.monotonic += 3 * CLOCK_SECOND;
+    encode_is(&first, &gap, "1795346661.000,,,,,,,,,,,,,,,,,,,,,4242,,,,,,,,,,\n");
+    row_keep(&first, &gap);
+    encode_is(&gap, &last,
+              "1795346661.000,,3.000000,3.000000,3.0000,,,,,,,,,,,,300,,,,,4242,,3.000000,3.000000,2.0000,,,,,,\n");
+}
+
 static void nothing_is_ever_negative_and_no_time_divides_by_zero(void **state)
 {
     (void)state;
@@ -195,6 +214,7 @@ int main(void)
         cmocka_unit_test(figures_have_the_units_and_decimals_of_the_table),
         cmocka_unit_test(what_is_missing_is_an_empty_cell),
         cmocka_unit_test(a_counter_known_in_one_sample_only_is_missing),
+        cmocka_unit_test(what_could_not_be_read_is_in_the_next_row_that_knows_it),
         cmocka_unit_test(nothing_is_ever_negative_and_no_time_divides_by_zero),
         cmocka_unit_test(use_is_over_the_measured_time),
         cmocka_unit_test(no_row_shows_more_than_the_machine_has),

@@ -86,6 +86,15 @@ static void network_fuse_autofs_and_images_are_never_asked(void **state)
     assert_string_equal(asked, "/,");
 }
 
+static void a_disk_that_machines_share_is_not_asked_as_their_locks_may_hang(void **state)
+{
+    (void)state;
+    struct sample s;
+    assert_int_equal(read_mounts("27 1 254:0 / / rw - ext4 /dev/vda rw\n28 27 253:1 / /g rw - gfs2 /dev/mapper/g rw\n"
+                                 "29 27 253:2 / /o rw - ocfs2 /dev/sdc rw\n", &s), 0);
+    assert_string_equal(asked, "/,");
+}
+
 static void a_network_root_is_not_asked_either(void **state)
 {
     (void)state;
@@ -237,6 +246,7 @@ int main(void)
         test(what_root_keeps_for_itself_is_not_free),
         test(bind_mounts_of_one_device_are_counted_once),
         test(network_fuse_autofs_and_images_are_never_asked),
+        test(a_disk_that_machines_share_is_not_asked_as_their_locks_may_hang),
         test(a_network_root_is_not_asked_either),
         test(an_overlay_and_the_disk_below_it_are_one),
         test(a_mount_under_another_is_not_asked),

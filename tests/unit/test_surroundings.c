@@ -188,8 +188,10 @@ static void with_account_owners_are_told(void **state)
                 "GITHUB_REPOSITORY_OWNER=octocat", "GITHUB_ACTOR=bob");
     assert_text(run.project_name, "octocat/hello");
     assert_text(run.team, "octocat");
-    FILL_SHARED(SHARE_ALL, "GITLAB_CI=true", "CI_PROJECT_PATH=alice/tool", "CI_PROJECT_NAME=tool");
+    FILL_SHARED(SHARE_ALL, "GITLAB_CI=true", "CI_PROJECT_PATH=alice/tool", "CI_PROJECT_NAME=tool",
+                "CI_JOB_IMAGE=registry.example/alice/tool:1");
     assert_text(run.project_name, "alice/tool");
+    assert_text(run.container_image, "registry.example/alice/tool:1");
 }
 
 static void workflow_managers(void **state)
@@ -244,10 +246,11 @@ static void nothing_personal_goes_out_unasked(void **state)
     FILL("SLURM_JOB_ID=1", "SLURM_JOB_USER=alice", "SLURM_JOB_ACCOUNT=alice", "SLURMD_NODENAME=head",
          "PBS_JOBID=1.head", "PBS_O_LOGNAME=alice", "LSB_JOBID=3", "LSB_JOBNAME=x hunter2", "GITHUB_ACTIONS=true",
          "GITHUB_ACTOR=alice", "GITHUB_REPOSITORY=alice/x", "GITHUB_REPOSITORY_OWNER=alice", "GITLAB_CI=1",
-         "CI_PROJECT_PATH=alice/x", "CI_COMMIT_REF_NAME=alice", "GITLAB_USER_EMAIL=alice@head", "HOSTNAME=head",
-         "KUBERNETES_SERVICE_HOST=head", "METAFLOW_RUN_ID=argo-f.user.alice-1", "METAFLOW_USER=alice",
-         "JENKINS_URL=http://head", "BRANCH_NAME=alice", "BUILD_TAG=jenkins-alice-1", "JOB_NAME=alice", "USER=alice",
-         "ARGO_CONTAINER_NAME=main", "ARGO_WORKFLOW_NAME=f.user.alice", "NXF_TASK_WORKDIR=/home/alice");
+         "CI_PROJECT_PATH=alice/x", "CI_JOB_IMAGE=registry.head:5000/alice/x:1", "CI_COMMIT_REF_NAME=alice",
+         "GITLAB_USER_EMAIL=alice@head", "HOSTNAME=head", "KUBERNETES_SERVICE_HOST=head",
+         "METAFLOW_RUN_ID=argo-f.user.alice-1", "METAFLOW_USER=alice", "JENKINS_URL=http://head", "BRANCH_NAME=alice",
+         "BUILD_TAG=jenkins-alice-1", "JOB_NAME=alice", "USER=alice", "ARGO_CONTAINER_NAME=main",
+         "ARGO_WORKFLOW_NAME=f.user.alice", "NXF_TASK_WORKDIR=/home/alice");
     const char *const *fields[] = {
         &run.job_name, &run.project_name, &run.stage_name, &run.task_name,       &run.team,           &run.env,
         &run.language, &run.orchestrator, &run.executor,   &run.external_run_id, &run.container_image};
@@ -255,6 +258,7 @@ static void nothing_personal_goes_out_unasked(void **state)
         for (size_t w = 0; *fields[i] && w < sizeof words / sizeof *words; w++)
             assert_null(strstr(*fields[i], words[w]));
     assert_run("nextflow", "slurm", "1", "x", NULL, NULL);
+    assert_text(run.container_image, "x:1");
 }
 
 static void long_values_are_cut_between_characters(void **state)
