@@ -24,6 +24,7 @@ static struct {
     unsigned exact, sampled;
     int      sample_error;
     unsigned own, shared; /* of each sample */
+    unsigned alone;       /* samples of processes without a family */
 } fake;
 
 static struct process_table table;
@@ -31,8 +32,10 @@ static struct pss           pss;
 
 int64_t __wrap_clock_thread_cpu(void);
 int     __wrap_process_pss_read(int proc, pid_t pid, uint64_t *ret_kib);
-int     __wrap_pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, struct pss_sample *ret);
-int     __real_pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, struct pss_sample *ret);
+int     __wrap_pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, bool is_alone,
+                                struct pss_sample *ret);
+int     __real_pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, bool is_alone,
+                                struct pss_sample *ret);
 
 static void spend(double ns)
 {
@@ -55,7 +58,8 @@ int __wrap_process_pss_read(int proc, pid_t pid, uint64_t *ret_kib)
     return 0;
 }
 
-int __wrap_pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, struct pss_sample *ret)
+int __wrap_pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, bool is_alone,
+                           struct pss_sample *ret)
 {
     (void)proc;
     (void)pid;
@@ -64,6 +68,7 @@ int __wrap_pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t se
     spend(fake.ns_per_sample);
     *ret = (struct pss_sample){.own = fake.own, .shared = fake.shared};
     fake.sampled++;
+    fake.alone += is_alone;
     return fake.sample_error;
 }
 
@@ -155,6 +160,7 @@ static void what_is_too_dear_to_be_read_whole_is_sampled(void **state)
     p->resident_kib = 20 * GIB;
     (void)pss_read(&pss, -1, &table, 0);
     assert_int_equal(fake.sampled, 2);
+    assert_int_equal(fake.alone, 2);
 }
 
 static void the_pages_of_a_family_are_counted_once(void **state)
@@ -170,6 +176,7 @@ static void the_pages_of_a_family_are_counted_once(void **state)
         (void)pss_read(&pss, -1, &table, 0);
     for (int i = 0; i < 4; i++)
         assert_true(table.list[i].pss_ratio > 0.249F && table.list[i].pss_ratio < 0.251F);
+    assert_true(fake.alone > 0 && fake.alone < fake.sampled);
     assert_true(table.list[5].pss_ratio > 0.499F && table.list[5].pss_ratio < 0.501F);
 }
 
@@ -200,7 +207,7 @@ static int sample_of(const char *maps, const uint64_t *pages, size_t count, stru
     fixture_write(&f, "proc/100/maps", "%s", maps);
     fixture_write_bytes(&f, "proc/100/pagemap", (const char *)pages, count * sizeof *pages);
     int proc = open(f.proc, O_RDONLY | O_DIRECTORY);
-    int error = __real_pss_sample_read(proc, 100, PAGE, 5, ret);
+    int error = __real_pss_sample_read(proc, 100, PAGE, 5, false, ret);
     close(proc);
     fixture_close(&f);
     return error;
@@ -269,7 +276,7 @@ static void too_few_pages_or_none_are_no_sample(void **state)
     assert_int_equal(sample_of("00000000-10000000 rw-p 0 00:00 0\n", pages, PAGES, &sample), -ENODATA);
     assert_int_equal(sample_of("", pages, PAGES, &sample), -ENODATA);
     assert_int_equal(sample_of("no mapping\n10-\n-20\n30-20 rw-p\n", pages, PAGES, &sample), -ENODATA);
-    assert_int_equal(__real_pss_sample_read(AT_FDCWD, 100, PAGE, 5, &sample), -ENOENT);
+    assert_int_equal(__real_pss_sample_read(AT_FDCWD, 100, PAGE, 5, false, &sample), -ENOENT);
     free(pages);
 }
 
@@ -309,7 +316,7 @@ static void a_real_child_shares_until_it_writes(void **state)
     }
     assert_int_equal(read(ends[0], &byte, 1), 1);
     int proc = open("/proc", O_RDONLY | O_DIRECTORY);
-    int error = __real_pss_sample_read(proc, child, (uint64_t)sysconf(_SC_PAGESIZE), 1, &sample);
+    int error = __real_pss_sample_read(proc, child, (uint64_t)sysconf(_SC_PAGESIZE), 1, false, &sample);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
     close(proc);
@@ -323,6 +330,30 @@ static void a_real_child_shares_until_it_writes(void **state)
     assert_int_equal(error, 0);
     double own = (double)sample.own / (sample.own + sample.shared);
     assert_true(own > 0.35 && own < 0.65);
+}
+
+static void pages_of_zeros_that_were_read_are_no_memory(void **state)
+{
+    (void)state;
+    enum { SIZE = 64 << 20 };
+    struct pss_sample sample;
+    long              page = sysconf(_SC_PAGESIZE);
+    volatile char    *at = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char              first = 0;
+    assert_ptr_not_equal(at, MAP_FAILED);
+    for (size_t i = 0; i < SIZE; i += (size_t)page)
+        first |= i < SIZE / 4 ? (at[i] = 1) : at[i];
+    assert_int_equal(first, 1);
+    int proc = open("/proc", O_RDONLY | O_DIRECTORY);
+    int error = __real_pss_sample_read(proc, getpid(), (uint64_t)page, 1, true, &sample);
+    close(proc);
+    assert_int_equal(munmap((void *)at, SIZE), 0);
+    if (error == -ENODATA || error == -ENOENT) {
+        print_message("skipped: %s\n", error == -ENOENT ? "no smaps_rollup" : "a sanitizer maps terabytes");
+        skip();
+    }
+    assert_int_equal(error, 0);
+    assert_true(sample.own > 9 * sample.shared);
 }
 
 #define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -341,6 +372,7 @@ int main(void)
         test(too_few_pages_or_none_are_no_sample),
         test(mappings_beyond_all_bounds_end),
         test(a_real_child_shares_until_it_writes),
+        test(pages_of_zeros_that_were_read_are_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
