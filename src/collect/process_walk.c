@@ -105,6 +105,7 @@ static void take_memory(struct process_tree *tree, struct process *p, const stru
     bool     has_left = stat->state == 'Z' || stat->state == 'X';
     uint64_t pages = stat->resident_pages;
     p->dead = has_left && stat->threads <= 1;
+    p->waits = stat->state == 'D';
     if (!has_left || p->dead)
         p->memory_of = p->pid;
     else

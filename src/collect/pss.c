@@ -56,7 +56,7 @@ static bool has_changed(const struct pss *pss, const struct process *p)
 
 static bool is_wanted(const struct pss *pss, const struct process *p, pid_t except)
 {
-    if (p->gone || p->dead || p->pss_denied || p->resident_kib == 0 || p->pid == except)
+    if (p->gone || p->dead || p->waits || p->pss_denied || p->resident_kib == 0 || p->pid == except)
         return false;
     uint32_t old = price_of(pss, p) <= PSS_SMALL ? PSS_OLD_ROWS : PSS_OLD_DEAR_ROWS;
     return !p->pss_read || has_changed(pss, p) || pss->row - p->pss_row >= old;

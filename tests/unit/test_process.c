@@ -570,6 +570,21 @@ static void memory_is_pss_and_never_more_than_used(void **state)
     assert_int_equal(s.tree_memory, 350);
 }
 
+static void a_process_that_waits_uninterruptibly_is_not_asked_for_its_memory(void **state)
+{
+    (void)state;
+    put(.pid = ROOT, .parent = 1, .state = 'D', .pages = 1024, .pss = 1024);
+    open_tree(false, ROOT);
+    reading();
+    assert_int_equal(s.tree_memory, 4096);
+    put(.pid = ROOT, .parent = 1, .pages = 1024, .pss = 1024);
+    reading();
+    assert_int_equal(s.tree_memory, 1024);
+    put(.pid = ROOT, .parent = 1, .state = 'D', .pages = 2048, .pss = 512);
+    reading();
+    assert_int_equal(s.tree_memory, 2048);
+}
+
 static void between_readings_memory_follows_rss_by_the_last_ratio(void **state)
 {
     (void)state;
@@ -747,6 +762,7 @@ int main(void)
         test(without_proc_nothing_is_known),
         test(while_no_pid_is_given_out_children_are_not_listed),
         test(memory_is_pss_and_never_more_than_used),
+        test(a_process_that_waits_uninterruptibly_is_not_asked_for_its_memory),
         test(between_readings_memory_follows_rss_by_the_last_ratio),
         test(a_dear_figure_is_saved_for_and_one_above_the_limit_never_bought),
         test(ten_thousand_processes_are_no_square),
