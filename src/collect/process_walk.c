@@ -195,7 +195,8 @@ static bool is_owed(const struct process *p)
 
 /* A process that has not been on a CPU has used nothing, has reaped nobody and has forked nobody: its figures are those
  * of the last look. A clock may stand still for a tick while its process runs, so it has to be seen standing twice;
- * without a tick (nohz_full) for longer, so what went with a child is looked for in its parent whatever the clock says. */
+ * without a tick (nohz_full) for longer, so what went with a child is looked for in its parent whatever the clock says.
+ */
 static bool has_not_run(struct process_tree *tree, struct process *p)
 {
     uint64_t ran = 0;

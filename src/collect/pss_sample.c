@@ -134,8 +134,7 @@ static int open_one(int proc, pid_t pid, const char *file)
     return fd < 0 ? -errno : fd;
 }
 
-int pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, bool is_alone,
-                    struct pss_sample *ret)
+int pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, bool is_alone, struct pss_sample *ret)
 {
     int           rollup = open_one(proc, pid, "smaps_rollup");
     struct survey survey = {.maps = open_one(proc, pid, "maps"),

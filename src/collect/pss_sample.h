@@ -20,7 +20,6 @@ struct pss_sample {
  * zeros, read but never written: that is no memory, and RSS leaves it out.
  * 0; -ENODATA if too few of them are in memory to tell; -EFBIG with too many mappings; -ENOENT from kernels without
  * smaps_rollup, which may be without that bit too; or another -errno. */
-int pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, bool is_alone,
-                    struct pss_sample *ret);
+int pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, bool is_alone, struct pss_sample *ret);
 
 #endif
