@@ -84,8 +84,8 @@ static void note(struct pss *pss, struct process *p, double ratio)
     p->pss_row = pss->row;
 }
 
-/* Those that share pages with p, p among them: forked, not executed, since, and not much smaller; 0 where that is not
- * known. */
+/* Those that share pages with p, p among them: forked, not executed, since, and not much smaller. Whatever is shared is
+ * so with somebody. */
 static unsigned count_family(const struct process_table *table, const struct process *p)
 {
     unsigned count = 0;
@@ -93,7 +93,17 @@ static unsigned count_family(const struct process_table *table, const struct pro
         const struct process *other = &table->list[i];
         count += !other->gone && !other->dead && other->stack == p->stack && other->resident_kib >= p->resident_kib / 4;
     }
-    return count;
+    return count > 2 ? count : 2;
+}
+
+static bool is_alone(const struct process_table *table, const struct process *p)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct process *other = &table->list[i];
+        if (other != p && !other->gone && !other->dead && other->stack == p->stack)
+            return false;
+    }
+    return p->stack != 0;
 }
 
 /* Returns what it cost, in ns. */
@@ -101,13 +111,13 @@ static int64_t buy_sample(struct pss *pss, int proc, const struct process_table 
 {
     struct pss_sample sample;
     int64_t           start = clock_thread_cpu();
-    unsigned          family = count_family(table, p);
-    p->pss_whole = pss_sample_read(proc, p->memory_of, pss->page_bytes, pss->row, family == 1, &sample) != 0;
+    bool              alone = is_alone(table, p);
+    p->pss_whole = pss_sample_read(proc, p->memory_of, pss->page_bytes, pss->row, alone, &sample) != 0;
     p->pss_resident = p->resident_kib;
     if (!p->pss_whole) {
         double present = (double)sample.own + sample.shared;
-        /* Whatever is shared is so with somebody. */
-        note(pss, p, (sample.own + (double)sample.shared / (family > 2 ? family : 2)) / present);
+        double ours = sample.own + (double)sample.shared / count_family(table, p);
+        note(pss, p, present > 0 ? ours / present : 1);
     }
     int64_t cost = clock_thread_cpu() - start;
     pss->purse -= cost;

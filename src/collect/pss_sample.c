@@ -57,6 +57,7 @@ static int look_at(struct survey *survey, uint64_t page, uint64_t pages, bool no
         bool is_zeros = !is_own && no_file && survey->is_alone;
         survey->sample->own += entry[i] & PAGE_PRESENT && is_own;
         survey->sample->shared += entry[i] & PAGE_PRESENT && !is_own && !is_zeros;
+        survey->sample->zeros += entry[i] & PAGE_PRESENT && is_zeros;
     }
     return 0;
 }
@@ -155,5 +156,5 @@ int pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, boo
     file_close(&rollup);
     file_close(&survey.maps);
     file_close(&survey.pagemap);
-    return error ? error : ret->own + ret->shared < ENOUGH ? -ENODATA : 0;
+    return error ? error : ret->own + ret->shared + ret->zeros < ENOUGH ? -ENODATA : 0;
 }

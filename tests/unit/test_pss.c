@@ -23,8 +23,8 @@ static struct {
     int64_t  dearest;
     unsigned exact, sampled;
     int      sample_error;
-    unsigned own, shared; /* of each sample */
-    unsigned alone;       /* samples of processes without a family */
+    unsigned own, shared, zeros; /* of each sample */
+    unsigned alone;              /* samples of processes without a family */
 } fake;
 
 static struct process_table table;
@@ -33,9 +33,9 @@ static struct pss           pss;
 int64_t __wrap_clock_thread_cpu(void);
 int     __wrap_process_pss_read(int proc, pid_t pid, uint64_t *ret_kib);
 int     __wrap_pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, bool is_alone,
-                                struct pss_sample *ret);
+                               struct pss_sample *ret);
 int     __real_pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, bool is_alone,
-                                struct pss_sample *ret);
+                               struct pss_sample *ret);
 
 static void spend(double ns)
 {
@@ -66,7 +66,7 @@ int __wrap_pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t se
     (void)page_bytes;
     (void)seed;
     spend(fake.ns_per_sample);
-    *ret = (struct pss_sample){.own = fake.own, .shared = fake.shared};
+    *ret = (struct pss_sample){.own = fake.own, .shared = fake.shared, .zeros = fake.zeros};
     fake.sampled++;
     fake.alone += is_alone;
     return fake.sample_error;
@@ -163,6 +163,18 @@ static void what_is_too_dear_to_be_read_whole_is_sampled(void **state)
     assert_int_equal(fake.alone, 2);
 }
 
+static void a_sample_of_zeros_alone_tells_that_nothing_is_shared(void **state)
+{
+    (void)state;
+    struct process *p = add(100, 16 * GIB);
+    fake.own = 0;
+    fake.zeros = 100;
+    for (int row = 0; row < 10; row++)
+        (void)pss_read(&pss, -1, &table, 0);
+    assert_int_equal(fake.exact, 0); /* it would walk over all of them */
+    assert_true(p->pss_ratio > 0.999F && p->pss_ratio < 1.001F);
+}
+
 static void the_pages_of_a_family_are_counted_once(void **state)
 {
     (void)state;
@@ -172,11 +184,12 @@ static void the_pages_of_a_family_are_counted_once(void **state)
         add(100 + i, 16 * GIB)->stack = 7;
     add(200, 1024)->stack = 7; /* has let go of what it got */
     add(201, 16 * GIB)->stack = 8;
+    add(202, 1024)->stack = 8;
     for (int row = 0; row < 60; row++)
         (void)pss_read(&pss, -1, &table, 0);
     for (int i = 0; i < 4; i++)
         assert_true(table.list[i].pss_ratio > 0.249F && table.list[i].pss_ratio < 0.251F);
-    assert_true(fake.alone > 0 && fake.alone < fake.sampled);
+    assert_int_equal(fake.alone, 0);
     assert_true(table.list[5].pss_ratio > 0.499F && table.list[5].pss_ratio < 0.501F);
 }
 
@@ -354,6 +367,7 @@ static void pages_of_zeros_that_were_read_are_no_memory(void **state)
     }
     assert_int_equal(error, 0);
     assert_true(sample.own > 9 * sample.shared);
+    assert_true(sample.zeros > sample.own);
 }
 
 #define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -365,6 +379,7 @@ int main(void)
         test(two_thousand_processes_share_the_budget),
         test(a_reading_that_is_dearer_than_thought_is_made_up_for),
         test(what_is_too_dear_to_be_read_whole_is_sampled),
+        test(a_sample_of_zeros_alone_tells_that_nothing_is_shared),
         test(the_pages_of_a_family_are_counted_once),
         test(without_a_sample_a_figure_is_saved_for_up_to_fifty_milliseconds),
         test(a_sample_tells_own_pages_from_shared_ones),
