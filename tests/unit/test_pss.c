@@ -351,16 +351,17 @@ static void pages_of_zeros_that_were_read_are_no_memory(void **state)
     enum { SIZE = 64 << 20 };
     struct pss_sample sample;
     long              page = sysconf(_SC_PAGESIZE);
-    volatile char    *at = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char             *at = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    volatile char    *touched = at;
     char              first = 0;
     assert_ptr_not_equal(at, MAP_FAILED);
     for (size_t i = 0; i < SIZE; i += (size_t)page)
-        first |= i < SIZE / 4 ? (at[i] = 1) : at[i];
+        first |= i < SIZE / 4 ? (touched[i] = 1) : touched[i];
     assert_int_equal(first, 1);
     int proc = open("/proc", O_RDONLY | O_DIRECTORY);
     int error = __real_pss_sample_read(proc, getpid(), (uint64_t)page, 1, true, &sample);
     close(proc);
-    assert_int_equal(munmap((void *)at, SIZE), 0);
+    assert_int_equal(munmap(at, SIZE), 0);
     if (error == -ENODATA || error == -ENOENT) {
         print_message("skipped: %s\n", error == -ENOENT ? "no smaps_rollup" : "a sanitizer maps terabytes");
         skip();
