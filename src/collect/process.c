@@ -154,6 +154,8 @@ static uint64_t count(struct process_tree *tree, uint64_t *ret_descendants)
 int process_read(struct process_tree *tree, struct scratch *scratch, const struct process_now *now, struct sample *ret)
 {
     uint64_t descendants = 0;
+    if (tree->proc < 0)
+        return tree->proc;
     process_walk(tree, scratch, now);
     process_lost_settle(&tree->table, tree->retained);
     uint64_t members = count(tree, &descendants);

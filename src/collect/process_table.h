@@ -34,6 +34,7 @@ struct process {
     bool  gone;      /* not there in this reading */
     bool  is_parent; /* has had children in the tree */
     bool  dead;      /* a zombie: counts, has no memory */
+    bool  waits;     /* uninterruptibly, perhaps for a server, and with its mmap_lock: its memory is not asked for */
     pid_t memory_of; /* the number by which its memory is read: a thread's, when the first thread has left */
     bool  io_denied; /* once refused, never asked again */
     bool  io_known;

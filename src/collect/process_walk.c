@@ -105,6 +105,7 @@ static void take_memory(struct process_tree *tree, struct process *p, const stru
     bool     has_left = stat->state == 'Z' || stat->state == 'X';
     uint64_t pages = stat->resident_pages;
     p->dead = has_left && stat->threads <= 1;
+    p->waits = stat->state == 'D';
     if (!has_left || p->dead)
         p->memory_of = p->pid;
     else
@@ -178,8 +179,24 @@ static int ask_whether_it_ran(struct process_tree *tree, const struct process *p
     return p->threads <= 1 ? process_ran_read(tree->proc, p->pid, ran, slices) : -ENODATA;
 }
 
+static void nothing_rose(struct process *p)
+{
+    for (int k = 0; k < CONSERVED; k++)
+        p->rise[k] = 0;
+}
+
+static bool is_owed(const struct process *p)
+{
+    for (int k = 0; k < CONSERVED; k++)
+        if (p->owed[k] > 0)
+            return true;
+    return false;
+}
+
 /* A process that has not been on a CPU has used nothing, has reaped nobody and has forked nobody: its figures are those
- * of the last look. A clock may stand still for a tick while its process runs, so it has to be seen standing twice. */
+ * of the last look. A clock may stand still for a tick while its process runs, so it has to be seen standing twice;
+ * without a tick (nohz_full) for longer, so what went with a child is looked for in its parent whatever the clock says.
+ */
 static bool has_not_run(struct process_tree *tree, struct process *p)
 {
     uint64_t ran = 0;
@@ -187,7 +204,7 @@ static bool has_not_run(struct process_tree *tree, struct process *p)
     /* Asked before the files are read, so that what happens in between shows the next time. In the root, we run. */
     bool known = p->pid != tree->who.root && ask_whether_it_ran(tree, p, &ran, &slices) == 0;
     bool same = known && p->read_yet && ran == p->ran && slices == p->slices;
-    bool still = same && (p->stood || !tree->own_numbers);
+    bool still = same && (p->stood || !tree->own_numbers) && !is_owed(p);
     p->ran = known ? ran : 0;
     p->slices = slices;
     p->stood = same;
@@ -200,8 +217,22 @@ static bool has_not_run(struct process_tree *tree, struct process *p)
         process_held_drop(tree, p);
     if (!still || (tree->row + (unsigned)p->pid) % WALK_IDLE_MAX == 0)
         return false;
-    for (int k = 0; k < CONSERVED; k++)
-        p->rise[k] = 0;
+    nothing_rose(p);
+    return true;
+}
+
+/* It cannot be looked at now, which says nothing of it. The program may have lowered its limit of descriptors below the
+ * numbers that are held: they make room, for good. Who is new may have been missed, so next time all are asked. */
+static bool is_out_of_reach(struct process_tree *tree, int error)
+{
+    bool is_full = error == -EMFILE || error == -ENFILE;
+    if (!is_full && error != -ENOMEM)
+        return false;
+    if (is_full) {
+        process_held_drop_all(tree);
+        tree->held_max = 0;
+    }
+    tree->last[0] = tree->last[1] = 0;
     return true;
 }
 
@@ -213,6 +244,10 @@ static void look(struct process_tree *tree, size_t index)
     struct io io = read_io(tree, p);
     int       error = read_stat(tree, p, &stat);
     bool      is_other = error == 0 && p->read_yet && stat.start != p->start;
+    if (is_out_of_reach(tree, error) && p->read_yet) {
+        nothing_rose(p);
+        return;
+    }
     if (error || is_other) {
         p->gone = true;
         process_held_drop(tree, p);

@@ -56,7 +56,7 @@ static bool has_changed(const struct pss *pss, const struct process *p)
 
 static bool is_wanted(const struct pss *pss, const struct process *p, pid_t except)
 {
-    if (p->gone || p->dead || p->pss_denied || p->resident_kib == 0 || p->pid == except)
+    if (p->gone || p->dead || p->waits || p->pss_denied || p->resident_kib == 0 || p->pid == except)
         return false;
     uint32_t old = price_of(pss, p) <= PSS_SMALL ? PSS_OLD_ROWS : PSS_OLD_DEAR_ROWS;
     return !p->pss_read || has_changed(pss, p) || pss->row - p->pss_row >= old;
@@ -96,16 +96,28 @@ static unsigned count_family(const struct process_table *table, const struct pro
     return count > 2 ? count : 2;
 }
 
+static bool is_alone(const struct process_table *table, const struct process *p)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct process *other = &table->list[i];
+        if (other != p && !other->gone && !other->dead && other->stack == p->stack)
+            return false;
+    }
+    return p->stack != 0;
+}
+
 /* Returns what it cost, in ns. */
 static int64_t buy_sample(struct pss *pss, int proc, const struct process_table *table, struct process *p)
 {
     struct pss_sample sample;
     int64_t           start = clock_thread_cpu();
-    p->pss_whole = pss_sample_read(proc, p->memory_of, pss->page_bytes, pss->row, &sample) != 0;
+    bool              alone = is_alone(table, p);
+    p->pss_whole = pss_sample_read(proc, p->memory_of, pss->page_bytes, pss->row, alone, &sample) != 0;
     p->pss_resident = p->resident_kib;
     if (!p->pss_whole) {
         double present = (double)sample.own + sample.shared;
-        note(pss, p, (sample.own + (double)sample.shared / count_family(table, p)) / present);
+        double ours = sample.own + (double)sample.shared / count_family(table, p);
+        note(pss, p, present > 0 ? ours / present : 1);
     }
     int64_t cost = clock_thread_cpu() - start;
     pss->purse -= cost;

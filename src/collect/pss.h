@@ -9,7 +9,10 @@
  * A process whose figure costs more than 10 ms, in which its mmap and munmap would have to wait, is estimated from some
  * hundred of its pages instead (pss_sample.h): what it maps alone counts whole, the rest is divided by the number of
  * processes that were forked with it and are about as large. Where that is not possible the figure is bought for up to
- * 50 ms. Allocates: no. */
+ * 50 ms.
+ *
+ * A process in uninterruptible sleep is not asked: an mmap of a file on a hung NFS server waits with the mmap_lock, for
+ * which the reading of its memory would wait too. Of its threads, the first alone is known. Allocates: no. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_PSS_H
 #define PILLION_COLLECT_PSS_H

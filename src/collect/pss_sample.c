@@ -25,6 +25,7 @@ struct survey {
     uint64_t           next;   /* the next place, counted as they go by */
     unsigned           places; /* so far: mappings may come while they are read */
     uint32_t           random;
+    bool               is_alone;
     struct pss_sample *sample;
 };
 
@@ -44,7 +45,7 @@ static bool hexadecimal(struct text *t, uint64_t *ret)
     return t->at > start;
 }
 
-static int look_at(struct survey *survey, uint64_t page, uint64_t pages)
+static int look_at(struct survey *survey, uint64_t page, uint64_t pages, bool no_file)
 {
     uint64_t entry[PAGES];
     size_t   size = (pages < PAGES ? pages : PAGES) * sizeof *entry;
@@ -53,8 +54,10 @@ static int look_at(struct survey *survey, uint64_t page, uint64_t pages)
         return -errno;
     for (size_t i = 0; i < (size_t)len / sizeof *entry; i++) {
         bool is_own = entry[i] & PAGE_OWN;
+        bool is_zeros = !is_own && no_file && survey->is_alone;
         survey->sample->own += entry[i] & PAGE_PRESENT && is_own;
-        survey->sample->shared += entry[i] & PAGE_PRESENT && !is_own;
+        survey->sample->shared += entry[i] & PAGE_PRESENT && !is_own && !is_zeros;
+        survey->sample->zeros += entry[i] & PAGE_PRESENT && is_zeros;
     }
     return 0;
 }
@@ -65,6 +68,16 @@ static void choose_next(struct survey *survey)
     uint64_t part = survey->size / PLACES + 1;
     survey->random = survey->random * 1664525U + 1013904223U;
     survey->next = survey->places++ * part + (survey->random >> 8) % part;
+}
+
+/* " rw-p 00000000 00:00 0 …" is private memory of no file: its inode is 0. */
+static bool has_no_file(struct text rest)
+{
+    struct text access;
+    struct text word;
+    uint64_t    inode = 1;
+    return text_word(&rest, &access) && text_len(access) == 4 && access.at[3] == 'p' && text_word(&rest, &word) &&
+           text_word(&rest, &word) && text_word(&rest, &word) && text_unsigned(&word, &inode) && inode == 0;
 }
 
 /* "55d0c0-55d0c4 rw-p …"; what may neither be read nor written holds nothing. */
@@ -80,7 +93,7 @@ static int pass_mapping(struct survey *survey, struct text line)
     int      error = 0;
     while (survey->size && survey->places <= PLACES && survey->next - survey->at < pages && !error) {
         uint64_t skipped = survey->next - survey->at;
-        error = look_at(survey, first + skipped, pages - skipped);
+        error = look_at(survey, first + skipped, pages - skipped, has_no_file(line));
         choose_next(survey);
     }
     survey->at += pages;
@@ -122,13 +135,14 @@ static int open_one(int proc, pid_t pid, const char *file)
     return fd < 0 ? -errno : fd;
 }
 
-int pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, struct pss_sample *ret)
+int pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, bool is_alone, struct pss_sample *ret)
 {
     int           rollup = open_one(proc, pid, "smaps_rollup");
     struct survey survey = {.maps = open_one(proc, pid, "maps"),
                             .pagemap = open_one(proc, pid, "pagemap"),
                             .page_bytes = page_bytes,
                             .random = seed * 2654435761U + (uint32_t)pid,
+                            .is_alone = is_alone,
                             .sample = ret};
     *ret = (struct pss_sample){0};
     int error = rollup < 0 ? rollup : survey.maps < 0 ? survey.maps : survey.pagemap < 0 ? survey.pagemap : 0;
@@ -142,5 +156,5 @@ int pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, str
     file_close(&rollup);
     file_close(&survey.maps);
     file_close(&survey.pagemap);
-    return error ? error : ret->own + ret->shared < ENOUGH ? -ENODATA : 0;
+    return error ? error : ret->own + ret->shared + ret->zeros < ENOUGH ? -ENODATA : 0;
 }

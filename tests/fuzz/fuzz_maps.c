@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         begun = true;
     }
     folder_write("42/maps", data, size);
-    (void)pss_sample_read(folder_open(), PID, 4096, (uint32_t)size, &sample);
+    (void)pss_sample_read(folder_open(), PID, 4096, (uint32_t)size, size % 2, &sample);
     HOLDS(sample.own + sample.shared <= PLACES_TIMES_PAGES);
     return 0;
 }

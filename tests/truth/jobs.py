@@ -104,7 +104,7 @@ class TruthTest(pillion.PillionTest):
                 seconds = row["timestamp"] - before
                 usage = row["process_cpu_usage"]
                 self.assertLessEqual(cpu, CPUS * (seconds + SLACK + TICK), cells(row))
-                self.assertGreaterEqual(cpu, (usage - 0.0001) * (seconds - SLACK), cells(row))
+                self.assertGreaterEqual(cpu, max(0, usage - 0.0001) * (seconds - SLACK), cells(row))
                 if usage < CPUS:
                     self.assertLessEqual(cpu, (usage + 0.0001) * (seconds + SLACK), cells(row))
             before = row["timestamp"]

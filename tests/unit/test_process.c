@@ -483,6 +483,62 @@ static void a_process_that_has_not_run_is_not_read_again(void **state)
     assert_int_equal(s.tree_user, 9);
 }
 
+static void what_went_with_a_child_is_looked_for_in_a_parent_whose_clock_stands(void **state)
+{
+    (void)state;
+    put(.pid = ROOT, .parent = 1, .children = "101");
+    put(.pid = 101, .parent = ROOT, .user = 5, .children = "102");
+    put(.pid = 102, .parent = 101, .user = 50);
+    fixture_write(&f, "proc/101/schedstat", "5000 10 3\n");
+    open_tree(false, ROOT);
+    reading();
+    tree.row = 1; /* not the turn of pid 101 */
+    fixture_process_gone(&f, 102);
+    put(.pid = 101, .parent = ROOT, .user = 5, .child_user = 50);
+    for (int i = 0; i < 3; i++) {
+        reading();
+        assert_int_equal(s.tree_user, 55);
+    }
+    fixture_write(&f, "proc/101/schedstat", "6000 10 4\n");
+    reading();
+    assert_int_equal(s.tree_user, 55);
+}
+
+static void a_process_that_cannot_be_looked_at_has_not_gone(void **state)
+{
+    (void)state;
+    struct rlimit before;
+    put(.pid = ROOT, .parent = 1, .user = 10, .children = "101");
+    put(.pid = 101, .parent = ROOT, .user = 20);
+    open_tree(false, ROOT);
+    reading();
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, before.rlim_max}), 0);
+    reading();
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(s.tree_processes, 1);
+    assert_int_equal(s.tree_user, 30);
+    put(.pid = 101, .parent = ROOT, .user = 60);
+    reading();
+    assert_int_equal(s.tree_processes, 1);
+    assert_int_equal(s.tree_user, 70);
+}
+
+static void without_proc_nothing_is_known(void **state)
+{
+    (void)state;
+    put(.pid = ROOT, .parent = 1, .user = 10);
+    open_tree(false, ROOT);
+    reading();
+    int proc = tree.proc;
+    tree.proc = -ENOENT; /* as after a chroot, when the thread comes back */
+    assert_int_equal(process_read(&tree, &scratch, &now, &s), -ENOENT);
+    tree.proc = proc;
+    put(.pid = ROOT, .parent = 1, .user = 15);
+    reading();
+    assert_int_equal(s.tree_user, 15);
+}
+
 static void while_no_pid_is_given_out_children_are_not_listed(void **state)
 {
     (void)state;
@@ -512,6 +568,21 @@ static void memory_is_pss_and_never_more_than_used(void **state)
     now.memory_used = 350;
     reading();
     assert_int_equal(s.tree_memory, 350);
+}
+
+static void a_process_that_waits_uninterruptibly_is_not_asked_for_its_memory(void **state)
+{
+    (void)state;
+    put(.pid = ROOT, .parent = 1, .state = 'D', .pages = 1024, .pss = 1024);
+    open_tree(false, ROOT);
+    reading();
+    assert_int_equal(s.tree_memory, 4096);
+    put(.pid = ROOT, .parent = 1, .pages = 1024, .pss = 1024);
+    reading();
+    assert_int_equal(s.tree_memory, 1024);
+    put(.pid = ROOT, .parent = 1, .state = 'D', .pages = 2048, .pss = 512);
+    reading();
+    assert_int_equal(s.tree_memory, 2048);
 }
 
 static void between_readings_memory_follows_rss_by_the_last_ratio(void **state)
@@ -686,8 +757,12 @@ int main(void)
         test(io_that_may_not_be_read_contributes_nothing),
         test(without_io_accounting_the_column_is_empty),
         test(a_process_that_has_not_run_is_not_read_again),
+        test(what_went_with_a_child_is_looked_for_in_a_parent_whose_clock_stands),
+        test(a_process_that_cannot_be_looked_at_has_not_gone),
+        test(without_proc_nothing_is_known),
         test(while_no_pid_is_given_out_children_are_not_listed),
         test(memory_is_pss_and_never_more_than_used),
+        test(a_process_that_waits_uninterruptibly_is_not_asked_for_its_memory),
         test(between_readings_memory_follows_rss_by_the_last_ratio),
         test(a_dear_figure_is_saved_for_and_one_above_the_limit_never_bought),
         test(ten_thousand_processes_are_no_square),

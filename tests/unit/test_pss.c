@@ -23,7 +23,8 @@ static struct {
     int64_t  dearest;
     unsigned exact, sampled;
     int      sample_error;
-    unsigned own, shared; /* of each sample */
+    unsigned own, shared, zeros; /* of each sample */
+    unsigned alone;              /* samples of processes without a family */
 } fake;
 
 static struct process_table table;
@@ -31,8 +32,10 @@ static struct pss           pss;
 
 int64_t __wrap_clock_thread_cpu(void);
 int     __wrap_process_pss_read(int proc, pid_t pid, uint64_t *ret_kib);
-int     __wrap_pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, struct pss_sample *ret);
-int     __real_pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, struct pss_sample *ret);
+int     __wrap_pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, bool is_alone,
+                               struct pss_sample *ret);
+int     __real_pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, bool is_alone,
+                               struct pss_sample *ret);
 
 static void spend(double ns)
 {
@@ -55,15 +58,17 @@ int __wrap_process_pss_read(int proc, pid_t pid, uint64_t *ret_kib)
     return 0;
 }
 
-int __wrap_pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, struct pss_sample *ret)
+int __wrap_pss_sample_read(int proc, pid_t pid, uint64_t page_bytes, uint32_t seed, bool is_alone,
+                           struct pss_sample *ret)
 {
     (void)proc;
     (void)pid;
     (void)page_bytes;
     (void)seed;
     spend(fake.ns_per_sample);
-    *ret = (struct pss_sample){.own = fake.own, .shared = fake.shared};
+    *ret = (struct pss_sample){.own = fake.own, .shared = fake.shared, .zeros = fake.zeros};
     fake.sampled++;
+    fake.alone += is_alone;
     return fake.sample_error;
 }
 
@@ -155,6 +160,19 @@ static void what_is_too_dear_to_be_read_whole_is_sampled(void **state)
     p->resident_kib = 20 * GIB;
     (void)pss_read(&pss, -1, &table, 0);
     assert_int_equal(fake.sampled, 2);
+    assert_int_equal(fake.alone, 2);
+}
+
+static void a_sample_of_zeros_alone_tells_that_nothing_is_shared(void **state)
+{
+    (void)state;
+    struct process *p = add(100, 16 * GIB);
+    fake.own = 0;
+    fake.zeros = 100;
+    for (int row = 0; row < 10; row++)
+        (void)pss_read(&pss, -1, &table, 0);
+    assert_int_equal(fake.exact, 0); /* it would walk over all of them */
+    assert_true(p->pss_ratio > 0.999F && p->pss_ratio < 1.001F);
 }
 
 static void the_pages_of_a_family_are_counted_once(void **state)
@@ -166,10 +184,12 @@ static void the_pages_of_a_family_are_counted_once(void **state)
         add(100 + i, 16 * GIB)->stack = 7;
     add(200, 1024)->stack = 7; /* has let go of what it got */
     add(201, 16 * GIB)->stack = 8;
+    add(202, 1024)->stack = 8;
     for (int row = 0; row < 60; row++)
         (void)pss_read(&pss, -1, &table, 0);
     for (int i = 0; i < 4; i++)
         assert_true(table.list[i].pss_ratio > 0.249F && table.list[i].pss_ratio < 0.251F);
+    assert_int_equal(fake.alone, 0);
     assert_true(table.list[5].pss_ratio > 0.499F && table.list[5].pss_ratio < 0.501F);
 }
 
@@ -200,7 +220,7 @@ static int sample_of(const char *maps, const uint64_t *pages, size_t count, stru
     fixture_write(&f, "proc/100/maps", "%s", maps);
     fixture_write_bytes(&f, "proc/100/pagemap", (const char *)pages, count * sizeof *pages);
     int proc = open(f.proc, O_RDONLY | O_DIRECTORY);
-    int error = __real_pss_sample_read(proc, 100, PAGE, 5, ret);
+    int error = __real_pss_sample_read(proc, 100, PAGE, 5, false, ret);
     close(proc);
     fixture_close(&f);
     return error;
@@ -269,7 +289,7 @@ static void too_few_pages_or_none_are_no_sample(void **state)
     assert_int_equal(sample_of("00000000-10000000 rw-p 0 00:00 0\n", pages, PAGES, &sample), -ENODATA);
     assert_int_equal(sample_of("", pages, PAGES, &sample), -ENODATA);
     assert_int_equal(sample_of("no mapping\n10-\n-20\n30-20 rw-p\n", pages, PAGES, &sample), -ENODATA);
-    assert_int_equal(__real_pss_sample_read(AT_FDCWD, 100, PAGE, 5, &sample), -ENOENT);
+    assert_int_equal(__real_pss_sample_read(AT_FDCWD, 100, PAGE, 5, false, &sample), -ENOENT);
     free(pages);
 }
 
@@ -309,7 +329,7 @@ static void a_real_child_shares_until_it_writes(void **state)
     }
     assert_int_equal(read(ends[0], &byte, 1), 1);
     int proc = open("/proc", O_RDONLY | O_DIRECTORY);
-    int error = __real_pss_sample_read(proc, child, (uint64_t)sysconf(_SC_PAGESIZE), 1, &sample);
+    int error = __real_pss_sample_read(proc, child, (uint64_t)sysconf(_SC_PAGESIZE), 1, false, &sample);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
     close(proc);
@@ -325,6 +345,32 @@ static void a_real_child_shares_until_it_writes(void **state)
     assert_true(own > 0.35 && own < 0.65);
 }
 
+static void pages_of_zeros_that_were_read_are_no_memory(void **state)
+{
+    (void)state;
+    enum { SIZE = 64 << 20 };
+    struct pss_sample sample;
+    long              page = sysconf(_SC_PAGESIZE);
+    char             *at = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    volatile char    *touched = at;
+    char              first = 0;
+    assert_ptr_not_equal(at, MAP_FAILED);
+    for (size_t i = 0; i < SIZE; i += (size_t)page)
+        first |= i < SIZE / 4 ? (touched[i] = 1) : touched[i];
+    assert_int_equal(first, 1);
+    int proc = open("/proc", O_RDONLY | O_DIRECTORY);
+    int error = __real_pss_sample_read(proc, getpid(), (uint64_t)page, 1, true, &sample);
+    close(proc);
+    assert_int_equal(munmap(at, SIZE), 0);
+    if (error == -ENODATA || error == -ENOENT) {
+        print_message("skipped: %s\n", error == -ENOENT ? "no smaps_rollup" : "a sanitizer maps terabytes");
+        skip();
+    }
+    assert_int_equal(error, 0);
+    assert_true(sample.own > 9 * sample.shared);
+    assert_true(sample.zeros > sample.own);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -334,6 +380,7 @@ int main(void)
         test(two_thousand_processes_share_the_budget),
         test(a_reading_that_is_dearer_than_thought_is_made_up_for),
         test(what_is_too_dear_to_be_read_whole_is_sampled),
+        test(a_sample_of_zeros_alone_tells_that_nothing_is_shared),
         test(the_pages_of_a_family_are_counted_once),
         test(without_a_sample_a_figure_is_saved_for_up_to_fifty_milliseconds),
         test(a_sample_tells_own_pages_from_shared_ones),
@@ -341,6 +388,7 @@ int main(void)
         test(too_few_pages_or_none_are_no_sample),
         test(mappings_beyond_all_bounds_end),
         test(a_real_child_shares_until_it_writes),
+        test(pages_of_zeros_that_were_read_are_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
