@@ -38,10 +38,10 @@ _Static_assert(FINE_MAX << 6 == HEAP_SMALL_MAX, "the classes reach up to the lar
 
 static struct {
     struct slab *with_room[CLASSES];
-    struct slab *spare; /* one empty slab, against mapping and unmapping at a boundary */
-    char        *stock; /* slabs mapped in advance, which nobody has touched yet */
-    size_t       stocked;
-    size_t       mapped; /* without these */
+    struct slab *spare;   /* one empty slab, against mapping and unmapping at a boundary */
+    char        *stock;   /* slabs mapped in advance, which nobody has touched yet */
+    size_t       stocked; /* so many are left of it */
+    size_t       mapped;  /* without these */
 } heap;
 
 size_t heap_mapped(void)
@@ -283,10 +283,10 @@ void *realloc(void *pointer, size_t size)
         return resized;
     }
     void *block = malloc(size);
-    if (!block)
-        return NULL;
-    memcpy(block, pointer, size < had ? size : had);
-    free(pointer);
+    if (block) {
+        memcpy(block, pointer, size < had ? size : had);
+        free(pointer);
+    }
     return block;
 }
 

@@ -50,6 +50,8 @@ static void execs_below(void)
 static void *exec_from_thread(void *name)
 {
     burn(MS);
+    if (strcmp(name, "works_on") == 0)
+        await_row(); /* a run goes on over an exec once it has been made */
     exec_as(name);
     return NULL;
 }

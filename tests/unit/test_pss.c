@@ -353,7 +353,7 @@ static void pages_of_zeros_that_were_read_are_no_memory(void **state)
     long              page = sysconf(_SC_PAGESIZE);
     char             *at = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     volatile char    *touched = at;
-    char              first = 0;
+    int               first = 0;
     assert_ptr_not_equal(at, MAP_FAILED);
     for (size_t i = 0; i < SIZE; i += (size_t)page)
         first |= i < SIZE / 4 ? (touched[i] = 1) : touched[i];
