@@ -15,7 +15,6 @@
 #include "base/libc.h"
 #include "base/text.h"
 #include "run/examine.h"
-#include "run/job.h"
 #include "run/run.h"
 #include "run/state.h"
 #include "run/sync.h"
@@ -66,7 +65,6 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
         run->output_pattern = strdup(run->config.output);
     if (start->job_name)
         run->config.metadata.job_name = strdup(start->job_name);
-    config_look_around(&run->config, job_name(start->executable ? start->executable : "", start->arguments));
     network_init(&run->network);
     delivery_init(&run->delivery, &run->config, &run->home, &run->dir, &run->log, &run->network);
     backlog_init(&run->backlog, &run->config, &run->home, &run->network);

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "run/job.h"
 #include "run/run.h"
 #include "run/state.h"
 
@@ -44,6 +45,7 @@ void loop_open(struct run *run)
         collect_suspend(run->collectors);
     (void)machine_read(&run->roots, &run->machine);
     (void)state_process_started(getpid(), &run->pid_start);
+    config_look_around(&run->config, job_name(run->executable, (const char *const *)run->arguments));
     limits_begin(&run->limits, &run->roots, &run->machine, &run->config);
     struct stat ns;
     if (stat("/proc/self/ns/pid", &ns) == 0)
