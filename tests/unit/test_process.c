@@ -27,10 +27,8 @@ static int set_up(void **state)
     (void)state;
     fixture_open(&f);
     fixture_write(&f, "sys/devices/system/cpu/online", "0-1\n");
-    now = (struct process_now){.monotonic = CLOCK_SECOND,
-                               .boot_ticks = 10000,
-                               .machine_processes = METRIC_NONE,
-                               .memory_used = METRIC_NONE};
+    now = (struct process_now){
+        .monotonic = CLOCK_SECOND, .boot_ticks = 10000, .machine_processes = METRIC_NONE, .memory_used = METRIC_NONE};
     is_open = false;
     return scratch_init(&scratch);
 }
@@ -72,9 +70,18 @@ static void a_name_with_parentheses_does_not_shift_the_fields(void **state)
     static const char *const names[] = {"my worker", "a) R 1 (b", "((", "x\ny", ")", ""};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct process_stat stat;
-        fixture_process(&f, &(struct fake_process){.pid = 7, .parent = 3, .name = names[i], .user = 11, .system = 12,
-                                                   .child_user = 13, .child_system = 14, .threads = 5, .start = 99,
-                                                   .pages = 6, .faults = 8, .child_faults = 9});
+        fixture_process(&f, &(struct fake_process){.pid = 7,
+                                                   .parent = 3,
+                                                   .name = names[i],
+                                                   .user = 11,
+                                                   .system = 12,
+                                                   .child_user = 13,
+                                                   .child_system = 14,
+                                                   .threads = 5,
+                                                   .start = 99,
+                                                   .pages = 6,
+                                                   .faults = 8,
+                                                   .child_faults = 9});
         int proc = open(f.proc, O_RDONLY | O_DIRECTORY);
         assert_int_equal(process_stat_read(proc, 7, &stat), 0);
         close(proc);
@@ -254,6 +261,29 @@ static void an_orphan_that_dies_under_a_subreaper_of_the_tree_is_counted_once(vo
     assert_int_equal(s.tree_user, 27);
 }
 
+static void an_orphan_that_comes_to_our_root_and_ends_between_two_readings_is_counted_once(void **state)
+{
+    (void)state;
+    put(.pid = ROOT, .parent = 1, .children = "101");
+    fixture_write(&f, "proc/100/task/100/io", "read_bytes: 0\nwrite_bytes: 0\n");
+    put(.pid = 101, .parent = ROOT, .user = 1, .children = "102");
+    put(.pid = 102, .parent = 101, .user = 5, .faults = 3, .children = "103");
+    put(.pid = 103, .parent = 102, .user = 20, .faults = 4, .written = 10);
+    open_tree(true, 101);
+    reading();
+    assert_int_equal(s.tree_user, 26);
+    fixture_process_gone(&f, 102);
+    fixture_process_gone(&f, 103);
+    put(.pid = ROOT, .parent = 1, .child_user = 20, .child_faults = 4, .written = 10);
+    put(.pid = 101, .parent = ROOT, .user = 1, .child_user = 5, .child_faults = 3);
+    reading();
+    reading();
+    assert_int_equal(s.tree_user, 26);
+    assert_int_equal(s.tree_disk_write, 10);
+    reading();
+    assert_int_equal(s.tree_user, 26);
+}
+
 static void a_whole_branch_reaped_at_once_is_found_in_the_ancestor(void **state)
 {
     (void)state;
@@ -336,8 +366,8 @@ static void what_an_adopted_process_used_before_is_not_the_trees(void **state)
     reading();
     reading();
     put(.pid = ROOT, .parent = 0, .children = "300 301");
-    put(.pid = 300, .parent = ROOT, .user = 100, .start = 500);      /* from outside */
-    put(.pid = 301, .parent = ROOT, .user = 8, .start = 10250);      /* a new child */
+    put(.pid = 300, .parent = ROOT, .user = 100, .start = 500); /* from outside */
+    put(.pid = 301, .parent = ROOT, .user = 8, .start = 10250); /* a new child */
     reading();
     assert_int_equal(s.tree_user, 8);
     put(.pid = 300, .parent = ROOT, .user = 103, .start = 500, .faults = 1);
@@ -682,8 +712,8 @@ static void real_children_sum_up_to_what_wait4_says(void **state)
     (void)usleep(20000);
     now.monotonic = clock_monotonic();
     assert_int_equal(process_read(&tree, &scratch, &now, &s), 0);
-    double seen = (double)(s.tree_user + s.tree_system - before) / 1e6;
-    double truth = 0;
+    double         seen = (double)(s.tree_user + s.tree_system - before) / 1e6;
+    double         truth = 0;
     struct timeval parts[] = {use.ru_utime, use.ru_stime, own[1].ru_utime, own[1].ru_stime};
     struct timeval start[] = {own[0].ru_utime, own[0].ru_stime};
     for (int i = 0; i < 4; i++)
@@ -744,6 +774,7 @@ int main(void)
         test(the_missing_part_of_several_children_is_retained),
         test(a_grandchild_that_was_reparented_stays_and_so_do_its_children),
         test(an_orphan_that_dies_under_a_subreaper_of_the_tree_is_counted_once),
+        test(an_orphan_that_comes_to_our_root_and_ends_between_two_readings_is_counted_once),
         test(a_whole_branch_reaped_at_once_is_found_in_the_ancestor),
         test(a_reused_pid_is_another_process),
         test(counters_that_fall_keep_the_old_sum),
