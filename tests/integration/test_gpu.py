@@ -176,9 +176,11 @@ class Figures(GpuTest):
         self.finish(program)
         run = self.only_run()
         self.assertGreaterEqual(len(run.rows), 3)
+        sanitized = b"__asan_init" in pathlib.Path(pillion.COMMAND).read_bytes()  # then no second copy is safe
         for row in run.rows[1:]:
-            self.assertEqual(self.cells(row), [0.4, 2048.0, 1, 0.0, 0.0, 0], run.csv)
-        self.assertPrivate()
+            self.assertEqual(self.cells(row), [None] * 6 if sanitized else [0.4, 2048.0, 1, 0.0, 0.0, 0], run.csv)
+        if not sanitized:
+            self.assertPrivate()
 
 
 class Registered(GpuTest, ServedTest):
