@@ -34,7 +34,7 @@ static const struct {
     {"errno", 0, 0, SECCOMP_RET_ERRNO | 1},
 };
 static char       **wanted;
-static volatile int done;
+static volatile int done, created;
 
 static int find(const char *name)
 {
@@ -54,7 +54,10 @@ static void *forbid(void *nothing)
                                   BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
     struct sock_fprog  filter = {.len = 5, .filter = rules};
     unsigned           flags = strcmp(wanted[3], "tsync") == 0 ? SECCOMP_FILTER_FLAG_TSYNC : 0;
-    long               got = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+
+    while (nothing && !created) /* pthread_create puts the signals' mask back after the clone */
+        usleep(100);
+    long got = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 
     if (got == 0 && strcmp(wanted[3], "prctl") == 0)
         got = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
@@ -78,6 +81,7 @@ int main(int argc, char **argv)
         forbid(NULL);
     else if (pthread_create(&thread, NULL, forbid, wanted))
         return 97;
+    created = 1;
     while (!done)
         usleep(1000);
     const char *text = done == 1 ? "forbidden\n" : "no filter\n";
