@@ -2,11 +2,9 @@
 #include "collect/cloud.h"
 
 #include <string.h>
-#include <unistd.h>
 
-#include "base/file.h"
 #include "collect/cloud_answers.h"
-#include "collect/roots.h"
+#include "collect/machine.h"
 
 #define LINK_LOCAL  "http://169.254.169.254"
 #define TOKEN_LIVES "60" /* seconds; 1 to 21600 are allowed */
@@ -100,33 +98,13 @@ const struct cloud_service *cloud_service(enum cloud_vendor vendor)
     return &services[vendor];
 }
 
-/* The first line, without the blanks around it. */
-static void read_line(int dir, const char *name, char ret[static 64])
-{
-    char        content[256];
-    size_t      len = 0;
-    struct text t;
-    struct text line;
-    ret[0] = '\0';
-    if (dir < 0 || file_read(dir, name, content, sizeof content, &len) < 0)
-        return;
-    t = text_span(content, len);
-    if (!text_line(&t, &line))
-        return;
-    text_blanks(&line);
-    while (text_len(line) > 0 && (unsigned char)line.end[-1] <= ' ')
-        line.end--;
-    (void)text_copy(line, ret, 64);
-}
-
 void cloud_read_dmi(const struct roots *roots, struct cloud_dmi *ret)
 {
-    int dir = roots_open(roots->sys, "class/dmi/id", 0);
-    read_line(dir, "sys_vendor", ret->sys_vendor);
-    read_line(dir, "product_name", ret->product_name);
-    read_line(dir, "bios_version", ret->bios_version);
-    read_line(dir, "chassis_asset_tag", ret->chassis_asset_tag);
-    file_close(&dir);
+    machine_read_line(roots->sys, "class/dmi/id/sys_vendor", ret->sys_vendor, sizeof ret->sys_vendor);
+    machine_read_line(roots->sys, "class/dmi/id/product_name", ret->product_name, sizeof ret->product_name);
+    machine_read_line(roots->sys, "class/dmi/id/bios_version", ret->bios_version, sizeof ret->bios_version);
+    machine_read_line(roots->sys, "class/dmi/id/chassis_asset_tag", ret->chassis_asset_tag,
+                      sizeof ret->chassis_asset_tag);
 }
 
 static bool holds(size_t rule, const struct cloud_dmi *dmi)

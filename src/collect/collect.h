@@ -85,11 +85,9 @@ struct machine {
     char     boot_id[40];
     char     cpu_model[128];
     char     id[64];         /* DMI board asset tag, else machine-id: only sent on request (PILLION_SHARE) */
-    char     ip[46];         /* first global address: only sent on request */
     uint64_t cpus;           /* online */
     uint64_t memory_mib;     /* MemTotal */
     uint64_t storage_bytes;  /* whole disks, each once */
-    char     dmi_vendor[64]; /* /sys/class/dmi/id/sys_vendor */
     char     gpu_model[128]; /* of the first device; these three by collect_gpus */
     uint64_t gpu_count;
     uint64_t gpu_memory_mib; /* of all devices */
@@ -108,7 +106,8 @@ void collect_close(struct collectors *collectors); /* NULL is allowed */
 /* Between the two no descriptor is held; what was counted goes on. For a thread that has to step aside. */
 void collect_suspend(struct collectors *collectors);
 int  collect_resume(struct collectors *collectors, const struct roots *roots); /* 0 or -ENOMEM */
-/* From now on the drivers of GPUs may be asked: by a thread with a descriptor table of its own. Until collect_suspend. */
+/* From now on the drivers of GPUs may be asked: by a thread with a descriptor table of its own. Until collect_suspend.
+ */
 void collect_allow_drivers(struct collectors *collectors);
 /* The process ends, and libraries with it: they are not even to be shut down. */
 void collect_leave_drivers(struct collectors *collectors);

@@ -23,8 +23,7 @@ static void trim(struct text *t)
         t->end--;
 }
 
-/* The first line of a small file; "" when it cannot be read or does not fit. */
-static void read_line(const char *root, const char *path, char *ret, size_t size)
+void machine_read_line(const char *root, const char *path, char *ret, size_t size)
 {
     char        content[512];
     size_t      len = 0;
@@ -99,12 +98,12 @@ static bool is_placeholder(const char *tag)
 /* On AWS the board's asset tag is the instance's id (sysfs-class-dmi). */
 static void read_id(const struct roots *roots, char *ret, size_t size)
 {
-    read_line(roots->sys, "class/dmi/id/board_asset_tag", ret, size);
+    machine_read_line(roots->sys, "class/dmi/id/board_asset_tag", ret, size);
     if (!is_placeholder(ret))
         return;
     ret[0] = '\0';
     if (strcmp(roots->proc, "/proc") == 0)
-        read_line("/etc", "machine-id", ret, size);
+        machine_read_line("/etc", "machine-id", ret, size);
 }
 
 int machine_read(const struct roots *roots, struct machine *ret)
@@ -114,8 +113,7 @@ int machine_read(const struct roots *roots, struct machine *ret)
         .cpus = METRIC_NONE, .memory_mib = METRIC_NONE, .gpu_count = METRIC_NONE, .gpu_memory_mib = METRIC_NONE};
     if (uname(&name) == 0)
         (void)text_copy(text_of(name.nodename), ret->host_name, sizeof ret->host_name);
-    read_line(roots->proc, "sys/kernel/random/boot_id", ret->boot_id, sizeof ret->boot_id);
-    read_line(roots->sys, "class/dmi/id/sys_vendor", ret->dmi_vendor, sizeof ret->dmi_vendor);
+    machine_read_line(roots->proc, "sys/kernel/random/boot_id", ret->boot_id, sizeof ret->boot_id);
     read_cpu_model(roots, ret->cpu_model, sizeof ret->cpu_model);
     read_id(roots, ret->id, sizeof ret->id);
     unsigned cpus = cpu_count_online(roots);

@@ -54,6 +54,8 @@ struct process {
     uint64_t threads;
     uid_t    uid; /* owner of /proc/PID */
 };
+/* /proc/PID and what follows, 0: self. */
+void process_file(char ret[static 64], pid_t pid, const char *file);
 int  process_read(pid_t pid, struct process *ret); /* 0: self, checked against getpid; 0 or -errno */
 bool process_has_thread_named_pillion(const struct process *p);
 bool process_maps_hook(pid_t pid);

@@ -51,11 +51,8 @@ static void forget_deletion(char *path)
 
 static bool read_executable(pid_t pid, char *ret, size_t size)
 {
-    char        link[64];
-    struct word path = word_in(link, sizeof link);
-    word_add(&path, "/proc/");
-    word_number(&path, (uint64_t)pid);
-    word_add(&path, "/exe");
+    char link[64];
+    process_file(link, pid, "/exe");
     if (call_readlink(link, ret, size) <= 0)
         return false;
     forget_deletion(ret);
@@ -140,15 +137,9 @@ static enum lead_why somebody_else_led(const struct process *ancestors, size_t c
 /* "pid:[4026531836]". Read as a link: stat would have the kernel make an inode for it. */
 static bool read_namespace(pid_t pid, uint64_t *ret)
 {
-    char        link[64];
-    char        target[64];
-    struct word path = word_in(link, sizeof link);
-    word_add(&path, "/proc/");
-    if (pid)
-        word_number(&path, (uint64_t)pid);
-    else
-        word_add(&path, "self");
-    word_add(&path, "/ns/pid");
+    char link[64];
+    char target[64];
+    process_file(link, pid, "/ns/pid");
     if (call_readlink(link, target, sizeof target) <= 0 || strncmp(target, "pid:[", 5) != 0)
         return false;
     const char *number = target + 5;

@@ -11,7 +11,7 @@
 
 enum { STAT_MAX = 1024, THREADS_LOOKED_AT = 512, FEW_THREADS = 3 };
 
-static void proc_path(char ret[64], pid_t pid, const char *file)
+void process_file(char ret[static 64], pid_t pid, const char *file)
 {
     struct word path = word_in(ret, 64);
     word_add(&path, "/proc/");
@@ -51,7 +51,7 @@ int process_read(pid_t pid, struct process *ret)
     char        path[64];
     char        text[STAT_MAX];
     struct stat owner;
-    proc_path(path, pid, "/stat");
+    process_file(path, pid, "/stat");
     long fd = call_open(path, O_RDONLY, 0);
     if (fd < 0)
         return (int)fd;
@@ -100,7 +100,7 @@ static int maps_file(pid_t pid, const char *name)
     char   block[KEEP + 4096 + 1];
     size_t kept = 0;
     int    found = 0;
-    proc_path(path, pid, "/maps");
+    process_file(path, pid, "/maps");
     long fd = call_open(path, O_RDONLY, 0);
     if (fd < 0)
         return (int)fd;
@@ -144,14 +144,14 @@ bool process_has_thread_named_pillion(const struct process *p)
     if (p->threads < 2)
         return false;
     /* Of many threads every name costs more to read than the few files of a map. Where that may not be read, the first
-     * names will do: ours is made before the program's own. */
+     * names will do: ours is made before main. */
     if (p->threads > FEW_THREADS) {
         int mapped = maps_file(p->pid, "/libpillion-engine.so");
         if (mapped == 0)
             return false;
         most = mapped < 0 ? FEW_THREADS : most;
     }
-    proc_path(path, p->pid, "/task");
+    process_file(path, p->pid, "/task");
     long dir = call_open(path, O_RDONLY | O_DIRECTORY, 0);
     if (dir < 0)
         return false;

@@ -47,9 +47,6 @@ bool step_is_prolog(void)
     const char *task = word_environment("SLURM_TASK_PID");
     if (!word_environment("SLURM_JOB_ID") || (task && word_parse(&task) == (uint64_t)call_pid()))
         return false;
-    struct word file = word_in(path, sizeof path);
-    word_add(&file, "/proc/");
-    word_number(&file, (uint64_t)call_parent());
-    word_add(&file, "/comm");
+    process_file(path, (pid_t)call_parent(), "/comm");
     return call_read_file(path, name, sizeof name) > 0 && word_equal(name, "slurmstepd\n");
 }

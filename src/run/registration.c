@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/registration.h"
 
+#include <netinet/in.h>
+
 #include "collect/machine.h"
 #include "run/job.h"
 #include "sentinel/request.h"
@@ -20,7 +22,7 @@ int registration_compose(const struct config *config, const struct machine *mach
 {
     struct sentinel_run run = config->metadata;
     const char *const   program[] = {job_program(executable), NULL};
-    char                ip[sizeof machine->ip];
+    char                ip[INET_ADDRSTRLEN];
     if (!run.job_name)
         run.job_name = job_name(executable, arguments);
     if (!run.language)

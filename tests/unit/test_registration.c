@@ -33,8 +33,7 @@ static int make(void **state)
                                .id = "private-id",
                                .cpus = 8,
                                .memory_mib = 16000,
-                               .storage_bytes = 500000000000,
-                               .dmi_vendor = "vendor"};
+                               .storage_bytes = 500000000000};
     body = NULL;
     return 0;
 }

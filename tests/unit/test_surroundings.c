@@ -212,7 +212,7 @@ static void workflow_managers(void **state)
     assert_run("prefect", NULL, "uuid", NULL, NULL, NULL);
     FILL("DAGSTER_RUN_JOB_NAME=etl", "DAGSTER_RUN_STEP_KEY=load");
     assert_run("dagster", NULL, NULL, "etl", NULL, "load");
-    FILL("NXF_TASK_WORKDIR=/home/alice/work/ab/cdef", "SLURM_JOB_ID=7", "SLURM_JOB_NAME=nf-align");
+    FILL("NXF_TASK_WORKDIR=/scratch/alice/ab/cdef", "SLURM_JOB_ID=7", "SLURM_JOB_NAME=nf-align");
     assert_run("nextflow", "slurm", "7", NULL, NULL, NULL);
 }
 
