@@ -26,13 +26,19 @@ static bool is_called(const char *program, const char *name)
     return strncmp(program, name, len) == 0 && strspn(program + len, "0123456789.") == strlen(program + len);
 }
 
+static bool is_busybox(const char *program)
+{
+    static const char name[] = "busybox"; /* .static, -extras */
+    return strncmp(program, name, sizeof name - 1) == 0;
+}
+
 static const struct interpreter *find_interpreter(const char *program)
 {
     static const struct interpreter interpreters[] = {
         {"python", "c", "WX", 'm'}, {"perl", "eE", "IMm", 0},   {"ruby", "e", "ICr", 0},  {"node", "ep", "r", 0},
         {"nodejs", "ep", "r", 0},   {"bash", "cs", "oO", 0},    {"dash", "cs", "o", 0},   {"sh", "cs", "oO", 0},
         {"zsh", "cs", "o", 0},      {"ksh", "cs", "o", 0},      {"php", "rRBE", "dc", 0}, {"lua", "e", "l", 0},
-        {"Rscript", "e", "", 0},    {"julia", "eE", "JLpt", 0}, {"busybox", "", "", 0}};
+        {"Rscript", "e", "", 0},    {"julia", "eE", "JLpt", 0}, {"ash", "cs", "o", 0}};
     for (size_t i = 0; i < sizeof interpreters / sizeof *interpreters; i++)
         if (is_called(program, interpreters[i].name))
             return &interpreters[i];
@@ -69,13 +75,27 @@ static enum option judge(const struct interpreter *by, const char *argument, con
     return OPTION_PLAIN;
 }
 
+/* One file is many programs: the first argument names the one, or, where that is the file itself, the next. */
+static const char *of_busybox(const char *program, const char *const **arguments)
+{
+    const char *name = job_program((*arguments)[0]);
+    name += *name == '-'; /* a login shell */
+    if (is_busybox(name) && (*arguments)[1])
+        name = job_program(*++*arguments);
+    return *name && *name != '-' ? name : program;
+}
+
 /* The first argument that is no option, or the module. */
 const char *job_name(const char *executable, const char *const *arguments)
 {
-    const char               *program = job_program(executable);
+    const char *program = job_program(executable);
+    const char *module = NULL;
+    if (!arguments || !arguments[0])
+        return program;
+    if (is_busybox(program))
+        program = of_busybox(program, &arguments);
     const struct interpreter *by = find_interpreter(program);
-    const char               *module = NULL;
-    if (!by || !arguments || !arguments[0])
+    if (!by)
         return program;
     for (size_t i = 1; arguments[i]; i++) {
         const char *argument = arguments[i];

@@ -90,6 +90,25 @@ static void code_is_known_by_the_interpreters_own_options(void **state)
     ASSERT_JOB("bash", "/bin/bash", "bash", "-o");
 }
 
+static void one_executable_for_many_programs_is_called_by_the_one(void **state)
+{
+    (void)state;
+    static const char busybox[] = "/bin/busybox";
+    ASSERT_JOB("sh", busybox, "sh", "-c", "wget http://example.com/password");
+    ASSERT_JOB("sh", busybox, "/bin/sh", "-ec", "echo password");
+    ASSERT_JOB("sh", busybox, "-sh", "-l");
+    ASSERT_JOB("ash", busybox, "busybox", "ash", "-c", "echo password");
+    ASSERT_JOB("run.sh", busybox, "sh", "-e", "/opt/run.sh", "password");
+    ASSERT_JOB("run.sh", busybox, "busybox", "sh", "/opt/run.sh");
+    ASSERT_JOB("grep", busybox, "grep", "-e", "password", "file");
+    ASSERT_JOB("wget", busybox, "/usr/bin/wget", "-q", "http://example.com/password");
+    ASSERT_JOB("wget", "/bin/busybox.static", "busybox.static", "wget", "http://example.com/password");
+    ASSERT_JOB("sh", "/bin/busybox-extras", "sh", "-c", "password");
+    ASSERT_JOB("busybox", busybox, "busybox");
+    ASSERT_JOB("busybox", busybox, "busybox", "--list");
+    ASSERT_JOB("busybox", busybox, "", "password");
+}
+
 static void odd_arguments_give_the_programs_name(void **state)
 {
     (void)state;
@@ -121,6 +140,7 @@ int main(void)
         cmocka_unit_test(a_module_is_called_by_its_name),
         cmocka_unit_test(code_on_the_command_line_stays_there),
         cmocka_unit_test(code_is_known_by_the_interpreters_own_options),
+        cmocka_unit_test(one_executable_for_many_programs_is_called_by_the_one),
         cmocka_unit_test(odd_arguments_give_the_programs_name),
         cmocka_unit_test(a_language_is_told_where_it_is_certain),
     };
