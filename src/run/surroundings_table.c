@@ -57,7 +57,7 @@ const struct surroundings_system surroundings_table[] = {
      "PBS_JOBID",
      true,
      {SHARES(SHARE_HOSTNAME, external_run_id, "{PBS_JOBID}"), SAYS(external_run_id, "{PBS_JOBID%.}"),
-      OF_SCRIPT("{PBS_JOBID}.SC", job_name, "{PBS_JOBNAME}")}},
+      OF_SCRIPT("{PBS_JOBID}.SC", job_name, "{PBS_JOBNAME}"), OF_SCRIPT("{PBS_JOBID}.SC", job_name, "{PBS_JOBID%.}")}},
     /* IBM Spectrum LSF: "Environment variables set for job execution". LSB_JOBNAME may be the whole command line. */
     {"lsf", "LSB_JOBID", true, {SAYS(external_run_id, "{LSB_JOBID}([{LSB_JOBINDEX+}])")}},
     /* Grid Engine: qsub(1), ENVIRONMENTAL VARIABLES; "undefined" outside of an array */

@@ -114,8 +114,8 @@ static void a_job_that_nobody_named_is_called_by_its_program(void **state)
     (void)state;
     FILL("SLURM_JOB_ID=42", "SLURM_JOB_NAME=wrap");
     assert_job("slurm_script", NULL);
-    FILL("PBS_JOBID=1", "PBS_JOBNAME=STDIN");
-    assert_job("1.SC", NULL);
+    FILL("PBS_JOBID=1.head", "PBS_JOBNAME=STDIN");
+    assert_job("1.head.SC", "1"); /* the script's name has the server's in it */
     FILL("SGE_TASK_ID=undefined", "JOB_ID=1", "JOB_NAME=STDIN");
     assert_job("1", NULL);
 }
