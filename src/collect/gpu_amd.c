@@ -186,6 +186,8 @@ int gpu_amd_read(struct gpu_amd *amd, const struct process_tree *tree, int64_t n
     if (amd->drm < 0 && amd->cards > 0)
         amd->drm = roots_open(amd->roots.sys, "class/drm", O_DIRECTORY);
     bool has_answered = amd->drm >= 0 && read_cards(amd, now, add);
+    if (!has_answered) /* a driver that is loaded again has another folder */
+        file_close(&amd->drm);
     bool is_known = tree && add_tree(amd, add);
     return has_answered || is_known ? 0 : -ENODATA;
 }

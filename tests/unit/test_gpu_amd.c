@@ -397,6 +397,21 @@ static void a_device_that_vanishes_is_missing_until_it_is_back(void **state)
     assert_int_equal(reading().usage, 3000);
 }
 
+static void a_driver_that_is_unloaded_and_loaded_again_is_asked_again(void **state)
+{
+    (void)state;
+    amdgpu(0, A, "10", "100");
+    begins();
+    assert_int_equal(reading().usage, 1000);
+    fixture_remove(&f, "sys/class/drm");
+    fixture_remove(&f, "sys/devices");
+    assert_true(reading().usage == METRIC_NONE);
+    assert_true(reading().usage == METRIC_NONE);
+    amdgpu(0, A, "20", "100"); /* in a folder that is another */
+    assert_int_equal(reading().usage, 2000);
+    assert_int_equal(reading().usage, 2000);
+}
+
 static void the_tree_is_not_idle_but_unknown_where_it_may_not_be_looked_at(void **state)
 {
     (void)state;
@@ -965,6 +980,7 @@ int main(void)
         test(an_idle_device_that_may_sleep_is_given_the_time_to),
         test(an_idle_device_that_never_sleeps_is_asked_always),
         test(a_device_that_vanishes_is_missing_until_it_is_back),
+        test(a_driver_that_is_unloaded_and_loaded_again_is_asked_again),
         test(the_tree_is_not_idle_but_unknown_where_it_may_not_be_looked_at),
         test(a_tree_without_descriptors_uses_nothing),
         test(usage_is_the_rise_of_engine_time),
