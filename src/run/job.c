@@ -35,9 +35,9 @@ static bool is_busybox(const char *program)
 static const struct interpreter *find_interpreter(const char *program)
 {
     static const struct interpreter interpreters[] = {
-        {"python", "c", "WX", 'm'}, {"perl", "eE", "IMm", 0},   {"ruby", "e", "ICr", 0},  {"node", "ep", "r", 0},
-        {"nodejs", "ep", "r", 0},   {"bash", "cs", "oO", 0},    {"dash", "cs", "o", 0},   {"sh", "cs", "oO", 0},
-        {"zsh", "cs", "o", 0},      {"ksh", "cs", "o", 0},      {"php", "rRBE", "dc", 0}, {"lua", "e", "l", 0},
+        {"python", "c", "WX", 'm'}, {"perl", "eE", "IMm", 0},   {"ruby", "e", "ICr", 0},    {"node", "ep", "r", 0},
+        {"nodejs", "ep", "r", 0},   {"bash", "cs", "oO", 0},    {"dash", "cs", "o", 0},     {"sh", "cs", "oO", 0},
+        {"zsh", "cs", "o", 0},      {"ksh", "cs", "o", 0},      {"php", "rRBES", "dct", 0}, {"lua", "e", "l", 0},
         {"Rscript", "e", "", 0},    {"julia", "eE", "JLpt", 0}, {"ash", "cs", "o", 0}};
     for (size_t i = 0; i < sizeof interpreters / sizeof *interpreters; i++)
         if (is_called(program, interpreters[i].name))
@@ -47,7 +47,7 @@ static const struct interpreter *find_interpreter(const char *program)
 
 static bool is_long_with_code(const char *option)
 {
-    static const char *const names[] = {"--eval", "--print", "--run", "--process-", "--command"};
+    static const char *const names[] = {"--eval", "--print", "--run", "--process-", "--command", "--server"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strncmp(option, names[i], strlen(names[i])) == 0)
             return true;

@@ -82,6 +82,8 @@ static void code_is_known_by_the_interpreters_own_options(void **state)
     ASSERT_JOB("x.pl", "/usr/bin/perl", "perl", "-Mstrict", "-I", "lib", "-c", "x.pl");
     ASSERT_JOB("php", "/usr/bin/php", "php", "-r", "password();");
     ASSERT_JOB("index.php", "/usr/bin/php8.2", "php", "-d", "memory_limit=1G", "index.php");
+    ASSERT_JOB("php", "/usr/bin/php", "php", "-t", "public", "-S", "10.1.2.3:80");
+    ASSERT_JOB("php", "/usr/bin/php", "php", "--server", "10.1.2.3:80", "index.php");
     ASSERT_JOB("node", "/usr/bin/node", "node", "-p", "password");
     ASSERT_JOB("node", "/usr/bin/node", "node", "--eval", "password");
     ASSERT_JOB("node", "/usr/bin/node", "node", "--print=password");
