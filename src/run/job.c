@@ -86,17 +86,9 @@ static const char *of_busybox(const char *program, const char *const **arguments
 }
 
 /* The first argument that is no option, or the module. */
-const char *job_name(const char *executable, const char *const *arguments)
+static const char *of_script(const struct interpreter *by, const char *program, const char *const *arguments)
 {
-    const char *program = job_program(executable);
     const char *module = NULL;
-    if (!arguments || !arguments[0])
-        return program;
-    if (is_busybox(program))
-        program = of_busybox(program, &arguments);
-    const struct interpreter *by = find_interpreter(program);
-    if (!by)
-        return program;
     for (size_t i = 1; arguments[i]; i++) {
         const char *argument = arguments[i];
         if (argument[0] != '-')
@@ -115,6 +107,17 @@ const char *job_name(const char *executable, const char *const *arguments)
         }
     }
     return program;
+}
+
+const char *job_name(const char *executable, const char *const *arguments)
+{
+    const char *program = job_program(executable);
+    if (!arguments || !arguments[0])
+        return program;
+    if (is_busybox(program))
+        program = of_busybox(program, &arguments);
+    const struct interpreter *by = find_interpreter(program);
+    return by ? of_script(by, program, arguments) : program;
 }
 
 /* Shells are left out: what they start is seldom written in theirs. */

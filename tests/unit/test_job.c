@@ -82,14 +82,19 @@ static void code_is_known_by_the_interpreters_own_options(void **state)
     ASSERT_JOB("x.pl", "/usr/bin/perl", "perl", "-Mstrict", "-I", "lib", "-c", "x.pl");
     ASSERT_JOB("php", "/usr/bin/php", "php", "-r", "password();");
     ASSERT_JOB("index.php", "/usr/bin/php8.2", "php", "-d", "memory_limit=1G", "index.php");
-    ASSERT_JOB("php", "/usr/bin/php", "php", "-t", "public", "-S", "10.1.2.3:80");
-    ASSERT_JOB("php", "/usr/bin/php", "php", "--server", "10.1.2.3:80", "index.php");
     ASSERT_JOB("node", "/usr/bin/node", "node", "-p", "password");
     ASSERT_JOB("node", "/usr/bin/node", "node", "--eval", "password");
     ASSERT_JOB("node", "/usr/bin/node", "node", "--print=password");
     ASSERT_JOB("julia", "/usr/bin/julia", "julia", "-t", "4", "-E", "password");
     ASSERT_JOB("lua5.4", "/usr/bin/lua5.4", "lua", "-e", "password");
     ASSERT_JOB("bash", "/bin/bash", "bash", "-o");
+}
+
+static void an_address_to_listen_at_is_no_name(void **state)
+{
+    (void)state;
+    ASSERT_JOB("php", "/usr/bin/php", "php", "-t", "public", "-S", "10.1.2.3:80");
+    ASSERT_JOB("php", "/usr/bin/php", "php", "--server", "10.1.2.3:80", "index.php");
 }
 
 static void one_executable_for_many_programs_is_called_by_the_one(void **state)
@@ -142,6 +147,7 @@ int main(void)
         cmocka_unit_test(a_module_is_called_by_its_name),
         cmocka_unit_test(code_on_the_command_line_stays_there),
         cmocka_unit_test(code_is_known_by_the_interpreters_own_options),
+        cmocka_unit_test(an_address_to_listen_at_is_no_name),
         cmocka_unit_test(one_executable_for_many_programs_is_called_by_the_one),
         cmocka_unit_test(odd_arguments_give_the_programs_name),
         cmocka_unit_test(a_language_is_told_where_it_is_certain),
