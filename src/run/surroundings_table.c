@@ -115,12 +115,15 @@ const struct surroundings_system surroundings_table[] = {
      false,
      {SAYS(external_run_id, "{BUILD_BUILDID}"), SAYS(project_name, "{SYSTEM_TEAMPROJECT}"),
       SAYS(stage_name, "{SYSTEM_STAGENAME}"), SAYS(task_name, "{SYSTEM_JOBNAME}")}},
-    /* jenkins.io, "Using environment variables"; in a multibranch project the job's name is the branch's */
+    /* jenkins.io, "Using environment variables": BUILD_TAG is the job's name, with its folders, between "jenkins-" and
+     * the number. In a multibranch project the job's name is the branch's. */
     {"jenkins",
      "JENKINS_URL",
      false,
-     {SAYS(external_run_id, "{!BRANCH_NAME}{BUILD_TAG}"), SAYS(external_run_id, "{BUILD_NUMBER}"),
-      SAYS(project_name, "{!BRANCH_NAME}{JOB_NAME}"), SAYS(stage_name, "{STAGE_NAME}")}},
+     {SHARES(SHARE_ACCOUNT, external_run_id, "{!BRANCH_NAME}{BUILD_TAG}"),
+      SAYS(external_run_id, "{!BRANCH_NAME}jenkins-{JOB_NAME#/}-{BUILD_NUMBER}"),
+      SAYS(external_run_id, "{BUILD_NUMBER}"), SHARES(SHARE_ACCOUNT, project_name, "{!BRANCH_NAME}{JOB_NAME}"),
+      SAYS(project_name, "{!BRANCH_NAME}{JOB_NAME#/}"), SAYS(stage_name, "{STAGE_NAME}")}},
 
     /* Container platforms. */
     /* kubernetes.io, "The Kubernetes API server", "Accessing the API from a Pod": set in every container. A pod's name

@@ -181,6 +181,20 @@ static void a_branch_of_a_multibranch_project_is_not_told(void **state)
     assert_run("jenkins", NULL, "5", NULL, NULL, NULL);
 }
 
+static void a_folder_of_jenkins_is_its_owners_and_told_with_account(void **state)
+{
+    (void)state;
+    static const char *const with[] = {"JENKINS_URL=https://j.example/", "BUILD_TAG=jenkins-alice-tool-5",
+                                       "BUILD_NUMBER=5", "JOB_NAME=alice/tool", NULL};
+    fill_sharing(0, with);
+    assert_run("jenkins", NULL, "jenkins-tool-5", "tool", NULL, NULL);
+    fill_sharing(SHARE_ACCOUNT, with);
+    assert_run("jenkins", NULL, "jenkins-alice-tool-5", "alice/tool", NULL, NULL);
+    FILL_SHARED(SHARE_ACCOUNT, "JENKINS_URL=x", "BRANCH_NAME=b", "BUILD_TAG=jenkins-alice-b-5", "JOB_NAME=alice/b",
+                "BUILD_NUMBER=5");
+    assert_run("jenkins", NULL, "5", NULL, NULL, NULL);
+}
+
 static void with_account_owners_are_told(void **state)
 {
     (void)state;
@@ -361,6 +375,7 @@ int main(void)
         cmocka_unit_test(other_batch_systems),
         cmocka_unit_test(continuous_integration),
         cmocka_unit_test(a_branch_of_a_multibranch_project_is_not_told),
+        cmocka_unit_test(a_folder_of_jenkins_is_its_owners_and_told_with_account),
         cmocka_unit_test(with_account_owners_are_told),
         cmocka_unit_test(workflow_managers),
         cmocka_unit_test(the_innermost_is_the_orchestrator_and_the_rest_fills_what_it_does_not_know),
