@@ -8,13 +8,22 @@
 
 enum { TAKEN_MAX = 4096 };
 
+static struct {
+    void  *start;
+    size_t size;
+} taken[TAKEN_MAX];
+
+static int take_all(int count)
+{
+    for (size_t size = 64UL << 20; size >= 4096 && count < TAKEN_MAX; size /= 2)
+        while (count < TAKEN_MAX &&
+               (taken[count].start = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) != MAP_FAILED)
+            taken[count++].size = size;
+    return count;
+}
+
 int main(void)
 {
-    static struct {
-        void  *start;
-        size_t size;
-    } taken[TAKEN_MAX];
-    int           count = 0;
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur > 4UL << 30)
@@ -22,13 +31,10 @@ int main(void)
     printf("before\n");
     fflush(stdout);
     usleep(120 * 1000);
-    for (size_t size = 64UL << 20; size >= 4096 && count < TAKEN_MAX; size /= 2)
-        while (count < TAKEN_MAX &&
-               (taken[count].start = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) != MAP_FAILED)
-            taken[count++].size = size;
+    int count = take_all(0);
     usleep(300 * 1000);
-    ssize_t n = write(1, "full\n", 5);
-    if (n == 5 && mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED)
+    count = take_all(count); /* what another thread has given back meanwhile */
+    if (write(1, "full\n", 5) != 5 || count < 2 || count == TAKEN_MAX)
         return 98;
     while (count > 0) {
         count--;
