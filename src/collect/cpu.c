@@ -47,8 +47,8 @@ int cpu_read(struct cpu *cpu, struct sample *ret)
     int      n = 0;
     while (n < FIELDS && text_unsigned(&t, &field[n]))
         n++;
-    if (n <= IDLE)
-        return -ENODATA;
+    if (n <= IDLE || (field[USER] | field[NICE] | field[SYSTEM] | field[IDLE] | field[IOWAIT]) == 0)
+        return -ENODATA; /* all zeros: gVisor, whose /proc/stat counts nothing */
     advance(cpu, CPU_USER, field[USER] + field[NICE]);
     advance(cpu, CPU_SYSTEM, field[SYSTEM]);
     advance(cpu, CPU_INTERRUPT, field[IRQ] + field[SOFTIRQ]);

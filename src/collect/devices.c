@@ -17,35 +17,37 @@ void devices_done(struct devices *devices)
     devices_init(devices);
 }
 
+/* Who was missing in two readings is forgotten: containers come with ever new names. */
 void devices_begin(struct devices *devices)
 {
-    devices->next = 0;
-    devices->changed = false;
+    size_t kept = 0;
     for (size_t i = 0; i < devices->count; i++) {
-        devices->list[i].was_present = devices->list[i].present;
-        devices->list[i].present = false;
+        struct device *device = &devices->list[i];
+        if (!device->present && !device->was_present)
+            continue;
+        device->was_present = device->present;
+        device->present = false;
+        if (kept != i)
+            devices->list[kept] = *device;
+        kept++;
     }
+    devices->count = kept;
+    devices->met = 0;
+    devices->changed = false;
 }
 
+/* The list follows the kernel's order, so the next name is nearly always the next in it. */
 static struct device *find(struct devices *devices, struct text name)
 {
-    for (size_t n = 0; n < devices->count; n++) {
-        size_t i = (devices->next + n) % devices->count;
-        if (text_is(name, devices->list[i].name)) {
-            devices->next = i + 1;
+    for (size_t i = devices->met; i < devices->count; i++)
+        if (text_is(name, devices->list[i].name))
             return &devices->list[i];
-        }
-    }
     return NULL;
 }
 
-/* The place of a device that is gone is taken before the list grows: containers come with ever new names. */
-static struct device *place(struct devices *devices)
+static struct device *append(struct devices *devices, struct text name)
 {
-    for (size_t i = 0; devices->list && i < devices->count; i++)
-        if (!devices->list[i].present && !devices->list[i].was_present)
-            return &devices->list[i];
-    if (devices->count == devices->capacity) {
+    if (!devices->list || devices->count == devices->capacity) {
         size_t capacity = devices->capacity ? devices->capacity * 2 : DEVICES_FIRST;
         if (capacity > DEVICES_MAX)
             return NULL;
@@ -55,7 +57,20 @@ static struct device *place(struct devices *devices)
         devices->list = list;
         devices->capacity = capacity;
     }
-    return &devices->list[devices->count++];
+    struct device *device = &devices->list[devices->count++];
+    *device = (struct device){0};
+    (void)text_copy(name, device->name, sizeof device->name);
+    return device;
+}
+
+/* Behind those that were met already; what stood there moves up. */
+static struct device *place(struct devices *devices, const struct device *device)
+{
+    struct device *to = &devices->list[devices->met++];
+    struct device  moved = *device;
+    memmove(to + 1, to, (size_t)(device - to) * sizeof *to);
+    *to = moved;
+    return to;
 }
 
 void devices_add(struct devices *devices, struct text name, uint64_t in, uint64_t out)
@@ -64,14 +79,13 @@ void devices_add(struct devices *devices, struct text name, uint64_t in, uint64_
     if (!device) {
         if (text_len(name) == 0 || text_len(name) >= DEVICE_NAME_SIZE)
             return;
-        device = place(devices);
+        device = append(devices, name);
         if (!device) {
             devices->crowded = true;
             return;
         }
-        *device = (struct device){0};
-        (void)text_copy(name, device->name, sizeof device->name);
     }
+    device = place(devices, device);
     device->present = true;
     device->in_before = device->in;
     device->out_before = device->out;
@@ -97,6 +111,15 @@ static uint64_t growth(uint64_t before, uint64_t now)
     return now > before ? now - before : 0;
 }
 
+/* The kernel lists disks by their position, in several pieces: when one goes in between, another may be left out once.
+ * That one comes back with more than it had; a new disk under its name, with less. */
+static void add_from_zero(struct devices *devices, const struct device *device)
+{
+    bool is_same = device->in >= device->in_before && device->out >= device->out_before;
+    devices->in_total += device->in - (is_same ? device->in_before : 0);
+    devices->out_total += device->out - (is_same ? device->out_before : 0);
+}
+
 void devices_settle(struct devices *devices, bool new_from_zero)
 {
     for (size_t i = 0; i < devices->count; i++) {
@@ -107,8 +130,7 @@ void devices_settle(struct devices *devices, bool new_from_zero)
             devices->in_total += growth(device->in_before, device->in);
             devices->out_total += growth(device->out_before, device->out);
         } else if (!devices->begun || (new_from_zero && !devices->crowded)) {
-            devices->in_total += device->in;
-            devices->out_total += device->out;
+            add_from_zero(devices, device);
         }
     }
     devices->begun = true;

@@ -3,7 +3,7 @@
  * Totals only ever rise. A device seen for the first time gives its counters as a baseline; one that vanishes
  * gives nothing; a counter that falls (the driver was reset, or counts in 32 bits) is a new baseline: what passed in
  * that one interval is not known.
- * Allocates: when a device appears; 1024 devices at most, further ones are not counted. */
+ * Allocates: when a device appears; 16384 devices at most, further ones are not counted. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_DEVICES_H
 #define PILLION_COLLECT_DEVICES_H
@@ -14,7 +14,7 @@
 
 #include "base/text.h"
 
-enum { DEVICES_MAX = 1024, DEVICE_NAME_SIZE = 32 };
+enum { DEVICES_MAX = 16384, DEVICE_NAME_SIZE = 32 };
 
 struct device {
     char     name[DEVICE_NAME_SIZE];
@@ -29,7 +29,7 @@ struct device {
 struct devices {
     struct device *list;
     size_t         count, capacity;
-    size_t         next;    /* where the next name probably is: the kernel keeps its order */
+    size_t         met;     /* in this reading: they stand in front, in the kernel's order */
     bool           changed; /* a name appeared or went: who is counted has to be decided again */
     bool           begun;   /* there was a reading before */
     bool           crowded; /* there were more than have a place, once: who appears need not be new */

@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "collect/dir.h"
 
-enum rank { RANK_NONE, RANK_CARRIED, RANK_PLAIN, RANK_HARDWARE };
+enum rank { RANK_OPEN, RANK_NONE, RANK_CARRIED, RANK_PLAIN, RANK_HARDWARE };
 
 enum { PATH_SIZE = 2 * DEVICE_NAME_SIZE + 32, TYPE_ETHERNET = 1, TYPE_80211 = 801, TYPE_80211_RADIOTAP = 803 };
 
@@ -85,25 +85,29 @@ static bool has_telling_name(const char *name)
     return (strncmp(name, "br", 2) == 0 && name[2] >= '0' && name[2] <= '9') || strchr(name, '.');
 }
 
-static enum rank rank_of(int classes, const char *name)
+static enum rank rank_of_hardware(int classes, const char *name)
+{
+    char     master[DEVICE_NAME_SIZE];
+    uint64_t type = type_of(classes, name);
+    if (type >= TYPE_80211 && type <= TYPE_80211_RADIOTAP)
+        return RANK_NONE;
+    master_of(classes, name, master);
+    bool to_hardware = master[0] && has(classes, master, "device");
+    return to_hardware || has_lower(classes, name, true) ? RANK_NONE : RANK_HARDWARE;
+}
+
+static enum rank rank_of_others(int classes, const char *name)
 {
     char master[DEVICE_NAME_SIZE];
     if (strcmp(name, "lo") == 0)
         return RANK_NONE;
     if (classes < 0)
         return has_telling_name(name) ? RANK_CARRIED : RANK_PLAIN;
-    master_of(classes, name, master);
-    uint64_t type = type_of(classes, name);
-    if (has(classes, name, "device")) {
-        if (type >= TYPE_80211 && type <= TYPE_80211_RADIOTAP)
-            return RANK_NONE;
-        bool to_hardware = master[0] && has(classes, master, "device");
-        return to_hardware || has_lower(classes, name, true) ? RANK_NONE : RANK_HARDWARE;
-    }
     if (has(classes, name, "bridge") || has(classes, name, "bonding") || strncmp(name, "ifb", 3) == 0 ||
         strncmp(name, "dummy", 5) == 0 || has_lower(classes, name, false))
         return RANK_NONE;
-    bool carried = type != TYPE_ETHERNET || has(classes, name, "tun_flags") || has_telling_name(name);
+    master_of(classes, name, master);
+    bool carried = type_of(classes, name) != TYPE_ETHERNET || has(classes, name, "tun_flags") || has_telling_name(name);
     if (carried && master[0] && !has(classes, master, "bonding"))
         return RANK_NONE;
     return carried ? RANK_CARRIED : RANK_PLAIN;
@@ -136,20 +140,37 @@ static bool is_way_out(int classes, const char *name)
     return strncmp(name, "eth", 3) == 0 && name[3] >= '0' && name[3] <= '9' && !has(classes, name, "master");
 }
 
-void net_choose(int classes, struct devices *devices)
+/* On a machine with a thousand containers, hardware is found at the cost of one look at each of their interfaces. */
+static enum rank rank_hardware(int classes, struct devices *devices)
 {
     enum rank best = RANK_NONE;
+    for (size_t i = 0; i < devices->count; i++) {
+        struct device *device = &devices->list[i];
+        enum rank      rank = device->present ? RANK_OPEN : RANK_NONE;
+        if (device->present && classes >= 0 && has(classes, device->name, "device"))
+            rank = rank_of_hardware(classes, device->name);
+        best = rank > best ? rank : best;
+        device->rank = (uint8_t)rank;
+    }
+    return best;
+}
+
+void net_choose(int classes, struct devices *devices)
+{
     if (classes >= 0 && !is_of_this_namespace(classes, devices))
         classes = -1;
+    enum rank best = rank_hardware(classes, devices);
+    bool      has_hardware = best == RANK_HARDWARE;
     for (size_t i = 0; i < devices->count; i++) {
-        enum rank rank = devices->list[i].present ? rank_of(classes, devices->list[i].name) : RANK_NONE;
-        best = rank > best ? rank : best;
-        devices->list[i].rank = (uint8_t)rank;
+        struct device *device = &devices->list[i];
+        if (device->rank == RANK_OPEN && has_hardware && !is_way_out(classes, device->name))
+            device->rank = RANK_NONE;
+        else if (device->rank == RANK_OPEN)
+            device->rank = (uint8_t)rank_of_others(classes, device->name);
+        best = device->rank > best ? device->rank : best;
     }
     for (size_t i = 0; i < devices->count; i++) {
         enum rank rank = devices->list[i].rank;
-        devices->list[i].counted = (best != RANK_NONE && rank == best) ||
-                                   (best == RANK_HARDWARE && rank == RANK_PLAIN &&
-                                    is_way_out(classes, devices->list[i].name));
+        devices->list[i].counted = rank != RANK_NONE && (rank == best || (has_hardware && rank == RANK_PLAIN));
     }
 }

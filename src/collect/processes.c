@@ -29,7 +29,8 @@ int processes_open(struct processes *processes, const struct roots *roots)
         return processes->fd;
     ssize_t len = readlinkat(processes->fd, "self/ns/pid", target, sizeof target);
     processes->links_tell = len == (ssize_t)sizeof first_pid_namespace - 1 &&
-                            memcmp(target, first_pid_namespace, sizeof first_pid_namespace - 1) == 0;
+                            memcmp(target, first_pid_namespace, sizeof first_pid_namespace - 1) == 0 &&
+                            faccessat(processes->fd, "1", F_OK, 0) == 0; /* else hidepid hides what has links */
     return 0;
 }
 

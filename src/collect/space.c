@@ -34,7 +34,7 @@ static int refresh(struct space *space, struct scratch *scratch)
     int         error = scratch_reread(scratch, space->fd, &t);
     if (error == 0)
         error = mounts_parse(&space->mounts, t);
-    space->parsed = error == 0;
+    space->parsed = error == 0 || error == -EFBIG; /* what is too long is so until it changes */
     return error;
 }
 

@@ -117,7 +117,8 @@ static void lists_of_cpus_are_counted(void **state)
 static void nonsense_leaves_the_sample_alone(void **state)
 {
     (void)state;
-    static const char *const contents[] = {"", "cpu", "cpu  1 2", "cpu  -1 0 0 0 0", "intr 5\n", "cpu0 1 2 3 4 5 6 7\n"};
+    static const char *const contents[] = {"", "cpu", "cpu  1 2", "cpu  -1 0 0 0 0", "intr 5\n", "cpu0 1 2 3 4 5 6 7\n",
+                                           "cpu  0 0 0 0 0 0 0 0 0 0\n" /* where nobody counts */};
     struct fixture           f;
     fixture_open(&f);
     fixture_write(&f, "proc/stat", "x");

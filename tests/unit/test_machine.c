@@ -204,6 +204,23 @@ static void in_the_first_pid_namespace_links_tell_the_count(void **state)
     processes_close(&processes);
 }
 
+/* Under hidepid, /proc has links for those too that it does not show. */
+static void where_processes_are_hidden_links_do_not_tell_the_count(void **state)
+{
+    (void)state;
+    static struct processes processes;
+    struct sample           s = {.processes = METRIC_NONE, .monotonic = CLOCK_SECOND};
+    fixture_link(&f, "proc/self/ns/pid", "pid:[4026531836]");
+    fixture_folder(&f, "proc/42");
+    assert_int_equal(processes_open(&processes, &f.roots), 0);
+    assert_int_equal(processes_read(&processes, &s), 0);
+    fixture_folder(&f, "proc/of_others");
+    s.monotonic += CLOCK_SECOND;
+    assert_int_equal(processes_read(&processes, &s), 0);
+    assert_int_equal(s.processes, 1);
+    processes_close(&processes);
+}
+
 static void the_real_count_stays_right_without_listing(void **state)
 {
     (void)state;
@@ -282,6 +299,7 @@ int main(void)
         test(the_real_machine_is_described),
         test(processes_are_the_numeric_entries),
         test(in_the_first_pid_namespace_links_tell_the_count),
+        test(where_processes_are_hidden_links_do_not_tell_the_count),
         test(the_real_count_stays_right_without_listing),
         test(all_collectors_together_read_the_real_machine),
         test(on_a_machine_without_anything_every_figure_is_none),

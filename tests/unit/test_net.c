@@ -11,7 +11,7 @@
 static struct fixture f;
 static struct net     net;
 static struct scratch scratch;
-static char           lines[8192];
+static char           lines[256 * 1024];
 
 static int set_up(void **state)
 {
@@ -34,6 +34,7 @@ static int tear_down(void **state)
 static void line(const char *name, unsigned number)
 {
     size_t len = strlen(lines);
+    assert_true(len + 128 < sizeof lines);
     (void)snprintf(lines + len, sizeof lines - len, "%6s: %u 1 2 3 4 5 6 7 %llu 1 2 3 4 5 6 7\n", name, number,
                    number * 10ULL);
 }
@@ -375,6 +376,45 @@ static void an_interface_for_each_of_many_containers_needs_no_more_memory(void *
     assert_true(net.devices.capacity <= 16);
 }
 
+/* So that a row takes no longer for all that came and went before it. */
+static void the_list_keeps_the_order_of_the_kernel(void **state)
+{
+    (void)state;
+    static const char *const readings[][5] = {{"lo", "eth0", "eth1", "eth2"},
+                                              {"lo", "new", "eth0", "eth1", "eth2"},
+                                              {"lo", "eth1", "eth2"},
+                                              {"eth2", "lo", "eth0", "eth1", "new"}};
+    for (unsigned i = 0; i < sizeof readings / sizeof *readings; i++) {
+        size_t count = 0;
+        for (; count < 5 && readings[i][count]; count++)
+            line(readings[i][count], i);
+        publish();
+        if (i == 0)
+            assert_int_equal(net_open(&net, &f.roots), 0);
+        (void)reading();
+        assert_int_equal(net.devices.met, count);
+        for (size_t n = 0; n < count; n++)
+            assert_string_equal(net.devices.list[n].name, readings[i][n]);
+    }
+}
+
+static void the_way_out_behind_three_thousand_others_is_counted(void **state)
+{
+    (void)state;
+    for (unsigned reading_number = 0; reading_number < 2; reading_number++) {
+        for (unsigned i = 0; i < 3000; i++) {
+            char name[16];
+            (void)snprintf(name, sizeof name, "veth%u", i);
+            line(name, 1);
+        }
+        line("eth0", 5 + reading_number);
+        if (reading_number == 0)
+            assert_int_equal(first_reading().net_recv, 5);
+    }
+    publish();
+    assert_int_equal(reading().net_recv, 6);
+}
+
 static void nonsense_is_no_interface(void **state)
 {
     (void)state;
@@ -426,6 +466,8 @@ int main(void)
         test(without_sys_names_decide),
         test(an_interface_that_comes_and_goes_makes_no_jump),
         test(an_interface_for_each_of_many_containers_needs_no_more_memory),
+        test(the_list_keeps_the_order_of_the_kernel),
+        test(the_way_out_behind_three_thousand_others_is_counted),
         test(nonsense_is_no_interface),
         test(the_real_machine_never_counts_the_loopback),
     };

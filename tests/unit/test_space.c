@@ -185,6 +185,26 @@ static void two_thousand_mounts_are_bounded(void **state)
     free(content);
 }
 
+/* 60,000 mounts: 80 ms of each row otherwise, with the kernel's list of mounts locked. */
+static void a_list_of_mounts_beyond_all_bounds_is_not_read_for_each_row(void **state)
+{
+    (void)state;
+    enum { LONG = 9 << 20 };
+    static const char one[] = "27 1 254:0 / / rw - ext4 /dev/vda rw\n";
+    struct sample     s = {.space_total = METRIC_NONE};
+    char             *content = malloc(LONG);
+    assert_non_null(content);
+    for (size_t i = 0; i < LONG; i++)
+        content[i] = one[i % (sizeof one - 1)];
+    fixture_write_bytes(&f, "proc/self/mountinfo", content, LONG);
+    free(content);
+    assert_int_equal(space_open(&space, &f.roots), 0);
+    space.statvfs = fake_statvfs;
+    assert_int_equal(space_read(&space, &scratch, &s), -EFBIG);
+    assert_int_equal(space_read(&space, &scratch, &s), -ENODATA);
+    assert_true(s.space_total == METRIC_NONE);
+}
+
 static void the_real_root_is_what_statvfs_says(void **state)
 {
     (void)state;
@@ -256,6 +276,7 @@ int main(void)
         test(a_filesystem_that_fails_is_left_out),
         test(nonsense_is_no_mount),
         test(two_thousand_mounts_are_bounded),
+        test(a_list_of_mounts_beyond_all_bounds_is_not_read_for_each_row),
         test(the_real_root_is_what_statvfs_says),
         test(the_mounts_are_parsed_again_only_when_they_change),
     };
