@@ -35,6 +35,9 @@ class Default(UnwatchedTest):
         self.dies("resets_and_raises")
         self.dies("resets_and_raises", "by signal")
 
+    def test_called_with_the_number_alone_by_who_found_it_in_the_kernel(self):
+        self.dies("calls_what_it_finds")
+
     def test_inside_sigsuspend_and_ppoll(self):
         self.dies("suspends_for_signal")
         self.dies("suspends_for_signal", "ppoll")
