@@ -26,7 +26,8 @@ void confine_watch(void)
 }
 
 /* libseccomp installs its filter by a bare system call, which is not seen; but the one before it is, without which an
- * ordinary user may install none. */
+ * ordinary user may install none. A library's constructor may do it before anybody was watched: then this process is
+ * not to lead. */
 enum confinement confine_begins(long option, long argument)
 {
     if (option != PR_SET_SECCOMP && (option != PR_SET_NO_NEW_PRIVS || argument != 1))
@@ -34,7 +35,7 @@ enum confinement confine_begins(long option, long argument)
     bool owns = hook_owns();
     if (owns || hook_is_forked_child())
         signals_end(); /* a handler of ours could not die of its signal */
-    if (!owns)
+    if (!owns && main_errno)
         return FREE;
     return option == PR_SET_SECCOMP ? CONFINED : SUSPECTED;
 }

@@ -64,6 +64,8 @@ bool process_single(void); /* the same on little stack; one whose main thread ha
 
 /* ---- marker.c: who leads, as files ---- */
 bool marker_exists(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size);
+/* Of this process, from before it entered a user namespace where its user has another number. */
+bool marker_was_made_outside(uint64_t pid_namespace, const struct process *self, char *ret_path, size_t size);
 int  marker_make(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size);
 
 /* ---- step.c: MPI and Slurm ---- */

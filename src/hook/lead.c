@@ -210,7 +210,8 @@ static enum lead_why judge_itself(const char *executable, enum ranks ranks, cons
     }
     int64_t rank = step_rank(ranks == RANKS_FIRST);
     ret->in_step = ranks == RANKS_NODE && rank >= 0;
-    ret->continues = marker_exists(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker);
+    ret->continues = marker_exists(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker) ||
+                     marker_was_made_outside(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker);
     if (ret->continues)
         return LEAD_CONTINUES;
     if (rank > 0 && ranks != RANKS_ALL)

@@ -49,16 +49,52 @@ static bool directory_counts(uid_t uid, size_t place, const char *path)
     return last[place].counts;
 }
 
+static bool is_marker_of(const char *path, uid_t uid)
+{
+    struct stat info;
+    return call_lstat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == uid;
+}
+
 bool marker_exists(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size)
 {
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        struct stat info;
         struct word path = word_in(ret_path, size);
         directory_name(p->uid, places[i], &path);
         if (path.cut || !directory_counts(p->uid, i, ret_path))
             continue;
         file_name(pid_namespace, p, &path);
-        if (!path.cut && call_lstat(ret_path, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == p->uid)
+        if (!path.cut && is_marker_of(ret_path, p->uid))
+            return true;
+    }
+    ret_path[0] = '\0';
+    return false;
+}
+
+/* What this process's user is called in the user namespace around its own; the same where that is not told. */
+static uid_t uid_outside(uid_t uid)
+{
+    char        map[128];
+    const char *at = map;
+    uint64_t    column[2] = {0};
+    if (call_read_file("/proc/self/uid_map", map, sizeof map) <= 0)
+        return uid;
+    for (int i = 0; i < 2; i++) {
+        while (*at == ' ')
+            at++;
+        column[i] = word_parse(&at);
+    }
+    return uid < column[0] ? uid : (uid_t)(uid - column[0] + column[1]);
+}
+
+bool marker_was_made_outside(uint64_t pid_namespace, const struct process *self, char *ret_path, size_t size)
+{
+    uid_t before = uid_outside(self->uid);
+    for (size_t i = 0; before != self->uid && i < sizeof places / sizeof *places; i++) {
+        struct word path = word_in(ret_path, size);
+        directory_name(before, places[i], &path);
+        bool ours = !path.cut && is_directory_of(ret_path, self->uid);
+        file_name(pid_namespace, self, &path);
+        if (ours && !path.cut && is_marker_of(ret_path, self->uid))
             return true;
     }
     ret_path[0] = '\0';

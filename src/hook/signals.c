@@ -124,14 +124,16 @@ void signals_end(void)
 }
 
 /* Best at the very instruction where the signal found the program, so that a core file is what it would be: blocked
- * until the handler has returned. Inside sigsuspend and the like the mask to return to may block it: then here. */
+ * until the handler has returned. Inside sigsuspend and the like the mask to return to may block it: then here. That
+ * mask the kernel reads for us: who found this handler by the bare call may call it with the number alone. */
 static void die_of(int number, const void *context)
 {
     const ucontext_t *where = context;
     uint64_t          mask = 0;
     uint64_t          one = UINT64_C(1) << (number - 1);
-    memcpy(&mask, &where->uc_sigmask, sizeof mask);
-    (void)syscall(SYS_rt_sigprocmask, mask & one ? SIG_UNBLOCK : SIG_BLOCK, &one, NULL, sizeof one);
+    bool              returns = syscall(SYS_rt_sigprocmask, SIG_BLOCK, &where->uc_sigmask, NULL, sizeof mask) == 0 &&
+                   syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &mask, sizeof mask) == 0 && !(mask & one);
+    (void)syscall(SYS_rt_sigprocmask, returns ? SIG_BLOCK : SIG_UNBLOCK, &one, NULL, sizeof one);
     (void)syscall(SYS_tgkill, call_pid(), call_tid(), number);
 }
 
@@ -164,7 +166,8 @@ static bool finish_first(int number)
     return true;
 }
 
-/* Also in a child between fork and exec, which has the handler but nothing to finish. */
+/* Also in a child between fork and exec, which has the handler but nothing to finish. And called by a handler of the
+ * program's that took it from the kernel: what it stands for is the default all the same. */
 static void on_signal(int number, siginfo_t *info, void *context)
 {
     (void)info;
@@ -173,7 +176,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
     if (owns && hook.owner == 1) {
         hold_interrupt(number);
     } else if (!owns || finish_first(number)) {
-        give_back(watched_of(number));
+        signals_put_default(number, &watched_of(number)->shown);
         die_of(number, context);
     }
     errno = saved;

@@ -136,7 +136,7 @@ int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(v
     start_function *next = (start_function *)next_symbol("__libc_start_main");
     ends_resolve();
     signals_resolve();
-    bool leads = decide();
+    bool leads = confinement() == FREE && decide(); /* not where a constructor has forbidden calls */
     errno = saved;
     if (!leads)
         return next(main, argc, argv, init, fini, rtld_fini, stack_end);

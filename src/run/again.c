@@ -57,7 +57,8 @@ static void forget(struct run *run)
     log.copy_limit = run->log.copy_limit;
     bytes_done(&run->log.early);
     run->log = log;
-    free(run->output_pattern);
+    free(run->output_before);
+    run->output_before = run->output_pattern;
     run->output_pattern = run->config.output ? strdup(run->config.output) : NULL;
     run->output_is_known = false;
     run->continues = run->made = run->is_anothers = false;

@@ -72,7 +72,11 @@ void loop_close(struct run *run)
 /* A consumer of PILLION_OUTPUT gets the same bytes; when its disk is full it gets no more. */
 static void copy_to_output(struct run *run)
 {
-    if (run->output >= 0 && file_write(run->output, run->line.data, run->line.len, NULL) < 0) {
+    struct text rows = text_span(run->line.data, run->line.len);
+    struct text header;
+    if (run->rows == 0 && run->output_goes_on)
+        (void)text_line(&rows, &header);
+    if (run->output >= 0 && file_write(run->output, rows.at, text_len(rows), NULL) < 0) {
         log_line(&run->log, LOG_WARN, "PILLION_OUTPUT: %s; no more rows go there", strerror(errno));
         file_close(&run->output);
     }

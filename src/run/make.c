@@ -178,9 +178,10 @@ static void open_output(struct run *run)
     bool again = run->continues && run->dir.on_disk;
     if (!run->output_pattern || !run->own_table)
         return;
-    int error = output_path(run, path, sizeof path);
+    int  error = output_path(run, path, sizeof path);
+    bool goes_on = error == 0 && run->output_before && strcmp(path, run->output_before) == 0;
     if (error == 0)
-        error = open_regular(path, !again, &run->output);
+        error = open_regular(path, !again && !goes_on, &run->output);
     if (error < 0) {
         log_line(&run->log, LOG_WARN,
                  "PILLION_OUTPUT=%.200s cannot be written (%s): it has to be a regular file; the "
@@ -188,6 +189,7 @@ static void open_output(struct run *run)
                  run->output_pattern, strerror(-error));
         return;
     }
+    run->output_goes_on = goes_on && lseek(run->output, 0, SEEK_END) > 0;
     if (!run->output_is_known)
         record_output(&run->dir, path);
     if (!again)

@@ -91,7 +91,7 @@ void record_begin(struct rundir *run, const struct record_begin *begin)
         bytes_text(&line, begin->registration);
     }
     api(&line, begin->config);
-    (void)record_close_line(&line, run);
+    record_close_fact(&line, run);
 }
 
 void record_continue(struct rundir *run, const struct record_begin *begin, bool with_api)
@@ -103,7 +103,7 @@ void record_continue(struct rundir *run, const struct record_begin *begin, bool 
         record_write_cgroup_before(&line, begin->cgroups, begin->cgroup_before);
     if (with_api)
         api(&line, begin->config);
-    (void)record_close_line(&line, run);
+    record_close_fact(&line, run);
 }
 
 void record_registration(struct rundir *run, const char *registration)
@@ -112,7 +112,7 @@ void record_registration(struct rundir *run, const char *registration)
     record_open_line(&line);
     json_key(&line, "registration");
     bytes_text(&line, registration);
-    (void)record_close_line(&line, run);
+    record_close_fact(&line, run);
 }
 
 void record_continues(struct rundir *run, const char *id)
@@ -120,7 +120,7 @@ void record_continues(struct rundir *run, const char *id)
     struct bytes line;
     record_open_line(&line);
     record_text(&line, "continues", id);
-    (void)record_close_line(&line, run);
+    record_close_fact(&line, run);
 }
 
 void record_output(struct rundir *run, const char *path)
@@ -128,7 +128,7 @@ void record_output(struct rundir *run, const char *path)
     struct bytes line;
     record_open_line(&line);
     record_text(&line, "output", path);
-    (void)record_close_line(&line, run);
+    record_close_fact(&line, run);
 }
 
 void record_registered(struct rundir *run, const char *sentinel_run_id, const char *upload_uri_prefix)
@@ -138,7 +138,7 @@ void record_registered(struct rundir *run, const char *sentinel_run_id, const ch
     record_text(&line, "sentinel_run_id", sentinel_run_id);
     if (upload_uri_prefix)
         record_text(&line, "upload_uri_prefix", upload_uri_prefix);
-    (void)record_close_line(&line, run);
+    record_close_fact(&line, run);
 }
 
 void record_end(struct rundir *run, const struct record_end *end)

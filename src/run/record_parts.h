@@ -7,6 +7,7 @@
 
 void record_open_line(struct bytes *line);
 int  record_close_line(struct bytes *line, struct rundir *run); /* appends it; 0 or -errno */
+void record_close_fact(struct bytes *line, struct rundir *run); /* the same with one that no later line repeats */
 void record_text(struct bytes *line, const char *key, const char *value);
 void record_number(struct bytes *line, const char *key, uint64_t value);
 

@@ -20,6 +20,14 @@ int record_close_line(struct bytes *line, struct rundir *run)
     return error;
 }
 
+void record_close_fact(struct bytes *line, struct rundir *run)
+{
+    bytes_char(line, '}');
+    if (!line->failed)
+        rundir_append_fact(run, line->data, line->len);
+    bytes_done(line);
+}
+
 void record_text(struct bytes *line, const char *key, const char *value)
 {
     json_key(line, key);

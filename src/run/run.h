@@ -59,6 +59,7 @@ struct run {
     char  *executable;
     char  *marker;
     char  *output_pattern;
+    char  *output_before; /* what process 1's run before this one wrote to: its rows stay there */
     /* what is so */
     bool has_baseline;
     bool made;           /* the run directory, or its stand-in in memory */
@@ -69,6 +70,7 @@ struct run {
     bool is_anothers;     /* an image before the exec registered it, with a URL or token that is not ours */
     bool unobserved_exit; /* no thread: everything on the program's own at its end */
     bool composed;        /* the registration is of this image, not of one before an exec in place */
+    bool output_goes_on;  /* it has the rows of process 1's run before this one, and their header */
     bool output_is_known; /* the pattern is a path that an image before made of it */
 };
 

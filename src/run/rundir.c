@@ -19,6 +19,7 @@ void rundir_init(struct rundir *run)
 {
     *run = (struct rundir){.dir = -1, .state = -1, .rows = -1, .log = -1, .lock = -1};
     bytes_init(&run->memory_rows, RUNDIR_MEMORY_MAX);
+    bytes_init(&run->facts, RUNDIR_STATE_MAX);
 }
 
 void rundir_suspend(struct rundir *run)
@@ -34,6 +35,7 @@ void rundir_close(struct rundir *run)
 {
     rundir_suspend(run);
     bytes_done(&run->memory_rows);
+    bytes_done(&run->facts);
 }
 
 /* Where the last line that has its \n ends, looking back from `size`; -errno. No line of ours is as long as the look.

@@ -23,6 +23,7 @@ struct rundir {
     uint64_t     forgotten;                   /* bytes between header and memory_rows' first row, safe elsewhere */
     uint64_t     safe;                        /* up to here the rows are stored at S3 */
     uint64_t     lost_rows;                   /* rows that neither disk nor memory took */
+    struct bytes facts;                       /* lines of run.jsonl that the disk refused, and that no other repeats */
 };
 
 void rundir_init(struct rundir *run);
@@ -36,6 +37,8 @@ void rundir_suspend(struct rundir *run);
 void rundir_close(struct rundir *run);
 
 int rundir_append_state(struct rundir *run, const char *json, size_t len); /* without \n */
+/* The same; refused for lack of room it is not lost, but goes before the next line, or with the next row. */
+void rundir_append_fact(struct rundir *run, const char *json, size_t len);
 /* With \n; header too. -errno of the disk: the row waits in memory, or, with lost_rows risen, is lost. */
 int rundir_append_row(struct rundir *run, const char *line, size_t len);
 /* Rows that waited for the run to be made begin with a header; one is enough. */

@@ -20,15 +20,44 @@ static int append(int fd, const char *data, size_t len)
     return error;
 }
 
-int rundir_append_state(struct rundir *run, const char *json, size_t len)
+/* Facts that wait go first, in the same write: what stands later counts. */
+static int append_state(struct rundir *run, const char *line, size_t len)
+{
+    struct bytes lines;
+    if (run->facts.len == 0)
+        return append(run->state, line, len);
+    bytes_init(&lines, (size_t)2 * RUNDIR_STATE_MAX);
+    bytes_add(&lines, run->facts.data, run->facts.len);
+    bytes_add(&lines, line, len);
+    int error = lines.failed ? -ENOMEM : append(run->state, lines.data, lines.len);
+    bytes_done(&lines);
+    if (error == 0)
+        bytes_done(&run->facts);
+    return error;
+}
+
+static int append_line(struct rundir *run, const char *json, size_t len, bool is_fact)
 {
     struct bytes line;
     bytes_init(&line, RUNDIR_STATE_MAX);
     bytes_add(&line, json, len);
     bytes_char(&line, '\n');
-    int error = line.failed ? -EFBIG : append(run->state, line.data, line.len);
+    int error = line.failed ? -EFBIG : append_state(run, line.data, line.len);
+    if (error < 0 && is_fact && run->state >= 0 && !line.failed)
+        bytes_add(&run->facts, line.data, line.len);
+    run->facts.failed = false;
     bytes_done(&line);
     return error;
+}
+
+int rundir_append_state(struct rundir *run, const char *json, size_t len)
+{
+    return append_line(run, json, len, false);
+}
+
+void rundir_append_fact(struct rundir *run, const char *json, size_t len)
+{
+    (void)append_line(run, json, len, true);
 }
 
 static size_t header_size(const struct bytes *rows)
@@ -65,6 +94,8 @@ int rundir_append_row(struct rundir *run, const char *line, size_t len)
         error = append(run->rows, line, len);
     if (error == 0) {
         run->on_disk = true;
+        if (run->facts.len > 0)
+            (void)append_state(run, NULL, 0);
         return 0;
     }
     bytes_add(&run->memory_rows, line, len);

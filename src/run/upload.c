@@ -55,7 +55,8 @@ void upload_restore(struct upload *u, const cJSON *state)
     u->from = position(cJSON_GetArrayItem(batch, 0));
     u->to = position(cJSON_GetArrayItem(batch, 1));
     u->sealed = position(cJSON_GetObjectItemCaseSensitive(state, "sealed")) > u->uploaded && u->to > u->from;
-    if (u->uploaded > u->to / SHORTEST_ROW) { /* damaged: what is stored cannot be told */
+    /* Damaged, or the line that names the run found no room: what is stored, and where, cannot be told. */
+    if (u->uploaded > u->to / SHORTEST_ROW || !state_text(state, "sentinel_run_id")) {
         u->prefix[0] = '\0';
         u->uploaded = u->from = u->to = 0;
         u->sealed = false;

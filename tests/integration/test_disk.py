@@ -138,6 +138,25 @@ class Full(DiskTest):
         self.assertUntouched(self.begin(disk).wait())
         self.assertAllThere()
 
+    def test_full_when_the_run_begins(self):
+        """What the first lines say goes to the disk with the first rows that it takes. Killed then, all is delivered."""
+        disk = self.disk()
+        disk.fill()
+        program = self.begin(disk, 60)
+        pillion.wait_for(lambda: self.server.of("register") and self.output.exists(), 30, "registered")
+        self.more_rows(5)
+        disk.make_room()
+        pillion.wait_for(lambda: any(run.get("sentinel_run_id") and run.get("pid") for run in pillion.runs(disk.inside)),
+                         30, "a run that says what it is")
+        self.stored(1, disk)
+        os.kill(pillion.runs(disk.inside)[0]["pid"], signal.SIGKILL)
+        self.assertEqual(program.wait().status, -signal.SIGKILL)
+        csv = pillion.runs(disk.inside)[0].csv
+        self.assertEqual(self.sync_inside(disk).status, 0, self.told(disk))
+        self.assertEqual([run["csv"] for run in self.server.finished_runs()],
+                         [csv[:csv.rfind(b"\n") + 1].decode()], self.told(disk))
+        self.assertEqual(len(self.server.of("register")), 1, self.told(disk))
+
     def test_full_under_way(self):
         disk = self.disk()
         program = self.begin(disk, 4.3)

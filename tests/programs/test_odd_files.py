@@ -11,9 +11,10 @@ NOBODY = 65534
 root_only = unittest.skipUnless(os.geteuid() == 0, "only root can do what this program does")
 
 
-def may(*argv):
+def may(*argv, uid=None):
     """A chroot, or a container, may forbid namespaces to everybody: then there is nothing to compare."""
-    return subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    become = None if uid is None else CompareTest.as_user(uid, None)
+    return subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=become).returncode == 0
 
 
 class Descriptors(CompareTest):

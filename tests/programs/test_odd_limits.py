@@ -170,6 +170,27 @@ class Files(UnwatchedTest):
                              env={"HOME": home, "TMPDIR": home, "XDG_STATE_HOME": home, "PILLION_DIR": None})
 
     @root_only
+    def test_a_file_server_that_takes_requests_and_answers_none(self):
+        """In the README's closed list: the kernel lets no thread go that waits for it. All else of the program's end is
+        as ever, and so is its status once the server has gone."""
+        if not may("unshare", "-m", "true") or not os.access("/dev/fuse", os.R_OK | os.W_OK):
+            self.skipTest("no FUSE can be mounted here")
+        place = self.tmp / "served"
+        place.mkdir()
+        server = self.start(program("serves_no_answer"), place, preload=False)
+        pillion.wait_for(lambda: server.stdout or server.ended(), 10, "a mount")
+        if not server.stdout:
+            self.skipTest("no FUSE can be mounted here: %r" % server.wait(10))
+        env = self.env(PILLION_DIR=place / "pillion", PILLION_INTERVAL="0.05", PILLION_EXIT_TIMEOUT="0")
+        process = self.start("nsenter", "-t", server.pid, "-m", "env", "LD_PRELOAD=%s" % pillion.HOOK,
+                             program("sleeps_for"), 200, 3, env=env, preload=False)
+        pillion.wait_for(lambda: pillion.process_state(process.pid) == "Z", 20, "the end of main's thread")
+        server.signal(9)
+        server.wait(10)
+        result = process.wait(20)
+        self.assertEqual((result.status, result.stdout, result.stderr), (3, b"before\nafter\n", b""))
+
+    @root_only
     def test_nothing_can_be_written_anywhere(self):
         """No marker either: yet the children know that they are below a leader, and the run comes from memory."""
         if not may("unshare", "-m", "true"):

@@ -94,6 +94,16 @@ class Namespaces(UnwatchedTest):
                 self.compare(["sh", "-c", 'sleep 0.15; exec unshare %s "$0" 150 3' % words, program("sleeps_for")],
                              status=3, ways=(HOOK,), runs=words != "-U")
 
+    def test_an_ordinary_user_unshares_in_a_shell_that_leads(self):
+        """Who is user 0 inside finds the run that it had under its other number."""
+        uid = NOBODY if os.geteuid() == 0 else None
+        for words in ("-r", "-Urm", "-Urn"):
+            with self.subTest(words):
+                if not may("unshare", *words.split(), "true", uid=uid):
+                    self.skipTest("unshare %s is forbidden to ordinary users here" % words)
+                self.compare(["sh", "-c", 'sleep 0.15; exec unshare %s "$0" 150 3' % words, program("sleeps_for")],
+                             status=3, ways=(HOOK,), uid=uid)
+
     def test_nsenter(self):
         self.allowed("unshare", "-Urmn")
         keeper = self.start("unshare", "-Urmn", "sleep", "60", preload=False)

@@ -106,6 +106,15 @@ class Filters(UnwatchedTest):
         inside = self.one_way(NONE, [program("allows_only"), "errno", "env", "LD_PRELOAD=%s" % pillion.HOOK] + sleeps)
         self.assertSame(plain, inside)
 
+    def test_filter_of_a_librarys_constructor(self):
+        """It is there before the hook has its turn: then this process does not lead."""
+        library = pillion.PROGRAMS / "preload" / "confines_first.so"
+        for way in ALONE if os.geteuid() == 0 else ALONE[1:]:
+            with self.subTest(way):
+                done = self.compare([program("sleeps_for"), "200", "3"], ways=(HOOK,), status=3, runs=False,
+                                    env={"LD_PRELOAD": library, "CONFINES": way})
+                self.assertEqual(done[HOOK].runs, [])
+
     def test_hardened_service(self):
         """The set of calls that a service manager offers to services, less those that change priorities and rights."""
         with sentinel_server.SentinelServer() as server:

@@ -35,6 +35,9 @@ class Default(UnwatchedTest):
         self.dies("resets_and_raises")
         self.dies("resets_and_raises", "by signal")
 
+    def test_called_with_the_number_alone_by_who_found_it_in_the_kernel(self):
+        self.dies("calls_what_it_finds")
+
     def test_inside_sigsuspend_and_ppoll(self):
         self.dies("suspends_for_signal")
         self.dies("suspends_for_signal", "ppoll")
@@ -215,8 +218,10 @@ class ProcessOne(UnwatchedTest):
             self.assertEqual(server.complaints(), [])
 
     def test_half_a_minute_later_another_run_goes_on_from_its_last_row(self):
+        """So does PILLION_OUTPUT: the first run's rows stay, and there is one header."""
+        output = self.tmp / "rows.csv"
         with sentinel_server.SentinelServer() as server:
-            process = self.started("sh", "-c", "sleep 33; exit 7", **server.env())
+            process = self.started("sh", "-c", "sleep 33; exit 7", **server.env(PILLION_OUTPUT=output))
             os.kill(self.one, signal.SIGTERM)
             result = process.wait(90)
             self.assertEqual((result.status, result.stdout, result.stderr), (7, b"", b""))
@@ -227,6 +232,7 @@ class ProcessOne(UnwatchedTest):
             self.assertEqual(server.of("register")[1].body["tags"], {"continues": first["sentinel_run_id"]})
             self.assertGreater(second.rows[0]["timestamp"] - first.rows[-1]["timestamp"], 25)
             self.assertGreater(len(second.rows), 5)
+            self.assertEqual(output.read_bytes(), first.csv + second.csv.split(b"\n", 1)[1])
             self.assertEqual(server.complaints(), [])
 
     def test_before_its_least_seconds_nothing_ends(self):

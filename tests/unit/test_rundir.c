@@ -414,6 +414,32 @@ static void rows_wait_in_memory_while_the_disk_is_full(void **state)
     assert_true(child_succeeds(fill_the_disk, NULL));
 }
 
+/* A disk that takes 15 bytes of a file: the first line does not fit, the next would. */
+static void begin_on_a_full_disk(void *argument)
+{
+    (void)argument;
+    CHILD_EXPECTS(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    CHILD_EXPECTS(limit_files(15));
+    rundir_append_fact(&run, "{\"a\":\"0123456789\"}", 18);
+    rundir_append_fact(&run, "{\"b\":1}", 7);
+    CHILD_EXPECTS(rundir_append_state(&run, "{\"c\":1}", 7) == -EFBIG); /* said again later, or not at all */
+    CHILD_EXPECTS(text_is_in("run.jsonl", ""));
+    CHILD_EXPECTS(rundir_append_row(&run, "row 1\n", 6) == 0); /* no room for the lines yet */
+    CHILD_EXPECTS(text_is_in("run.jsonl", ""));
+    CHILD_EXPECTS(limit_files(RLIM_INFINITY));
+    CHILD_EXPECTS(rundir_append_row(&run, "row 2\n", 6) == 0);
+    CHILD_EXPECTS(text_is_in("run.jsonl", "{\"a\":\"0123456789\"}\n{\"b\":1}\n"));
+    CHILD_EXPECTS(rundir_append_state(&run, "{\"c\":2}", 7) == 0);
+    CHILD_EXPECTS(text_is_in("run.jsonl", "{\"a\":\"0123456789\"}\n{\"b\":1}\n{\"c\":2}\n"));
+}
+
+static void what_is_said_once_waits_for_room_and_keeps_its_place(void **state)
+{
+    (void)state;
+    create("m");
+    assert_true(child_succeeds(begin_on_a_full_disk, NULL));
+}
+
 /* So long that memory is full too; then the disk has room again. */
 static void outlast_memory(void *argument)
 {
@@ -489,6 +515,7 @@ int main(void)
         TEST(a_run_in_memory_has_all_its_rows),
         TEST(memory_has_an_end_and_losses_are_counted),
         TEST(rows_wait_in_memory_while_the_disk_is_full),
+        TEST(what_is_said_once_waits_for_room_and_keeps_its_place),
         TEST(a_disk_that_has_room_again_is_used_even_when_memory_was_full),
         TEST(rows_are_loaded_whole_and_within_the_limit),
         TEST(a_run_without_rows_loads_none),

@@ -589,6 +589,7 @@ static void a_finish_tells_its_objects_although_their_lines_were_lost(void **sta
     (void)state;
     cJSON *merged = NULL;
     give_credentials(INT64_MAX);
+    record_registered(&run, "r", PREFIX);
     for (unsigned i = 0; i < 30; i++)
         add_row(i, 100);
     upload_end(&u, now, true);
@@ -628,11 +629,22 @@ static void a_damaged_number_of_objects_costs_nothing(void **state)
     (void)state;
     add_row(1, 100);
     cJSON *damaged = cJSON_Parse("{\"upload_uri_prefix\":\"" PREFIX "\",\"uploaded\":3000000,\"sealed\":3000000,"
-                                 "\"batch\":[0,100]}");
+                                 "\"sentinel_run_id\":\"r\",\"batch\":[0,100]}");
     upload_restore(&u, damaged);
     cJSON_Delete(damaged);
     assert_int_equal(u.uploaded, 0);
     assert_false(upload_is_possible(&u)); /* what is there cannot be told: all goes inline */
+}
+
+static void objects_of_a_run_without_a_name_are_not_counted(void **state)
+{
+    (void)state;
+    add_row(1, 100);
+    cJSON *nameless = cJSON_Parse("{\"uploaded\":1,\"sealed\":2,\"batch\":[50,100]}");
+    upload_restore(&u, nameless);
+    cJSON_Delete(nameless);
+    assert_int_equal(u.uploaded, 0); /* they are another one's: it is registered anew */
+    assert_true(u.from == 0 && u.to == 0 && !u.sealed);
 }
 
 /* ---- whatever happens ---- */
@@ -790,6 +802,7 @@ int main(void)
         TEST(a_finish_tells_its_objects_although_their_lines_were_lost),
         TEST(a_server_of_the_year_9999_is_not_believed),
         TEST(a_damaged_number_of_objects_costs_nothing),
+        TEST(objects_of_a_run_without_a_name_are_not_counted),
         TEST(whatever_happens_each_row_is_in_exactly_one_object),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
