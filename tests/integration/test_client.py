@@ -752,7 +752,7 @@ class PuttingAtAws(PutTest):
         self.assertEqual(aws.requests, [])
 
 
-class Tls(ClientTest):
+class TlsTest(ClientTest):
     def setUp(self):
         self.assertTrue(shutil.which("openssl"), "openssl is missing: apt-get install openssl")
         super().setUp()
@@ -760,6 +760,8 @@ class Tls(ClientTest):
         self.tls = SentinelServer(certificate=(self.certificate, self.key))
         self.addCleanup(self.tls.stop)
 
+
+class Tls(TlsTest):
     def test_a_certificate_of_the_bundle_is_trusted_and_no_other(self):
         for name in ("AWS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
             answer = self.register(server=self.tls, variables={name: self.certificate})
@@ -794,6 +796,39 @@ class Tls(ClientTest):
                                     "SSL_CERT_FILE": self.certificate, "SENTINEL_API_TOKEN": self.tls.token})
         self.assertUnanswered(answer, -errno.EKEYREJECTED)
         self.assertEqual(self.tls.requests, [])
+
+
+class Threads(TlsTest):
+    """Each with a client of its own. What TLS 1.3 needs of keys and of chance, mbedTLS keeps in one place for all."""
+
+    def start_threads(self, count, calls, *before):
+        environment = dict(self.env(**self.tls.env()), AWS_CA_BUNDLE=self.certificate)
+        program = subprocess.Popen([*before, str(pillion.INTEGRATION / "client_threads"), str(count), str(calls)],
+                                   env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.addCleanup(program.stdout.close)
+        self.addCleanup(program.wait)
+        self.addCleanup(program.kill)
+        return program
+
+    def test_many_register_at_once(self):
+        program = self.start_threads(8, 3)
+        said = program.communicate(timeout=120)[0].decode()
+        self.assertEqual((program.returncode, len(self.tls.requests)), (0, 24), said)
+
+    def test_one_that_waits_for_its_server_keeps_nobody_from_theirs(self):
+        self.tls.fault("register", 1, hang=25)
+        self.start_threads(4, 1)
+        pillion.wait_for(lambda: len(self.tls.requests) == 4, 20, "the requests of the three others")
+
+    def test_none_meets_another_inside_the_library(self):
+        if not pillion.have("valgrind"):
+            self.skipTest("valgrind is missing: apt-get install valgrind")
+        if b"__asan_init" in (pillion.INTEGRATION / "client_threads").read_bytes():
+            self.skipTest("built with a sanitizer, which valgrind does not run")
+        program = self.start_threads(2, 2, "valgrind", "--tool=helgrind", "-q")
+        said = program.communicate(timeout=300)[0].decode()
+        self.assertEqual((program.returncode, len(self.tls.requests)), (0, 4), said[-4000:])
+        self.assertNotIn("libpillion-sentinel", said)
 
 
 if __name__ == "__main__":
