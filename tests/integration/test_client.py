@@ -69,12 +69,14 @@ class Recorder(threading.Thread):
 
 
 class Tunnel(threading.Thread):
-    """A proxy for https: notes the first line, and whatever was asked for, connects to one port of this machine."""
+    """A proxy for https: notes the first line, and whatever was asked for, connects to one port of this machine. With
+    `tls`, a server's context, it is asked by https itself."""
 
-    def __init__(self, port):
+    def __init__(self, port, tls=None):
         super().__init__(daemon=True)
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.target, self.url = port, "http://127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.target, self.tls = port, tls
+        self.url = "%s://127.0.0.1:%d" % ("https" if tls else "http", self.listener.getsockname()[1])
         self.lines = []
         self.start()
 
@@ -87,6 +89,11 @@ class Tunnel(threading.Thread):
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
     def serve(self, connection):
+        if self.tls:
+            try:
+                connection = self.tls.wrap_socket(connection, server_side=True)
+            except OSError: # it was not trusted
+                return
         with connection, socket.create_connection(("127.0.0.1", self.target)) as other:
             self.lines.append(connection.recv(65536).split(b"\r\n")[0].decode("latin-1"))
             connection.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
@@ -790,6 +797,28 @@ class Tls(TlsTest):
         for without in ("127.0.0.1", "localhost,127.0.0.1", "*"):
             self.assertEqual(self.register(server=self.tls, variables=dict(variables, no_proxy=without))["rc"], 0, without)
         self.assertEqual(len(proxy.lines), 1)
+
+    def test_a_proxy_may_be_asked_by_https_and_is_trusted_no_more_than_a_server(self):
+        other = self.tmp / "other"
+        other.mkdir()
+        stranger, _ = make_certificate(other, "IP:127.0.0.1")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self.key)
+        proxy = Tunnel(self.tls.port, context)
+        self.addCleanup(proxy.stop)
+        variables = {"https_proxy": proxy.url, "AWS_CA_BUNDLE": stranger}
+        self.assertUnanswered(self.register(server=self.tls, variables=variables), -errno.EKEYREJECTED)
+        self.assertEqual((proxy.lines, self.tls.requests), ([], []))
+        answer = self.register(server=self.tls, variables=dict(variables, AWS_CA_BUNDLE=self.certificate))
+        self.assertEqual(answer["rc"], 0, answer)
+        self.assertEqual(proxy.lines, ["CONNECT 127.0.0.1:%d HTTP/1.1" % self.tls.port])
+
+    def test_a_server_that_asks_for_a_certificate_gets_none_and_may_go_on(self):
+        self.tls.listener.tls.load_verify_locations(self.certificate)
+        for demand in (ssl.CERT_OPTIONAL, ssl.CERT_REQUIRED):
+            self.tls.listener.tls.verify_mode = demand
+            answer = self.register(server=self.tls, variables={"AWS_CA_BUNDLE": self.certificate})
+            self.assertEqual((answer["rc"] == 0, len(self.tls.requests)), (demand == ssl.CERT_OPTIONAL, 1), answer)
 
     def test_another_name_than_the_certificates_is_refused(self):
         answer = self.register(variables={"SENTINEL_API_URL": "https://localhost:%d" % self.tls.port,
