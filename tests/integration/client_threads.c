@@ -17,7 +17,7 @@ static void *work(void *unused)
     void *failed = NULL;
     (void)unused;
     for (int i = 0; i < calls; i++) {
-        struct sentinel_client client = { 0 };
+        struct sentinel_client client = { .connect_timeout_ms = 120 * 1000, .timeout_ms = 120 * 1000 };
         struct sentinel_registration registration = { 0 };
         struct sentinel_api_error error = { 0 };
         int rc = sentinel_register_run(&client, NULL, &registration, &error);
