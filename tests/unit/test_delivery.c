@@ -463,6 +463,18 @@ static void too_large_even_compressed_is_a_refusal(void **state)
     assert_int_equal(server.request_count, 2);
 }
 
+/* It may have been the compression that was not understood: the rows stay. */
+static void a_complaint_about_what_was_compressed_is_no_proof_of_arrival(void **state)
+{
+    (void)state;
+    serve(IS({ANSWER("413 large", ""), SERVER_CLOSES}, {ANSWER("422 odd", "{}"), SERVER_CLOSES}));
+    begin_finish("{\"state\":\"finishing\",\"finished_at\":\"2026-11-22T10:45:00Z\",\"exit_code\":0}");
+    drive_to(DELIVERY_REFUSED);
+    stop();
+    assert_int_equal(server.request_count, 2);
+    assert_true(d.attempts.unanswered);
+}
+
 /* No API is known to take what is compressed: the other form is not to suffer for it. */
 static void too_large_and_not_to_be_compressed_is_sent_in_objects_and_plain(void **state)
 {
@@ -738,6 +750,7 @@ int main(void)
         TEST(a_complaint_about_nothing_is_a_refusal),
         TEST(a_finish_that_is_too_large_goes_once_more_compressed),
         TEST(too_large_even_compressed_is_a_refusal),
+        TEST(a_complaint_about_what_was_compressed_is_no_proof_of_arrival),
         TEST(too_large_and_not_to_be_compressed_is_sent_in_objects_and_plain),
         TEST(a_finish_whose_answer_was_lost_had_arrived),
         TEST(the_same_answer_to_a_first_attempt_is_a_refusal),
