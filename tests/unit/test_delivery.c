@@ -518,6 +518,28 @@ static void a_finish_whose_answer_was_lost_had_arrived(void **state)
     }
 }
 
+static void a_page_of_whatever_stands_before_the_api_is_no_proof_of_it(void **state)
+{
+    (void)state;
+    serve(IS({ANSWER("404 Not Found", "default backend - 404"), SERVER_CLOSES},
+             {ANSWER("410 Gone", "<html>gone</html>"), SERVER_CLOSES},
+             {ANSWER("409 Conflict", "{\"detail\":\"finished\"}"), SERVER_CLOSES}));
+    begin_finish("{\"state\":\"finishing\",\"finished_at\":\"2026-11-22T10:45:00Z\",\"exit_code\":0}");
+    drive_to(DELIVERY_DONE);
+    stop();
+    assert_int_equal(server.request_count, 3);
+}
+
+static void a_page_of_whatever_stands_before_the_api_ends_no_hope(void **state)
+{
+    (void)state;
+    serve(IS({ANSWER("404 Not Found", "default backend - 404"), SERVER_CLOSES}));
+    begin_finish(ENDED);
+    drive_to(DELIVERY_REFUSED);
+    stop();
+    assert_false(d.hopeless);
+}
+
 static void the_same_answer_to_a_first_attempt_is_a_refusal(void **state)
 {
     (void)state;
@@ -753,6 +775,8 @@ int main(void)
         TEST(a_complaint_about_what_was_compressed_is_no_proof_of_arrival),
         TEST(too_large_and_not_to_be_compressed_is_sent_in_objects_and_plain),
         TEST(a_finish_whose_answer_was_lost_had_arrived),
+        TEST(a_page_of_whatever_stands_before_the_api_is_no_proof_of_it),
+        TEST(a_page_of_whatever_stands_before_the_api_ends_no_hope),
         TEST(the_same_answer_to_a_first_attempt_is_a_refusal),
         TEST(an_earlier_attempt_may_have_arrived_too),
         TEST(a_finish_is_repeated_byte_for_byte),
