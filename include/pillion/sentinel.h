@@ -1,10 +1,11 @@
 /* A client of the Spare Cores Sentinel API, in C: register a run, refresh its credentials, put its objects into S3,
  * finish it.
  *
- * Blocking calls, thread-safe as long as no two threads use one client at once. Nothing is printed, no signal is
- * raised or handled, nothing is kept between calls but the network library's own start. TLS is always verified. Every
- * string that goes in is borrowed for the call only; everything that comes out is owned by the caller and released by
- * the function named.
+ * Blocking calls, thread-safe as long as no two threads use one client at once; a process forked in the midst of
+ * another thread's call makes none, and no thread is cancelled in one. Nothing is printed, no signal is raised or
+ * handled, nothing is kept between calls but the network library's own start. TLS is always verified. Every string that
+ * goes in is borrowed for the call only; everything that comes out is owned by the caller and released by the function
+ * named.
  *
  * Errors, for every function: 0; -EREMOTEIO when the API answered with anything but 2xx (then `error` has status
  * code and body); -EINVAL without any request for arguments that the API would refuse, or for a client without a

@@ -289,13 +289,3 @@ void *realloc(void *pointer, size_t size)
     }
     return block;
 }
-
-void *reallocarray(void *pointer, size_t count, size_t size)
-{
-    size_t whole;
-    if (__builtin_mul_overflow(count, size, &whole)) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    return realloc(pointer, whole);
-}

@@ -14,6 +14,9 @@ struct stream {
     int fd;
 };
 
+/* There are lists of advertisers in /etc/hosts, of megabytes; c-ares takes six times as much to read them. */
+enum { LENGTH_MAX = 256 * 1024 };
+
 /* curl names them as defaults that are always replaced; nothing may reach the program's own. */
 FILE *corner_stdin, *corner_stdout, *corner_stderr;
 LIBC_NAME(stdin, corner_stdin);
@@ -35,7 +38,7 @@ FILE *corner_fopen(const char *path, const char *mode)
     struct stream *stream = malloc(sizeof *stream);
     if (!stream)
         return NULL;
-    stream->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    stream->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (stream->fd < 0) {
         free(stream);
         return NULL;
@@ -74,9 +77,11 @@ int fseek(FILE *file, long offset, int whence)
     return lseek(stream_of(file)->fd, offset, whence) < 0 ? -1 : 0;
 }
 
+/* Asked for the length of a file alone, of which so much is then read. */
 long ftell(FILE *file)
 {
-    return lseek(stream_of(file)->fd, 0, SEEK_CUR);
+    long at = lseek(stream_of(file)->fd, 0, SEEK_CUR);
+    return at < LENGTH_MAX ? at : LENGTH_MAX;
 }
 
 /* There is no buffer to set. */

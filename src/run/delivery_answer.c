@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json_read.h"
 #include "run/delivery_parts.h"
 #include "run/record.h"
 #include "sentinel/request.h"
@@ -31,10 +32,17 @@ static bool is_about_content(long status)
     return status == 400 || status == 413 || status == 415 || status == 422;
 }
 
+/* A page that is no JSON comes from what stands in front of it, which knows nothing of the run. */
+static bool is_of_the_api(const struct http_answer *answer)
+{
+    return answer->body.len == 0 || json_check(text_span(answer->body.data, answer->body.len), JSON_VALUES_MAX) == 0;
+}
+
 static void refuse(struct delivery *d, const struct http_answer *answer)
 {
     bool run_is_closed = answer->status == 404 || answer->status == 409 || answer->status == 410;
-    d->hopeless = is_about_content(answer->status) || (d->phase == DELIVERY_FINISH && run_is_closed);
+    d->hopeless = is_about_content(answer->status) ||
+                  (d->phase == DELIVERY_FINISH && run_is_closed && is_of_the_api(answer));
     delivery_refuse(d);
 }
 
@@ -124,7 +132,10 @@ static void on_finish_answer(struct delivery *d, const struct http_answer *answe
         on_delivered(d, answer, true);
         break;
     case VERDICT_ARRIVED:
-        on_delivered(d, answer, false);
+        if (is_of_the_api(answer))
+            on_delivered(d, answer, false);
+        else
+            try_again(d, answer, now);
         break;
     case VERDICT_REPAIR:
         d->attempts.repaired = d->gzip = true;

@@ -113,7 +113,7 @@ static void begin_finish(struct delivery *d, enum delivery_form form)
     }
     delivery_set_phase(d, DELIVERY_FINISH);
     d->next_try = d->finish_after;
-    d->announced = false;
+    d->announced = d->gzip = false; /* what was too large is another form's */
     d->attempts.unanswered = d->unanswered;
 }
 

@@ -23,7 +23,7 @@ int answer_result(const char *body, size_t len, struct bytes *ret);
 enum verdict {
     VERDICT_OK,      /* 2xx */
     VERDICT_RETRY,   /* network error, 5xx, 408, 429; finish: also an answer beyond measure */
-    VERDICT_ARRIVED, /* finish only: 404, 409, 410, 422 after an unanswered attempt */
+    VERDICT_ARRIVED, /* finish only: 404, 409, 410, and unless it is gzipped 422, after an unanswered attempt */
     VERDICT_REPAIR,  /* register 422, once; finish 413, once: with gzip */
     VERDICT_REFUSED, /* any other 4xx, redirects, nonsense */
 };

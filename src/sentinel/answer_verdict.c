@@ -38,7 +38,9 @@ enum verdict answer_judge_finish(const struct http_answer *answer, const struct 
     long status = answer->status;
     if (status == 413 && !attempts->repaired)
         return VERDICT_REPAIR;
-    if (attempts->unanswered && (status == 404 || status == 409 || status == 410 || status == 422))
+    if (attempts->unanswered && (status == 404 || status == 409 || status == 410))
+        return VERDICT_ARRIVED;
+    if (attempts->unanswered && status == 422 && !attempts->repaired) /* else it may be said of the compression */
         return VERDICT_ARRIVED;
     return judge_status(status);
 }

@@ -2,6 +2,7 @@
 #include "sentinel/client_session.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,15 @@
 #include "sentinel/client_environment.h"
 
 enum { TIMEOUT_MS = 30 * 1000 };
+
+/* mbedTLS keeps keys and random numbers in one place for the whole process, and no library here is built with locks: of
+ * all threads one at a time is in a call, but for those that wait for the network. */
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
+static void give_turn(bool gives)
+{
+    (void)(gives ? pthread_mutex_unlock(&turn) : pthread_mutex_lock(&turn));
+}
 
 static void fill_error(struct sentinel_api_error *reterr, long status, const char *body, size_t len)
 {
@@ -68,6 +78,7 @@ static int find_url(const struct sentinel_client *client, struct session *s, str
 void session_begin(const struct sentinel_client *client, int timeout_ms, struct session *s,
                    struct sentinel_api_error *reterr)
 {
+    give_turn(false);
     memset(s, 0, sizeof *s);
     if (reterr)
         *reterr = (struct sentinel_api_error){0};
@@ -85,6 +96,7 @@ int session_connect(struct session *s, const char *url, struct sentinel_api_erro
         .http_proxy = client_environment_proxy("http_proxy", NULL),
         .https_proxy = client_environment_proxy("https_proxy", "HTTPS_PROXY"),
         .no_proxy = client_environment_proxy("no_proxy", "NO_PROXY"),
+        .waits = give_turn,
     };
     int error = http_open(&options, &s->http);
     return error == 0 ? 0 : session_fail(reterr, error, "the network library cannot be started");
@@ -104,6 +116,7 @@ void session_close(struct session *s)
     http_close(s->http);
     http_trust_close(s->trust);
     bytes_done(&s->token);
+    give_turn(true);
 }
 
 static int shorter(int own, int limit)

@@ -21,8 +21,8 @@ struct session {
     int                timeout_ms;
 };
 
-/* Forgets what was in *reterr. Each returns 0, or what goes to the caller, with *reterr filled; session_close in any
- * case after session_begin. */
+/* Waits for its turn among threads and forgets what was in *reterr. Each returns 0, or what goes to the caller, with
+ * *reterr filled; session_close in any case after session_begin. */
 void session_begin(const struct sentinel_client *client, int timeout_ms, struct session *s,
                    struct sentinel_api_error *reterr);
 int  session_connect(struct session *s, const char *url, struct sentinel_api_error *reterr);

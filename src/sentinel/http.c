@@ -56,6 +56,7 @@ int http_open(const struct http_options *options, struct http **ret)
     http->https_proxy = copy(options->https_proxy);
     http->no_proxy = copy(options->no_proxy);
     http->trust = options->trust;
+    http->waits = options->waits;
     http->multi = curl_multi_init();
     int error = http->multi && http->http_proxy && http->https_proxy && http->no_proxy ? prime(http->multi) : -ENOMEM;
     if (error == 0 && curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_MAX) != CURLM_OK)
@@ -199,7 +200,11 @@ static int wait_for_network(struct http *http, const struct pollfd *extra, size_
                      (extra[i].events & POLLOUT ? CURL_WAIT_POLLOUT : 0);
         wait[i] = (struct curl_waitfd){.fd = extra[i].fd, .events = (short)events};
     }
+    if (http->waits)
+        http->waits(true);
     CURLMcode code = curl_multi_poll(http->multi, wait, (unsigned)count, timeout_ms, NULL);
+    if (http->waits)
+        http->waits(false);
     return code == CURLM_OK ? 0 : code == CURLM_OUT_OF_MEMORY ? -ENOMEM : -EIO;
 }
 

@@ -22,6 +22,8 @@ struct http_options {
     struct http_trust *trust; /* kept by the caller while open; NULL: https fails closed */
     /* Proxy URLs as in the environment, "" or NULL for none; copied. */
     const char *http_proxy, *https_proxy, *no_proxy;
+    /* Called before and after each wait for the network, NULL for nobody: for who holds a lock meanwhile. */
+    void (*waits)(bool begins);
 };
 
 enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT };

@@ -13,6 +13,7 @@ struct http {
     struct http_trust *trust;                               /* the caller's; NULL: none */
     struct http_call  *calls;
     int                running;
+    void (*waits)(bool begins);
 };
 
 struct http_call {

@@ -123,7 +123,7 @@ class Listener(http.server.ThreadingHTTPServer):
         if self.tls is None:
             return super().finish_request(request, client_address)
         try:
-            request.settimeout(10)
+            request.settimeout(60)
             with self.tls.wrap_socket(request, server_side=True) as secured:
                 super().finish_request(secured, client_address)
         except (OSError, ValueError):

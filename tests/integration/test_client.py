@@ -69,12 +69,14 @@ class Recorder(threading.Thread):
 
 
 class Tunnel(threading.Thread):
-    """A proxy for https: notes the first line, and whatever was asked for, connects to one port of this machine."""
+    """A proxy for https: notes the first line, and whatever was asked for, connects to one port of this machine. With
+    `tls`, a server's context, it is asked by https itself."""
 
-    def __init__(self, port):
+    def __init__(self, port, tls=None):
         super().__init__(daemon=True)
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.target, self.url = port, "http://127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.target, self.tls = port, tls
+        self.url = "%s://127.0.0.1:%d" % ("https" if tls else "http", self.listener.getsockname()[1])
         self.lines = []
         self.start()
 
@@ -87,6 +89,11 @@ class Tunnel(threading.Thread):
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
     def serve(self, connection):
+        if self.tls:
+            try:
+                connection = self.tls.wrap_socket(connection, server_side=True)
+            except OSError: # it was not trusted
+                return
         with connection, socket.create_connection(("127.0.0.1", self.target)) as other:
             self.lines.append(connection.recv(65536).split(b"\r\n")[0].decode("latin-1"))
             connection.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
@@ -752,7 +759,7 @@ class PuttingAtAws(PutTest):
         self.assertEqual(aws.requests, [])
 
 
-class Tls(ClientTest):
+class TlsTest(ClientTest):
     def setUp(self):
         self.assertTrue(shutil.which("openssl"), "openssl is missing: apt-get install openssl")
         super().setUp()
@@ -760,6 +767,8 @@ class Tls(ClientTest):
         self.tls = SentinelServer(certificate=(self.certificate, self.key))
         self.addCleanup(self.tls.stop)
 
+
+class Tls(TlsTest):
     def test_a_certificate_of_the_bundle_is_trusted_and_no_other(self):
         for name in ("AWS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
             answer = self.register(server=self.tls, variables={name: self.certificate})
@@ -789,11 +798,66 @@ class Tls(ClientTest):
             self.assertEqual(self.register(server=self.tls, variables=dict(variables, no_proxy=without))["rc"], 0, without)
         self.assertEqual(len(proxy.lines), 1)
 
+    def test_a_proxy_may_be_asked_by_https_and_is_trusted_no_more_than_a_server(self):
+        other = self.tmp / "other"
+        other.mkdir()
+        stranger, _ = make_certificate(other, "IP:127.0.0.1")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self.key)
+        proxy = Tunnel(self.tls.port, context)
+        self.addCleanup(proxy.stop)
+        variables = {"https_proxy": proxy.url, "AWS_CA_BUNDLE": stranger}
+        self.assertUnanswered(self.register(server=self.tls, variables=variables), -errno.EKEYREJECTED)
+        self.assertEqual((proxy.lines, self.tls.requests), ([], []))
+        answer = self.register(server=self.tls, variables=dict(variables, AWS_CA_BUNDLE=self.certificate))
+        self.assertEqual(answer["rc"], 0, answer)
+        self.assertEqual(proxy.lines, ["CONNECT 127.0.0.1:%d HTTP/1.1" % self.tls.port])
+
+    def test_a_server_that_asks_for_a_certificate_gets_none_and_may_go_on(self):
+        self.tls.listener.tls.load_verify_locations(self.certificate)
+        for demand in (ssl.CERT_OPTIONAL, ssl.CERT_REQUIRED):
+            self.tls.listener.tls.verify_mode = demand
+            answer = self.register(server=self.tls, variables={"AWS_CA_BUNDLE": self.certificate})
+            self.assertEqual((answer["rc"] == 0, len(self.tls.requests)), (demand == ssl.CERT_OPTIONAL, 1), answer)
+
     def test_another_name_than_the_certificates_is_refused(self):
         answer = self.register(variables={"SENTINEL_API_URL": "https://localhost:%d" % self.tls.port,
                                     "SSL_CERT_FILE": self.certificate, "SENTINEL_API_TOKEN": self.tls.token})
         self.assertUnanswered(answer, -errno.EKEYREJECTED)
         self.assertEqual(self.tls.requests, [])
+
+
+class Threads(TlsTest):
+    """Each with a client of its own. What TLS 1.3 needs of keys and of chance, mbedTLS keeps in one place for all."""
+
+    def start_threads(self, count, calls, *before):
+        environment = dict(self.env(**self.tls.env()), AWS_CA_BUNDLE=self.certificate)
+        program = subprocess.Popen([*before, str(pillion.INTEGRATION / "client_threads"), str(count), str(calls)],
+                                   env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.addCleanup(program.stdout.close)
+        self.addCleanup(program.wait)
+        self.addCleanup(program.kill)
+        return program
+
+    def test_many_register_at_once(self):
+        program = self.start_threads(8, 3)
+        said = program.communicate(timeout=120)[0].decode()
+        self.assertEqual((program.returncode, len(self.tls.requests)), (0, 24), said)
+
+    def test_one_that_waits_for_its_server_keeps_nobody_from_theirs(self):
+        self.tls.fault("register", 1, hang=25)
+        self.start_threads(4, 1)
+        pillion.wait_for(lambda: len(self.tls.requests) == 4, 20, "the requests of the three others")
+
+    def test_none_meets_another_inside_the_library(self):
+        if not pillion.have("valgrind"):
+            self.skipTest("valgrind is missing: apt-get install valgrind")
+        if b"__asan_init" in (pillion.INTEGRATION / "client_threads").read_bytes():
+            self.skipTest("built with a sanitizer, which valgrind does not run")
+        program = self.start_threads(2, 1, "valgrind", "--tool=helgrind", "-q")
+        said = program.communicate(timeout=300)[0].decode()
+        self.assertEqual((program.returncode, len(self.tls.requests)), (0, 2), said[-4000:])
+        self.assertNotIn("libpillion-sentinel", said)
 
 
 if __name__ == "__main__":

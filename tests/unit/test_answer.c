@@ -324,21 +324,22 @@ static void a_finish_is_judged_by_its_status_and_by_what_was_before(void **state
     (void)state;
     static const struct {
         long         status;
-        enum verdict first, unanswered, repaired;
+        enum verdict first, unanswered, repaired, both;
     } cases[] = {
-        {200, VERDICT_OK, VERDICT_OK, VERDICT_OK},
-        {302, VERDICT_REFUSED, VERDICT_REFUSED, VERDICT_REFUSED},
-        {400, VERDICT_REFUSED, VERDICT_REFUSED, VERDICT_REFUSED},
-        {401, VERDICT_REFUSED, VERDICT_REFUSED, VERDICT_REFUSED},
-        {404, VERDICT_REFUSED, VERDICT_ARRIVED, VERDICT_REFUSED},
-        {408, VERDICT_RETRY, VERDICT_RETRY, VERDICT_RETRY},
-        {409, VERDICT_REFUSED, VERDICT_ARRIVED, VERDICT_REFUSED},
-        {410, VERDICT_REFUSED, VERDICT_ARRIVED, VERDICT_REFUSED},
-        {413, VERDICT_REPAIR, VERDICT_REPAIR, VERDICT_REFUSED},
-        {422, VERDICT_REFUSED, VERDICT_ARRIVED, VERDICT_REFUSED},
-        {429, VERDICT_RETRY, VERDICT_RETRY, VERDICT_RETRY},
-        {502, VERDICT_RETRY, VERDICT_RETRY, VERDICT_RETRY},
+        {200, VERDICT_OK, VERDICT_OK, VERDICT_OK, VERDICT_OK},
+        {302, VERDICT_REFUSED, VERDICT_REFUSED, VERDICT_REFUSED, VERDICT_REFUSED},
+        {400, VERDICT_REFUSED, VERDICT_REFUSED, VERDICT_REFUSED, VERDICT_REFUSED},
+        {401, VERDICT_REFUSED, VERDICT_REFUSED, VERDICT_REFUSED, VERDICT_REFUSED},
+        {404, VERDICT_REFUSED, VERDICT_ARRIVED, VERDICT_REFUSED, VERDICT_ARRIVED},
+        {408, VERDICT_RETRY, VERDICT_RETRY, VERDICT_RETRY, VERDICT_RETRY},
+        {409, VERDICT_REFUSED, VERDICT_ARRIVED, VERDICT_REFUSED, VERDICT_ARRIVED},
+        {410, VERDICT_REFUSED, VERDICT_ARRIVED, VERDICT_REFUSED, VERDICT_ARRIVED},
+        {413, VERDICT_REPAIR, VERDICT_REPAIR, VERDICT_REFUSED, VERDICT_REFUSED},
+        {422, VERDICT_REFUSED, VERDICT_ARRIVED, VERDICT_REFUSED, VERDICT_REFUSED},
+        {429, VERDICT_RETRY, VERDICT_RETRY, VERDICT_RETRY, VERDICT_RETRY},
+        {502, VERDICT_RETRY, VERDICT_RETRY, VERDICT_RETRY, VERDICT_RETRY},
     };
+    const struct attempts both = {.count = 3, .unanswered = true, .repaired = true};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct http_answer answer = status(cases[i].status);
         assert_int_equal(answer_judge_finish(&answer, &(struct attempts){.count = 1}), cases[i].first);
@@ -346,6 +347,7 @@ static void a_finish_is_judged_by_its_status_and_by_what_was_before(void **state
                          cases[i].unanswered);
         assert_int_equal(answer_judge_finish(&answer, &(struct attempts){.count = 2, .repaired = true}),
                          cases[i].repaired);
+        assert_int_equal(answer_judge_finish(&answer, &both), cases[i].both);
     }
 }
 

@@ -463,6 +463,39 @@ static void too_large_even_compressed_is_a_refusal(void **state)
     assert_int_equal(server.request_count, 2);
 }
 
+/* It may have been the compression that was not understood: the rows stay. */
+static void a_complaint_about_what_was_compressed_is_no_proof_of_arrival(void **state)
+{
+    (void)state;
+    serve(IS({ANSWER("413 large", ""), SERVER_CLOSES}, {ANSWER("422 odd", "{}"), SERVER_CLOSES}));
+    begin_finish("{\"state\":\"finishing\",\"finished_at\":\"2026-11-22T10:45:00Z\",\"exit_code\":0}");
+    drive_to(DELIVERY_REFUSED);
+    stop();
+    assert_int_equal(server.request_count, 2);
+    assert_true(d.attempts.unanswered);
+}
+
+/* No API is known to take what is compressed: the other form is not to suffer for it. */
+static void too_large_and_not_to_be_compressed_is_sent_in_objects_and_plain(void **state)
+{
+    (void)state;
+    char value[256];
+    serve(IS({REGISTERED, SERVER_CLOSES}, {ANSWER("413 large", ""), SERVER_CLOSES},
+             {ANSWER("422 odd", "{}"), SERVER_CLOSES}, {ANSWER("200 OK", ""), SERVER_CLOSES},
+             {FINISHED, SERVER_CLOSES}));
+    (void)snprintf(config.s3_endpoint, sizeof config.s3_endpoint, "http://127.0.0.1:%d", server.port);
+    delivery_begin(&d);
+    drive_to(DELIVERY_STREAM);
+    assert_int_equal(finish_as(ENDED), 0);
+    drive_to(DELIVERY_DONE);
+    stop();
+    assert_int_equal(server.request_count, 5);
+    assert_string_equal(server_header(&server, 2, "Content-Encoding", value), "gzip");
+    assert_request(3, "PUT /bucket/a/0001.csv.gz");
+    assert_string_equal(server_header(&server, 4, "Content-Encoding", value), "");
+    assert_non_null(strstr(server_body(&server, 4), "\"data_source\":\"s3\""));
+}
+
 static void a_finish_whose_answer_was_lost_had_arrived(void **state)
 {
     (void)state;
@@ -483,6 +516,28 @@ static void a_finish_whose_answer_was_lost_had_arrived(void **state)
         server_done(&server);
         serving = false;
     }
+}
+
+static void a_page_of_whatever_stands_before_the_api_is_no_proof_of_it(void **state)
+{
+    (void)state;
+    serve(IS({ANSWER("404 Not Found", "default backend - 404"), SERVER_CLOSES},
+             {ANSWER("410 Gone", "<html>gone</html>"), SERVER_CLOSES},
+             {ANSWER("409 Conflict", "{\"detail\":\"finished\"}"), SERVER_CLOSES}));
+    begin_finish("{\"state\":\"finishing\",\"finished_at\":\"2026-11-22T10:45:00Z\",\"exit_code\":0}");
+    drive_to(DELIVERY_DONE);
+    stop();
+    assert_int_equal(server.request_count, 3);
+}
+
+static void a_page_of_whatever_stands_before_the_api_ends_no_hope(void **state)
+{
+    (void)state;
+    serve(IS({ANSWER("404 Not Found", "default backend - 404"), SERVER_CLOSES}));
+    begin_finish(ENDED);
+    drive_to(DELIVERY_REFUSED);
+    stop();
+    assert_false(d.hopeless);
 }
 
 static void the_same_answer_to_a_first_attempt_is_a_refusal(void **state)
@@ -717,7 +772,11 @@ int main(void)
         TEST(a_complaint_about_nothing_is_a_refusal),
         TEST(a_finish_that_is_too_large_goes_once_more_compressed),
         TEST(too_large_even_compressed_is_a_refusal),
+        TEST(a_complaint_about_what_was_compressed_is_no_proof_of_arrival),
+        TEST(too_large_and_not_to_be_compressed_is_sent_in_objects_and_plain),
         TEST(a_finish_whose_answer_was_lost_had_arrived),
+        TEST(a_page_of_whatever_stands_before_the_api_is_no_proof_of_it),
+        TEST(a_page_of_whatever_stands_before_the_api_ends_no_hope),
         TEST(the_same_answer_to_a_first_attempt_is_a_refusal),
         TEST(an_earlier_attempt_may_have_arrived_too),
         TEST(a_finish_is_repeated_byte_for_byte),

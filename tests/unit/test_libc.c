@@ -407,6 +407,30 @@ static void streams_read_files_from_front_to_back(void **state)
     assert_int_equal(errno, ENOENT);
 }
 
+static void streams_of_huge_files_are_cut_and_pipes_are_not_waited_for(void **state)
+{
+    char path[] = "/tmp/pillion-test-libc-XXXXXX", c;
+    int  fd = mkstemp(path);
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, 100 << 20), 0);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    assert_int_equal(ftell(file), 256 * 1024);
+    fclose(file);
+    close(fd);
+    unlink(path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    alarm(20); /* that would be a hang */
+    file = fopen(path, "rb");
+    alarm(0);
+    assert_non_null(file);
+    assert_int_equal(fread(&c, 1, 1, file), 0);
+    fclose(file);
+    unlink(path);
+}
+
 static void stat_tells_what_libc_tells(void **state)
 {
     struct stat ours, theirs;
@@ -450,6 +474,7 @@ int main(void)
         cmocka_unit_test(strcasecmp_folds_ascii_alone),
         cmocka_unit_test(strerror_r_names_common_errors_and_numbers_the_others),
         cmocka_unit_test(streams_read_files_from_front_to_back),
+        cmocka_unit_test(streams_of_huge_files_are_cut_and_pipes_are_not_waited_for),
         cmocka_unit_test(stat_tells_what_libc_tells),
         cmocka_unit_test(strdup_copies_into_memory_of_the_corner),
     };

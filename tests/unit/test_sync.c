@@ -30,14 +30,24 @@
 
 static struct folder folder;
 static struct server server;
+static int           lock_error; /* of every flock; 0: it works */
 static bool          serving;
 static char          heard[4096];
 static char          api[64];
+
+int __real_flock(int fd, int operation); // NOLINT(bugprone-reserved-identifier)
+int __wrap_flock(int fd, int operation); // NOLINT(bugprone-reserved-identifier)
+int __wrap_flock(int fd, int operation)  // NOLINT(bugprone-reserved-identifier)
+{
+    errno = lock_error;
+    return lock_error ? -1 : __real_flock(fd, operation);
+}
 
 static int make(void **state)
 {
     (void)state;
     char path[FOLDER_PATH];
+    lock_error = 0;
     serving = false;
     (void)clearenv();
     (void)snprintf(api, sizeof api, "http://127.0.0.1:1");
@@ -213,10 +223,10 @@ static void a_local_run_is_delivered_only_by_name(void **state)
     assert_string_equal(heard, OLD " delivered: \n");
 }
 
-static void a_run_at_work_is_left(void **state)
+/* Members of a run of this boot whose process is this one, or one that has gone. */
+static const char *of_this_boot(bool alive)
 {
-    (void)state;
-    char        members[512];
+    static char members[512];
     char        boot[64] = "";
     char        text[1024] = "";
     struct stat ns;
@@ -233,11 +243,34 @@ static void a_run_at_work_is_left(void **state)
     (void)snprintf(members, sizeof members,
                    "\"pid\":%d,\"pid_start\":%llu,\"machine\":{\"boot_id\":\"%s\",\"pid_namespace\":%llu},"
                    "\"api_url\":\"%s\"",
-                   getpid(), strtoull(at, NULL, 10), boot, (unsigned long long)ns.st_ino, api);
-    add(OLD, "running", members);
+                   getpid(), strtoull(at, NULL, 10) + !alive, boot, (unsigned long long)ns.st_ino, api);
+    return members;
+}
+
+static void a_run_at_work_is_left(void **state)
+{
+    (void)state;
+    add(OLD, "running", of_this_boot(true));
     assert_int_equal(sync_runs(NULL), 1);
     assert_left(OLD, "still running");
     assert_state(OLD, "running");
+}
+
+static void where_nothing_can_be_locked_only_the_dead_of_this_boot_are_delivered(void **state)
+{
+    (void)state;
+    const struct server_reply script[] = {{REGISTERED, SERVER_CLOSES}, {FINISHED, SERVER_CLOSES}};
+    serve(script, 2);
+    lock_error = ENOTSUP;
+    add_old(OLD, "undelivered", DEAD);
+    add(NEW, "undelivered", of_this_boot(true)); /* its program is being held, perhaps */
+    assert_int_equal(sync_one(OLD), 1);
+    assert_left(OLD, "files cannot be locked here, and somebody may work on it");
+    assert_int_equal(sync_one(NEW), 1);
+    assert_left(NEW, "files cannot be locked here, and somebody may work on it");
+    add("gone", "running", of_this_boot(false));
+    assert_int_equal(sync_one("gone"), 0);
+    assert_state("gone", "finished");
 }
 
 static void a_fresh_run_of_another_machine_is_left(void **state)
@@ -558,6 +591,7 @@ int main(void)
         TEST(a_run_whose_program_was_killed_is_ended_and_delivered),
         TEST(a_local_run_is_delivered_only_by_name),
         TEST(a_run_at_work_is_left),
+        TEST(where_nothing_can_be_locked_only_the_dead_of_this_boot_are_delivered),
         TEST(a_fresh_run_of_another_machine_is_left),
         TEST(another_account_is_left_alone),
         TEST(without_a_token_nothing_can_go),
