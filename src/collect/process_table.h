@@ -45,10 +45,11 @@ struct process {
     uint64_t lost[CONSERVED];         /* last values of descendants that are gone since the last reading */
     uint64_t owed[CONSERVED];         /* of those, what the next reading must find in reaped_value */
     uint64_t threads;
-    uint64_t ran;    /* ns on a CPU when last asked; 0: unknown */
-    uint64_t slices; /* and how often */
-    bool     stood;  /* had not run since the time before */
-    uint8_t  streak; /* times in a row that it had */
+    uint64_t ran;     /* ns on a CPU when last asked; 0: unknown */
+    uint64_t slices;  /* and how often */
+    bool     stood;   /* had not run since the time before */
+    uint8_t  streak;  /* times in a row that it had */
+    uint8_t  orphans; /* readings for which some of what is owed or lost is that of orphans */
 
     int stat_fd, io_fd; /* held open, or -1 */
 

@@ -284,6 +284,82 @@ static void an_orphan_that_comes_to_our_root_and_ends_between_two_readings_is_co
     assert_int_equal(s.tree_user, 26);
 }
 
+/* 101 is a subreaper, 102 goes on, 103 and 104 end together. */
+static void put_a_subreapers_tree(void)
+{
+    put(.pid = ROOT, .parent = 1, .children = "101");
+    put(.pid = 101, .parent = ROOT, .user = 1, .children = "102");
+    put(.pid = 102, .parent = 101, .user = 2, .children = "103");
+    put(.pid = 103, .parent = 102, .user = 5, .faults = 3, .children = "104");
+    put(.pid = 104, .parent = 103, .user = 20, .faults = 4, .written = 10);
+    open_tree(false, ROOT);
+    reading();
+    assert_int_equal(s.tree_user, 28);
+}
+
+static void an_orphan_that_comes_to_a_subreaper_and_ends_between_two_readings_is_counted_once(void **state)
+{
+    (void)state;
+    put_a_subreapers_tree();
+    fixture_process_gone(&f, 103);
+    fixture_process_gone(&f, 104);
+    put(.pid = 101, .parent = ROOT, .user = 1, .child_user = 20, .child_faults = 5, .written = 11, .children = "102");
+    put(.pid = 102, .parent = 101, .user = 2, .child_user = 5, .child_faults = 3);
+    for (int i = 0; i < 3; i++) {
+        reading();
+        assert_int_equal(s.tree_user, 28);
+        assert_int_equal(s.tree_disk_write, 11);
+    }
+}
+
+static void an_orphan_whose_parent_ends_while_the_tree_is_read_is_counted_once(void **state)
+{
+    (void)state;
+    put_a_subreapers_tree();
+    fixture_process_gone(&f, 104); /* 103 was read before it ended */
+    reading();
+    assert_int_equal(s.tree_user, 28);
+    fixture_process_gone(&f, 103);
+    put(.pid = 101, .parent = ROOT, .user = 1, .child_user = 20, .child_faults = 5, .written = 11, .children = "102");
+    put(.pid = 102, .parent = 101, .user = 2, .child_user = 5, .child_faults = 3);
+    for (int i = 0; i < 3; i++) {
+        reading();
+        assert_int_equal(s.tree_user, 28);
+        assert_int_equal(s.tree_disk_write, 11);
+    }
+}
+
+static void an_orphan_of_a_zombie_is_counted_once(void **state)
+{
+    (void)state;
+    put_a_subreapers_tree();
+    fixture_process_gone(&f, 104);
+    put(.pid = 101, .parent = ROOT, .user = 1, .child_user = 20, .child_faults = 5, .written = 11, .children = "102");
+    put(.pid = 103, .parent = 102, .state = 'Z', .user = 5, .faults = 3);
+    reading();
+    assert_int_equal(s.tree_user, 28);
+    fixture_process_gone(&f, 103);
+    put(.pid = 102, .parent = 101, .user = 2, .child_user = 5, .child_faults = 3);
+    for (int i = 0; i < 3; i++) {
+        reading();
+        assert_int_equal(s.tree_user, 28);
+        assert_int_equal(s.tree_disk_write, 11);
+    }
+}
+
+static void a_child_that_nobody_reaped_is_no_orphan_to_look_for(void **state)
+{
+    (void)state;
+    put_a_subreapers_tree();
+    fixture_process_gone(&f, 104); /* 103 ignores SIGCHLD; 101 has reaped others, whom no reading saw */
+    put(.pid = 101, .parent = ROOT, .user = 1, .child_user = 30, .child_faults = 9, .children = "102");
+    for (int i = 0; i < 3; i++) {
+        reading();
+        assert_int_equal(s.tree_user, 58);
+        assert_int_equal(s.tree_disk_write, 10);
+    }
+}
+
 static void a_whole_branch_reaped_at_once_is_found_in_the_ancestor(void **state)
 {
     (void)state;
@@ -775,6 +851,10 @@ int main(void)
         test(a_grandchild_that_was_reparented_stays_and_so_do_its_children),
         test(an_orphan_that_dies_under_a_subreaper_of_the_tree_is_counted_once),
         test(an_orphan_that_comes_to_our_root_and_ends_between_two_readings_is_counted_once),
+        test(an_orphan_that_comes_to_a_subreaper_and_ends_between_two_readings_is_counted_once),
+        test(an_orphan_whose_parent_ends_while_the_tree_is_read_is_counted_once),
+        test(an_orphan_of_a_zombie_is_counted_once),
+        test(a_child_that_nobody_reaped_is_no_orphan_to_look_for),
         test(a_whole_branch_reaped_at_once_is_found_in_the_ancestor),
         test(a_reused_pid_is_another_process),
         test(counters_that_fall_keep_the_old_sum),
