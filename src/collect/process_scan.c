@@ -66,6 +66,8 @@ static void gather(struct process_scan *scan, int proc, struct dir *dir, struct 
 
 int process_scan_run(struct process_scan *scan, int proc, struct dir *dir, struct process_range range)
 {
+    if (scan->capacity > SCAN_FIRST && scan->count < scan->capacity / 8)
+        process_scan_done(scan); /* there were many once */
     scan->count = 0;
     if (scan->capacity == 0 && !grow(scan))
         return -ENOMEM;

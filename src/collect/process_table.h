@@ -1,6 +1,6 @@
 /* The processes of the tree, known by pid and start time, in the order in which they were found: a parent always
  * stands before its children, which makes the table the order of reading too.
- * Allocates: when the tree grows beyond what it ever was; 65,536 processes at most. */
+ * Allocates: when the tree grows; 65,536 processes at most. A tree that has become small gives back. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_PROCESS_TABLE_H
 #define PILLION_COLLECT_PROCESS_TABLE_H
@@ -79,7 +79,7 @@ struct process *process_table_find(const struct process_table *table, pid_t pid,
 struct process *process_table_find_present(const struct process_table *table, pid_t pid);
 /* A new candidate at the end; NULL when the table is full or without memory. */
 struct process *process_table_add(struct process_table *table, pid_t pid);
-/* Forgets those that are gone; the order stays. */
+/* Forgets those that are gone, and gives back room; the order stays. */
 void process_table_compact(struct process_table *table);
 
 #endif

@@ -630,6 +630,51 @@ static void a_process_that_cannot_be_looked_at_has_not_gone(void **state)
     assert_int_equal(s.tree_user, 70);
 }
 
+static void a_tree_that_was_large_once_gives_its_memory_back(void **state)
+{
+    (void)state;
+    struct process_table table;
+    enum { MANY = 3000, LEFT = 10 };
+    assert_int_equal(process_table_init(&table), 0);
+    size_t first = table.capacity;
+    for (pid_t pid = 1; pid <= MANY; pid++)
+        process_table_add(&table, pid)->read_yet = true;
+    process_table_compact(&table);
+    assert_true(table.capacity >= MANY);
+    for (size_t i = LEFT; i < MANY; i++)
+        table.list[i].gone = true;
+    for (int i = 0; i < 20; i++)
+        process_table_compact(&table);
+    assert_int_equal(table.capacity, first);
+    assert_int_equal(table.count, LEFT);
+    for (pid_t pid = 1; pid <= LEFT; pid++)
+        assert_ptr_equal(process_table_find(&table, pid, 0), &table.list[pid - 1]);
+    assert_null(process_table_find_present(&table, LEFT + 1));
+    process_table_done(&table);
+}
+
+static void a_list_of_the_machines_processes_that_was_long_once_gives_its_memory_back(void **state)
+{
+    (void)state;
+    struct process_scan scan;
+    enum { MANY = 300, LEFT = 10 };
+    for (pid_t pid = 1; pid <= MANY; pid++)
+        put(.pid = pid, .parent = 1);
+    int proc = open(f.proc, O_RDONLY | O_DIRECTORY);
+    process_scan_init(&scan);
+    assert_int_equal(process_scan_run(&scan, proc, &tree.dir, PROCESS_RANGE_ALL), 0);
+    assert_int_equal(scan.count, MANY);
+    size_t most = scan.capacity;
+    for (pid_t pid = LEFT + 1; pid <= MANY; pid++)
+        fixture_process_gone(&f, pid);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(process_scan_run(&scan, proc, &tree.dir, PROCESS_RANGE_ALL), 0);
+    assert_int_equal(scan.count, LEFT);
+    assert_true(scan.capacity < most);
+    process_scan_done(&scan);
+    close(proc);
+}
+
 static void without_proc_nothing_is_known(void **state)
 {
     (void)state;
@@ -870,6 +915,8 @@ int main(void)
         test(a_process_that_has_not_run_is_not_read_again),
         test(what_went_with_a_child_is_looked_for_in_a_parent_whose_clock_stands),
         test(a_process_that_cannot_be_looked_at_has_not_gone),
+        test(a_tree_that_was_large_once_gives_its_memory_back),
+        test(a_list_of_the_machines_processes_that_was_long_once_gives_its_memory_back),
         test(without_proc_nothing_is_known),
         test(while_no_pid_is_given_out_children_are_not_listed),
         test(memory_is_pss_and_never_more_than_used),
