@@ -16,7 +16,9 @@ struct process_scan_entry {
 
 void process_scan_init(struct process_scan *scan)
 {
-    *scan = (struct process_scan){0};
+    scan->list = NULL;
+    scan->heads = NULL;
+    scan->count = scan->capacity = 0;
 }
 
 void process_scan_done(struct process_scan *scan)
