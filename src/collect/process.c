@@ -157,7 +157,7 @@ int process_read(struct process_tree *tree, struct scratch *scratch, const struc
     if (tree->proc < 0)
         return tree->proc;
     process_walk(tree, scratch, now);
-    process_lost_settle(&tree->table, tree->who.root_is_ours, tree->retained);
+    process_lost_settle(&tree->table, tree->retained);
     uint64_t members = count(tree, &descendants);
     if (members == 0 && !tree->begun) {
         process_table_compact(&tree->table);

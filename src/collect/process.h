@@ -1,6 +1,7 @@
-/* What the program and all its descendants use. Thread: pillion. Allocates: when the tree grows beyond what it ever
- * was. Files: /proc/PID/{stat,schedstat,io,smaps_rollup,maps,pagemap} and /proc/PID/task/TID/children, opened, read and
- * closed; /proc itself, /proc/loadavg and the list of CPUs, held, and stat and io of the busiest (process_held.h).
+/* What the program and all its descendants use. Thread: pillion. Allocates: when the tree grows; gives back when it is
+ * small again. Files: /proc/PID/{stat,schedstat,io,smaps_rollup,maps,pagemap} and /proc/PID/task/TID/children, opened,
+ * read and closed; /proc itself, /proc/loadavg and the list of CPUs, held, and stat and io of the busiest
+ * (process_held.h).
  *
  * When a child is reaped, the kernel adds its times and its I/O to its parent's. So the sum over the live tree, with
  * the reaped children that each process accounts for, is conserved: nothing is lost with a child that came and went

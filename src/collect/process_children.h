@@ -1,4 +1,4 @@
-/* How new children are found. Allocates: when the tree, or the machine, grows beyond what it ever was.
+/* How new children are found. Allocates: when the tree, or the machine, grows.
  *
  * The kernel gives out numbers in ascending order, and /proc/loadavg tells the last one. While it stands still, nobody
  * is new. Otherwise /proc is listed from the last number but one on, which is to ask of each new process of the

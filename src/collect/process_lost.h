@@ -7,8 +7,7 @@
 #include "collect/process_table.h"
 
 /* After every process of the table was read, before the table is compacted. Adds to `retained` what no ancestor
- * accounts for, and sets `owed`, which belongs to the tree's sums as `value` does. `root_adopts`: orphans come to the
- * first of the table, which has no other children that nobody sees. */
-void process_lost_settle(struct process_table *table, bool root_adopts, uint64_t retained[static CONSERVED]);
+ * accounts for, and sets `owed`, which belongs to the tree's sums as `value` does. */
+void process_lost_settle(struct process_table *table, uint64_t retained[static CONSERVED]);
 
 #endif

@@ -16,7 +16,9 @@ struct process_scan_entry {
 
 void process_scan_init(struct process_scan *scan)
 {
-    *scan = (struct process_scan){0};
+    scan->list = NULL;
+    scan->heads = NULL;
+    scan->count = scan->capacity = 0;
 }
 
 void process_scan_done(struct process_scan *scan)
@@ -66,6 +68,8 @@ static void gather(struct process_scan *scan, int proc, struct dir *dir, struct 
 
 int process_scan_run(struct process_scan *scan, int proc, struct dir *dir, struct process_range range)
 {
+    if (scan->capacity > SCAN_FIRST && scan->count < scan->capacity / 8)
+        process_scan_done(scan); /* there were many once */
     scan->count = 0;
     if (scan->capacity == 0 && !grow(scan))
         return -ENOMEM;

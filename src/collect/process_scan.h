@@ -1,7 +1,7 @@
 /* Who is whose child, by one pass over the stat of many processes: of those that are new on the machine; of all of
  * them for kernels without task/TID/children (CONFIG_PROC_CHILDREN), and for trees with more threads than the machine
  * has processes.
- * Allocates: when the machine has more processes than ever before; 262,144 at most. */
+ * Allocates: when there are more processes to note; 262,144 at most. What many have taken is given back. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_PROCESS_SCAN_H
 #define PILLION_COLLECT_PROCESS_SCAN_H

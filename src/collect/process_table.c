@@ -68,13 +68,14 @@ struct process *process_table_find_present(const struct process_table *table, pi
     return NULL;
 }
 
-static bool grow(struct process_table *table)
+static bool resize(struct process_table *table, size_t capacity)
 {
-    size_t          capacity = table->capacity * 2;
     struct process *list = capacity > PROCESSES_MAX ? NULL : realloc(table->list, capacity * sizeof *list);
     if (!list)
         return false;
     table->list = list;
+    if (table->capacity > capacity)
+        table->capacity = capacity;
     uint32_t *slots = realloc(table->slots, 2 * capacity * sizeof *slots);
     if (!slots)
         return false;
@@ -87,12 +88,19 @@ static bool grow(struct process_table *table)
 
 struct process *process_table_add(struct process_table *table, pid_t pid)
 {
-    if (table->count == table->capacity && !grow(table))
+    if (table->count == table->capacity && !resize(table, table->capacity * 2))
         return NULL;
     struct process *p = &table->list[table->count];
     *p = (struct process){.pid = pid, .memory_of = pid, .stat_fd = -1, .io_fd = -1, .pss_ratio = 1.0F};
     enter(table, table->count++);
     return p;
+}
+
+/* By halves, so that one that grows and shrinks by turns is not moved each time. */
+static void give_back(struct process_table *table)
+{
+    if (table->capacity > TABLE_FIRST && table->count < table->capacity / 8)
+        (void)resize(table, table->capacity / 2);
 }
 
 void process_table_compact(struct process_table *table)
@@ -105,8 +113,9 @@ void process_table_compact(struct process_table *table)
             table->list[kept] = table->list[i];
         kept++;
     }
-    if (kept == table->count)
-        return;
-    table->count = kept;
-    enter_all(table);
+    if (kept < table->count) {
+        table->count = kept;
+        enter_all(table);
+    }
+    give_back(table);
 }

@@ -1,6 +1,6 @@
 /* The processes of the tree, known by pid and start time, in the order in which they were found: a parent always
  * stands before its children, which makes the table the order of reading too.
- * Allocates: when the tree grows beyond what it ever was; 65,536 processes at most. */
+ * Allocates: when the tree grows; 65,536 processes at most. A tree that has become small gives back. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_PROCESS_TABLE_H
 #define PILLION_COLLECT_PROCESS_TABLE_H
@@ -45,10 +45,11 @@ struct process {
     uint64_t lost[CONSERVED];         /* last values of descendants that are gone since the last reading */
     uint64_t owed[CONSERVED];         /* of those, what the next reading must find in reaped_value */
     uint64_t threads;
-    uint64_t ran;    /* ns on a CPU when last asked; 0: unknown */
-    uint64_t slices; /* and how often */
-    bool     stood;  /* had not run since the time before */
-    uint8_t  streak; /* times in a row that it had */
+    uint64_t ran;     /* ns on a CPU when last asked; 0: unknown */
+    uint64_t slices;  /* and how often */
+    bool     stood;   /* had not run since the time before */
+    uint8_t  streak;  /* times in a row that it had */
+    uint8_t  orphans; /* readings for which some of what is owed or lost is that of orphans */
 
     int stat_fd, io_fd; /* held open, or -1 */
 
@@ -78,7 +79,7 @@ struct process *process_table_find(const struct process_table *table, pid_t pid,
 struct process *process_table_find_present(const struct process_table *table, pid_t pid);
 /* A new candidate at the end; NULL when the table is full or without memory. */
 struct process *process_table_add(struct process_table *table, pid_t pid);
-/* Forgets those that are gone; the order stays. */
+/* Forgets those that are gone, and gives back room; the order stays. */
 void process_table_compact(struct process_table *table);
 
 #endif

@@ -169,6 +169,45 @@ static void subreaper_below(void)
     reap(1);
 }
 
+/* A process in the midst goes on; those below it end together, and the last of them comes to the subreaper. */
+static void orphans_end_with_their_parents(void)
+{
+    int   ends[2];
+    pid_t pid = 0;
+    need(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0, "PR_SET_CHILD_SUBREAPER");
+    for (long i = 0; i < COUNT; i++) {
+        need(pipe(ends) == 0, "pipe");
+        if (fork() > 0) {
+            close(ends[0]);
+            close(ends[1]);
+            reap(2);
+            continue;
+        }
+        pid_t parent = fork();
+        if (parent == 0) {
+            if ((pid = fork()) == 0) {
+                burn(MS);
+                record("own");
+                for (;;)
+                    pause();
+            }
+            record("own");
+            need(write(ends[1], &pid, sizeof pid) == sizeof pid, "write");
+            for (;;)
+                pause();
+        }
+        need(read(ends[0], &pid, sizeof pid) == sizeof pid, "read");
+        await_records(3 * i + 2);
+        await_row();
+        kill(parent, SIGKILL);
+        reap(1);
+        kill(pid, SIGKILL);
+        await_row();
+        await_row();
+        finish("own");
+    }
+}
+
 /* Each level ends after the one below it has, and gets what that one got. */
 static void cascade(void)
 {
@@ -236,6 +275,7 @@ int main(int argc, char **argv)
         {"daemons_at_once", daemons_at_once},
         {"subreaper", subreaper},
         {"subreaper_below", subreaper_below},
+        {"orphans_end_with_their_parents", orphans_end_with_their_parents},
         {"cascade", cascade},
         {"chain", chain},
         {"killed", killed},

@@ -54,6 +54,9 @@ class Shapes(TruthTest):
         self.check("subreaper", 4, 50)
         self.check("subreaper_below", 4, 50)
 
+    def test_orphans_that_end_with_their_parents(self):
+        self.check("orphans_end_with_their_parents", 1, 200)
+
     def test_grandchildren_reaped_in_a_cascade(self):
         self.check("cascade", 6, 40)
 

@@ -284,6 +284,82 @@ static void an_orphan_that_comes_to_our_root_and_ends_between_two_readings_is_co
     assert_int_equal(s.tree_user, 26);
 }
 
+/* 101 is a subreaper, 102 goes on, 103 and 104 end together. */
+static void put_a_subreapers_tree(void)
+{
+    put(.pid = ROOT, .parent = 1, .children = "101");
+    put(.pid = 101, .parent = ROOT, .user = 1, .children = "102");
+    put(.pid = 102, .parent = 101, .user = 2, .children = "103");
+    put(.pid = 103, .parent = 102, .user = 5, .faults = 3, .children = "104");
+    put(.pid = 104, .parent = 103, .user = 20, .faults = 4, .written = 10);
+    open_tree(false, ROOT);
+    reading();
+    assert_int_equal(s.tree_user, 28);
+}
+
+static void an_orphan_that_comes_to_a_subreaper_and_ends_between_two_readings_is_counted_once(void **state)
+{
+    (void)state;
+    put_a_subreapers_tree();
+    fixture_process_gone(&f, 103);
+    fixture_process_gone(&f, 104);
+    put(.pid = 101, .parent = ROOT, .user = 1, .child_user = 20, .child_faults = 5, .written = 11, .children = "102");
+    put(.pid = 102, .parent = 101, .user = 2, .child_user = 5, .child_faults = 3);
+    for (int i = 0; i < 3; i++) {
+        reading();
+        assert_int_equal(s.tree_user, 28);
+        assert_int_equal(s.tree_disk_write, 11);
+    }
+}
+
+static void an_orphan_whose_parent_ends_while_the_tree_is_read_is_counted_once(void **state)
+{
+    (void)state;
+    put_a_subreapers_tree();
+    fixture_process_gone(&f, 104); /* 103 was read before it ended */
+    reading();
+    assert_int_equal(s.tree_user, 28);
+    fixture_process_gone(&f, 103);
+    put(.pid = 101, .parent = ROOT, .user = 1, .child_user = 20, .child_faults = 5, .written = 11, .children = "102");
+    put(.pid = 102, .parent = 101, .user = 2, .child_user = 5, .child_faults = 3);
+    for (int i = 0; i < 3; i++) {
+        reading();
+        assert_int_equal(s.tree_user, 28);
+        assert_int_equal(s.tree_disk_write, 11);
+    }
+}
+
+static void an_orphan_of_a_zombie_is_counted_once(void **state)
+{
+    (void)state;
+    put_a_subreapers_tree();
+    fixture_process_gone(&f, 104);
+    put(.pid = 101, .parent = ROOT, .user = 1, .child_user = 20, .child_faults = 5, .written = 11, .children = "102");
+    put(.pid = 103, .parent = 102, .state = 'Z', .user = 5, .faults = 3);
+    reading();
+    assert_int_equal(s.tree_user, 28);
+    fixture_process_gone(&f, 103);
+    put(.pid = 102, .parent = 101, .user = 2, .child_user = 5, .child_faults = 3);
+    for (int i = 0; i < 3; i++) {
+        reading();
+        assert_int_equal(s.tree_user, 28);
+        assert_int_equal(s.tree_disk_write, 11);
+    }
+}
+
+static void a_child_that_nobody_reaped_is_no_orphan_to_look_for(void **state)
+{
+    (void)state;
+    put_a_subreapers_tree();
+    fixture_process_gone(&f, 104); /* 103 ignores SIGCHLD; 101 has reaped others, whom no reading saw */
+    put(.pid = 101, .parent = ROOT, .user = 1, .child_user = 30, .child_faults = 9, .children = "102");
+    for (int i = 0; i < 3; i++) {
+        reading();
+        assert_int_equal(s.tree_user, 58);
+        assert_int_equal(s.tree_disk_write, 10);
+    }
+}
+
 static void a_whole_branch_reaped_at_once_is_found_in_the_ancestor(void **state)
 {
     (void)state;
@@ -554,6 +630,51 @@ static void a_process_that_cannot_be_looked_at_has_not_gone(void **state)
     assert_int_equal(s.tree_user, 70);
 }
 
+static void a_tree_that_was_large_once_gives_its_memory_back(void **state)
+{
+    (void)state;
+    struct process_table table;
+    enum { MANY = 3000, LEFT = 10 };
+    assert_int_equal(process_table_init(&table), 0);
+    size_t first = table.capacity;
+    for (pid_t pid = 1; pid <= MANY; pid++)
+        process_table_add(&table, pid)->read_yet = true;
+    process_table_compact(&table);
+    assert_true(table.capacity >= MANY);
+    for (size_t i = LEFT; i < MANY; i++)
+        table.list[i].gone = true;
+    for (int i = 0; i < 20; i++)
+        process_table_compact(&table);
+    assert_int_equal(table.capacity, first);
+    assert_int_equal(table.count, LEFT);
+    for (pid_t pid = 1; pid <= LEFT; pid++)
+        assert_ptr_equal(process_table_find(&table, pid, 0), &table.list[pid - 1]);
+    assert_null(process_table_find_present(&table, LEFT + 1));
+    process_table_done(&table);
+}
+
+static void a_list_of_the_machines_processes_that_was_long_once_gives_its_memory_back(void **state)
+{
+    (void)state;
+    struct process_scan scan;
+    enum { MANY = 300, LEFT = 10 };
+    for (pid_t pid = 1; pid <= MANY; pid++)
+        put(.pid = pid, .parent = 1);
+    int proc = open(f.proc, O_RDONLY | O_DIRECTORY);
+    process_scan_init(&scan);
+    assert_int_equal(process_scan_run(&scan, proc, &tree.dir, PROCESS_RANGE_ALL), 0);
+    assert_int_equal(scan.count, MANY);
+    size_t most = scan.capacity;
+    for (pid_t pid = LEFT + 1; pid <= MANY; pid++)
+        fixture_process_gone(&f, pid);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(process_scan_run(&scan, proc, &tree.dir, PROCESS_RANGE_ALL), 0);
+    assert_int_equal(scan.count, LEFT);
+    assert_true(scan.capacity < most);
+    process_scan_done(&scan);
+    close(proc);
+}
+
 static void without_proc_nothing_is_known(void **state)
 {
     (void)state;
@@ -775,6 +896,10 @@ int main(void)
         test(a_grandchild_that_was_reparented_stays_and_so_do_its_children),
         test(an_orphan_that_dies_under_a_subreaper_of_the_tree_is_counted_once),
         test(an_orphan_that_comes_to_our_root_and_ends_between_two_readings_is_counted_once),
+        test(an_orphan_that_comes_to_a_subreaper_and_ends_between_two_readings_is_counted_once),
+        test(an_orphan_whose_parent_ends_while_the_tree_is_read_is_counted_once),
+        test(an_orphan_of_a_zombie_is_counted_once),
+        test(a_child_that_nobody_reaped_is_no_orphan_to_look_for),
         test(a_whole_branch_reaped_at_once_is_found_in_the_ancestor),
         test(a_reused_pid_is_another_process),
         test(counters_that_fall_keep_the_old_sum),
@@ -790,6 +915,8 @@ int main(void)
         test(a_process_that_has_not_run_is_not_read_again),
         test(what_went_with_a_child_is_looked_for_in_a_parent_whose_clock_stands),
         test(a_process_that_cannot_be_looked_at_has_not_gone),
+        test(a_tree_that_was_large_once_gives_its_memory_back),
+        test(a_list_of_the_machines_processes_that_was_long_once_gives_its_memory_back),
         test(without_proc_nothing_is_known),
         test(while_no_pid_is_given_out_children_are_not_listed),
         test(memory_is_pss_and_never_more_than_used),
