@@ -9,7 +9,6 @@
 #include "base/file.h"
 #include "collect/process_exact.h"
 #include "collect/process_stat.h"
-#include "collect/roots.h"
 
 /* Suspended time is included. */
 uint64_t process_begin_boot_ticks(long per_second)
@@ -26,7 +25,7 @@ void tree_begin(const struct roots *roots, struct tree *tree)
     uint64_t           own[2] = {0};
     if (tree->root != getpid()) /* a step's, whose root is the launcher */
         return;
-    int proc = roots_open(roots->proc, ".", O_DIRECTORY);
+    int proc = open(roots->proc, O_PATH | O_DIRECTORY | O_CLOEXEC);
     begin->io_known = proc >= 0 && process_io_read(proc, tree->root, 0, &begin->read, &begin->written) == 0;
     if (begin->io_known && tree->root_is_ours && process_io_read(proc, tree->root, tree->root, &own[0], &own[1]) == 0) {
         begin->read -= own[0] < begin->read ? own[0] : begin->read;

@@ -156,13 +156,13 @@ static bool starts_ranks(pid_t pid)
 /* Walks up until a marker (true, of the one at *ret_count), or the end; the ancestors seen are kept for a second look.
  * Where every rank leads, the end is what started the rank: a leader above that has runs of its own. A parent that can
  * be seen is in our own namespace, and its link is known to the kernel already: looking up ours costs 8 us more. */
-static bool ancestor_leads(enum ranks ranks, struct process *ret, size_t *ret_count)
+static bool ancestor_leads(enum ranks ranks, uint64_t *ret_namespace, struct process *ret, size_t *ret_count)
 {
-    char     marker[HOOK_NAME_MAX];
-    uint64_t pid_namespace = 0;
-    pid_t    parent = (pid_t)call_parent();
+    char  marker[HOOK_NAME_MAX];
+    pid_t parent = (pid_t)call_parent();
     *ret_count = 0;
-    if (parent > 0 && !read_namespace(parent, &pid_namespace) && !read_namespace(0, &pid_namespace))
+    *ret_namespace = 0;
+    if (parent > 0 && !read_namespace(parent, ret_namespace) && !read_namespace(0, ret_namespace))
         return false;
     for (; parent > 0 && *ret_count < ANCESTORS_MAX; parent = ret[(*ret_count)++].parent) {
         struct process *p = &ret[*ret_count];
@@ -170,7 +170,7 @@ static bool ancestor_leads(enum ranks ranks, struct process *ret, size_t *ret_co
             return false;
         if (ranks == RANKS_ALL && starts_ranks(parent))
             return false;
-        if (marker_exists(pid_namespace, p, marker, sizeof marker))
+        if (marker_exists(*ret_namespace, p, marker, sizeof marker))
             return true;
     }
     return false;
@@ -195,7 +195,7 @@ static bool was_put_into_a_container(const struct process *ancestors, size_t cou
 static enum lead_why judge_itself(const char *executable, enum ranks ranks, const struct process *ancestors,
                                   size_t count, struct lead *ret)
 {
-    if (!read_namespace(0, &ret->pid_namespace) || process_read(0, &ret->self) < 0)
+    if ((ret->pid_namespace == 0 && !read_namespace(0, &ret->pid_namespace)) || process_read(0, &ret->self) < 0)
         return LEAD_NO_PROC;
     struct word given = word_in(ret->executable, sizeof ret->executable);
     word_add(&given, executable ? executable : "");
@@ -239,7 +239,7 @@ static void judge(const char *executable, struct lead *ret)
     enum ranks     ranks = step_ranks();
     ret->marker[0] = '\0';
     ret->why = switched_off();
-    if (!ret->why && ancestor_leads(ranks, ancestors, &count)) {
+    if (!ret->why && ancestor_leads(ranks, &ret->pid_namespace, ancestors, &count)) {
         ret->why = LEAD_BELOW_MARKER;
         ret->above = ancestors[count];
     } else if (!ret->why) {

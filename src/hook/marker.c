@@ -108,10 +108,12 @@ int marker_make(uint64_t pid_namespace, const struct process *p, char *ret_path,
         struct word path = word_in(ret_path, size);
         directory_name(p->uid, places[i], &path);
         /* 0711 whatever the umask, which is the program's and stays: other users look into it by name. */
-        if (syscall(SYS_mkdirat, AT_FDCWD, ret_path, 0711) == 0)
-            (void)syscall(SYS_fchmodat, AT_FDCWD, ret_path, 0711);
-        if (!is_directory_of(ret_path, p->uid))
-            continue;
+        if (!is_directory_of(ret_path, p->uid)) {
+            if (syscall(SYS_mkdirat, AT_FDCWD, ret_path, 0711) == 0)
+                (void)syscall(SYS_fchmodat, AT_FDCWD, ret_path, 0711);
+            if (!is_directory_of(ret_path, p->uid))
+                continue;
+        }
         file_name(pid_namespace, p, &path);
         long fd = path.cut ? -ENAMETOOLONG : call_open(ret_path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0600);
         if (fd >= 0) {

@@ -9,7 +9,7 @@
 
 #include "hook/hook.h"
 
-enum { STAT_MAX = 1024, THREADS_LOOKED_AT = 512, FEW_THREADS = 3 };
+enum { STAT_MAX = 1024, THREADS_LOOKED_AT = 512, FEW_THREADS = 3, FEW_NAMES = 144 /* bytes: these, "." and ".." */ };
 
 void process_file(char ret[static 64], pid_t pid, const char *file)
 {
@@ -158,7 +158,8 @@ bool process_has_thread_named_pillion(const struct process *p)
     _Alignas(struct entry) char block[4096];
     bool                        found = false;
     int                         looked_at = 0;
-    for (long n; !found && looked_at < most && (n = syscall(SYS_getdents64, (int)dir, block, sizeof block)) > 0;) {
+    size_t room = most == FEW_THREADS ? FEW_NAMES : sizeof block; /* each costs the kernel an inode */
+    for (long n; !found && looked_at < most && (n = syscall(SYS_getdents64, (int)dir, block, room)) > 0;) {
         for (long at = 0; at < n && !found && looked_at < most;) {
             const struct entry *entry = (const void *)(block + at);
             at += entry->size;

@@ -175,7 +175,6 @@ static void read_signals(struct config *c, struct log *log)
 
 void config_read(struct config *ret, const char *const *names, struct log *log)
 {
-    *ret = (struct config){0};
     read_log(ret, log);
     read_times(ret, log);
     config_read_api(ret, log);

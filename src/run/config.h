@@ -50,9 +50,9 @@ struct config {
     char                 surroundings[SURROUNDINGS_TEXT_MAX];
 };
 
-/* Reads everything through getenv. Never fails: what is invalid is logged once, with the variable, its value, what
- * is allowed and the default that is used instead. `names` is the environment, to find unknown PILLION_ names; it
- * may be NULL. */
+/* Reads everything through getenv, into a zeroed *ret. Never fails: what is invalid is logged once, with the variable,
+ * its value, what is allowed and the default that is used instead. `names` is the environment, to find unknown PILLION_
+ * names; it may be NULL. */
 void config_read(struct config *ret, const char *const *names, struct log *log);
 
 /* Metadata that was not set is filled from the surroundings; `job` is what the program is called. */

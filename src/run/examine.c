@@ -69,6 +69,7 @@ static void examine_lengths(const struct engine_examination *e, const struct con
 static int read_config(const struct engine_examination *e, struct config *ret)
 {
     struct log log;
+    *ret = (struct config){0};
     log_init(&log, LOG_WARN);
     config_read(ret, e->environment, &log);
     tell_warnings(e, &log);

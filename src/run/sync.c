@@ -90,7 +90,7 @@ static bool deliver(struct errand *e, const struct engine_sync *sync, const char
 
 int sync_all(const struct engine_sync *sync)
 {
-    struct config  config;
+    struct config  config = {0};
     struct home    home;
     struct network network;
     struct errand  errand;

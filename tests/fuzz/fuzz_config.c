@@ -73,6 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         *equals = '=';
     }
     log_init(&log, LOG_DEBUG);
+    config = (struct config){0};
     config_read(&config, names, &log);
     look_around();
     check(&log);

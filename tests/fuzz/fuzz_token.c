@@ -30,6 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)clearenv();
     HOLDS(setenv("SENTINEL_API_TOKEN_FILE", path, 1) == 0);
     log_init(&log, LOG_DEBUG);
+    config = (struct config){0};
     config_read(&config, NULL, &log);
     if (config.token[0])
         is_first_line(config.token, data, size);

@@ -35,6 +35,7 @@ static void read_config(void)
 {
     log_done(&said);
     log_init(&said, LOG_WARN);
+    config = (struct config){0};
     config_read(&config, NULL, &said);
 }
 

@@ -443,6 +443,7 @@ static void along_the_way(const struct server_reply *replies, size_t count)
     struct log           log;
     serve(replies, count);
     log_init(&log, LOG_ERROR);
+    config = (struct config){0};
     config_read(&config, NULL, &log);
     log_done(&log);
     home = (struct home){.dir = folder_open(&folder), .runs = -1};
