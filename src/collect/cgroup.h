@@ -45,7 +45,8 @@ struct cgroup_events {
     uint64_t oom_kills;    /* processes of the cgroup that were killed for memory, by whichever limit */
 };
 
-/* The places of those counters. Throttling is counted where the least quota is, kills in the own cgroup. */
+/* The places of those counters. Throttling is counted where the least quota is, kills in the own cgroup, or where
+ * that has no memory controller in the nearest above that has it. */
 struct cgroup_watch {
     struct cgroup cpu, memory;
     uint64_t      memory_id; /* inode of that directory: another cgroup of the same path has another one */

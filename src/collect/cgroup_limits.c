@@ -68,12 +68,30 @@ static uint64_t memory_limit(struct cgroup memory)
     return least < NO_MEMORY_LIMIT ? least : METRIC_NONE;
 }
 
+/* Memory of a cgroup without the controller is charged to the nearest one above that has it, and killed for there. */
+static void find_charged(struct cgroup *memory)
+{
+    struct cgroup at = *memory;
+    char          content[CGROUP_FILE_MAX];
+    struct text   t;
+    if (!memory->v2)
+        return;
+    do {
+        if (cgroup_file(&at, "memory.events", content, &t)) {
+            *memory = at;
+            return;
+        }
+    } while (go_up(&at));
+}
+
 void cgroup_limits_read(const struct roots *roots, struct cgroup_limits *ret, struct cgroup_watch *ret_watch)
 {
     *ret = (struct cgroup_limits){.memory = METRIC_NONE};
     if (cgroup_find(roots, "cpu", &ret_watch->cpu))
         ret->cpus = least_quota(&ret_watch->cpu);
-    if (cgroup_find(roots, "memory", &ret_watch->memory))
+    if (cgroup_find(roots, "memory", &ret_watch->memory)) {
         ret->memory = memory_limit(ret_watch->memory);
+        find_charged(&ret_watch->memory);
+    }
     ret_watch->memory_id = cgroup_id(ret_watch->memory.path);
 }

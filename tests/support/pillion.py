@@ -49,6 +49,8 @@ GOLDEN = SOURCE / "tests" / "golden"
 sys.path.insert(1, str(SOURCE / "tests" / "integration"))  # for `import sentinel_server`
 
 
+PATIENCE = float(os.environ.get("PILLION_TEST_PATIENCE") or 1)  # an emulated machine takes so many times as long
+
 # ---------------------------------------------------------------------------------------------- the 32 columns
 
 
@@ -237,7 +239,7 @@ class Program:
         os.kill(self.pid, number)
 
     def wait(self, timeout=60):
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         step = 0.001
         while True:
             pid, status, usage = os.wait4(self.pid, os.WNOHANG)
@@ -300,7 +302,7 @@ def cc(source, target, *flags):
 
 def wait_for(condition, timeout=10, what=None, step=0.01):
     """The first true value of condition(), or AssertionError after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * PATIENCE
     while True:
         value = condition()
         if value:

@@ -49,6 +49,11 @@ class Net(MachineTest):
         if done.returncode != 0:
             self.skip("ip link add %s: %s" % (line, done.stdout.decode().strip()[-200:]))
 
+    def rename(self, pid, name, new):
+        """While it is up, where the kernel allows that (6.2 and newer)."""
+        if not self.can("nsenter", "-t", pid, "--net", "ip", "link", "set", name, "name", new):
+            self.ip(pid, "link set %s down" % name, "link set %s name %s" % (name, new), "link set %s up" % new)
+
     def veth(self, left, left_name, right, right_name, net=None):
         """Two ends in two namespaces; with a net, 10.NET.0.1 on the left and .2 on the right."""
         self.kind(left, "%s type veth peer name %s netns %d" % (left_name, right_name, right))
@@ -323,9 +328,10 @@ class ComesAndGoes(Net):
         first = net_bytes(box, "eth1")
         for n in range(4):
             self.ip(box, "link set eth1 down", "link set eth1 name lan%d" % n, "link set lan%d name eth1" % n,
-                    "link set eth1 up", "link set eth1 name uplink")
+                    "link set eth1 up")
+            self.rename(box, "eth1", "uplink")
             sampled.wait_rows(1)
-            self.ip(box, "link set uplink name eth1")
+            self.rename(box, "uplink", "eth1")
             sampled.wait_rows(1)
         last = net_bytes(box, "eth1")
         sampled.end()

@@ -103,6 +103,18 @@ static void throttling_is_counted_where_the_least_quota_is_and_kills_in_the_own_
     assert_events(60, 40, 1234567, 2);
 }
 
+static void a_cgroup_without_the_controller_is_killed_for_in_the_nearest_above_that_has_it(void **state)
+{
+    (void)state;
+    be_version_2("/job/step/task");
+    fixture_write(&f, "sys/fs/cgroup/job/memory.events", "oom 9\noom_kill 9\n");
+    fixture_write(&f, "sys/fs/cgroup/job/step/memory.max", "67108864\n");
+    fixture_write(&f, "sys/fs/cgroup/job/step/memory.events", "oom 3\noom_kill 2\n");
+    fixture_write(&f, "sys/fs/cgroup/job/step/task/cpu.stat", "usage_usec 1\nuser_usec 1\nsystem_usec 0\n");
+    assert_limits(0, 67108864);
+    assert_events(METRIC_NONE, METRIC_NONE, METRIC_NONE, 2);
+}
+
 static void without_a_quota_the_own_cgroup_is_watched_as_one_may_come(void **state)
 {
     (void)state;
@@ -492,6 +504,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(version_2_tells_the_least_of_all_levels),
         test(throttling_is_counted_where_the_least_quota_is_and_kills_in_the_own_cgroup),
+        test(a_cgroup_without_the_controller_is_killed_for_in_the_nearest_above_that_has_it),
         test(without_a_quota_the_own_cgroup_is_watched_as_one_may_come),
         test(the_machines_root_limits_and_counts_nothing),
         test(version_1_has_other_names),
