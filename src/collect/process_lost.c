@@ -80,7 +80,8 @@ static void settle(const struct process_table *table, struct process *p, uint64_
             settle_one(table, p, k, retained);
         }
     }
-    p->orphans -= p->orphans > 0;
+    if (p->orphans > 0)
+        p->orphans--;
 }
 
 void process_lost_settle(struct process_table *table, uint64_t retained[static CONSERVED])

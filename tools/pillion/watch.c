@@ -97,7 +97,7 @@ static uint32_t wait_a_little(struct link *link, uint32_t seen, int64_t rest)
 {
     int64_t         slice = rest < 50 * CLOCK_MILLISECOND ? rest : 50 * CLOCK_MILLISECOND;
     struct timespec time = {.tv_sec = 0, .tv_nsec = slice};
-    (void)syscall(SYS_futex, &link->state, FUTEX_WAIT, seen, &time, NULL, 0);
+    (void)syscall(SYS_futex, &link->state, FUTEX_WAIT_PRIVATE, seen, &time, NULL, 0);
     return atomic_load_explicit(&link->state, memory_order_acquire);
 }
 
