@@ -103,7 +103,7 @@ class Run(ServedTest):
                 program = self.start(pillion.COMMAND, "run", PYTHON, "-S", "-c", text, preload=False)
                 pillion.wait_for(lambda: b"ready" in program.stdout, what="ready")
                 program.signal(number)
-                result = program.wait(15)
+                result = program.wait()
                 self.assertEqual((result.status, result.stdout), (40 + number, b"ready\ngot %d\n" % number), result)
 
     def test_the_summary_is_one_line_on_stderr_when_asked_for(self):
@@ -154,7 +154,7 @@ class Run(ServedTest):
         self.server.fault("*", hang=60)
         result = self.ride("sh", "-c", "sleep 0.3; exit 3", env=self.env(PILLION_EXIT_TIMEOUT="20"))
         self.assertEqual(result.status, 3)
-        self.assertLess(result.wall, 0.3 + 1 + 2.5)
+        self.assertLess(result.wall, 0.3 + 1 + 8, "the hold is one second, nothing was ever answered")
         self.assertEqual(self.only_run()["state"], "undelivered")
         self.server.heal()
         self.sync()
@@ -200,7 +200,7 @@ class Reading(LocalTest, Golden):
         summary = shown.pop("summary")
         self.assertEqual(shown, run.state)
         self.assertEqual(summary["rows"], len(run.rows))
-        self.assertLess(abs(summary["duration_s"] - 0.35), 1.5)
+        self.assertLess(abs(summary["duration_s"] - 0.35), 5)
         for name in ("process", "system"):
             self.assertGreaterEqual(summary[name]["cpu_max"], 0)
             self.assertGreater(summary[name]["memory_max_mib"], 0)

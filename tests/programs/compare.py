@@ -74,7 +74,9 @@ class Way:
 
     @property
     def runs(self):
-        return pillion.runs(self.state)
+        """Without folders in which no line stands: an exec in the midst of a run's making leaves one, which is no run
+        and goes when it is an hour old."""
+        return [run for run in pillion.runs(self.state) if run.lines]
 
 
 class CompareTest(pillion.PillionTest):
@@ -115,6 +117,15 @@ class CompareTest(pillion.PillionTest):
         shutil.rmtree(state, ignore_errors=True)
         self.dir.rename(state)
         return Way(how, result, kept, state, environment, witness.read(seen) if watch else [])
+
+    def one_way_within(self, seconds, *arguments, **how):
+        """The first of three tries of one_way that takes no longer: a busy machine may add a second to one of them, what
+        pillion does it does to all."""
+        for _ in range(3):
+            done = self.one_way(*arguments, **how)
+            if done.result.wall < seconds:
+                return done
+        self.fail("not once within %.1f s: %r" % (seconds, done.result))
 
     @staticmethod
     def as_user(uid, then):

@@ -14,13 +14,16 @@ How the tests stay out of each other's way
     test, never for itself.
 """
 import atexit
+import contextlib
 import json
 import os
 import pathlib
+import random
 import re
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -295,10 +298,26 @@ def cc(source, target, *flags):
     return None if done.returncode == 0 else done.stdout.decode(errors="replace")
 
 
+def free_ports(count=1):
+    """The first of so many ports in a row that nobody has on loopback; below those that the kernel gives to whoever asks
+    for any, so that none of them is gone when a server of ours comes to take it."""
+    for _ in range(1000):
+        first = random.randrange(10000, 32000 - count)
+        with contextlib.ExitStack() as stack:
+            try:
+                for port in range(first, first + count):
+                    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                        stack.enter_context(socket.socket(type=kind)).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return first
+    raise OSError("no %d free ports in a row" % count)
+
+
 # ---------------------------------------------------------------------------------------------------- waiting
 
 
-def wait_for(condition, timeout=10, what=None, step=0.01):
+def wait_for(condition, timeout=60, what=None, step=0.01):
     """The first true value of condition(), or AssertionError after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while True:
