@@ -83,7 +83,7 @@ class Answered(CompareTest):
         in which a look is fatal, or milliseconds where CPUs are busy."""
         crashed = []
         with sentinel_server.SentinelServer() as server:
-            server.fault("*", "*", slow=0.001)
+            server.fault("finish", "*", held=0.6)
             env = self.env(**server.env(PILLION_INTERVAL="0.05"))
             for _ in range(4):
                 started = [self.start(program("detached_workers_use_globals"), 150, env=env) for _ in range(5)]
