@@ -425,8 +425,13 @@ def _read(path):
 
 
 def by_age(path):
-    """Pids are numbers: 9388 goes before 13112."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", path.name)]
+    """The second in its name, and in one when its lock was made, which is never written to: pids begin anew after a
+    while, soon where there are 32768 of them."""
+    try:
+        made = (path / "lock").stat().st_mtime_ns
+    except OSError:
+        made = 0
+    return path.name[:16], made, path.name
 
 
 def runs(pillion_dir):
