@@ -435,11 +435,13 @@ def by_age(path):
 
 
 def runs(pillion_dir):
-    """The runs below a PILLION_DIR, oldest first."""
+    """The runs below a PILLION_DIR, oldest first. A folder in which no line stands is none: an exec in the midst of a
+    run's making leaves one, which goes when it is an hour old."""
     folder = pathlib.Path(pillion_dir) / "runs"
     if not folder.is_dir():
         return []
-    return [Run(path) for path in sorted(folder.iterdir(), key=by_age) if path.is_dir()]
+    found = [Run(path) for path in sorted(folder.iterdir(), key=by_age) if path.is_dir()]
+    return [run for run in found if run.text]
 
 
 def grow(run, size):
