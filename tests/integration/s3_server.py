@@ -190,7 +190,7 @@ class S3Server(StrictServer):
             if other.uri.rsplit("/", 1)[0] == prefix and not its_handler.peer_left():
                 request.complain("a PUT while that of %s is under way" % other.uri)
         self.under_way.append((request, handler))
-        if prefix in self.closed:
+        if prefix in self.closed and not handler.peer_left():  # else it was given up before, and is seen late
             request.complain("a PUT after the run was finished")
         self.check_order(request, prefix)
 

@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import os
 import pathlib
+import subprocess
 import sys
 import traceback
 
@@ -27,6 +28,14 @@ class LocalTest(pillion.PillionTest):
     def python(self, text, **keywords):
         """Run Python code with the preload."""
         return self.launch(PYTHON, "-S", "-c", text, **keywords)
+
+    def until_told(self, **variables):
+        """A program that ends with status 3 when end() says so."""
+        return self.start("sh", "-c", "cat; exit 3", env=self.env(**variables), stdin=subprocess.PIPE)
+
+    def end(self, program):
+        program.process.stdin.close()
+        self.assertEqual(program.wait().status, 3)
 
     def sync(self, *words, status=0, env=None):
         result = self.pillion("sync", *words, env=self.env() if env is None else env)

@@ -20,6 +20,7 @@ from served import PYTHON, LocalTest, ServedTest, pillion  # noqa: E402
 from sentinel_server import SentinelServer  # noqa: E402
 
 NOBODY = 65534
+OWN_USER = 10000 + os.getpid() % 50000  # nobody, and nobody else leads under that number
 PROGRAM = ("sh", "-c", "echo out; echo err >&2; sleep 0.3; exit 3")
 # Of a command that reads what is damaged, with a sanitizer's share.
 MEMORY_MAX_KIB = 64 * 1024 * (8 if "ASAN_OPTIONS" in os.environ else 1)
@@ -186,8 +187,7 @@ class Planted(AbuseTest):
         self.assertEqual(pillion.Run(other).text, mine.text)
 
     def test_markers_that_somebody_planted_hide_nobody(self):
-        """A user of this test alone: nobody else leads under that number."""
-        uid = 54398
+        uid = OWN_USER
         places = [pathlib.Path(place) / (".pillion-%d" % uid) for place in ("/tmp", "/dev/shm")]
         for path in (self.dir, self.work, self.home):
             os.chown(path, uid, uid)
@@ -206,7 +206,7 @@ class Planted(AbuseTest):
                     shutil.rmtree(self.dir / "runs")
 
     def test_the_default_places_that_somebody_planted_are_not_used(self):
-        uid = 54399
+        uid = OWN_USER
         places = [pathlib.Path(place) / ("pillion-%d" % uid) for place in ("/tmp", "/dev/shm")]
         os.chown(self.work, uid, uid)
         self.addCleanup(remove, pathlib.Path("/tmp/.pillion-%d" % uid))

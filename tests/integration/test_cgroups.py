@@ -101,7 +101,7 @@ class Group:
     def remove(self):
         self.kill()
         for path in self.paths:
-            pillion.wait_for(lambda: self.removed(path), 10, "an empty control group")
+            pillion.wait_for(lambda: self.removed(path), what="an empty control group")
         self.paths = []
 
     @staticmethod

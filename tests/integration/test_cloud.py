@@ -27,7 +27,7 @@ XEN = dict(sys_vendor="Xen", product_name="HVM domU", bios_version="4.11.amazon"
 HOME = dict(sys_vendor="Dell Inc.", product_name="Latitude 7490", chassis_asset_tag="Asset-1")
 
 SECOND = 1.0  # what registration may wait
-SLACK = 2.0  # for a busy machine
+SLACK = 10.0  # for a busy machine; what hangs does so for half a minute
 
 
 def setUpModule():
@@ -186,15 +186,14 @@ class Troubles(CloudTest):
                 service = Silent(LINK_LOCAL, ALIBABA) if fault == "silent" else MetadataServer(fault=fault)
                 stack.enter_context(service)
                 began = time.time()
-                self.assertEqual(self.registered(2.5, PILLION_CLOUD="probe"), self.known["aws"])
-                registered = self.server.of("register")[0].time - began
-                self.assertLess(registered, 0.1 + SECOND + SLACK)
+                self.assertEqual(self.registered(PILLION_CLOUD="probe"), self.known["aws"])
+                registered = self.server.of("register")[0].time
+                self.assertLess(registered - began, 0.1 + SECOND + SLACK)
                 if fault != "huge":  # its answer is longer than any may be, which is told earlier
-                    self.assertGreater(registered, SECOND)
-                run = max(self.runs(), key=lambda one: one.path.stat().st_mtime)
-                times = [float(row["timestamp"]) for row in run.rows]
-                self.assertGreaterEqual(len(times), 15)
-                self.assertLess(max(b - a for a, b in zip(times, times[1:])), 0.8)
+                    self.assertGreater(registered - began, SECOND)
+                    run = max(self.runs(), key=lambda one: one.path.stat().st_mtime)
+                    meanwhile = [row for row in run.rows if row["timestamp"] < registered]
+                    self.assertGreaterEqual(len(meanwhile), 4)
 
     def test_the_end_of_a_short_program_waits_less(self):
         """200 ms of its hold; the rest of the machine's business is not ours to measure."""

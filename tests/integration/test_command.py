@@ -6,6 +6,7 @@ import os
 import pathlib
 import signal
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -103,7 +104,7 @@ class Run(ServedTest):
                 program = self.start(pillion.COMMAND, "run", PYTHON, "-S", "-c", text, preload=False)
                 pillion.wait_for(lambda: b"ready" in program.stdout, what="ready")
                 program.signal(number)
-                result = program.wait(15)
+                result = program.wait()
                 self.assertEqual((result.status, result.stdout), (40 + number, b"ready\ngot %d\n" % number), result)
 
     def test_the_summary_is_one_line_on_stderr_when_asked_for(self):
@@ -154,7 +155,7 @@ class Run(ServedTest):
         self.server.fault("*", hang=60)
         result = self.ride("sh", "-c", "sleep 0.3; exit 3", env=self.env(PILLION_EXIT_TIMEOUT="20"))
         self.assertEqual(result.status, 3)
-        self.assertLess(result.wall, 0.3 + 1 + 2.5)
+        self.assertLess(result.wall, 0.3 + 1 + 8, "the hold is one second, nothing was ever answered")
         self.assertEqual(self.only_run()["state"], "undelivered")
         self.server.heal()
         self.sync()
@@ -163,8 +164,14 @@ class Run(ServedTest):
 
 class Reading(LocalTest, Golden):
     def one(self, code=3):
-        self.launch("sh", "-c", "sleep 0.3; exit %d" % code)
-        return self.runs()[-1]
+        pid = self.launch("sh", "-c", "sleep 0.3; exit %d" % code).pid
+        return [run for run in self.runs() if run["pid"] == pid][-1]
+
+    def two(self, *codes):
+        """In the order of their names, which have seconds, and pids that begin anew after a while."""
+        first = self.one(codes[0])
+        time.sleep(1.1)
+        return first, self.one(codes[1])
 
     def answer(self, *words, status=0):
         result = self.pillion(*words)
@@ -172,7 +179,7 @@ class Reading(LocalTest, Golden):
         return result.stdout.decode()
 
     def test_list_names_every_run(self):
-        runs = [self.one(code) for code in (0, 3)]
+        runs = self.two(0, 3)
         text = self.answer("list")
         for run in runs:
             self.assertIn(run["id"], text)
@@ -200,17 +207,15 @@ class Reading(LocalTest, Golden):
         summary = shown.pop("summary")
         self.assertEqual(shown, run.state)
         self.assertEqual(summary["rows"], len(run.rows))
-        self.assertLess(abs(summary["duration_s"] - 0.35), 1.5)
+        self.assertLess(abs(summary["duration_s"] - 0.35), 5)
         for name in ("process", "system"):
             self.assertGreaterEqual(summary[name]["cpu_max"], 0)
             self.assertGreater(summary[name]["memory_max_mib"], 0)
         self.assertLikeGolden("show", dict(shown, summary=summary))
 
     def test_show_finds_a_run_by_every_name(self):
-        first, last = self.one(), self.one(4)
+        first, last = self.two(3, 4)
         prefix = first["id"][:-1]
-        if last["id"].startswith(prefix): # two pids in a row, in one second
-            prefix = first["id"]
         expected = json.loads(self.answer("show", "--json", first["id"]))
         for name in (prefix, first.path, str(first.path) + "/"):
             self.assertEqual(json.loads(self.answer("show", "--json", name)), expected, name)

@@ -79,7 +79,7 @@ class ContainerTest(ServedTest):
     def registered(self, server):
         pillion.wait_for(lambda: server.runs, timeout=30, what="a registration")
 
-    def assertOneFinished(self, server, exit_code, rows=10):
+    def assertOneFinished(self, server, exit_code, rows=5):
         """One run and no other was registered, and it was finished once, with so many rows at least."""
         self.assertEqual(server.complaints(), [])
         told = "%s" % server.requests
@@ -171,7 +171,7 @@ class Terminated(ContainerTest):
         container = self.begin(name, argv, server, **how)
         self.registered(server)
         container.send("TERM")
-        pillion.wait_for(server.finished_runs, timeout=20, what="a finish")
+        pillion.wait_for(server.finished_runs, what="a finish")
         self.assertIsNone(container.process.poll())
         container.send("KILL")
         self.assertEqual(container.wait().status, 137)
@@ -189,7 +189,7 @@ class Terminated(ContainerTest):
         container = self.begin("lives", ["sh", "-c", "sleep 40; exit 3"])
         self.registered(self.server)
         container.send("TERM")
-        pillion.wait_for(self.server.finished_runs, timeout=20, what="a finish")
+        pillion.wait_for(self.server.finished_runs, what="a finish")
         self.assertEqual(container.wait(timeout=90).status, 3)
         first, second = self.server.runs.values()
         self.assertEqual((first["finish"]["exit_code"], second["finish"]["exit_code"]), (143, 3))
@@ -204,9 +204,10 @@ class Beside(ContainerTest):
             self.registered(server)
             for words in (["true"], ["sh", "-c", "sleep 0.3; exit 0"], ["bash", "-c", "true; (true) | cat"]):
                 container.enter(*words)
+            (container.bundle.root / "checked").touch()
             self.assertEqual(container.wait().status, 3)
             self.assertOneFinished(server, 3)
-        work = ["sh", "-c", "sleep 4; exit 3"]
+        work = ["sh", "-c", "until [ -e /checked ]; do sleep 0.1; done; sleep 1; exit 3"]
         self.each(check, {
             "as Docker has it": (work, {}), "below tini": (["tini", "--"] + work, {}),
             "below static tini": (["tini-static", "--"] + work, {}), "hardened": (work, HARD),
@@ -214,12 +215,13 @@ class Beside(ContainerTest):
         })
 
     def test_containers_of_a_pod_that_see_each_other_are_a_run_each(self):
-        pause = self.begin("pause", ["sleep", "30"], env={"PILLION_DISABLE": "1"})
+        pause = self.begin("pause", ["sleep", "300"], env={"PILLION_DISABLE": "1"})
         first = self.begin("first", WORK, beside=pause)
-        second = self.begin("second", ["bash", "-c", "sleep 3; exit 4"], beside=pause)
+        second = self.begin("second", ["bash", "-c", "until [ -e /checked ]; do sleep 0.1; done; exit 4"], beside=pause)
         second.process_1()
-        self.registered(self.server)
+        pillion.wait_for(lambda: len(self.server.runs) == 2, what="two registrations")
         second.enter("sh", "-c", "sleep 0.3; exit 0")
+        (second.bundle.root / "checked").touch()
         self.assertEqual((first.wait().status, second.wait().status), (3, 4))
         pause.send("KILL")
         pause.wait()
@@ -241,7 +243,7 @@ class Beside(ContainerTest):
         self.assertEqual(container.wait().status, 3)
         run = self.only_run()
         self.assertEqual((run["state"], run["exit_code"], run["pid"]), ("local", 3, 1))
-        self.assertGreaterEqual(len(run.rows), 10)
+        self.assertGreaterEqual(len(run.rows), 5)
         self.assertEqual(self.server.requests, [])
 
     def test_without_a_network_the_run_waits_for_sync(self):

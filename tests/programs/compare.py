@@ -116,6 +116,15 @@ class CompareTest(pillion.PillionTest):
         self.dir.rename(state)
         return Way(how, result, kept, state, environment, witness.read(seen) if watch else [])
 
+    def one_way_within(self, seconds, *arguments, **how):
+        """The first of three tries of one_way that takes no longer: a busy machine may add a second to one of them, what
+        pillion does it does to all."""
+        for _ in range(3):
+            done = self.one_way(*arguments, **how)
+            if done.result.wall < seconds:
+                return done
+        self.fail("not once within %.1f s: %r" % (seconds, done.result))
+
     @staticmethod
     def as_user(uid, then):
         def change():

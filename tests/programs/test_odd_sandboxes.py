@@ -108,7 +108,7 @@ class Namespaces(UnwatchedTest):
         self.allowed("unshare", "-Urmn")
         keeper = self.start("unshare", "-Urmn", "sleep", "60", preload=False)
         pid = str(keeper.pid)
-        pillion.wait_for(lambda: may("nsenter", "-t", pid, "-U", "-m", "true"), 10, "namespaces to enter")
+        pillion.wait_for(lambda: may("nsenter", "-t", pid, "-U", "-m", "true"), what="namespaces to enter")
         for words in ("-m", "-U", "-n", "-m -n -U", "-a"):
             with self.subTest(words):
                 words = self.allowed("nsenter", "-t", pid, *words.split(), "--preserve-credentials")

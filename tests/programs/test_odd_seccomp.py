@@ -42,7 +42,7 @@ class Filters(UnwatchedTest):
                 env = self.env(**{"PILLION_INTERVAL": "0.05", "PILLION_DIR": pillion.fresh_folder(), **more})
                 started.append((words, env, self.start(program("forbids_call"), *words, preload=preload, env=env)))
             for words, env, one in started:
-                yield words, one.wait(30)
+                yield words, one.wait()
                 runs = pillion.runs(env["PILLION_DIR"])
                 self.assertLessEqual(len(runs), 1, words)
                 for run in runs:

@@ -56,7 +56,7 @@ class Default(UnwatchedTest):
         for preload in (False, True):
             process = self.start(program("dies_by_signal"), int(signal.SIGXCPU), preload=preload, preexec_fn=unlimited,
                                  env=self.env(PILLION_INTERVAL="0.05"))
-            pillion.wait_for(lambda: pillion.process_state(process.pid) in (None, "Z"), 10, "dead")
+            pillion.wait_for(lambda: pillion.process_state(process.pid) in (None, "Z"), what="dead")
             _, status = os.waitpid(process.pid, 0)
             process.process.returncode = -1
             told[preload] = (os.WTERMSIG(status), os.WCOREDUMP(status))
@@ -105,7 +105,7 @@ class Default(UnwatchedTest):
 
     def test_timeout_sends_its_signal_twice(self):
         for _ in range(10):
-            way = self.one_way(HOOK, [need("timeout", "coreutils"), "0.3", program("sleeps_for"), 20000])
+            way = self.one_way(HOOK, [need("timeout", "coreutils"), "0.6", program("sleeps_for"), 50000])
             self.assertEqual((way.result.status, way.result.stdout, way.result.stderr), (124, b"before\n", b""))
             self.finished(way, signal.SIGTERM)
 
@@ -124,7 +124,7 @@ class Served(UnwatchedTest):
     def started(self, name, *words, **env):
         env = self.env(**dict({"PILLION_INTERVAL": "0.05"}, **env))
         process = self.start(program(name), *words, env=env)
-        pillion.wait_for(lambda: self.runs() and self.runs()[0].csv, 10, "a row")
+        pillion.wait_for(lambda: self.runs() and self.runs()[0].csv, what="a row")
         return process
 
     def test_the_api_hears_of_it(self):
@@ -132,7 +132,7 @@ class Served(UnwatchedTest):
             with self.subTest(number.name), sentinel_server.SentinelServer() as server:
                 process = self.started("sleeps_for", 20000, **server.env())
                 process.signal(number)
-                self.assertEqual(process.wait(10).status, -number)
+                self.assertEqual(process.wait().status, -number)
                 finish = server.of("finish")
                 self.assertEqual([one.body["exit_code"] for one in finish], [128 + number])
                 self.assertEqual([one.body["run_status"] for one in finish], ["failed"])
@@ -144,12 +144,12 @@ class Served(UnwatchedTest):
         with sentinel_server.SentinelServer() as server:
             server.fault("finish", "*", hang=True)
             process = self.started("sleeps_for", 60000, **server.env(PILLION_EXIT_TIMEOUT="60"))
-            pillion.wait_for(lambda: server.of("register"), 10, "registered")
+            pillion.wait_for(lambda: server.of("register"), what="registered")
             process.signal(signal.SIGTERM)
-            pillion.wait_for(lambda: server.of("finish"), 10, "a finish that is not answered")
+            pillion.wait_for(lambda: server.of("finish"), what="a finish that is not answered")
             self.assertFalse(process.ended())
             process.signal(signal.SIGINT)
-            result = process.wait(20)
+            result = process.wait()
             self.assertEqual(result.status, -signal.SIGINT)
             self.assertLess(result.wall, 40)
 
@@ -188,13 +188,13 @@ class ProcessOne(UnwatchedTest):
         argv = self.unshare + list(argv)
         env = dict({"PILLION_INTERVAL": "0.05", "PILLION_EXCLUDE": "unshare"}, **env)
         process = self.start(*argv, env=self.env(**env))
-        self.one = pillion.wait_for(lambda: self.child_of(process.pid), 10, "process 1")
-        pillion.wait_for(lambda: pillion.is_leader(self.one), 10, "a leader")
+        self.one = pillion.wait_for(lambda: self.child_of(process.pid), what="process 1")
+        pillion.wait_for(lambda: pillion.is_leader(self.one), what="a leader")
         return process
 
     def started(self, *argv, **env):
         process = self.begun(*argv, **env)
-        pillion.wait_for(lambda: self.runs() and self.runs()[0].csv, 10, "a row")
+        pillion.wait_for(lambda: self.runs() and self.runs()[0].csv, what="a row")
         return process
 
     @staticmethod
@@ -206,13 +206,13 @@ class ProcessOne(UnwatchedTest):
         with sentinel_server.SentinelServer() as server:
             process = self.started("sh", "-c", "sleep 100; exit 7", **server.env())
             os.kill(self.one, signal.SIGTERM)
-            pillion.wait_for(lambda: self.only_run()["state"] == "finished", 10, "finished")
+            pillion.wait_for(lambda: self.only_run()["state"] == "finished", what="finished")
             self.assertEqual(server.of("finish")[0].body["exit_code"], 143)
             os.kill(self.one, signal.SIGTERM)
             time.sleep(0.3)
             self.assertFalse(process.ended())
             os.kill(self.one, signal.SIGKILL)
-            process.wait(10)
+            process.wait()
             self.assertEqual(self.only_run()["state"], "finished")
             self.assertEqual((len(server.of("register")), len(server.of("finish"))), (1, 1))
             self.assertEqual(server.complaints(), [])
@@ -221,9 +221,13 @@ class ProcessOne(UnwatchedTest):
         """So does PILLION_OUTPUT: the first run's rows stay, and there is one header."""
         output = self.tmp / "rows.csv"
         with sentinel_server.SentinelServer() as server:
-            process = self.started("sh", "-c", "sleep 33; exit 7", **server.env(PILLION_OUTPUT=output))
+            stop = self.tmp / "stop"
+            process = self.started("sh", "-c", "until [ -e %s ]; do sleep 0.1; done; exit 7" % stop,
+                                   **server.env(PILLION_OUTPUT=output))
             os.kill(self.one, signal.SIGTERM)
-            result = process.wait(90)
+            pillion.wait_for(lambda: self.runs()[1:] and self.runs()[1].csv.count(b"\n") > 8, 90, "rows of the second run")
+            stop.touch()
+            result = process.wait()
             self.assertEqual((result.status, result.stdout, result.stderr), (7, b"", b""))
             first, second = self.runs()
             self.assertEqual([run["state"] for run in (first, second)], ["finished", "finished"], second.describe())
@@ -238,7 +242,7 @@ class ProcessOne(UnwatchedTest):
     def test_before_its_least_seconds_nothing_ends(self):
         process = self.begun("sh", "-c", "sleep 2; exit 7", PILLION_MIN_SECONDS="1")
         os.kill(self.one, signal.SIGTERM)
-        self.assertEqual(process.wait(20).status, 7)
+        self.assertEqual(process.wait().status, 7)
         run = self.only_run()
         self.assertEqual((run["state"], run["exit_code"], run.get("signal")), ("local", 7, None), run.describe())
         self.assertGreater(len(run.rows), 10)
@@ -253,7 +257,7 @@ class ProcessOne(UnwatchedTest):
             pillion.wait_for(lambda: server.of("finish"), 60, "a finish")
             self.assertEqual(server.of("finish")[0].body["exit_code"], 143)
             os.kill(self.one, signal.SIGKILL)
-            process.wait(10)
+            process.wait()
 
     def test_a_wait_is_cut_short_by_sigterm_alone(self):
         """In the README's closed list: the price of the finished run."""
@@ -263,7 +267,7 @@ class ProcessOne(UnwatchedTest):
         time.sleep(0.3)
         self.assertEqual(process.stdout, b"polls\n")
         os.kill(self.one, signal.SIGTERM)
-        self.assertEqual(process.wait(10).stdout, b"polls\nInterrupted system call\n")
+        self.assertEqual(process.wait().stdout, b"polls\nInterrupted system call\n")
 
     def test_switched_off_nothing_is_cut_short(self):
         process = self.started(program("polls_once"), PILLION_SIGNALS="off")
@@ -271,7 +275,7 @@ class ProcessOne(UnwatchedTest):
         time.sleep(0.3)
         self.assertEqual(process.stdout, b"polls\n")
         os.kill(self.one, signal.SIGKILL)
-        process.wait(10)
+        process.wait()
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ class View(CompareTest):
 
     def test_thread_is_called_pillion(self):
         started = self.start(program("sleeps_for"), 600)
-        pillion.wait_for(lambda: pillion.is_leader(started.pid), 5, "a thread of that name")
+        pillion.wait_for(lambda: pillion.is_leader(started.pid), what="a thread of that name")
         self.assertEqual(len(pillion.thread_names(started.pid)), 2)
         self.assertEqual(started.wait().status, 0)
 

@@ -45,7 +45,7 @@ class Waits(UnwatchedTest):
             argv = [program("exits_while_making_threads"), "_exit"]
             started = [self.start(*argv, 30000 + 1700 * turn + 431 * i, env=env) for i in range(4)]
             for one in started:
-                self.assertEqual(one.wait(30).status, 61)
+                self.assertEqual(one.wait().status, 61)
 
 
 class Globals(UnwatchedTest):
@@ -53,7 +53,7 @@ class Globals(UnwatchedTest):
         """errx and error call it past every wrapper. A hold when the globals are gone crashes every third of them; with
         or without pillion a few in a thousand do, on a busy machine more."""
         env = self.env(PILLION_INTERVAL="0.05")
-        results = [self.start(program("detached_workers_use_globals"), 20, "errx", env=env).wait(20) for _ in range(40)]
+        results = [self.start(program("detached_workers_use_globals"), 20, "errx", env=env).wait() for _ in range(40)]
         self.assertLessEqual(len([result for result in results if result.status]), 4, results)
         for run in self.runs():
             self.assertEqual((run["state"], run["exit_code"]), ("local", 0), run.describe())

@@ -24,7 +24,7 @@ raise SystemExit(5)
 class Daemons(UnwatchedTest):
     @staticmethod
     def mark(work):
-        pillion.wait_for((work / "mark").exists, 20, "the daemon's mark")
+        pillion.wait_for((work / "mark").exists, what="the daemon's mark")
 
     def test_python_forks_twice_and_closes_everything(self):
         self.compare([need("python3", "python3"), "-S", "-c", DOUBLE_FORK], status=5, after=self.mark)
@@ -43,7 +43,7 @@ class Daemons(UnwatchedTest):
         argv = [need("setsid", "util-linux"), "-f", "sh", "-c", "sleep 0.5; echo here > part; mv part mark; exit 7"]
         way = self.one_way(HOOK, argv, after=self.mark)
         self.assertEqual(way.result.status, 0)
-        run, = pillion.wait_for(lambda: [one for one in way.runs if one.get("state") == "local"], 20, "the run")
+        run, = pillion.wait_for(lambda: [one for one in way.runs if one.get("state") == "local"], what="the run")
         self.assertEqual((run["command"][0], run["exit_code"]), ("sh", 7))
 
 

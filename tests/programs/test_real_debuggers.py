@@ -73,16 +73,16 @@ class Debuggers(CompareTest):
     def test_gdb_attaches(self):
         gdb = need("gdb", "gdb")
         started = self.start(program("sleeps_for"), 3000, 3, env=self.env(PILLION_INTERVAL="0.05"))
-        pillion.wait_for(lambda: pillion.is_leader(started.pid), 5, "its thread")
+        pillion.wait_for(lambda: pillion.is_leader(started.pid), what="its thread")
         seen = pillion.run([gdb, "-batch", "-nx", "-p", started.pid, "-ex", "info threads", "-ex", "detach"],
                            preload=False, timeout=40)
         self.assertIn(b'"pillion"', seen.stdout, seen)
-        self.assertEqual(started.wait(10).status, 3)
+        self.assertEqual(started.wait().status, 3)
 
     def test_gcore_and_the_core_it_makes(self):
         gdb, gcore = need("gdb", "gdb"), need("gcore", "gdb")
         started = self.start(program("sleeps_for"), 6000, 3, env=self.env(PILLION_INTERVAL="0.05"))
-        pillion.wait_for(lambda: pillion.is_leader(started.pid), 5, "its thread")
+        pillion.wait_for(lambda: pillion.is_leader(started.pid), what="its thread")
         made = pillion.run([gcore, "-o", self.tmp / "core", started.pid], preload=False, timeout=60)
         self.assertEqual(made.status, 0, made)
         core = "%s/core.%d" % (self.tmp, started.pid)
@@ -90,7 +90,7 @@ class Debuggers(CompareTest):
                            preload=False, timeout=60)
         self.assertRegex(seen.stdout, rb"(?s)#0 .*usleep.*main \(argc=3")
         self.assertRegex(seen.stdout, rb"(?m)^\* 1 .*\n +2 +Thread")
-        self.assertEqual(started.wait(20).status, 3)
+        self.assertEqual(started.wait().status, 3)
 
     def test_perf(self):
         perf = need("perf", "linux-perf")

@@ -67,7 +67,7 @@ class Mpi(CompareTest):
         """The one run of ranks of which this one aborts or is killed, which ends the others. mpirun's own end differs
         from time to time, without us too: about one in thirty waits for itself for ever, in PMIx_server_finalize, when
         all ranks have gone."""
-        within = [need("timeout", "coreutils"), "--signal=KILL", "20"]
+        within = [need("timeout", "coreutils"), "--signal=KILL", "40"]
         argv = within + self.mpirun(self.build(), str(rank), how)
         way = self.one_way(HOOK, argv, env=self.env_of_mpi, files=False)
         self.assertNotEqual(way.result.status, 0, way.result)

@@ -15,12 +15,6 @@ from test_odd_files import root_only
 from test_real_postgres import find_server
 
 
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
 def read_pid(path):
     """Of the first line of a file; 0 where there is none."""
     try:
@@ -64,7 +58,7 @@ class Server(UnwatchedTest):
                 return ask()
             except (OSError, EOFError, http.client.HTTPException, ftplib.Error):
                 return None
-        return pillion.wait_for(answer, 20, what)
+        return pillion.wait_for(answer, what=what)
 
 
 class Nginx(Server):
@@ -75,7 +69,7 @@ scgi_temp_path t5; server { listen 127.0.0.1:%d; location / { return 200 "%s"; }
 """
 
     def setUp(self):
-        self.nginx, self.port = need("nginx", "nginx-light"), free_port()
+        self.nginx, self.port = need("nginx", "nginx-light"), pillion.free_ports()
 
     def configure(self, answer):
         (self.work / "nginx.conf").write_text(self.CONF % (self.port, answer))
@@ -94,7 +88,7 @@ scgi_temp_path t5; server { listen 127.0.0.1:%d; location / { return 200 "%s"; }
         told.append(self.until("an answer", self.get))
         self.configure("second")
         os.kill(self.pid(), signal.SIGHUP)
-        pillion.wait_for(lambda: self.get() == b"second", 10, "the new configuration")
+        pillion.wait_for(lambda: self.get() == b"second", what="the new configuration")
 
     def test_reload_and_quit(self):
         def use(server, told):
@@ -113,13 +107,13 @@ scgi_temp_path t5; server { listen 127.0.0.1:%d; location / { return 200 "%s"; }
             self.reload(told)
             old = self.pid()
             os.kill(old, signal.SIGUSR2)
-            new = pillion.wait_for(lambda: self.pid("nginx.pid.oldbin") and self.pid(), 10, "a new master")
+            new = pillion.wait_for(lambda: self.pid("nginx.pid.oldbin") and self.pid(), what="a new master")
             told.append(self.get())
             os.kill(old, signal.SIGQUIT)
-            pillion.wait_for(lambda: not self.pid("nginx.pid.oldbin"), 20, "the end of the old one")
+            pillion.wait_for(lambda: not self.pid("nginx.pid.oldbin"), what="the end of the old one")
             told.append(self.get())
             os.kill(new, signal.SIGQUIT)
-            pillion.wait_for(lambda: not self.pid(), 20, "the end of the new one")
+            pillion.wait_for(lambda: not self.pid(), what="the end of the new one")
             (self.work / "stop").touch()
             return "stopped"
 
@@ -145,7 +139,7 @@ class Redis(Server):
             told.append(self.until("an answer", lambda: ask("PING")))
             told.append(ask("EVAL", "for i = 1, 20000 do redis.call('SET', i, string.rep('x', 100)) end return 1", "0"))
             told.append(ask("BGSAVE"))
-            pillion.wait_for(lambda: b"rdb_bgsave_in_progress:0" in ask("INFO", "persistence"), 20, "the child's end")
+            pillion.wait_for(lambda: b"rdb_bgsave_in_progress:0" in ask("INFO", "persistence"), what="the child's end")
             told.append(b"rdb_last_bgsave_status:ok" in ask("INFO", "persistence"))
             told.append((self.work / "dump.rdb").stat().st_size > 100000)
             told.append(ask("SHUTDOWN", "NOSAVE"))
@@ -193,7 +187,7 @@ class Postgres(Server):
 @root_only
 class Daemons(Server):
     def test_dnsmasq_keeps_capabilities_and_becomes_nobody(self):
-        dnsmasq, port = need("dnsmasq", "dnsmasq-base"), free_port()
+        dnsmasq, port = need("dnsmasq", "dnsmasq-base"), pillion.free_ports()
         question = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x04name\x04test\0\0\x01\0\x01"
 
         def query():
@@ -213,7 +207,7 @@ class Daemons(Server):
 
     def test_vsftpd_isolates_its_children(self):
         """In namespaces and roots of their own. (Its filter kills even without pillion, on today's libc.)"""
-        vsftpd, port = need("vsftpd", "vsftpd"), free_port()
+        vsftpd, port = need("vsftpd", "vsftpd"), pillion.free_ports()
 
         def before(work):
             for name in ("empty", "files"):
@@ -252,7 +246,7 @@ class Daemons(Server):
                                        '*.* action(type="omfile" file="%s/out" template="text")\n' % (work, work, work))
 
         def use(server, told):
-            pillion.wait_for((self.work / "socket").exists, 20, "its socket")
+            pillion.wait_for((self.work / "socket").exists, what="its socket")
             subprocess.run(["logger", "-u", str(self.work / "socket"), "-t", "test", "said"], check=True)
             self.until("what was said", lambda: "said" in (self.work / "out").read_text())
 

@@ -94,11 +94,11 @@ class Starters(CompareTest):
         self.compare(["setsid", "--wait", program("sleeps_for"), 150, 3], status=3)
 
     def test_timeout(self):
-        self.compare(["timeout", "5", program("sleeps_for"), 150, 3], status=3)
-        done = self.compare(["timeout", "0.3", program("sleeps_for"), 5000], status=124, runs=False)
+        self.compare(["timeout", "20", program("sleeps_for"), 150, 3], status=3)
+        done = self.compare(["timeout", "0.7", program("sleeps_for"), 20000], status=124, runs=False)
         self.assertEqual(len(done[HOOK].runs), 1)
         self.assertOneRun(done[RUN], 124)
-        done = self.compare(["timeout", "-s", "KILL", "0.3", program("sleeps_for"), 5000], status=-9, runs=False)
+        done = self.compare(["timeout", "-s", "KILL", "0.7", program("sleeps_for"), 20000], status=-9, runs=False)
         self.assertEqual([run["state"] for run in done[HOOK].runs], ["running"])
 
     def test_xargs(self):

@@ -7,7 +7,6 @@ import subprocess
 import unittest
 
 from compare import UnwatchedTest, need, pillion
-from test_real_servers import free_port
 
 CONF = """Port %(port)d
 ListenAddress 127.0.0.1
@@ -49,13 +48,13 @@ class Ssh(UnwatchedTest):
 
     def serve(self, preload, session=None):
         """A server; `session` is the environment of its sessions. It, and its address for the client."""
-        words = {"port": free_port(), "folder": self.folder, "user": pwd.getpwuid(os.geteuid()).pw_name}
+        words = {"port": pillion.free_ports(), "folder": self.folder, "user": pwd.getpwuid(os.geteuid()).pw_name}
         conf, client = self.folder / "sshd_config", self.folder / "ssh_config"
         setting = " ".join("%s=%s" % pair for pair in (session or {}).items())
         conf.write_text(CONF % words + ("SetEnv %s\n" % setting if setting else ""))
         client.write_text(CLIENT % words)
         server = self.start(self.sshd, "-D", "-e", "-f", conf, preload=preload, env=self.env(PILLION_INTERVAL="0.05"))
-        pillion.wait_for(lambda: self.ask(["ssh", "-F", client, "box", "true"]).status == 0, 20, "a session")
+        pillion.wait_for(lambda: self.ask(["ssh", "-F", client, "box", "true"]).status == 0, what="a session")
         return server, client
 
     def ask(self, argv, preload=False, **how):
@@ -103,7 +102,7 @@ class Ssh(UnwatchedTest):
             self.assertGreaterEqual(len(pillion.runs(state)), 7)
         with self.subTest("the server leads"):
             server, client = self.serve(preload=True)
-            pillion.wait_for(lambda: pillion.is_leader(server.pid), 5, "its thread")
+            pillion.wait_for(lambda: pillion.is_leader(server.pid), what="its thread")
             self.assertEqual(self.talk(client, preload=False), plain)
             ended = self.end(server)
             self.assertEqual((ended.status, ended.stdout, ended.stderr), told_at_the_end)

@@ -14,13 +14,16 @@ How the tests stay out of each other's way
     test, never for itself.
 """
 import atexit
+import contextlib
 import json
 import os
 import pathlib
+import random
 import re
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -297,10 +300,26 @@ def cc(source, target, *flags):
     return None if done.returncode == 0 else done.stdout.decode(errors="replace")
 
 
+def free_ports(count=1):
+    """The first of so many ports in a row that nobody has on loopback; below those that the kernel gives to whoever asks
+    for any, so that none of them is gone when a server of ours comes to take it."""
+    for _ in range(1000):
+        first = random.randrange(10000, 32000 - count)
+        with contextlib.ExitStack() as stack:
+            try:
+                for port in range(first, first + count):
+                    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                        stack.enter_context(socket.socket(type=kind)).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return first
+    raise OSError("no %d free ports in a row" % count)
+
+
 # ---------------------------------------------------------------------------------------------------- waiting
 
 
-def wait_for(condition, timeout=10, what=None, step=0.01):
+def wait_for(condition, timeout=60, what=None, step=0.01):
     """The first true value of condition(), or AssertionError after `timeout` seconds."""
     deadline = time.monotonic() + timeout * PATIENCE
     while True:
@@ -408,16 +427,23 @@ def _read(path):
 
 
 def by_age(path):
-    """Pids are numbers: 9388 goes before 13112."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", path.name)]
+    """The second in its name, and in one when its lock was made, which is never written to: pids begin anew after a
+    while, soon where there are 32768 of them."""
+    try:
+        made = (path / "lock").stat().st_mtime_ns
+    except OSError:
+        made = 0
+    return path.name[:16], made, path.name
 
 
 def runs(pillion_dir):
-    """The runs below a PILLION_DIR, oldest first."""
+    """The runs below a PILLION_DIR, oldest first. A folder in which no line stands is none: an exec in the midst of a
+    run's making leaves one, which goes when it is an hour old."""
     folder = pathlib.Path(pillion_dir) / "runs"
     if not folder.is_dir():
         return []
-    return [Run(path) for path in sorted(folder.iterdir(), key=by_age) if path.is_dir()]
+    found = [Run(path) for path in sorted(folder.iterdir(), key=by_age) if path.is_dir()]
+    return [run for run in found if run.text]
 
 
 def grow(run, size):

@@ -21,13 +21,14 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 import urllib.parse
 import uuid
 import xml.etree.ElementTree
+
+import pillion
 
 PROGRAMS = "radosgw radosgw-admin ceph ceph-mon ceph-osd monmaptool openssl".split()
 REGION = "eu-central-1"
@@ -141,14 +142,6 @@ def policy(*actions, **more):
     return json.dumps({"Version": "2012-10-17", "Statement": [dict({"Effect": "Allow", "Action": actions}, **more)]})
 
 
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
 def die_with_parent():
     libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
@@ -198,7 +191,8 @@ class RadosGateway:
             raise
 
     def _start(self):
-        monitor, self.port = free_ports(2)
+        monitor = pillion.free_ports(2)
+        self.port = monitor + 1
         fsid = str(uuid.uuid4())
         (self.folder / "ceph.conf").write_text(CONFIGURATION.format(
             fsid=fsid, folder=self.folder, monitor=monitor, gateway=self.port, sts_key=STS_KEY.decode()))

@@ -17,6 +17,8 @@ import socket
 import subprocess
 import time
 
+import pillion
+
 PROGRAMS = "munged slurmctld slurmd sbatch srun scancel scontrol sinfo".split()
 NODES = 3
 CORES = 16  # of each node, whatever the machine has
@@ -54,25 +56,6 @@ echo export FROM_PROLOG=yes
 def missing():
     """The programs that are not here."""
     return [name for name in PROGRAMS if not shutil.which(name)]
-
-
-def free_ports(count):
-    """So many ports in a row."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            first = probe.getsockname()[1]
-        sockets = []
-        try:
-            for port in range(first, first + count):
-                sockets.append(socket.socket())
-                sockets[-1].bind(("127.0.0.1", port))
-            return first
-        except (OSError, OverflowError):
-            continue
-        finally:
-            for one in sockets:
-                one.close()
 
 
 class Job:
@@ -115,7 +98,7 @@ class Slurm:
     def __init__(self, folder):
         self.folder, self.daemons = pathlib.Path(folder), []
         self.folder.chmod(0o755)
-        first = free_ports(NODES + 1)
+        first = pillion.free_ports(NODES + 1)
         text = CONFIGURATION.format(folder=self.folder, machine=socket.gethostname().split(".")[0], controller=first,
                                     first=first + 1, last=first + NODES, nodes=NODES, cores=CORES)
         (self.folder / "slurm.conf").write_text(text)

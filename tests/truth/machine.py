@@ -252,9 +252,16 @@ class MachineTest(pillion.PillionTest):
         if not self.can(*words):
             self.skip("no loop devices: " + self.why_not)
         device = self.call("losetup", "--list", "--noheadings", "--output", "NAME", "--associated", image).split()[0]
-        self.undo("losetup", "--detach", device)
+        self.addCleanup(self.detach, device, image)
         subprocess.run(["losetup", "--direct-io=on", device], stderr=subprocess.DEVNULL)
         return device
+
+    @staticmethod
+    def detach(device, image):
+        """If that is still its file: a number that was given back may be another test's by now."""
+        file = pathlib.Path("/sys/block/%s/loop/backing_file" % os.path.basename(device))
+        if file.exists() and file.read_text().strip() == str(image):
+            subprocess.run(["losetup", "--detach", device], stderr=subprocess.DEVNULL)
 
     def zram_device(self, size):
         """A zram of its own: (name, path)."""

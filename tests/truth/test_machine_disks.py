@@ -165,7 +165,7 @@ class OnFilesAndMemory(Disk):
         self.write_direct(path, WRITTEN)
         for _ in range(10 if LONG else 3):
             loop = self.call("losetup", "--find", "--show", image)
-            self.undo("losetup", "--detach", loop)
+            self.addCleanup(self.detach, loop, image)
             self.write_direct(loop, 8)
             sampled.wait_rows(1)
             self.call("losetup", "--detach", loop)
@@ -246,7 +246,7 @@ class SpareDisk(Disk):
         name = os.path.basename(path)
         parts = [name + ("p" if name[-1].isdigit() else "") + str(n) for n in (1, 2)]
         for part in parts:
-            pillion.wait_for(lambda: os.path.exists("/sys/class/block/" + part), 5, part)
+            pillion.wait_for(lambda: os.path.exists("/sys/class/block/" + part), what=part)
             self.node("/dev/" + part, part)
         return name, ["/dev/" + part for part in parts]
 

@@ -101,7 +101,7 @@ class Space(MachineTest):
     def hang(self, server):
         server.stdin.write(b"hang\n")
         server.stdin.flush()
-        pillion.wait_for(lambda: server.stdout.readline() == b"hung\n", 10)
+        pillion.wait_for(lambda: server.stdout.readline() == b"hung\n")
 
 
 class Root(Space):

@@ -613,7 +613,7 @@ static void a_server_that_hangs_is_left_at_the_deadline(void **state)
     int64_t before = clock_monotonic();
     d.deadline = before + 300 * CLOCK_MILLISECOND;
     drive_one();
-    assert_in_range(clock_monotonic() - before, 200 * CLOCK_MILLISECOND, 3 * CLOCK_SECOND);
+    assert_in_range(clock_monotonic() - before, 200 * CLOCK_MILLISECOND, 15 * CLOCK_SECOND);
     assert_int_equal(d.phase, DELIVERY_FINISH);
     assert_true(d.attempts.unanswered);
     assert_false(d.answered);

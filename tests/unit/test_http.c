@@ -353,7 +353,7 @@ static void a_silent_server_is_left_in_time(void **state)
     int64_t began = clock_monotonic();
     assert_failed(ask_once(NULL, SERVER_HANGS, 200), -ETIMEDOUT, true);
     assert_failed(ask_once("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", SERVER_HANGS, 200), -ETIMEDOUT, true);
-    assert_in_range(clock_monotonic() - began, 300 * CLOCK_MILLISECOND, 5 * CLOCK_SECOND);
+    assert_in_range(clock_monotonic() - began, 300 * CLOCK_MILLISECOND, 20 * CLOCK_SECOND);
 }
 
 static void a_deadline_ends_a_request_before_its_own_time(void **state)
@@ -367,7 +367,7 @@ static void a_deadline_ends_a_request_before_its_own_time(void **state)
     struct http_request request = request_to(server.port, HTTP_POST, "body");
     struct http_answer  answer;
     assert_int_equal(http_perform(http, &request, began + 200 * CLOCK_MILLISECOND, &answer), 0);
-    assert_in_range(clock_monotonic() - began, 150 * CLOCK_MILLISECOND, 5 * CLOCK_SECOND);
+    assert_in_range(clock_monotonic() - began, 150 * CLOCK_MILLISECOND, 20 * CLOCK_SECOND);
     assert_failed(answer, -ETIMEDOUT, true);
     request = request_to(server.port, HTTP_POST, "body");
     assert_int_equal(http_perform(http, &request, 0, &answer), 0);

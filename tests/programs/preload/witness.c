@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,7 +75,8 @@ static void say_signals(void)
         action.sa_flags &= ~restorer;
         const char *what = action.sa_handler == SIG_DFL ? "default" : action.sa_handler == SIG_IGN ? "ignored" : "own";
         const char *block = sigismember(&blocked, i) == 1 ? ", blocked" : "";
-        const char *wait = sigismember(&pending, i) == 1 ? ", pending" : "";
+        bool        waits = sigismember(&pending, i) == 1 && i != SIGCHLD; /* children end when they end */
+        const char *wait = waits ? ", pending" : "";
         if (*what != 'd' || action.sa_flags || *block || *wait)
             say("signal %d=%s, flags %x%s%s%s", i, what, (unsigned)action.sa_flags,
                 sigisemptyset(&action.sa_mask) ? "" : ", mask", block, wait);
@@ -117,12 +119,12 @@ static void say_threads(void)
         if (*task->d_name == '.')
             continue;
         snprintf(path, sizeof path, "/proc/self/task/%s/comm", task->d_name);
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd >= 0 && read(fd, name, sizeof name - 1) < 0)
-            *name = '\0';
+        int  fd = open(path, O_RDONLY | O_CLOEXEC);
+        bool there = fd >= 0 && read(fd, name, sizeof name - 1) > 0; /* it may end in this very moment */
         close(fd);
         name[strcspn(name, "\n")] = '\0';
-        say("thread %s=%s", strcmp(name, "pillion") == 0 ? "pillion" : "own", name);
+        if (there)
+            say("thread %s=%s", strcmp(name, "pillion") == 0 ? "pillion" : "own", name);
     }
     if (tasks)
         closedir(tasks);
