@@ -17,7 +17,7 @@ class Ends(CompareTest):
         self.assertEqual(done[HOOK].result.stdout, b"flushed\n")
 
     def test__exit_after_some_ticks(self):
-        self.compare([program("calls__exit"), 200], status=3, rows=3)
+        self.compare([program("calls__exit"), 200], status=3, rows=2)
 
     def test__Exit(self):
         self.compare([program("calls_Exit")], status=4)
@@ -167,7 +167,7 @@ class Signals(CompareTest):
         self.compare([program("interval_timers")], status=33)
 
     def test_calls_that_a_signal_could_interrupt(self):
-        self.compare([program("waits_in_every_way")], status=36, rows=5)
+        self.compare([program("waits_in_every_way")], status=36, rows=3)
 
     def test_stopped_and_continued(self):
         started = self.start(program("sleeps_for"), 1500, 5, env=self.env(PILLION_INTERVAL="0.05"))

@@ -17,10 +17,10 @@ class Children(CompareTest):
             self.assertOneRun(done[way], 2)
 
     def test_vfork_and_posix_spawn(self):
-        self.compare([program("vforks")], status=11, rows=3)
+        self.compare([program("vforks")], status=11, rows=2)
 
     def test_clone(self):
-        self.compare([program("clones_raw")], status=12, rows=3)
+        self.compare([program("clones_raw")], status=12, rows=2)
 
     def test_waits_for_any_child(self):
         self.compare([program("waits_any")], status=21)
@@ -54,8 +54,7 @@ class Exec(CompareTest):
         self.assertIn("execs_itself", str(done[HOOK].runs[0].get("command")))
 
     def test_execs_itself_with_ticks_in_between(self):
-        done = self.compare([program("execs_itself"), 5, 110], status=12, rows=8)
-        self.assertGreaterEqual(len(done[HOOK].runs[0].rows), 8)
+        self.compare([program("execs_itself"), 5, 110], status=12, rows=4)
 
     def test_exec_on_another_thread(self):
         self.compare([program("execs_in_thread")], status=39, rows=2)

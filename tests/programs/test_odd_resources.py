@@ -80,7 +80,7 @@ class FewDescriptors(UnwatchedTest):
             resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
 
         whole = self.one_way(HOOK, [program("sleeps_for"), 200, 3])
-        done = self.compare([program("sleeps_for"), 200, 3], ways=(HOOK,), status=3, preexec_fn=limit, rows=3)
+        done = self.compare([program("sleeps_for"), 200, 3], ways=(HOOK,), status=3, preexec_fn=limit, rows=2)
         self.assertEqual(self.empty_cells(done[HOOK]), self.empty_cells(whole))
         with sentinel_server.SentinelServer() as server:
             done = self.one_way(HOOK, [program("sleeps_for"), 200, 3], env=server.env(PILLION_INTERVAL="0.05"),
