@@ -61,6 +61,7 @@ static void begin(struct run *run, struct link *link, const struct engine_start 
     run->wake = run->output = -1;
     run->load = clock_monotonic();
     run->load_real = clock_real();
+    tree_begin(&run->roots, &run->tree); /* dearer once there is a second thread */
     run->is_the_program = !start->root_is_ours || start->in_step;
     run->continues = start->continues;
 }
@@ -69,7 +70,6 @@ static int prepare(struct run *run, const struct engine_start *start)
 {
     if (libc_environment(start->environment) < 0)
         return -ENOMEM;
-    tree_begin(&run->roots, &run->tree);
     run->shape.clock_ticks = sysconf(_SC_CLK_TCK);
     run->shape.main_process = run->tree.main_process;
     log_init(&run->log, LOG_WARN);

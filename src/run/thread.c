@@ -28,10 +28,15 @@ enum { STACK = 256 * 1024, STACK_DOUBLINGS = 6, SETTLE_LIMIT = 100 * 1000 * 1000
 
 /* What the thread waits behind until its run is prepared, or is not to be. */
 enum gate { GATE_CLOSED, GATE_OPEN, GATE_SHUT };
-enum { GATE_PATIENCE = 60 /* s */, GATE_JOIN_LIMIT = 500 * 1000 * 1000 /* ns */ };
+enum {
+    GATE_LOOKS = 120,
+    GATE_FIRST = 100 * 1000,
+    GATE_STEP_MAX = 500 * 1000 * 1000,
+    GATE_JOIN_LIMIT = GATE_STEP_MAX
+}; /* ns */
 
 static pthread_t        thread;
-static _Atomic uint32_t gate; /* a futex word */
+static _Atomic uint32_t gate;
 
 void thread_tell(struct link *link, enum link_state state)
 {
@@ -100,14 +105,17 @@ static int settle(struct run *run)
     return kept;
 }
 
-/* False: there is no run to be had. Seconds are counted, and not looked up: while a debugger or a freezer holds the
- * whole process, one goes by at most. */
+/* False: there is no run to be had. Nobody wakes who waits here: he would be put on main's CPU, in main's place, for
+ * most of a millisecond. Looks are counted, not the time: while a debugger or a freezer holds the whole process, one
+ * goes by at most. */
 static bool gate_opens(void)
 {
-    const struct timespec second = {.tv_sec = 1};
-    uint32_t              closed = GATE_CLOSED;
-    for (int i = 0; i < GATE_PATIENCE && atomic_load(&gate) == GATE_CLOSED; i++)
-        (void)syscall(SYS_futex, &gate, FUTEX_WAIT_PRIVATE, GATE_CLOSED, &second, NULL, 0);
+    struct timespec step = {.tv_nsec = GATE_FIRST};
+    uint32_t        closed = GATE_CLOSED;
+    for (int i = 0; i == 0 || (i < GATE_LOOKS && atomic_load(&gate) == GATE_CLOSED); i++) {
+        (void)nanosleep(&step, NULL);
+        step.tv_nsec = step.tv_nsec < GATE_STEP_MAX / 2 ? step.tv_nsec * 2 : GATE_STEP_MAX;
+    }
     return !atomic_compare_exchange_strong(&gate, &closed, GATE_SHUT) && closed == GATE_OPEN;
 }
 
@@ -266,7 +274,6 @@ void thread_let_in(struct run *run, bool prepared)
 {
     uint32_t closed = GATE_CLOSED;
     bool     in = atomic_compare_exchange_strong(&gate, &closed, prepared ? GATE_OPEN : GATE_SHUT) && prepared;
-    (void)syscall(SYS_futex, &gate, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
     wait_until_settled(run->link);
     if (!in)
         (void)thread_join(run->link, GATE_JOIN_LIMIT);
