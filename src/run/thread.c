@@ -28,12 +28,7 @@ enum { STACK = 256 * 1024, STACK_DOUBLINGS = 6, SETTLE_LIMIT = 100 * 1000 * 1000
 
 /* What the thread waits behind until its run is prepared, or is not to be. */
 enum gate { GATE_CLOSED, GATE_OPEN, GATE_SHUT };
-enum {
-    GATE_LOOKS = 120,
-    GATE_FIRST = 100 * 1000,
-    GATE_STEP_MAX = 500 * 1000 * 1000,
-    GATE_JOIN_LIMIT = GATE_STEP_MAX
-}; /* ns */
+enum { GATE_LOOKS = 120, GATE_STEP = 100 * 1000 /* ns */, GATE_STEP_MAX = 500 * 1000 * 1000 };
 
 static pthread_t        thread;
 static _Atomic uint32_t gate;
@@ -110,12 +105,13 @@ static int settle(struct run *run)
  * goes by at most. */
 static bool gate_opens(void)
 {
-    struct timespec step = {.tv_nsec = GATE_FIRST};
+    struct timespec step = {.tv_nsec = GATE_STEP};
     uint32_t        closed = GATE_CLOSED;
-    for (int i = 0; i == 0 || (i < GATE_LOOKS && atomic_load(&gate) == GATE_CLOSED); i++) {
-        (void)nanosleep(&step, NULL);
+    int             looks = 0;
+    do {
+        (void)nanosleep(&step, NULL); /* at least once: main may have been woken on our CPU */
         step.tv_nsec = step.tv_nsec < GATE_STEP_MAX / 2 ? step.tv_nsec * 2 : GATE_STEP_MAX;
-    }
+    } while (++looks < GATE_LOOKS && atomic_load(&gate) == GATE_CLOSED);
     return !atomic_compare_exchange_strong(&gate, &closed, GATE_SHUT) && closed == GATE_OPEN;
 }
 
@@ -276,7 +272,7 @@ void thread_let_in(struct run *run, bool prepared)
     bool     in = atomic_compare_exchange_strong(&gate, &closed, prepared ? GATE_OPEN : GATE_SHUT) && prepared;
     wait_until_settled(run->link);
     if (!in)
-        (void)thread_join(run->link, GATE_JOIN_LIMIT);
+        (void)thread_join(run->link, GATE_STEP_MAX);
 }
 
 bool thread_join(struct link *link, int64_t limit)
