@@ -37,39 +37,20 @@ static char **copy_arguments(const char *const *arguments)
     return copy;
 }
 
-static enum log_to log_wanted(const char *const *environment)
+static void prepare(struct run *run, struct link *link, const struct engine_start *start)
 {
-    static const char name[] = "PILLION_LOG=";
-    for (; environment && *environment; environment++) {
-        const char *value = *environment + sizeof name - 1;
-        if (strncmp(*environment, name, sizeof name - 1) == 0)
-            return strcmp(value, "stderr") == 0 ? LOG_TO_STDERR : *value ? LOG_TO_FILE : LOG_TO_NOBODY;
-    }
-    return LOG_TO_NOBODY;
-}
-
-/* What is 0 stays untouched: it has pages that a short run never needs. */
-static void begin(struct run *run, struct link *link, const struct engine_start *start)
-{
-    run->link = link;
-    run->log_to = log_wanted(start->environment);
+    run->link = link; /* what is 0 stays untouched: it has pages that a short run never needs */
     run->roots = (struct roots){.proc = "/proc", .sys = "/sys"};
     run->tree.root = start->root;
     run->tree.root_is_ours = start->root_is_ours;
-    run->tree.main_process = atomic_load(&link->main_process);
     run->home.dir = run->home.runs = -1;
     run->wake = run->output = -1;
     run->load = clock_monotonic();
     run->load_real = clock_real();
-    tree_begin(&run->roots, &run->tree); /* dearer once there is a second thread */
     run->is_the_program = !start->root_is_ours || start->in_step;
     run->continues = start->continues;
-}
-
-static int prepare(struct run *run, const struct engine_start *start)
-{
-    if (libc_environment(start->environment) < 0)
-        return -ENOMEM;
+    run->tree.main_process = atomic_load(&link->main_process);
+    tree_begin(&run->roots, &run->tree);
     run->shape.clock_ticks = sysconf(_SC_CLK_TCK);
     run->shape.main_process = run->tree.main_process;
     log_init(&run->log, LOG_WARN);
@@ -87,35 +68,30 @@ static int prepare(struct run *run, const struct engine_start *start)
     network_init(&run->network);
     delivery_init(&run->delivery, &run->config, &run->home, &run->dir, &run->log, &run->network);
     backlog_init(&run->backlog, &run->config, &run->home, &run->network);
-    return run->executable && run->arguments ? 0 : -ENOMEM;
 }
 
 static int start(struct link *link, const struct engine_start *start)
 {
     struct run *run = &the_run;
-    begin(run, link, start);
-    int  no_thread = thread_make(run);
-    bool prepared = prepare(run, start) == 0;
-    if (prepared) {
-        link->hold_limit = run->config.exit_timeout > HOLD_LOCAL ? run->config.exit_timeout : HOLD_LOCAL;
-        link->takes_signals = run->config.takes_signals;
-        collect_prepare(&run->roots);
-    }
-    if (!no_thread)
-        thread_let_in(run, prepared);
-    else if (prepared)
+    if (libc_environment(start->environment) < 0)
+        return -ENOMEM;
+    prepare(run, link, start);
+    if (!run->executable || !run->arguments)
+        return -ENOMEM;
+    link->hold_limit = run->config.exit_timeout > HOLD_LOCAL ? run->config.exit_timeout : HOLD_LOCAL;
+    link->takes_signals = run->config.takes_signals;
+    collect_prepare(&run->roots);
+    int error = thread_start(run);
+    if (error < 0)
         log_line(&run->log, LOG_WARN, "no thread could be made (%s): the run has one row, taken at exit",
-                 strerror(-no_thread));
-    return prepared ? 0 : -ENOMEM;
+                 strerror(-error));
+    return 0;
 }
 
 static int resume(struct link *link)
 {
     (void)link;
-    int error = thread_make(&the_run);
-    if (error == 0)
-        thread_let_in(&the_run, true);
-    return error;
+    return thread_start(&the_run);
 }
 
 /* SIGXFSZ and the like, raised by our writing, must not end the program: they are taken back before anything is

@@ -19,12 +19,8 @@
 /* What the clouds say, on its way into the registration; until it is over, delivery does not begin. */
 enum introduction { INTRODUCTION_OVER, INTRODUCTION_WANTED, INTRODUCTION_UNDER_WAY };
 
-/* PILLION_LOG, as far as it has to be known before the rest of the configuration. */
-enum log_to { LOG_TO_NOBODY, LOG_TO_STDERR, LOG_TO_FILE };
-
 struct run {
     struct link       *link;
-    enum log_to        log_to;
     struct config      config;
     struct log         log;
     struct roots       roots;
@@ -79,10 +75,7 @@ struct run {
 };
 
 /* ---- thread.c ---- */
-/* Made first, it leaves what is the program's while the run is prepared, and waits to be let in. The run's link and
- * log_to are set by then; own_table and wake are the thread's, all the rest and the heap are not. 0 or -errno. */
-int  thread_make(struct run *run);
-void thread_let_in(struct run *run, bool prepared); /* returns when it has settled; not `prepared`: when it is gone */
+int  thread_start(struct run *run);                         /* LINK_OFF afterwards: it could not be made; 0 or -errno */
 void thread_tell(struct link *link, enum link_state state); /* and wakes who waits for it */
 bool thread_join(struct link *link, int64_t limit);
 

@@ -26,12 +26,7 @@
 enum { LOG_FILE_FLAGS = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK };
 enum { STACK = 256 * 1024, STACK_DOUBLINGS = 6, SETTLE_LIMIT = 100 * 1000 * 1000 /* ns */ };
 
-/* What the thread waits behind until its run is prepared, or is not to be. */
-enum gate { GATE_CLOSED, GATE_OPEN, GATE_SHUT };
-enum { GATE_LOOKS = 120, GATE_STEP = 100 * 1000 /* ns */, GATE_STEP_MAX = 500 * 1000 * 1000 };
-
-static pthread_t        thread;
-static _Atomic uint32_t gate;
+static pthread_t thread;
 
 void thread_tell(struct link *link, enum link_state state)
 {
@@ -42,7 +37,7 @@ void thread_tell(struct link *link, enum link_state state)
 /* PILLION_LOG=stderr is the one descriptor of the program's that we keep, because it was asked for. */
 static int keep_stderr(const struct run *run)
 {
-    if (run->log_to != LOG_TO_STDERR)
+    if (!run->config.log || strcmp(run->config.log, "stderr") != 0)
         return -1;
     return syscall(SYS_unshare, CLONE_FILES) < 0 ? -1 : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 }
@@ -85,9 +80,7 @@ static int open_wake(void)
     return signalfd(-1, &wake, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* Returns the number that stderr has from now on, or -1. Touches no heap, and of the run nothing that its preparation
- * does: that goes on meanwhile. */
-static int settle(struct run *run)
+static void settle(struct run *run)
 {
     struct sched_param normal = {0};
     (void)syscall(SYS_prctl, PR_SET_NAME, "pillion", 0, 0, 0);
@@ -97,29 +90,9 @@ static int settle(struct run *run)
     run->own_table = own_table(kept);
     (void)syscall(SYS_unshare, CLONE_FS);
     run->wake = run->own_table ? open_wake() : -1;
-    return kept;
-}
-
-/* False: there is no run to be had. Nobody wakes who waits here: he would be put on main's CPU, in main's place, for
- * most of a millisecond. Looks are counted, not the time: while a debugger or a freezer holds the whole process, one
- * goes by at most. */
-static bool gate_opens(void)
-{
-    struct timespec step = {.tv_nsec = GATE_STEP};
-    uint32_t        closed = GATE_CLOSED;
-    int             looks = 0;
-    do {
-        (void)nanosleep(&step, NULL); /* at least once: main may have been woken on our CPU */
-        step.tv_nsec = step.tv_nsec < GATE_STEP_MAX / 2 ? step.tv_nsec * 2 : GATE_STEP_MAX;
-    } while (++looks < GATE_LOOKS && atomic_load(&gate) == GATE_CLOSED);
-    return !atomic_compare_exchange_strong(&gate, &closed, GATE_SHUT) && closed == GATE_OPEN;
-}
-
-static void open_log(struct run *run, int kept)
-{
     if (kept >= 0)
         log_copy_to(&run->log, kept);
-    else if (run->own_table && run->log_to == LOG_TO_FILE && run->config.log)
+    else if (run->own_table && run->config.log && strcmp(run->config.log, "stderr") != 0)
         log_copy_to(&run->log, open(run->config.log, LOG_FILE_FLAGS, 0600));
 }
 
@@ -164,15 +137,7 @@ static void *thread_main(void *argument)
 {
     struct run *run = argument;
     atomic_store(&run->link->tid, (int32_t)syscall(SYS_gettid));
-    int kept = settle(run);
-    if (run->own_table && run->log_to != LOG_TO_FILE)
-        thread_tell(run->link, LINK_RUNNING);
-    if (!gate_opens()) {
-        file_close(&run->wake);
-        thread_tell(run->link, LINK_OFF);
-        return NULL;
-    }
-    open_log(run, kept);
+    settle(run);
     if (!run->own_table) {
         /* Nothing may be opened beside a running program: main still waits, so the baseline is taken now, and this
          * thread goes. The run has the one row of end_here. */
@@ -181,8 +146,7 @@ static void *thread_main(void *argument)
         thread_tell(run->link, LINK_OFF);
         return NULL;
     }
-    if (run->log_to == LOG_TO_FILE) /* opened with the rights and in the directory of before main */
-        thread_tell(run->link, LINK_RUNNING);
+    thread_tell(run->link, LINK_RUNNING);
     loop_open(run);
     while (loop_run(run) == LINK_PAUSE) {
         if (step_aside(run)) {
@@ -248,7 +212,7 @@ static void wait_until_settled(struct link *link)
     }
 }
 
-int thread_make(struct run *run)
+int thread_start(struct run *run)
 {
     sigset_t all;
     sigset_t before;
@@ -257,22 +221,14 @@ int thread_make(struct run *run)
     (void)sigfillset(&all);
     if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0)
         return -EAGAIN;
-    atomic_store(&gate, GATE_CLOSED);
     uint32_t old = atomic_exchange(&run->link->state, LINK_STARTING);
     int      error = create(run);
     if (error < 0)
         atomic_store(&run->link->state, old);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error == 0)
+        wait_until_settled(run->link);
     return error;
-}
-
-void thread_let_in(struct run *run, bool prepared)
-{
-    uint32_t closed = GATE_CLOSED;
-    bool     in = atomic_compare_exchange_strong(&gate, &closed, prepared ? GATE_OPEN : GATE_SHUT) && prepared;
-    wait_until_settled(run->link);
-    if (!in)
-        (void)thread_join(run->link, GATE_STEP_MAX);
 }
 
 bool thread_join(struct link *link, int64_t limit)

@@ -1,7 +1,6 @@
 /* The two sides of the link at once, for ThreadSanitizer above all: the engine's thread, and several of the program's
  * that mirror calls, have it step aside and come back, and end the program, each as the hook does it. */
 // SPDX-License-Identifier: Apache-2.0
-#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -16,7 +15,6 @@
 
 #include <cmocka.h>
 
-#include "base/libc.h"
 #include "folder.h"
 #include "hook/hook.h"
 
@@ -73,20 +71,6 @@ long __wrap_syscall(long number, ...)
     return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-/* The run is being prepared: so it looks to the engine's thread, which has been made by then. */
-static enum { AT_ONCE, ONCE_SETTLED, NEVER, NEVER_ONCE_SETTLED } prepared;
-static int32_t settled; /* the thread, had it settled by then; 0: it had not */
-
-int corner_environment(const char *const *envp)
-{
-    (void)envp;
-    bool waits = prepared == ONCE_SETTLED || prepared == NEVER_ONCE_SETTLED;
-    for (int i = 0; waits && i < LONG * 1000 && atomic_load(&hook.link.state) != LINK_RUNNING; i++)
-        usleep(1000);
-    settled = atomic_load(&hook.link.state) == LINK_RUNNING ? atomic_load(&hook.link.tid) : 0;
-    return prepared >= NEVER ? -ENOMEM : 0;
-}
-
 static void *mirrors(void *nothing)
 {
     struct link_call call = {.number = SYS_prctl, .arguments = {PR_SET_KEEPCAPS}};
@@ -123,28 +107,22 @@ static void *ends(void *nothing)
     return nothing;
 }
 
-static int start(const char *folder)
-{
-    const char *environment[] = {"PILLION_INTERVAL=0.05", NULL};
-    const char *arguments[] = {"player", NULL};
-    (void)setenv("PILLION_DIR", folder, 1); /* getenv is libc's here */
-    struct engine_start start = {
-        .environment = environment, .arguments = arguments, .executable = "/bin/player", .root = getpid()};
-    hook.owner = getpid();
-    hook.engine = &pillion_engine;
-    atomic_store(&hook.link.main_process, getpid());
-    return pillion_engine.start(&hook.link, &start);
-}
-
 /* In a process of its own: an end is for once. With `at_once` nobody waits for the others before it. */
 static int play(const char *folder, bool at_once)
 {
+    const char *environment[] = {"PILLION_INTERVAL=0.05", NULL};
+    const char *arguments[] = {"player", NULL};
     void *(*const parts[])(void *) = {mirrors, mirrors, pauses, disturbs, ends, ends};
     enum { PARTS = sizeof parts / sizeof *parts, ENDS = 2 };
     pthread_t threads[PARTS];
+    (void)setenv("PILLION_DIR", folder, 1); /* getenv is libc's here */
+    struct engine_start start = {
+        .environment = environment, .arguments = arguments, .executable = "/bin/player", .root = getpid()};
     (void)alarm(LONG); /* whoever waits for a call to be mirrored hears of the end */
-    prepared = at_once ? AT_ONCE : ONCE_SETTLED;
-    if (start(folder) < 0 || (!at_once && !settled))
+    hook.owner = getpid();
+    hook.engine = &pillion_engine;
+    atomic_store(&hook.link.main_process, getpid());
+    if (pillion_engine.start(&hook.link, &start) < 0)
         return 1;
     for (int i = 0; i < PARTS; i++) {
         if (i == PARTS - ENDS)
@@ -168,59 +146,25 @@ static bool tells_of_its_end(const char *folder)
     return system(line) == 0; // NOLINT(cert-env33-c)
 }
 
-static int in_child(int (*plays)(const char *, bool), const char *folder, bool at_once)
-{
-    int   status = 0;
-    pid_t child = fork();
-    if (child == 0)
-        exit(plays(folder, at_once)); /* a sanitizer has its say at exit */
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return status;
-}
-
 static void all_play_together(void **state)
 {
     (void)state;
     for (int i = 0; i < PLAYS; i++) {
+        int           status = 0;
         struct folder folder;
         assert_true(folder_make(&folder));
-        assert_int_equal(in_child(play, folder.path, i % 2), 0);
+        pid_t child = fork();
+        if (child == 0)
+            exit(play(folder.path, i % 2)); /* a sanitizer has its say at exit */
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
         assert_true(tells_of_its_end(folder.path));
-        folder_remove(&folder);
-    }
-}
-
-static bool is_gone(int32_t tid)
-{
-    char path[64];
-    (void)snprintf(path, sizeof path, "/proc/self/task/%d", tid);
-    return access(path, F_OK) < 0;
-}
-
-static int play_in_vain(const char *folder, bool at_once)
-{
-    prepared = at_once ? NEVER : NEVER_ONCE_SETTLED;
-    if (start(folder) != -ENOMEM)
-        return 1;
-    for (int i = 0; !at_once && i < LONG * 1000 && !is_gone(settled); i++) /* the kernel takes a moment */
-        usleep(1000);
-    return at_once || (settled && is_gone(settled)) ? 0 : 2;
-}
-
-static void what_cannot_be_prepared_leaves_no_thread(void **state)
-{
-    (void)state;
-    for (int i = 0; i < 2; i++) {
-        struct folder folder;
-        assert_true(folder_make(&folder));
-        assert_int_equal(in_child(play_in_vain, folder.path, i), 0);
         folder_remove(&folder);
     }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(all_play_together),
-                                       cmocka_unit_test(what_cannot_be_prepared_leaves_no_thread)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_play_together)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
