@@ -102,6 +102,8 @@ void collect_prepare(const struct roots *roots);
 int collect_open(const struct roots *roots, const struct tree *tree, struct collectors **ret);
 /* One reading of everything. What cannot be read stays METRIC_NONE. */
 void collect_read(struct collectors *collectors, struct sample *ret);
+/* The next reading is the run's last: what had to wait for a later one is in it. */
+void collect_before_last(struct collectors *collectors);
 void collect_close(struct collectors *collectors); /* NULL is allowed */
 /* Between the two no descriptor is held; what was counted goes on. For a thread that has to step aside. */
 void collect_suspend(struct collectors *collectors);

@@ -175,6 +175,7 @@ static void read_tree(struct collectors *c, struct sample *ret)
                               .machine_processes = ret->processes,
                               .memory_used = ret->memory_used};
     (void)process_read(&c->tree, &c->scratch, &now, ret);
+    c->tree.is_last = false; /* process 1 may go on in another run */
 }
 
 static void read_subject(struct collectors *c, enum subject subject, struct sample *ret)
@@ -241,6 +242,11 @@ void collect_gpus(struct collectors *c, struct machine *ret)
 {
     if (c->has[GPU])
         gpu_facts(&c->gpu, ret);
+}
+
+void collect_before_last(struct collectors *c)
+{
+    c->tree.is_last = true;
 }
 
 void collect_set_main_process(struct collectors *c, pid_t main_process)

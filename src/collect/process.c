@@ -94,8 +94,9 @@ static uint64_t user_part(uint64_t whole, const uint64_t sum[static CONSERVED])
     return ticks > 0 ? (uint64_t)((double)whole * ((double)sum[USER] / (double)ticks)) : whole;
 }
 
-/* What exceeds the machine's capacity stays between the sum and what is reported: the next reading has it. So does, of
- * user or system alone, what would have to fall: the two together are never more than the sum was. */
+/* What exceeds the machine's capacity stays between the sum and what is reported: the next reading has it, and the last
+ * one that of two intervals. So does, of user or system alone, what would have to fall: the two together are never more
+ * than the sum was. */
 static void report_cpu(struct process_tree *tree, const uint64_t sum[static CONSERVED], int64_t elapsed)
 {
     uint64_t tick = MICROSECONDS / (uint64_t)tree->units.clock_ticks;
@@ -105,12 +106,13 @@ static void report_cpu(struct process_tree *tree, const uint64_t sum[static CONS
     uint64_t system = growth(tree->reported[SYSTEM], sum[SYSTEM] * tick + sum[REST] - user_part(sum[REST], sum));
     if (tree->begun && both > capacity_of(tree, elapsed))
         count_cpus_again(tree);
-    uint64_t capacity = capacity_of(tree, elapsed);
+    uint64_t capacity = capacity_of(tree, elapsed) + (tree->is_last ? tree->spare : 0);
     both = tree->begun && tree->cpus > 0 && both > capacity ? capacity : both;
     if (user + system > both) {
         user = (uint64_t)((double)user / (double)(user + system) * (double)both);
         user = user < both ? user : both;
     }
+    tree->spare = capacity > both ? capacity - both : 0;
     tree->reported[USER] += user;
     tree->reported[SYSTEM] += both - user;
 }

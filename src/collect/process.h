@@ -66,6 +66,8 @@ struct process_tree {
     int64_t  all_cost;      /* ns of CPU */
     uint64_t threads;       /* of the tree */
     int64_t  read_at;       /* ns, monotonic */
+    uint64_t spare;         /* us of CPU that the machine could have done more until then, since the reading before */
+    bool     is_last;       /* no reading is to follow */
     uint64_t boot_ticks[2]; /* of the last reading, and of the one before */
 
     uint64_t retained[CONSERVED]; /* of processes that are gone and were not reaped in the tree */
@@ -88,8 +90,9 @@ int process_open(struct process_tree *tree, const struct roots *roots, const str
  *   ret->tree_disk_read   bytes, counter   read_bytes                         proc.rst "3.3 /proc/<pid>/io"
  *   ret->tree_disk_write  bytes, counter   write_bytes
  * More CPU in one reading than the machine could do since the last one (a child that could not be seen before it
- * was reaped) is carried to the next readings. I/O stays METRIC_NONE where nobody's can be read.
- * Shape: one value per tree. Returns 0, or -ESRCH without any process; then every field stays METRIC_NONE. */
+ * was reaped) is carried to the next readings; the last has it too, as far as there was room in the one before. I/O
+ * stays METRIC_NONE where nobody's can be read. Shape: one value per tree. Returns 0, or -ESRCH without any process;
+ * then every field stays METRIC_NONE. */
 int process_read(struct process_tree *tree, struct scratch *scratch, const struct process_now *now, struct sample *ret);
 
 void process_close(struct process_tree *tree);

@@ -130,6 +130,8 @@ void finish_run(struct run *run)
     if (!run->made)
         make_run(run);
     backlog_drop(&run->backlog);
+    if (run->collectors)
+        collect_before_last(run->collectors);
     loop_row(run);
     write_end(run);
     if (run->is_anothers)

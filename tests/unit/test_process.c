@@ -433,6 +433,21 @@ static void more_than_the_machine_could_do_is_carried_to_the_next_readings(void 
     assert_int_equal(s.tree_system, 125);
 }
 
+/* A child that ends while its parent has been read and it has not is in the next reading, which may come at once. */
+static void the_last_reading_has_what_the_one_before_had_room_for(void **state)
+{
+    (void)state;
+    put(.pid = ROOT, .parent = 1);
+    open_tree(false, ROOT);
+    reading();
+    put(.pid = ROOT, .parent = 1, .child_user = 150);
+    reading();
+    put(.pid = ROOT, .parent = 1, .child_user = 150 + 300);
+    tree.is_last = true;
+    reading();
+    assert_int_equal(s.tree_user, 150 + 202 + 202 - 150);
+}
+
 static void what_an_adopted_process_used_before_is_not_the_trees(void **state)
 {
     (void)state;
@@ -904,6 +919,7 @@ int main(void)
         test(a_reused_pid_is_another_process),
         test(counters_that_fall_keep_the_old_sum),
         test(more_than_the_machine_could_do_is_carried_to_the_next_readings),
+        test(the_last_reading_has_what_the_one_before_had_room_for),
         test(what_an_adopted_process_used_before_is_not_the_trees),
         test(what_was_used_before_a_late_first_reading_is_in_the_second),
         test(a_main_thread_that_ended_before_the_others_still_has_children),
