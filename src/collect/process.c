@@ -112,7 +112,7 @@ static void report_cpu(struct process_tree *tree, const uint64_t sum[static CONS
         user = (uint64_t)((double)user / (double)(user + system) * (double)both);
         user = user < both ? user : both;
     }
-    tree->spare = capacity > both ? capacity - both : 0;
+    tree->spare = tree->begun && capacity > both ? capacity - both : 0; /* before the first there was no row */
     tree->reported[USER] += user;
     tree->reported[SYSTEM] += both - user;
 }

@@ -65,7 +65,7 @@ class Mpi(CompareTest):
 
     def run_of_rank(self, rank, how):
         """The one run of ranks of which this one aborts or is killed, which ends the others. mpirun's own end differs
-        from time to time, without us too: about one in thirty waits for itself for ever, in PMIx_server_finalize, when
+        from time to time, without us too: about one in forty waits for itself for ever, in PMIx_server_finalize, when
         all ranks have gone."""
         within = [need("timeout", "coreutils"), "--signal=KILL", "40"]
         argv = within + self.mpirun(self.build(), str(rank), how)

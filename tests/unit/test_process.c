@@ -297,19 +297,30 @@ static void put_a_subreapers_tree(void)
     assert_int_equal(s.tree_user, 28);
 }
 
+static void is_counted_once(void)
+{
+    for (int i = 0; i < 3; i++) {
+        reading();
+        assert_int_equal(s.tree_user, 28);
+        assert_int_equal(s.tree_disk_write, 11);
+    }
+}
+
+/* 103 by 102, and what came to the subreaper by that. */
+static void the_end_is_reaped_and_counted_once(void)
+{
+    put(.pid = 101, .parent = ROOT, .user = 1, .child_user = 20, .child_faults = 5, .written = 11, .children = "102");
+    put(.pid = 102, .parent = 101, .user = 2, .child_user = 5, .child_faults = 3);
+    is_counted_once();
+}
+
 static void an_orphan_that_comes_to_a_subreaper_and_ends_between_two_readings_is_counted_once(void **state)
 {
     (void)state;
     put_a_subreapers_tree();
     fixture_process_gone(&f, 103);
     fixture_process_gone(&f, 104);
-    put(.pid = 101, .parent = ROOT, .user = 1, .child_user = 20, .child_faults = 5, .written = 11, .children = "102");
-    put(.pid = 102, .parent = 101, .user = 2, .child_user = 5, .child_faults = 3);
-    for (int i = 0; i < 3; i++) {
-        reading();
-        assert_int_equal(s.tree_user, 28);
-        assert_int_equal(s.tree_disk_write, 11);
-    }
+    the_end_is_reaped_and_counted_once();
 }
 
 static void an_orphan_whose_parent_ends_while_the_tree_is_read_is_counted_once(void **state)
@@ -320,13 +331,7 @@ static void an_orphan_whose_parent_ends_while_the_tree_is_read_is_counted_once(v
     reading();
     assert_int_equal(s.tree_user, 28);
     fixture_process_gone(&f, 103);
-    put(.pid = 101, .parent = ROOT, .user = 1, .child_user = 20, .child_faults = 5, .written = 11, .children = "102");
-    put(.pid = 102, .parent = 101, .user = 2, .child_user = 5, .child_faults = 3);
-    for (int i = 0; i < 3; i++) {
-        reading();
-        assert_int_equal(s.tree_user, 28);
-        assert_int_equal(s.tree_disk_write, 11);
-    }
+    the_end_is_reaped_and_counted_once();
 }
 
 static void an_orphan_of_a_zombie_is_counted_once(void **state)
@@ -340,11 +345,7 @@ static void an_orphan_of_a_zombie_is_counted_once(void **state)
     assert_int_equal(s.tree_user, 28);
     fixture_process_gone(&f, 103);
     put(.pid = 102, .parent = 101, .user = 2, .child_user = 5, .child_faults = 3);
-    for (int i = 0; i < 3; i++) {
-        reading();
-        assert_int_equal(s.tree_user, 28);
-        assert_int_equal(s.tree_disk_write, 11);
-    }
+    is_counted_once();
 }
 
 static void a_child_that_nobody_reaped_is_no_orphan_to_look_for(void **state)
@@ -446,6 +447,18 @@ static void the_last_reading_has_what_the_one_before_had_room_for(void **state)
     tree.is_last = true;
     reading();
     assert_int_equal(s.tree_user, 150 + 202 + 202 - 150);
+}
+
+static void before_the_first_reading_there_was_no_room_for_anything(void **state)
+{
+    (void)state;
+    put(.pid = ROOT, .parent = 1);
+    open_tree(false, ROOT);
+    reading();
+    put(.pid = ROOT, .parent = 1, .child_user = 300);
+    tree.is_last = true;
+    reading();
+    assert_int_equal(s.tree_user, 202);
 }
 
 static void what_an_adopted_process_used_before_is_not_the_trees(void **state)
@@ -920,6 +933,7 @@ int main(void)
         test(counters_that_fall_keep_the_old_sum),
         test(more_than_the_machine_could_do_is_carried_to_the_next_readings),
         test(the_last_reading_has_what_the_one_before_had_room_for),
+        test(before_the_first_reading_there_was_no_room_for_anything),
         test(what_an_adopted_process_used_before_is_not_the_trees),
         test(what_was_used_before_a_late_first_reading_is_in_the_second),
         test(a_main_thread_that_ended_before_the_others_still_has_children),
