@@ -268,7 +268,9 @@ class Calling(LocalTest):
     def test_help_and_version_are_everywhere(self):
         version = self.pillion("--version")
         self.assertEqual(version.status, 0)
-        self.assertRegex(version.stdout.decode(), r"\Apillion [0-9]+\.[0-9]+\.[0-9]+\n\Z")
+        number = r"[0-9]+\.[0-9]+\.[0-9]+"
+        libraries = ", ".join(name + " " + number for name in ("curl", "c-ares", "mbedTLS", "cJSON", "zlib"))
+        self.assertRegex(version.stdout.decode(), r"\Apillion %s\nwith %s\n\Z" % (number, libraries))
         self.assertIn(b"run", self.pillion("--help").stdout)
         for word in ("run", "list", "show", "sync", "doctor", "env"):
             help_text = self.pillion(word, "--help")
