@@ -7,7 +7,6 @@ import pathlib
 import signal
 import sys
 import time
-import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from served import PYTHON, Cases, LocalTest, ServedTest, pillion  # noqa: E402
@@ -308,4 +307,4 @@ class Calling(LocalTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    pillion.main()

@@ -605,4 +605,4 @@ class Background(LastingTest, SyncTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    pillion.main()
