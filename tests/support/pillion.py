@@ -332,6 +332,11 @@ def wait_for(condition, timeout=60, what=None, step=0.01):
         time.sleep(step)
 
 
+def next_second():
+    """Waits for it: runs are named by the second."""
+    time.sleep(1.02 - time.time() % 1)
+
+
 def process_state(pid):
     """The letter of /proc/PID/stat, None when there is no such process."""
     try:
