@@ -5,6 +5,7 @@ import http.server
 import io
 import tarfile
 import threading
+import urllib.request
 
 
 def archive(text):
@@ -24,6 +25,7 @@ class Places(http.server.ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Answer)
         self.files, self.faults, self.asked = {}, {}, []
+        self.behind = None # a real mirror's address: what is not in files is got there
         self.over = threading.Event()
         self.url = "http://127.0.0.1:%d" % self.server_port
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -53,6 +55,8 @@ class Answer(http.server.BaseHTTPRequestHandler):
         path = self.path.replace("%2b", "+").replace("%2B", "+")
         self.server.asked.append(path)
         fault, content = self.server.faults.get(path), self.server.files.get(path)
+        if content is None and self.server.behind and fault in (None, "cuts it short", "has another"):
+            content = self.get_behind()
         if fault == "hangs":
             self.server.over.wait(60)
             self.close_connection = True
@@ -73,6 +77,13 @@ class Answer(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         else:
             self.wfile.write(b"x" * len(content) if fault == "has another" else content)
+
+    def get_behind(self):
+        try:
+            with urllib.request.urlopen(self.server.behind + self.path, timeout=120) as answer:
+                return answer.read()
+        except OSError:
+            return None
 
     def log_message(self, *words):
         pass
