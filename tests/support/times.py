@@ -3,12 +3,12 @@
 
     times.py RECORDS BUILD
 
-RECORDS has `seconds` (a line a stage: seconds, a tab, the name) and tests.xml, as ctest writes it with --output-junit."""
+RECORDS has `seconds` (a line a stage: seconds, a tab, the name), and of ctest tests.json, as --show-only tells them, and
+tests.xml, as --output-junit writes it."""
 import collections
 import json
 import pathlib
 import re
-import subprocess
 import sys
 import xml.etree.ElementTree as xml
 
@@ -22,18 +22,17 @@ def stages(records):
         yield name, float(seconds)
 
 
-def labels_of(build):
+def labels_of(records):
     """{test: its label}"""
-    done = subprocess.run(["ctest", "--test-dir", str(build), "--show-only=json-v1"], stdout=subprocess.PIPE, check=True)
-    return {test["name"]: prop["value"][0] for test in json.loads(done.stdout)["tests"]
-            for prop in test["properties"] if prop["name"] == "LABELS"}
+    known = json.loads((records / "tests.json").read_text())["tests"]
+    return {test["name"]: prop["value"][0] for test in known for prop in test["properties"] if prop["name"] == "LABELS"}
 
 
-def tests(records, build):
+def tests(records):
     """(name, label, seconds) of each test that ran."""
     path = records / "tests.xml"
     if path.exists():
-        labels = labels_of(build)
+        labels = labels_of(records)
         for case in xml.parse(path).iter("testcase"):
             yield case.get("name"), labels.get(case.get("name"), "no label"), float(case.get("time"))
 
@@ -53,7 +52,7 @@ def main(records, build):
     print("== Seconds")
     for name, seconds in stages(records):
         print("%6.0f  %s" % (seconds, name))
-    told = list(tests(records, build))
+    told = list(tests(records))
     labels = collections.Counter()
     for _, label, seconds in told:
         labels[label] += seconds
