@@ -36,8 +36,8 @@ class Newcomer(unittest.TestCase):
         os.chmod(cls.root, 0o755)
 
     def call(self, command, **environment):
-        """In the root, which has its own mounts as long as the command takes."""
-        script = ("mount --make-rprivate / && mount -t proc proc proc && mount --rbind /dev dev && mount --rbind /sys sys && "
+        """In the root, which is a mount, as a system's is, and has others of its own as long as the command takes."""
+        script = ("mount --make-rprivate / && mount --bind . . && cd \"$PWD\" && mount -t proc proc proc && mount --rbind /dev dev && mount --rbind /sys sys && "
                   "exec chroot . env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root CI=true %s sh -c 'cd /%s && %s'"
                   % (" ".join("%s=%s" % pair for pair in environment.items()), TREE, command))
         return subprocess.run(["unshare", "--mount", "sh", "-c", script], cwd=str(self.root), stdin=subprocess.DEVNULL,
