@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An API that is down, slow, silent or talks nonsense costs a program nothing but the exit budget, and no row."""
 import gzip
+import json
 import os
 import pathlib
 import signal
@@ -139,11 +140,19 @@ class Registering(FaultTest):
         Cases(self).run({"seconds": ("2",), "date": ("date+3",)}, check)
 
     def test_a_422_that_names_tags_is_repaired(self):
-        self.server.tags_form = "list"
+        self.server.tags_form = "object"
         run = self.unharmed(self.dir, self.server, TRACKER_TAGS="a=b,c=d")
         one = self.assertDeliveredOnce(run, self.server)
-        self.assertEqual(one["registration"]["tags"], ["a=b", "c=d"])
+        self.assertEqual(one["registration"]["tags"], {"a": "b", "c": "d"})
         self.assertEqual([request.answer for request in self.server.of("register")], [422, 201])
+        self.assertIn("Input should be a valid dictionary", run.log)
+
+    def test_what_the_api_says_against_tags_stands_in_the_log(self):
+        detail = [{"type": "model_attributes_type", "loc": ["body", "tags", 0], "msg": "Input should be a valid object"}]
+        self.server.fault("register", "1", status=422, body=json.dumps({"detail": detail}))
+        run = self.unharmed(self.dir, self.server, TRACKER_TAGS="a=b")
+        self.assertIn("model_attributes_type", run.log)
+        self.assertNotIn("***", run.log)
 
     def test_a_422_that_names_optional_fields_is_repaired_without_them(self):
         self.server.refused_fields = {"host_cpu_model", "team"}
@@ -188,7 +197,7 @@ class Registering(FaultTest):
         self.server.down()
         run = self.unharmed(self.dir, self.server, TRACKER_TEAM="early", TRACKER_TAGS="a=b")
         registration = run["registration"]
-        self.assertEqual((registration["team"], registration["tags"]), ("early", {"a": "b"}))
+        self.assertEqual((registration["team"], registration["tags"]), ("early", [{"key": "a", "value": "b"}]))
         self.server.up()
         self.sync_once(self.dir, self.server)
         self.assertEqual(self.server.of("register")[0].body, registration)
