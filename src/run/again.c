@@ -77,6 +77,11 @@ void again_begin(struct run *run)
     delivery_init(&run->delivery, &run->config, &run->home, &run->dir, &run->log, &run->network);
     run->rests_until = 0;
     run->baseline = run->last;
+    run->user_us = run->system_us = 0;
+    usage_read(&run->tree, &run->usage_before);
+    if (run->collectors)
+        collect_begin_again(run->collectors);
+    run->is_again = true;
     run->load_real = run->last.real;
     make_run(run);
     record_continues(&run->dir, before);

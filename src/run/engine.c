@@ -51,6 +51,7 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
     run->continues = start->continues;
     run->tree.main_process = atomic_load(&link->main_process);
     tree_begin(&run->roots, &run->tree);
+    usage_read(&run->tree, &run->usage_before);
     run->shape.clock_ticks = sysconf(_SC_CLK_TCK);
     run->shape.main_process = run->tree.main_process;
     log_init(&run->log, LOG_WARN);

@@ -117,6 +117,8 @@ void loop_row(struct run *run)
     row_encode(&run->shape, &run->last, &now, &run->line);
     if (run->line.failed)
         return;
+    run->user_us += row_delta(run->last.tree_user, now.tree_user);
+    run->system_us += row_delta(run->last.tree_system, now.tree_system);
     uint64_t lost = run->dir.lost_rows;
     (void)rundir_append_row(&run->dir, run->line.data, run->line.len);
     if (run->dir.lost_rows > lost && lost == 0)

@@ -65,6 +65,12 @@ static uint64_t delta(uint64_t before, uint64_t now)
     return now > before ? now - before : 0;
 }
 
+uint64_t row_delta(uint64_t before, uint64_t now)
+{
+    uint64_t known = delta(before, now);
+    return known == METRIC_NONE ? 0 : known;
+}
+
 static uint64_t sum(uint64_t a, uint64_t b)
 {
     return a == METRIC_NONE || b == METRIC_NONE ? METRIC_NONE : a + b;
@@ -173,6 +179,8 @@ void row_keep(const struct sample *before, struct sample *now)
     (void)keep(&before->net_recv, &now->net_recv);
     (void)keep(&before->net_sent, &now->net_sent);
     (void)keep(&before->tree_system, &now->tree_system);
+    (void)keep(&before->tree_minor_faults, &now->tree_minor_faults);
+    (void)keep(&before->tree_major_faults, &now->tree_major_faults);
     (void)keep(&before->tree_disk_read, &now->tree_disk_read);
     (void)keep(&before->tree_disk_write, &now->tree_disk_write);
 }

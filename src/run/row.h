@@ -15,8 +15,9 @@ struct row_shape {
 void row_header(struct bytes *ret); /* the 32 names and \n */
 /* A counter that could not be read keeps its last value, so that what passes meanwhile is in the next row that knows
  * it. `before` is the sample before, and `now` has been encoded. */
-void row_keep(const struct sample *before, struct sample *now);
-void row_encode(const struct row_shape *shape, const struct sample *before, const struct sample *now,
-                struct bytes *ret);
+void     row_keep(const struct sample *before, struct sample *now);
+uint64_t row_delta(uint64_t before, uint64_t now); /* of a counter; 0 where one of the two is unknown */
+void     row_encode(const struct row_shape *shape, const struct sample *before, const struct sample *now,
+                    struct bytes *ret);
 
 #endif

@@ -29,7 +29,9 @@ struct run {
     struct row_shape   shape;
     struct collectors *collectors;
     struct sample      baseline;
-    struct sample      last; /* the row before, or the baseline */
+    struct sample      last;               /* the row before, or the baseline */
+    struct usage       usage_before;       /* of the process, when the run began */
+    uint64_t           user_us, system_us; /* what the rows so far say, those before an exec in place included */
     struct home        home;
     struct rundir      dir;
     struct bytes       line; /* one row */
@@ -66,6 +68,8 @@ struct run {
     bool own_table;      /* our descriptors are not the program's */
     bool is_the_program; /* this process; not `pillion run` */
     bool continues;
+    bool is_carried; /* an image of the process before the exec began the run */
+    bool is_again;   /* process 1's run after the first, in the same image */
     bool others_outlived_main;
     bool is_anothers;     /* an image before the exec registered it, with a URL or token that is not ours */
     bool unobserved_exit; /* no thread: everything on the program's own at its end */
@@ -98,8 +102,8 @@ bool introduce_step(struct run *run, int64_t now);  /* true: over, delivery has 
 void introduce_end(struct run *run, int64_t until); /* over by then, as it stands; `until` past: nothing is asked */
 
 /* ---- carry.c ---- */
-void carry_record(const struct sample *baseline, struct bytes *ret); /* JSON text for run.jsonl */
-void carry_on(struct run *run, const cJSON *state);                  /* run->last becomes the old image's last row */
+void carry_record(struct run *run, struct bytes *ret); /* the baseline as JSON text, for run.jsonl */
+void carry_on(struct run *run, const cJSON *state);    /* run->last becomes the old image's last row */
 
 /* ---- finish.c ---- */
 void finish_run(struct run *run); /* the program ends: last row, totals, delivery within the hold */

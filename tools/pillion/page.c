@@ -193,12 +193,12 @@ static void print_totals(const struct show *show)
     printf("\n%-*s%s (user %.2f s, system %.2f s)\n", LABEL_WIDTH, "CPU time", cpu, user, system);
     if (peak >= 0) {
         figure_bytes(peak * 1024 * 1024, memory);
-        printf("%-*s%s in the largest process, exact\n", LABEL_WIDTH, "Memory peak", memory);
+        printf("%-*s%s in the largest process%s\n", LABEL_WIDTH, "Memory peak", memory,
+               account_peak_is_exact(show->state) ? ", exact" : ", as far as seen");
     }
     if (group >= 0) {
         figure_bytes(group * 1024 * 1024, memory);
-        printf("%-*s%s in all of its cgroup since that was made\n", LABEL_WIDTH, peak >= 0 ? "" : "Memory peak",
-               memory);
+        printf("%-*s%s in all of its cgroup meanwhile\n", LABEL_WIDTH, peak >= 0 ? "" : "Memory peak", memory);
     }
     double cost = account_number(show->state, "cost", "cpu_s");
     if (cost >= 0)
