@@ -131,6 +131,8 @@ void collect_allow_drivers(struct collectors *collectors);
 void collect_leave_drivers(struct collectors *collectors);
 /* The GPUs among the machine's facts, as far as they could be met. */
 void collect_gpus(struct collectors *collectors, struct machine *ret);
+/* /proc is another PID namespace's: nothing is known of the tree. */
+bool collect_is_foreign(const struct collectors *collectors);
 /* Another run begins with the last reading. */
 void collect_begin_again(struct collectors *collectors);
 /* What the last reading tells of the processes beside the calling one. */

@@ -197,7 +197,7 @@ static void read_subject(struct collectors *c, enum subject subject, struct samp
     else if (subject == TREE)
         read_tree(c, ret);
     else if (subject == GPU)
-        (void)gpu_read(&c->gpu, c->has[TREE] ? &c->tree : NULL, ret);
+        (void)gpu_read(&c->gpu, c->has[TREE] && !c->tree.is_foreign ? &c->tree : NULL, ret);
 }
 
 void collect_read(struct collectors *c, struct sample *ret)
@@ -251,6 +251,11 @@ void collect_before_last(struct collectors *c)
     c->tree.is_last = true;
 }
 
+bool collect_is_foreign(const struct collectors *c)
+{
+    return c->has[TREE] && c->tree.is_foreign;
+}
+
 void collect_begin_again(struct collectors *c)
 {
     c->tree.resident_most = 0;
@@ -259,7 +264,7 @@ void collect_begin_again(struct collectors *c)
 void collect_others(const struct collectors *c, struct others *ret)
 {
     *ret = (struct others){.are_all_known = false};
-    if (c->has[TREE])
+    if (c->has[TREE] && !c->tree.is_foreign)
         process_others_read(&c->tree, ret);
 }
 

@@ -165,6 +165,8 @@ int process_read(struct process_tree *tree, struct scratch *scratch, const struc
     uint64_t descendants = 0;
     if (tree->proc < 0)
         return tree->proc;
+    if (tree->is_foreign)
+        return -EXDEV;
     process_walk(tree, scratch, now);
     process_lost_settle(&tree->table, tree->retained);
     uint64_t members = count(tree, &descendants);

@@ -51,6 +51,7 @@ struct process_tree {
 
     int held, held_max; /* descriptors of the processes' own files */
 
+    bool     is_foreign;    /* /proc has other numbers than ours: it would tell of other processes */
     bool     own_numbers;   /* /proc shows the PID namespace that we are in */
     bool     counts;        /* loadavg is of the same /proc: it tells the last number given out */
     bool     tells;         /* and who is new stands in /proc behind it */
@@ -93,8 +94,8 @@ int process_open(struct process_tree *tree, const struct roots *roots, const str
  *   ret->tree_minor_faults, tree_major_faults   count, counter   minflt + cminflt, majflt + cmajflt
  * More CPU in one reading than the machine could do since the last one (a child that could not be seen before it
  * was reaped) is carried to the next readings; the last has it too, as far as there was room in the one before. I/O
- * stays METRIC_NONE where nobody's can be read. Shape: one value per tree. Returns 0, or -ESRCH without any process;
- * then every field stays METRIC_NONE. */
+ * stays METRIC_NONE where nobody's can be read. Shape: one value per tree. Returns 0, or -ESRCH without any process,
+ * -EXDEV where /proc is another PID namespace's; then every field stays METRIC_NONE. */
 int process_read(struct process_tree *tree, struct scratch *scratch, const struct process_now *now, struct sample *ret);
 
 void process_close(struct process_tree *tree);

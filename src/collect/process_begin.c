@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "collect/process_stat.h"
+#include "collect/roots.h"
 
 /* Suspended time is included. */
 uint64_t process_begin_boot_ticks(long per_second)
@@ -25,7 +26,8 @@ void tree_begin(const struct roots *roots, struct tree *tree)
     if (tree->root != getpid()) /* a step's, whose root is the launcher */
         return;
     int proc = open(roots->proc, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    begin->io_known = proc >= 0 && process_io_read(proc, tree->root, 0, &begin->read, &begin->written) == 0;
+    begin->io_known = proc >= 0 && roots_has_our_numbers(proc) &&
+                      process_io_read(proc, tree->root, 0, &begin->read, &begin->written) == 0;
     if (begin->io_known && tree->root_is_ours && process_io_read(proc, tree->root, tree->root, &own[0], &own[1]) == 0) {
         begin->read -= own[0] < begin->read ? own[0] : begin->read;
         begin->written -= own[1] < begin->written ? own[1] : begin->written;

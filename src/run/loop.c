@@ -36,6 +36,11 @@ void loop_open(struct run *run)
     }
     if (collect_open(&run->roots, &run->tree, &run->collectors) < 0)
         return;
+    if (collect_is_foreign(run->collectors))
+        log_line(
+            &run->log, LOG_WARN,
+            "/proc is another PID namespace's: what the run's own processes use is not known; mount a /proc of this "
+            "one (unshare --mount-proc)");
     collect_read(run->collectors, &run->last);
     /* What the program has used since its run began is in the first row, so that is when the row begins. */
     run->last.real -= run->last.monotonic - run->load;
@@ -44,7 +49,7 @@ void loop_open(struct run *run)
     if (!run->own_table)
         collect_suspend(run->collectors);
     (void)machine_read(&run->roots, &run->machine);
-    (void)state_process_started(getpid(), &run->pid_start);
+    (void)state_process_started(0, &run->pid_start);
     config_look_around(&run->config, job_name(run->executable, (const char *const *)run->arguments));
     limits_begin(&run->limits, &run->roots, &run->machine, &run->config);
     struct stat ns;
