@@ -107,7 +107,43 @@ void carry_record(struct run *run, struct bytes *ret)
         put(ret, carried[i].key, *counters[i]);
     for (size_t i = 0; i < USAGE_KEYS; i++)
         put(ret, usage_keys[i], *usage[i]);
+    put(ret, "real_us", (uint64_t)run->anchor.real / 1000);
+    put(ret, "monotonic_us", (uint64_t)run->anchor.monotonic / 1000);
+    put(ret, "suspended_us", (uint64_t)run->anchor.suspended / 1000);
     bytes_char(ret, '}');
+}
+
+static bool read_anchor(const cJSON *baseline, struct anchor *ret)
+{
+    double real = state_number(baseline, "real_us", -1);
+    double monotonic = state_number(baseline, "monotonic_us", -1);
+    double suspended = state_number(baseline, "suspended_us", 0);
+    if (!(real > 0 && real < 9e15 && monotonic >= 0 && monotonic < 9e15 && suspended >= 0 && suspended < 9e15))
+        return false;
+    *ret = (struct anchor){(int64_t)real * 1000, (int64_t)monotonic * 1000, (int64_t)suspended * 1000};
+    return true;
+}
+
+/* The first row of this image begins where the last one of the image before ended, at `timestamp` (0: it had none), and
+ * is dated as those were. */
+static void carry_time(struct run *run, const cJSON *baseline, double timestamp)
+{
+    /* Checked as what it is: a damaged row may hold more than an int64_t does. */
+    bool    is_known = timestamp > 0 && timestamp < (double)INT64_MAX / (double)CLOCK_SECOND;
+    int64_t at = is_known ? (int64_t)(timestamp * 1e3 + 0.5) * CLOCK_MILLISECOND : 0;
+    if (read_anchor(baseline, &run->anchor)) {
+        at = is_known ? at : run->anchor.real;
+        run->load_real = run->anchor.real;
+        run->last.real = loop_date(run, run->last.monotonic);
+    } else if (is_known && at >= run->last.real) { /* an older version's, and the clock was set back */
+        run->anchor.real += at + CLOCK_MILLISECOND - run->last.real;
+        run->last.real = at + CLOCK_MILLISECOND;
+    }
+    int64_t since = run->last.real - at;
+    if (at == 0 || since <= 0 || since >= GAP_MAX)
+        return;
+    run->last.monotonic -= since;
+    run->last.real = at;
 }
 
 /* The run began before this image did. */
@@ -141,10 +177,7 @@ void carry_on(struct run *run, const cJSON *state)
     carry_usage(run, baseline);
     run->user_us = microseconds(sums[0]);
     run->system_us = microseconds(sums[1]);
-    /* Checked as what it is: a damaged row may hold more than an int64_t does. */
-    double since = (double)run->last.real - timestamp * (double)CLOCK_SECOND;
-    if (timestamp > 0 && since > 0 && since < (double)GAP_MAX)
-        run->last.monotonic -= run->last.real - (int64_t)(timestamp * 1e3) * CLOCK_MILLISECOND;
+    carry_time(run, baseline, timestamp);
     counters_of(&run->last, counters);
     for (size_t i = 0; i < CARRIED; i++) {
         double unit = carried[i].unit == TICKS ? (double)run->shape.clock_ticks : carried[i].unit;

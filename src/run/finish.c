@@ -43,6 +43,7 @@ static void write_end(struct run *run)
     read_totals(run, &totals);
     struct record_end end = {
         .finished_at = run->finished_at,
+        .duration = run->has_baseline ? run->last.real - run->load_real : clock_monotonic() - run->load,
         .wait_status = atomic_load(&run->link->wait_status),
         .totals = &totals,
         .cgroup = &events,

@@ -43,8 +43,8 @@ void loop_open(struct run *run)
             "one (unshare --mount-proc)");
     collect_read(run->collectors, &run->last);
     /* What the program has used since its run began is in the first row, so that is when the row begins. */
-    run->last.real -= run->last.monotonic - run->load;
     run->last.monotonic = run->load;
+    run->last.real = loop_date(run, run->load);
     run->baseline = run->last;
     if (!run->own_table)
         collect_suspend(run->collectors);
@@ -87,10 +87,17 @@ static void copy_to_output(struct run *run)
     }
 }
 
+int64_t loop_date(const struct run *run, int64_t monotonic)
+{
+    int64_t slept = clock_suspended() - run->anchor.suspended;
+    /* The two clocks behind it are read one after the other. */
+    return run->anchor.real + monotonic - run->anchor.monotonic + (slept >= CLOCK_SECOND ? slept : 0);
+}
+
 /* Timestamps have milliseconds, and rise: a program that ends right after a tick waits for the next one. */
 static void wait_for_next_millisecond(const struct sample *last)
 {
-    int64_t since = clock_real() - last->real;
+    int64_t since = clock_monotonic() - last->monotonic;
     if (since < 0 || since >= CLOCK_MILLISECOND)
         return;
     struct timespec rest = {.tv_nsec = CLOCK_MILLISECOND - since};
@@ -116,6 +123,7 @@ void loop_row(struct run *run)
     collect_set_main_process(run->collectors, run->shape.main_process);
     wait_for_next_millisecond(&run->last);
     read_sample(run, &now);
+    now.real = loop_date(run, now.monotonic);
     bytes_clear(&run->line);
     if (run->rows == 0)
         row_header(&run->line);

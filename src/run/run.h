@@ -16,6 +16,11 @@
 #include "run/rundir.h"
 #include "run/sync.h"
 
+/* The instant by which a run's rows are dated: from it on the wall clock is not asked any more. */
+struct anchor {
+    int64_t real, monotonic, suspended; /* ns, whole microseconds */
+};
+
 /* What the clouds say, on its way into the registration; until it is over, delivery does not begin. */
 enum introduction { INTRODUCTION_OVER, INTRODUCTION_WANTED, INTRODUCTION_UNDER_WAY };
 
@@ -43,12 +48,13 @@ struct run {
     struct cloud_dmi   dmi;
     struct cloud       cloud; /* once it is known */
     struct limits      limits;
-    struct backlog     backlog;     /* the runs of others that are delivered along the way */
-    int                wake;        /* signalfd */
-    uint32_t           wakes;       /* of the link's, those taken off it */
-    int                output;      /* PILLION_OUTPUT, -1 */
-    int64_t            load;        /* ns CLOCK_MONOTONIC, of engine.start */
-    int64_t            load_real;   /* ns since 1970 */
+    struct backlog     backlog;   /* the runs of others that are delivered along the way */
+    int                wake;      /* signalfd */
+    uint32_t           wakes;     /* of the link's, those taken off it */
+    int                output;    /* PILLION_OUTPUT, -1 */
+    int64_t            load;      /* ns CLOCK_MONOTONIC, of engine.start */
+    int64_t            load_real; /* ns since 1970 */
+    struct anchor      anchor;
     int64_t            finished_at; /* ns since 1970, 0: not yet */
     int64_t            next_upkeep;
     int64_t            next_look;
@@ -88,6 +94,7 @@ void              loop_open(struct run *run);  /* collectors and baseline; after
 enum link_request loop_run(struct run *run);   /* until the link asks for PAUSE or END: which */
 void              loop_close(struct run *run); /* gives up every descriptor; the run can go on */
 void              loop_row(struct run *run);   /* takes a sample and appends its row */
+int64_t loop_date(const struct run *run, int64_t monotonic); /* ns since 1970: rises, whatever the wall clock does */
 
 /* ---- make.c ---- */
 void make_again(struct run *run);     /* opens what loop_close closed; without permission rows wait in memory */

@@ -193,6 +193,27 @@ class Registering(FaultTest):
         self.assertIn("SENTINEL_API_URL", run.log)
         self.assertEqual(self.server.requests, [])
 
+    def test_a_run_whose_timestamps_fall_is_delivered_whole_and_stays_as_it_is(self):
+        self.server.down()
+        run = self.unharmed(self.dir, self.server, ("sh", "-c", "echo out; echo err >&2; sleep 1.2; exit 3"))
+        path = run.path / "metrics.csv"
+        lines = path.read_text().splitlines(True)
+        self.assertGreater(len(lines), 4)
+        for number in range(3, len(lines)):  # the clock was set back by an hour
+            at, rest = lines[number].split(",", 1)
+            lines[number] = "%.3f,%s" % (float(at) - 3600, rest)
+        stored = "".join(lines)
+        path.write_text(stored)
+        self.server.up()
+        synced = self.sync_once(self.dir, self.server)
+        self.assertEqual(synced["state"], "finished")
+        self.assertEqual(path.read_text(), stored)
+        sent = self.server.finished_runs()[0]["rows"]
+        self.assertEqual(len(sent), len(lines) - 1)
+        self.assertEqual([request.answer for request in self.server.of("finish")], [200])
+        times = [row["timestamp"] for row in sent]
+        self.assertLess(times[-1] - times[0], 3)
+
     def test_sync_registers_with_what_was_composed_at_the_start(self):
         self.server.down()
         run = self.unharmed(self.dir, self.server, TRACKER_TEAM="early", TRACKER_TAGS="a=b")

@@ -380,6 +380,20 @@ static void a_redirect_is_not_followed(void **state)
     assert_int_equal(server.request_count, 1);
 }
 
+static void rows_that_fall_are_sent_so_that_they_rise(void **state)
+{
+    (void)state;
+    char name[FOLDER_PATH];
+    serve(IS({FINISHED, SERVER_CLOSES}));
+    assert_int_equal(rundir_append_row(&run, "0.500,3\n", 8), 0);
+    begin_finish(ENDED);
+    drive_to(DELIVERY_DONE);
+    stop();
+    assert_non_null(strstr(server_body(&server, 0), "\\n1.000,2\\n2.000,3\\n"));
+    (void)snprintf(name, sizeof name, "runs/%s/metrics.csv", run.id);
+    assert_non_null(strstr(folder_read(&folder, name), "\n1.000,2\n0.500,3\n"));
+}
+
 #define NAMES_TEAM ANSWER("422 no", "{\"detail\":[{\"loc\":[\"body\",\"team\"],\"msg\":\"x\"}]}")
 
 static void a_registration_is_repaired_once(void **state)
@@ -767,6 +781,7 @@ int main(void)
         TEST(the_server_says_how_much_later),
         TEST(a_refusal_is_final),
         TEST(a_redirect_is_not_followed),
+        TEST(rows_that_fall_are_sent_so_that_they_rise),
         TEST(a_registration_is_repaired_once),
         TEST(tags_have_two_forms_to_be_tried),
         TEST(repairs_come_to_an_end),

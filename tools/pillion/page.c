@@ -22,7 +22,9 @@ static void print_began(const struct show *show)
     double      began = run_time(show->state, "started_at");
     double      ended = run_time(show->state, "finished_at");
     double      duration = summary_duration(&show->summary);
-    figure_seconds(duration > 0 || ended < began ? duration : ended - began, took);
+    if (duration <= 0)
+        duration = state_number(show->state, "duration_s", ended > began ? ended - began : 0);
+    figure_seconds(duration, took);
     if (text != NULL) {
         char when[20];
         (void)snprintf(when, sizeof when, "%.10s %.8s", text, strlen(text) > 18 ? text + 11 : "");
