@@ -9,8 +9,9 @@
 #include "collect/roots.h"
 #include "collect/scratch.h"
 
-/* A fall of more than this is no jitter: the counters began anew (a restored virtual machine, another lxcfs). */
-enum { CPU_JITTER_TICKS = 10000 };
+/* A counter that falls by no more than this, and is back after so many readings, was only inexact. Else it began anew
+ * (a restored virtual machine, another lxcfs), as one has that is at less than half: whatever it had counted. */
+enum { JITTER_TICKS = 20, JITTER_READINGS = 4 };
 
 int cpu_open(struct cpu *cpu, const struct roots *roots)
 {
@@ -25,11 +26,17 @@ void cpu_close(struct cpu *cpu)
 
 static void advance(struct cpu *cpu, int kind, uint64_t now)
 {
-    if (now > cpu->last[kind])
-        cpu->sum[kind] += now - cpu->last[kind];
-    else if (cpu->last[kind] - now < CPU_JITTER_TICKS)
+    uint64_t last = cpu->last[kind];
+    if (now < last && last - now <= JITTER_TICKS && now >= last / 2 && cpu->waits[kind] < JITTER_READINGS) {
+        cpu->lowest[kind] = cpu->waits[kind] == 0 || now < cpu->lowest[kind] ? now : cpu->lowest[kind];
+        cpu->waits[kind]++;
         return;
+    }
+    /* Of what it has counted since it began anew, the part before this reading is not known. */
+    uint64_t from = now >= last ? last : cpu->waits[kind] > 0 && cpu->lowest[kind] < now ? cpu->lowest[kind] : now;
+    cpu->sum[kind] += now - from;
     cpu->last[kind] = now;
+    cpu->waits[kind] = 0;
 }
 
 int cpu_read(struct cpu *cpu, struct sample *ret)

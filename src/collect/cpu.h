@@ -10,8 +10,10 @@ enum { CPU_USER, CPU_SYSTEM, CPU_INTERRUPT, CPU_KINDS };
 
 struct cpu {
     int      fd;
-    uint64_t last[CPU_KINDS]; /* the highest reading since the last reset */
-    uint64_t sum[CPU_KINDS];  /* what the samples say */
+    uint64_t last[CPU_KINDS];   /* the highest reading since the last reset */
+    uint64_t lowest[CPU_KINDS]; /* since the counter fell below that */
+    unsigned waits[CPU_KINDS];  /* readings since it did */
+    uint64_t sum[CPU_KINDS];    /* what the samples say */
 };
 
 /* 0, or -errno when this machine has no such file: then cpu_read leaves every field METRIC_NONE. */
