@@ -63,6 +63,10 @@ struct sample {
     uint64_t tree_disk_read, tree_disk_write; /* bytes */
     uint64_t tree_minor_faults, tree_major_faults;
 
+    /* of the machine's CPU, microseconds of user, system and interrupt: see row_carry */
+    uint64_t cpu_owed[3], cpu_shown[3];
+    uint64_t cpu_shown_ns; /* the row's length */
+
     /* ns by which kept counters are older than this sample: see row_keep */
     uint64_t cpu_gap, tree_gap;
 

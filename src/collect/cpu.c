@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "collect/roots.h"
 #include "collect/scratch.h"
@@ -15,7 +16,7 @@ enum { JITTER_TICKS = 20, JITTER_READINGS = 4 };
 
 int cpu_open(struct cpu *cpu, const struct roots *roots)
 {
-    *cpu = (struct cpu){.fd = roots_open(roots->proc, "stat", 0)};
+    *cpu = (struct cpu){.fd = roots_open(roots->proc, "stat", 0), .roots = roots, .cpus = cpu_count_online(roots)};
     return cpu->fd < 0 ? cpu->fd : 0;
 }
 
@@ -39,6 +40,19 @@ static void advance(struct cpu *cpu, int kind, uint64_t now)
     cpu->waits[kind] = 0;
 }
 
+/* CPUs may have been added, when more was used than those that are known could do. */
+static void count_again(struct cpu *cpu, int64_t now)
+{
+    uint64_t all = cpu->sum[CPU_USER] + cpu->sum[CPU_SYSTEM] + cpu->sum[CPU_INTERRUPT];
+    double   ticks = (double)(now - cpu->read_at) / (double)CLOCK_SECOND * (double)sysconf(_SC_CLK_TCK);
+    if (cpu->read_at > 0 && now > cpu->read_at && (double)(all - cpu->all) > cpu->cpus * ticks) {
+        unsigned cpus = cpu_count_online(cpu->roots);
+        cpu->cpus = cpus > cpu->cpus ? cpus : cpu->cpus;
+    }
+    cpu->read_at = now;
+    cpu->all = all;
+}
+
 int cpu_read(struct cpu *cpu, struct sample *ret)
 {
     /* Only the first line is wanted; the rest grows with the number of CPUs and interrupts. */
@@ -59,6 +73,8 @@ int cpu_read(struct cpu *cpu, struct sample *ret)
     advance(cpu, CPU_USER, field[USER] + field[NICE]);
     advance(cpu, CPU_SYSTEM, field[SYSTEM]);
     advance(cpu, CPU_INTERRUPT, field[IRQ] + field[SOFTIRQ]);
+    count_again(cpu, ret->monotonic);
+    ret->cpus = cpu->cpus > 0 ? cpu->cpus : METRIC_NONE;
     ret->cpu_user = cpu->sum[CPU_USER];
     ret->cpu_system = cpu->sum[CPU_SYSTEM];
     ret->cpu_interrupt = cpu->sum[CPU_INTERRUPT];

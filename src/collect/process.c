@@ -180,7 +180,8 @@ int process_read(struct process_tree *tree, struct scratch *scratch, const struc
     ret->tree_system = tree->reported[SYSTEM];
     ret->tree_minor_faults = tree->reported[FAULTS];
     ret->tree_major_faults = tree->reported[MAJOR_FAULTS];
-    ret->cpus = tree->cpus;
+    if (ret->cpus == METRIC_NONE || ret->cpus < tree->cpus)
+        ret->cpus = tree->cpus;
     if (tree->io_known) {
         ret->tree_disk_read = tree->reported[READ];
         ret->tree_disk_write = tree->reported[WRITTEN];

@@ -82,6 +82,7 @@ void again_begin(struct run *run)
     if (run->collectors)
         collect_begin_again(run->collectors);
     run->is_again = true;
+    run->shape.is_last = false;
     run->load_real = run->last.real;
     run->anchor = (struct anchor){run->last.real / 1000 * 1000, run->last.monotonic / 1000 * 1000, clock_suspended()};
     make_run(run);

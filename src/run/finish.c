@@ -150,6 +150,7 @@ void finish_run(struct run *run)
     backlog_drop(&run->backlog);
     if (run->collectors)
         collect_before_last(run->collectors);
+    run->shape.is_last = true;
     loop_row(run);
     write_end(run);
     if (run->is_anothers)

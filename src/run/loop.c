@@ -138,6 +138,7 @@ void loop_row(struct run *run)
         log_line(&run->log, LOG_ERROR, "neither disk nor memory takes another row");
     copy_to_output(run);
     run->rows++;
+    row_carry(&run->shape, &run->last, &now);
     row_keep(&run->last, &now);
     run->last = now;
 }

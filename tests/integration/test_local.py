@@ -173,6 +173,31 @@ class Totals(LocalTest):
         self.assertTrue(totals["max_rss_exact"])
 
 
+class Ticks(LocalTest):
+    def test_no_row_shows_more_cpu_than_the_machine_has(self):
+        """The kernel counts in ticks of 10 ms; the last row may be as short as one."""
+        cpus = os.sysconf("SC_NPROCESSORS_ONLN")
+        burners = [self.start("sh", "-c", "while :; do :; done", preload=False) for _ in range(cpus)]
+        try:
+            for interval, seconds in (("1", "1.003"), ("0.1", "0.503"), ("0.05", "0.402")):
+                for _ in range(3):
+                    self.launch("sleep", seconds, env=self.env(PILLION_INTERVAL=interval))
+        finally:
+            for burner in burners:
+                burner.signal(signal.SIGKILL)
+                burner.wait()
+        runs = self.runs()
+        self.assertEqual(len(runs), 9)
+        for run in runs:
+            for row in run.rows:
+                self.assertLessEqual(row["system_cpu_usage"], cpus, row)
+                self.assertLessEqual(row["process_cpu_usage"], cpus, row)
+            for before, row in zip(run.rows, run.rows[1:]):
+                seconds = row["timestamp"] - before["timestamp"] + 0.001
+                self.assertLessEqual(row["system_utime"] + row["system_stime"], cpus * seconds + 1e-6, row)
+        self.assertGreater(max(row["system_cpu_usage"] for run in runs for row in run.rows), 0.5 * cpus)
+
+
 class Wakes(LocalTest):
     def look(self, task, rows):
         """When there are so many: how many there are, and how often the thread has gone to sleep."""
