@@ -141,7 +141,7 @@ bool collect_is_foreign(const struct collectors *collectors);
 void collect_begin_again(struct collectors *collectors);
 /* What the last reading tells of the processes beside the calling one. */
 struct others;
-void collect_others(const struct collectors *collectors, struct others *ret);
+void collect_others(struct collectors *collectors, struct others *ret);
 /* main_process may only be known after the first reading (`pillion run` forks later). */
 void collect_set_main_process(struct collectors *collectors, pid_t main_process);
 
@@ -153,7 +153,7 @@ void usage_read(const struct tree *tree, struct usage *ret);
  * the tree as the last reading found them. CPU and faults are those of reaped processes until they are taken from the
  * readings. No cgroup's figure. */
 void totals_read(const struct roots *roots, const struct tree *tree, const struct usage *before,
-                 enum usage_images images, const struct collectors *collectors, struct totals *ret);
+                 enum usage_images images, struct collectors *collectors, struct totals *ret);
 int  machine_read(const struct roots *roots, struct machine *ret);
 
 #endif

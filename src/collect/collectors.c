@@ -261,7 +261,7 @@ void collect_begin_again(struct collectors *c)
     c->tree.resident_most = 0;
 }
 
-void collect_others(const struct collectors *c, struct others *ret)
+void collect_others(struct collectors *c, struct others *ret)
 {
     *ret = (struct others){.are_all_known = false};
     if (c->has[TREE] && !c->tree.is_foreign)

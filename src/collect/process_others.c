@@ -33,27 +33,26 @@ static bool read_status(int proc, const char *path, struct status *ret)
     return true;
 }
 
-static void add_switches(const struct process_tree *tree, const struct process *p, struct others *ret)
+static void add_switches(struct process_tree *tree, const struct process *p, struct others *ret)
 {
     char          path[PROCESS_PATH_SIZE];
     struct status status;
-    struct dir    dir;
     pid_t         tid;
     process_path(path, p->pid, 0, "task");
-    if (dir_open(&dir, tree->proc, path) < 0)
+    if (dir_open(&tree->dir, tree->proc, path) < 0)
         return;
-    for (int i = 0; i < THREADS_ASKED && dir_next_pid(&dir, &tid); i++) {
+    for (int i = 0; i < THREADS_ASKED && dir_next_pid(&tree->dir, &tid); i++) {
         process_path(path, p->pid, tid, "status");
         if (!read_status(tree->proc, path, &status))
             continue;
         ret->voluntary += status.voluntary;
         ret->involuntary += status.involuntary;
     }
-    dir_close(&dir);
+    dir_close(&tree->dir);
 }
 
 /* False: a peak of it, or of one of its children that it has reaped, may have gone unseen. */
-static bool add_one(const struct process_tree *tree, const struct process *p, struct others *ret)
+static bool add_one(struct process_tree *tree, const struct process *p, struct others *ret)
 {
     char          path[PROCESS_PATH_SIZE];
     struct status status;
@@ -65,7 +64,7 @@ static bool add_one(const struct process_tree *tree, const struct process *p, st
     return !p->dead && p->reaped_value[FAULTS] == 0;
 }
 
-void process_others_read(const struct process_tree *tree, struct others *ret)
+void process_others_read(struct process_tree *tree, struct others *ret)
 {
     unsigned asked = 0;
     pid_t    self = getpid();

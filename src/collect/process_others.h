@@ -15,6 +15,6 @@ struct others {
 
 /*   peak                      VmHWM of /proc/PID/status                         proc.rst table 1-2
  *   voluntary, involuntary    ..._ctxt_switches of /proc/PID/task/TID/status    the same */
-void process_others_read(const struct process_tree *tree, struct others *ret);
+void process_others_read(struct process_tree *tree, struct others *ret);
 
 #endif

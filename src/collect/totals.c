@@ -102,7 +102,7 @@ static uint64_t since(uint64_t before, uint64_t now)
 }
 
 void totals_read(const struct roots *roots, const struct tree *tree, const struct usage *before,
-                 enum usage_images images, const struct collectors *collectors, struct totals *ret)
+                 enum usage_images images, struct collectors *collectors, struct totals *ret)
 {
     struct usage  now;
     struct others others = {.are_all_known = false};

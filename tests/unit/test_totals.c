@@ -118,7 +118,7 @@ static pid_t fork_large(bool stays)
 
 static const struct roots real = {"/proc", "/sys"};
 
-static struct totals read_since(const struct usage *before, const struct collectors *collectors)
+static struct totals read_since(const struct usage *before, struct collectors *collectors)
 {
     struct totals ret;
     totals_read(&real, &self, before, USAGE_THIS_IMAGE, collectors, &ret);
