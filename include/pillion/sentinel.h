@@ -16,7 +16,7 @@
  * `ret` and `reterr` are overwritten, whatever was in them; on an error `ret` is left zeroed. `reterr` may be NULL.
  *
  * Nothing is tried a second time, with exceptions that the server itself asks for: a register refused with 422 is
- * repeated without the optional fields that the answer names (tags first as a list), a finish refused with 413 is
+ * repeated without the optional fields that the answer names (tags first as an object), a finish refused with 413 is
  * repeated compressed, an object goes once more to the region that S3 names, and once more by S3's clock. Redirects
  * are not followed.
  *
@@ -65,8 +65,9 @@ struct sentinel_run {
     const char *job_name, *project_name, *stage_name, *task_name, *team, *env, *language, *orchestrator, *executor,
         *external_run_id, *container_image;
     const char *const          *command; /* argument vector, NULL-terminated; goes out as a JSON array in a string */
-    const struct sentinel_pair *tags;    /* 256 at most; of two equal keys the last stands */
-    size_t                      tag_count;
+    const struct sentinel_pair *tags;    /* 256 at most; of two equal keys the last stands. They go out as a list
+                                          * [{"key": …, "value": …}] */
+    size_t tag_count;
     /* host */
     const char *host_id, *host_hostname, *host_ip, *host_server_allocation, *host_cpu_model, *host_gpu_model;
     uint64_t    host_vcpus;

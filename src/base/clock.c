@@ -25,6 +25,11 @@ int64_t clock_real(void)
     return now(CLOCK_REALTIME);
 }
 
+int64_t clock_suspended(void)
+{
+    return now(CLOCK_BOOTTIME) - now(CLOCK_MONOTONIC);
+}
+
 int64_t clock_thread_cpu(void)
 {
     return now(CLOCK_THREAD_CPUTIME_ID);

@@ -12,6 +12,7 @@
 
 int64_t clock_monotonic(void);  /* ns, CLOCK_MONOTONIC: deadlines and ticks */
 int64_t clock_real(void);       /* ns since 1970 UTC */
+int64_t clock_suspended(void);  /* ns, as of some instant: for so long the machine slept, and CLOCK_MONOTONIC stood */
 int64_t clock_thread_cpu(void); /* ns of CPU of the calling thread */
 
 static inline int64_t clock_earlier(int64_t a, int64_t b)

@@ -43,6 +43,7 @@ struct cgroup_events {
     uint64_t throttled;    /* those in which it had used its quota up */
     uint64_t throttled_us; /* summed over CPUs */
     uint64_t oom_kills;    /* processes of the cgroup that were killed for memory, by whichever limit */
+    uint64_t memory_peak;  /* bytes: no count, but a maximum since then */
 };
 
 /* The places of those counters. Throttling is counted where the least quota is, kills in the own cgroup, or where
@@ -58,5 +59,7 @@ uint64_t cgroup_id(const char *path); /* METRIC_NONE: there is none */
 
 void cgroup_read_throttling(const struct cgroup_watch *watch, struct cgroup_events *ret);
 void cgroup_read_kills(const struct cgroup_watch *watch, struct cgroup_events *ret);
+/*   memory_peak    memory.peak of cgroup-v2.rst, memory.max_usage_in_bytes of cgroup-v1/memory.rst */
+void cgroup_read_peak(const struct cgroup_watch *watch, struct cgroup_events *ret);
 
 #endif

@@ -44,3 +44,8 @@ void cgroup_read_kills(const struct cgroup_watch *watch, struct cgroup_events *r
     if (cgroup_file(&watch->memory, watch->memory.v2 ? "memory.events" : "memory.oom_control", content, &t))
         (void)cgroup_entry(t, "oom_kill", &ret->oom_kills);
 }
+
+void cgroup_read_peak(const struct cgroup_watch *watch, struct cgroup_events *ret)
+{
+    ret->memory_peak = cgroup_number(&watch->memory, watch->memory.v2 ? "memory.peak" : "memory.max_usage_in_bytes");
+}

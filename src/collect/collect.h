@@ -27,6 +27,7 @@ struct tree_begin {
     bool     known, io_known;
     uint64_t cpu;           /* microseconds */
     uint64_t read, written; /* bytes */
+    uint64_t minor_faults, major_faults;
     uint64_t boot_ticks;
     int64_t  monotonic; /* ns */
 };
@@ -60,6 +61,11 @@ struct sample {
     /* process tree, counters */
     uint64_t tree_user, tree_system;          /* microseconds, reaped children included */
     uint64_t tree_disk_read, tree_disk_write; /* bytes */
+    uint64_t tree_minor_faults, tree_major_faults;
+
+    /* of the machine's CPU, microseconds of user, system and interrupt: see row_carry */
+    uint64_t cpu_owed[3], cpu_shown[3];
+    uint64_t cpu_shown_ns; /* the row's length */
 
     /* ns by which kept counters are older than this sample: see row_keep */
     uint64_t cpu_gap, tree_gap;
@@ -70,14 +76,28 @@ struct sample {
     uint64_t gpus_used, tree_gpus_used;   /* count */
 };
 
-/* The kernel's own totals at the end of a run. */
+/* What the kernel has counted of the calling process, where that is the program, and of its reaped children; since the
+ * process was made, whatever images it had. */
+struct usage {
+    uint64_t user_us, system_us;
+    uint64_t minor_faults, major_faults;
+    uint64_t voluntary, involuntary; /* context switches */
+    uint64_t child_faults;           /* minor ones of reaped children alone: every process has some */
+    uint64_t own_peak, child_peak;   /* KiB: of itself, of the largest reaped child */
+};
+
+/* Of the run alone; METRIC_NONE: unknown. */
 struct totals {
     uint64_t user_us, system_us;                       /* CPU of the tree, microseconds */
     uint64_t max_rss_kib;                              /* largest single process */
     uint64_t minor_faults, major_faults;               /* count */
     uint64_t voluntary_switches, involuntary_switches; /* count */
-    uint64_t cgroup_memory_peak;                       /* bytes, METRIC_NONE outside of a cgroup that counts it */
+    uint64_t cgroup_memory_peak;                       /* bytes: of its cgroup, when that was reached during the run */
+    bool     max_rss_exact;                            /* no process of the run had more for a moment */
 };
+
+/* Which images of the process the run has had. */
+enum usage_images { USAGE_THIS_IMAGE, USAGE_SEVERAL, USAGE_PART_OF_ONE };
 
 /* Facts about the machine that do not change during a run; "" or METRIC_NONE where unknown. */
 struct machine {
@@ -115,13 +135,25 @@ void collect_allow_drivers(struct collectors *collectors);
 void collect_leave_drivers(struct collectors *collectors);
 /* The GPUs among the machine's facts, as far as they could be met. */
 void collect_gpus(struct collectors *collectors, struct machine *ret);
+/* /proc is another PID namespace's: nothing is known of the tree. */
+bool collect_is_foreign(const struct collectors *collectors);
+/* Another run begins with the last reading. */
+void collect_begin_again(struct collectors *collectors);
+/* What the last reading tells of the processes beside the calling one. */
+struct others;
+void collect_others(struct collectors *collectors, struct others *ret);
 /* main_process may only be known after the first reading (`pillion run` forks later). */
 void collect_set_main_process(struct collectors *collectors, pid_t main_process);
 
 /* Where the calling process is the root of its tree. On the program's thread, before main. */
 void tree_begin(const struct roots *roots, struct tree *tree);
 
-int totals_read(const struct roots *roots, const struct tree *tree, struct totals *ret);
-int machine_read(const struct roots *roots, struct machine *ret);
+void usage_read(const struct tree *tree, struct usage *ret);
+/* What was used since `before`, by the process, its reaped children and, where `collectors` is not NULL, the others of
+ * the tree as the last reading found them. CPU and faults are those of reaped processes until they are taken from the
+ * readings. No cgroup's figure. */
+void totals_read(const struct roots *roots, const struct tree *tree, const struct usage *before,
+                 enum usage_images images, struct collectors *collectors, struct totals *ret);
+int  machine_read(const struct roots *roots, struct machine *ret);
 
 #endif

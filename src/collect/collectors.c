@@ -19,6 +19,7 @@
 #include "collect/process_begin.h"
 #include "collect/process_children.h"
 #include "collect/process_held.h"
+#include "collect/process_others.h"
 #include "collect/processes.h"
 #include "collect/roots.h"
 #include "collect/scratch.h"
@@ -162,6 +163,7 @@ static struct sample empty_sample(void)
     s.cpu_user = s.cpu_system = s.cpu_interrupt = s.disk_read = s.disk_write = METRIC_NONE;
     s.net_recv = s.net_sent = s.tree_processes = s.tree_memory = METRIC_NONE;
     s.cpus = METRIC_NONE;
+    s.tree_minor_faults = s.tree_major_faults = METRIC_NONE;
     s.tree_user = s.tree_system = s.tree_disk_read = s.tree_disk_write = METRIC_NONE;
     s.gpu_usage = s.gpu_memory = s.gpus_used = METRIC_NONE;
     s.tree_gpu_usage = s.tree_gpu_memory = s.tree_gpus_used = METRIC_NONE;
@@ -195,7 +197,7 @@ static void read_subject(struct collectors *c, enum subject subject, struct samp
     else if (subject == TREE)
         read_tree(c, ret);
     else if (subject == GPU)
-        (void)gpu_read(&c->gpu, c->has[TREE] ? &c->tree : NULL, ret);
+        (void)gpu_read(&c->gpu, c->has[TREE] && !c->tree.is_foreign ? &c->tree : NULL, ret);
 }
 
 void collect_read(struct collectors *c, struct sample *ret)
@@ -247,6 +249,23 @@ void collect_gpus(struct collectors *c, struct machine *ret)
 void collect_before_last(struct collectors *c)
 {
     c->tree.is_last = true;
+}
+
+bool collect_is_foreign(const struct collectors *c)
+{
+    return c->has[TREE] && c->tree.is_foreign;
+}
+
+void collect_begin_again(struct collectors *c)
+{
+    c->tree.resident_most = 0;
+}
+
+void collect_others(struct collectors *c, struct others *ret)
+{
+    *ret = (struct others){.are_all_known = false};
+    if (c->has[TREE] && !c->tree.is_foreign)
+        process_others_read(&c->tree, ret);
 }
 
 void collect_set_main_process(struct collectors *c, pid_t main_process)

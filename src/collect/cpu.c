@@ -5,16 +5,18 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "collect/roots.h"
 #include "collect/scratch.h"
 
-/* A fall of more than this is no jitter: the counters began anew (a restored virtual machine, another lxcfs). */
-enum { CPU_JITTER_TICKS = 10000 };
+/* A counter that falls by no more than this, and is back after so many readings, was only inexact. Else it began anew
+ * (a restored virtual machine, another lxcfs), as one has that is at less than half: whatever it had counted. */
+enum { JITTER_TICKS = 20, JITTER_READINGS = 4 };
 
 int cpu_open(struct cpu *cpu, const struct roots *roots)
 {
-    *cpu = (struct cpu){.fd = roots_open(roots->proc, "stat", 0)};
+    *cpu = (struct cpu){.fd = roots_open(roots->proc, "stat", 0), .roots = roots, .cpus = cpu_count_online(roots)};
     return cpu->fd < 0 ? cpu->fd : 0;
 }
 
@@ -25,11 +27,30 @@ void cpu_close(struct cpu *cpu)
 
 static void advance(struct cpu *cpu, int kind, uint64_t now)
 {
-    if (now > cpu->last[kind])
-        cpu->sum[kind] += now - cpu->last[kind];
-    else if (cpu->last[kind] - now < CPU_JITTER_TICKS)
+    uint64_t last = cpu->last[kind];
+    if (now < last && last - now <= JITTER_TICKS && now >= last / 2 && cpu->waits[kind] < JITTER_READINGS) {
+        cpu->lowest[kind] = cpu->waits[kind] == 0 || now < cpu->lowest[kind] ? now : cpu->lowest[kind];
+        cpu->waits[kind]++;
         return;
+    }
+    /* Of what it has counted since it began anew, the part before this reading is not known. */
+    uint64_t from = now >= last ? last : cpu->waits[kind] > 0 && cpu->lowest[kind] < now ? cpu->lowest[kind] : now;
+    cpu->sum[kind] += now - from;
     cpu->last[kind] = now;
+    cpu->waits[kind] = 0;
+}
+
+/* CPUs may have been added, when more was used than those that are known could do. */
+static void count_again(struct cpu *cpu, int64_t now)
+{
+    uint64_t all = cpu->sum[CPU_USER] + cpu->sum[CPU_SYSTEM] + cpu->sum[CPU_INTERRUPT];
+    double   ticks = (double)(now - cpu->read_at) / (double)CLOCK_SECOND * (double)sysconf(_SC_CLK_TCK);
+    if (cpu->read_at > 0 && now > cpu->read_at && (double)(all - cpu->all) > cpu->cpus * ticks) {
+        unsigned cpus = cpu_count_online(cpu->roots);
+        cpu->cpus = cpus > cpu->cpus ? cpus : cpu->cpus;
+    }
+    cpu->read_at = now;
+    cpu->all = all;
 }
 
 int cpu_read(struct cpu *cpu, struct sample *ret)
@@ -52,6 +73,8 @@ int cpu_read(struct cpu *cpu, struct sample *ret)
     advance(cpu, CPU_USER, field[USER] + field[NICE]);
     advance(cpu, CPU_SYSTEM, field[SYSTEM]);
     advance(cpu, CPU_INTERRUPT, field[IRQ] + field[SOFTIRQ]);
+    count_again(cpu, ret->monotonic);
+    ret->cpus = cpu->cpus > 0 ? cpu->cpus : METRIC_NONE;
     ret->cpu_user = cpu->sum[CPU_USER];
     ret->cpu_system = cpu->sum[CPU_SYSTEM];
     ret->cpu_interrupt = cpu->sum[CPU_INTERRUPT];

@@ -32,15 +32,50 @@ void disk_close(struct disk *disk)
     devices_done(&disk->devices);
 }
 
-/* Files and memory; and what never is where bytes end, whether or not its slaves are listed yet. ZFS lists none. */
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_lower(char c)
+{
+    return c >= 'a' && c <= 'z';
+}
+
+/* Files and memory; and what never is where bytes end, whether or not its slaves are listed yet. ZFS, and those that
+ * put several paths or disks into one outside of dm (PowerPath, SDD, HDLM, DMP and VxVM, ADVM), list none. */
 static bool is_of_others(const char *name)
 {
-    static const char *const prefixes[] = {"loop", "ram", "zram", "dm-", "md", "bcache", "drbd"};
-    struct text              t = text_of(name);
+    static const char *const prefixes[] = {"loop", "zloop",  "ram",  "zram", "dm-",
+                                           "md",   "bcache", "drbd", "asm!", "asm/"};
+    static const char *const lettered[] = {"emcpower", "vpath", "sddlm"};
+    static const char *const numbered[] = {"zd", "VxDMP", "VxVM"};
+    const struct text        whole = text_of(name);
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
-        if (text_starts(t, prefixes[i]))
+        if (text_starts(whole, prefixes[i]))
             return true;
-    return text_skip(&t, "zd") && text_len(t) > 0 && *t.at >= '0' && *t.at <= '9';
+    for (size_t i = 0; i < sizeof lettered / sizeof *lettered; i++) {
+        struct text t = whole;
+        if (text_skip(&t, lettered[i]) && text_len(t) > 0 && is_lower(*t.at))
+            return true;
+    }
+    for (size_t i = 0; i < sizeof numbered / sizeof *numbered; i++) {
+        struct text t = whole;
+        if (text_skip(&t, numbered[i]) && text_len(t) > 0 && is_digit(*t.at))
+            return true;
+    }
+    return false;
+}
+
+/* What a driver makes of the disks of this machine, or of something far away; it does not say which. */
+static bool is_made_of(const char *name, const char *disk)
+{
+    struct text made = text_of(name);
+    struct text t = text_of(disk);
+    if (text_skip(&made, "nvmesh") && (text_starts(made, "!") || text_starts(made, "/")))
+        return text_skip(&t, "nvme") && text_len(t) > 0 && is_digit(*t.at);
+    return text_skip(&made, "ublkb") && text_len(made) > 0 && is_digit(*made.at) && !text_starts(t, "ublkb") &&
+           !is_of_others(disk);
 }
 
 bool disk_counts(int block, const char *name)
@@ -71,14 +106,35 @@ static bool is_path_of(const char *path, const char *head)
            text_unsigned(&p, &controller) && text_starts(h, "n") && text_is(p, h.at);
 }
 
+static bool may_have_paths(const char *head)
+{
+    return strncmp(head, "nvme", 4) == 0 || strncmp(head, "ublkb", 5) == 0;
+}
+
 static bool has_paths(const struct devices *devices, const char *head)
 {
-    if (strncmp(head, "nvme", 4) != 0)
+    if (!may_have_paths(head))
         return false;
-    for (size_t i = 0; i < devices->count; i++)
-        if (devices->list[i].present && is_path_of(devices->list[i].name, head))
+    for (size_t i = 0; i < devices->count; i++) {
+        const struct device *d = &devices->list[i];
+        if (d->present && (is_path_of(d->name, head) || is_made_of(head, d->name)))
             return true;
+    }
     return false;
+}
+
+/* Of what is made of others; a disk with paths is one disk. */
+static bool has_disks_below(int block, const char *name)
+{
+    struct dir  dir;
+    const char *other;
+    if (!may_have_paths(name) || dir_open(&dir, block, ".") < 0)
+        return false;
+    do
+        other = dir_next(&dir);
+    while (other && !is_made_of(name, other));
+    dir_close(&dir);
+    return other != NULL;
 }
 
 /* Without /sys: the kernel lists partitions right behind their disk, as sda1, or nvme0n1p1 behind a digit. */
@@ -192,7 +248,8 @@ uint64_t disk_capacity(const struct roots *roots)
         return METRIC_NONE;
     dir_rewind(&dir, block);
     while ((name = dir_next(&dir)))
-        if (strlen(name) < DEVICE_NAME_SIZE && !holds_media(name) && disk_counts(block, name))
+        if (strlen(name) < DEVICE_NAME_SIZE && !holds_media(name) && disk_counts(block, name) &&
+            !has_disks_below(block, name))
             sectors += sectors_of(block, name);
     dir_close(&dir);
     return sectors * SECTOR_BYTES;

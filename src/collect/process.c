@@ -122,8 +122,8 @@ static void report(struct process_tree *tree, const struct process_now *now)
     uint64_t sum[CONSERVED];
     sum_up(tree, sum);
     report_cpu(tree, sum, now->monotonic > tree->read_at ? now->monotonic - tree->read_at : 0);
-    tree->reported[READ] += growth(tree->reported[READ], sum[READ]);
-    tree->reported[WRITTEN] += growth(tree->reported[WRITTEN], sum[WRITTEN]);
+    for (int k = READ; k < CONSERVED; k++)
+        tree->reported[k] += growth(tree->reported[k], sum[k]);
     tree->read_at = now->monotonic;
     if (!tree->begun)
         process_begin_settle(tree);
@@ -137,6 +137,11 @@ static bool is_descendant(const struct process_tree *tree, pid_t pid)
     return pid != tree->who.root && !(tree->who.root_is_ours && pid == tree->who.main_process);
 }
 
+static bool is_ours(const struct process_tree *tree, pid_t pid)
+{
+    return tree->who.root_is_ours && pid == tree->who.root;
+}
+
 /* Returns the number of processes read; *ret_descendants does not count the program itself. */
 static uint64_t count(struct process_tree *tree, uint64_t *ret_descendants)
 {
@@ -147,6 +152,8 @@ static uint64_t count(struct process_tree *tree, uint64_t *ret_descendants)
         if (p->gone)
             continue;
         members++;
+        if (!is_ours(tree, p->pid) && p->resident_kib > tree->resident_most)
+            tree->resident_most = p->resident_kib;
         *ret_descendants += is_descendant(tree, p->pid);
         tree->threads += p->threads;
     }
@@ -158,6 +165,8 @@ int process_read(struct process_tree *tree, struct scratch *scratch, const struc
     uint64_t descendants = 0;
     if (tree->proc < 0)
         return tree->proc;
+    if (tree->is_foreign)
+        return -EXDEV;
     process_walk(tree, scratch, now);
     process_lost_settle(&tree->table, tree->retained);
     uint64_t members = count(tree, &descendants);
@@ -169,7 +178,10 @@ int process_read(struct process_tree *tree, struct scratch *scratch, const struc
     ret->tree_processes = descendants;
     ret->tree_user = tree->reported[USER];
     ret->tree_system = tree->reported[SYSTEM];
-    ret->cpus = tree->cpus;
+    ret->tree_minor_faults = tree->reported[FAULTS];
+    ret->tree_major_faults = tree->reported[MAJOR_FAULTS];
+    if (ret->cpus == METRIC_NONE || ret->cpus < tree->cpus)
+        ret->cpus = tree->cpus;
     if (tree->io_known) {
         ret->tree_disk_read = tree->reported[READ];
         ret->tree_disk_write = tree->reported[WRITTEN];

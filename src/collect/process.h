@@ -51,6 +51,7 @@ struct process_tree {
 
     int held, held_max; /* descriptors of the processes' own files */
 
+    bool     is_foreign;    /* /proc has other numbers than ours: it would tell of other processes */
     bool     own_numbers;   /* /proc shows the PID namespace that we are in */
     bool     counts;        /* loadavg is of the same /proc: it tells the last number given out */
     bool     tells;         /* and who is new stands in /proc behind it */
@@ -73,6 +74,7 @@ struct process_tree {
     uint64_t retained[CONSERVED]; /* of processes that are gone and were not reaped in the tree */
     uint64_t foreign[CONSERVED];  /* what processes had used before they were adopted into the tree */
     uint64_t reported[CONSERVED]; /* what the samples say; never falls; of CPU, microseconds */
+    uint64_t resident_most;       /* KiB: of the largest process that a reading saw */
 };
 
 enum { MICROSECONDS = 1000000 }; /* of a second */
@@ -89,10 +91,11 @@ int process_open(struct process_tree *tree, const struct roots *roots, const str
  *   ret->cpus             count            online                             sysfs-devices-system-cpu
  *   ret->tree_disk_read   bytes, counter   read_bytes                         proc.rst "3.3 /proc/<pid>/io"
  *   ret->tree_disk_write  bytes, counter   write_bytes
+ *   ret->tree_minor_faults, tree_major_faults   count, counter   minflt + cminflt, majflt + cmajflt
  * More CPU in one reading than the machine could do since the last one (a child that could not be seen before it
  * was reaped) is carried to the next readings; the last has it too, as far as there was room in the one before. I/O
- * stays METRIC_NONE where nobody's can be read. Shape: one value per tree. Returns 0, or -ESRCH without any process;
- * then every field stays METRIC_NONE. */
+ * stays METRIC_NONE where nobody's can be read. Shape: one value per tree. Returns 0, or -ESRCH without any process,
+ * -EXDEV where /proc is another PID namespace's; then every field stays METRIC_NONE. */
 int process_read(struct process_tree *tree, struct scratch *scratch, const struct process_now *now, struct sample *ret);
 
 void process_close(struct process_tree *tree);

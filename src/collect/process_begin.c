@@ -7,8 +7,8 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "collect/process_exact.h"
 #include "collect/process_stat.h"
+#include "collect/roots.h"
 
 /* Suspended time is included. */
 uint64_t process_begin_boot_ticks(long per_second)
@@ -26,13 +26,18 @@ void tree_begin(const struct roots *roots, struct tree *tree)
     if (tree->root != getpid()) /* a step's, whose root is the launcher */
         return;
     int proc = open(roots->proc, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    begin->io_known = proc >= 0 && process_io_read(proc, tree->root, 0, &begin->read, &begin->written) == 0;
+    begin->io_known = proc >= 0 && roots_has_our_numbers(proc) &&
+                      process_io_read(proc, tree->root, 0, &begin->read, &begin->written) == 0;
     if (begin->io_known && tree->root_is_ours && process_io_read(proc, tree->root, tree->root, &own[0], &own[1]) == 0) {
         begin->read -= own[0] < begin->read ? own[0] : begin->read;
         begin->written -= own[1] < begin->written ? own[1] : begin->written;
     }
     file_close(&proc);
-    begin->cpu = process_exact_own(!tree->root_is_ours);
+    struct usage usage;
+    usage_read(tree, &usage);
+    begin->cpu = usage.user_us + usage.system_us;
+    begin->minor_faults = usage.minor_faults;
+    begin->major_faults = usage.major_faults;
     begin->boot_ticks = process_begin_boot_ticks(sysconf(_SC_CLK_TCK));
     begin->monotonic = clock_monotonic();
     begin->known = true;
@@ -44,7 +49,7 @@ static uint64_t more(uint64_t than, uint64_t value)
 }
 
 struct used {
-    uint64_t cpu, read, written;
+    uint64_t cpu, read, written, minor_faults, major_faults;
 };
 
 static void add_one(const struct process_tree *tree, const struct process *p, struct used *used)
@@ -56,6 +61,8 @@ static void add_one(const struct process_tree *tree, const struct process *p, st
     if (!is_root && p->start < begin->boot_ticks) /* an exec in place: these were the old image's */
         return;
     used->cpu += more(is_root ? begin->cpu : 0, cpu);
+    used->minor_faults += more(is_root ? begin->minor_faults : 0, p->value[FAULTS]);
+    used->major_faults += more(is_root ? begin->major_faults : 0, p->value[MAJOR_FAULTS]);
     if (is_root && !begin->io_known)
         return;
     used->read += more(is_root ? begin->read : 0, p->value[READ]);
@@ -77,5 +84,7 @@ void process_begin_settle(struct process_tree *tree)
     reported[SYSTEM] = more(reported[USER], before);
     reported[READ] = more(used.read, reported[READ]);
     reported[WRITTEN] = more(used.written, reported[WRITTEN]);
+    reported[FAULTS] = more(used.minor_faults, reported[FAULTS]);
+    reported[MAJOR_FAULTS] = more(used.major_faults, reported[MAJOR_FAULTS]);
     tree->read_at = tree->who.begin.monotonic;
 }

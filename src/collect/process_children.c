@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "collect/process_stat.h"
+#include "collect/roots.h"
 
 /* Every so many readings all are asked even if nobody seems to be new; where that is dear, only once in a thousand
  * times its cost. A small tree is always asked, which is cheaper than a list of numbers. Between readings that are
@@ -36,6 +37,7 @@ void process_children_check(struct process_tree *tree)
     ssize_t     len = readlinkat(tree->proc, "self", target, sizeof target);
     if (len > 0)
         t = text_span(target, (size_t)len);
+    tree->is_foreign = !roots_has_our_numbers(tree->proc);
     tree->own_numbers = len > 0 && text_unsigned(&t, &self) && self == (uint64_t)getpid();
     /* Where loadavg is a file system of its own, it tells numbers of another namespace, or old ones. */
     tree->counts = fstat(tree->proc, &proc) == 0 && tree->loadavg >= 0 && fstat(tree->loadavg, &loadavg) == 0 &&

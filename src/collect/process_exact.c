@@ -29,12 +29,12 @@ static uint64_t used(int who)
            (uint64_t)(use.ru_utime.tv_usec + use.ru_stime.tv_usec);
 }
 
-uint64_t process_exact_own(bool with_own)
+static uint64_t own(bool with_own)
 {
     return used(RUSAGE_CHILDREN) + (with_own ? used(RUSAGE_SELF) : 0);
 }
 
 uint64_t process_exact_own_rest(bool with_own, uint64_t known, uint64_t tick)
 {
-    return rest(process_exact_own(with_own), known, (OWN_CUTS + CHILD_CUTS + GOES_ON) * tick);
+    return rest(own(with_own), known, (OWN_CUTS + CHILD_CUTS + GOES_ON) * tick);
 }

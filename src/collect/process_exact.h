@@ -13,6 +13,5 @@
  *   of the calling process                      getrusage(2): own, and of its reaped children */
 uint64_t process_exact_rest(pid_t pid, uint64_t known, uint64_t tick);
 uint64_t process_exact_own_rest(bool with_own, uint64_t known, uint64_t tick);
-uint64_t process_exact_own(bool with_own); /* all of it */
 
 #endif

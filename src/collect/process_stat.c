@@ -91,10 +91,10 @@ bool process_stat_parse(struct text t, struct process_stat *ret)
         return false;
     *ret = (struct process_stat){.state = *word.at, .parent = (pid_t)parent};
     bool is_good = skip_words(&t, 5) && number(&t, &ret->faults) && number(&t, &ret->child_faults) &&
-                   skip_words(&t, 2) && number(&t, &ret->user) && number(&t, &ret->system) &&
-                   number(&t, &ret->child_user) && number(&t, &ret->child_system) && skip_words(&t, 2) &&
-                   number(&t, &ret->threads) && skip_words(&t, 1) && number(&t, &ret->start) && skip_words(&t, 1) &&
-                   number(&t, &ret->resident_pages);
+                   number(&t, &ret->major) && number(&t, &ret->child_major) && number(&t, &ret->user) &&
+                   number(&t, &ret->system) && number(&t, &ret->child_user) && number(&t, &ret->child_system) &&
+                   skip_words(&t, 2) && number(&t, &ret->threads) && skip_words(&t, 1) && number(&t, &ret->start) &&
+                   skip_words(&t, 1) && number(&t, &ret->resident_pages);
     if (is_good && !(skip_words(&t, 3) && number(&t, &ret->stack)))
         ret->stack = 0;
     return is_good;

@@ -16,6 +16,7 @@ struct process_stat {
     pid_t    parent;                   /* 4 */
     uint64_t child_faults;             /* 11, minor faults of reaped children */
     uint64_t faults;                   /* 10 */
+    uint64_t major, child_major;       /* 12, 13 */
     uint64_t user, system;             /* 14, 15: clock ticks */
     uint64_t child_user, child_system; /* 16, 17: clock ticks of reaped children */
     uint64_t threads;                  /* 20 */

@@ -20,7 +20,8 @@ enum conserved {
            */
     READ,
     WRITTEN,
-    FAULTS,
+    MAJOR_FAULTS,
+    FAULTS, /* minor */
     CONSERVED
 };
 

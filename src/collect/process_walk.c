@@ -116,13 +116,12 @@ static void take_memory(struct process_tree *tree, struct process *p, const stru
 static void take_values(struct process_tree *tree, struct process *p, const struct process_stat *stat, struct io *io)
 {
     bool     is_ours = tree->who.root_is_ours && p->pid == tree->who.root;
-    uint64_t after[CONSERVED] = {[USER] = stat->child_user,
-                                 [SYSTEM] = stat->child_system,
-                                 [READ] = p->reaped_value[READ],
-                                 [WRITTEN] = p->reaped_value[WRITTEN],
-                                 [FAULTS] = stat->child_faults};
+    uint64_t after[CONSERVED] = {[USER] = stat->child_user,          [SYSTEM] = stat->child_system,
+                                 [READ] = p->reaped_value[READ],     [WRITTEN] = p->reaped_value[WRITTEN],
+                                 [MAJOR_FAULTS] = stat->child_major, [FAULTS] = stat->child_faults};
     p->value[USER] = stat->child_user + (is_ours ? 0 : stat->user);
     p->value[SYSTEM] = stat->child_system + (is_ours ? 0 : stat->system);
+    p->value[MAJOR_FAULTS] = stat->child_major + (is_ours ? 0 : stat->major);
     p->value[FAULTS] = stat->child_faults + (is_ours ? 0 : stat->faults);
     p->value[REST] = rest_of(tree, p, stat);
     take_io(tree, p, io, after);

@@ -1,44 +1,132 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The kernel's own figures at the end of a run. Thread: any. Allocates: no.
- *   CPU, RSS, faults, context switches    getrusage(2)
- *   cgroup_memory_peak                    cgroup-v2.rst memory.peak; cgroup-v1/memory.rst memory.max_usage_in_bytes */
+/* What a run has used by its end. Thread: any. Allocates: no.
+ *   CPU, RSS, faults, context switches    getrusage(2); process_others.h for processes that nobody has reaped
+ *   max_rss_kib                           VmHWM of /proc/self/status (proc.rst table 1-2), ru_maxrss */
+#include <stddef.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
-#include "collect/cgroup.h"
+#include "base/file.h"
+#include "base/text.h"
 #include "collect/collect.h"
+#include "collect/process_others.h"
+#include "collect/roots.h"
 
 static uint64_t microseconds(struct timeval t)
 {
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_usec;
+    return (uint64_t)t.tv_sec * MICROSECONDS + (uint64_t)t.tv_usec;
 }
 
-static void add(int who, struct totals *ret)
+static void add(const struct rusage *use, struct usage *ret)
 {
-    struct rusage use;
-    if (getrusage(who, &use) != 0)
+    ret->user_us += microseconds(use->ru_utime);
+    ret->system_us += microseconds(use->ru_stime);
+    ret->minor_faults += (uint64_t)use->ru_minflt;
+    ret->major_faults += (uint64_t)use->ru_majflt;
+    ret->voluntary += (uint64_t)use->ru_nvcsw;
+    ret->involuntary += (uint64_t)use->ru_nivcsw;
+}
+
+/* `pillion run`; a step's root is the launcher, and the calling process a rank of it. */
+static bool is_outside(const struct tree *tree)
+{
+    return tree->root_is_ours && tree->root == getpid();
+}
+
+void usage_read(const struct tree *tree, struct usage *ret)
+{
+    struct rusage own = {0};
+    struct rusage children = {0};
+    *ret = (struct usage){0};
+    (void)getrusage(RUSAGE_SELF, &own);
+    (void)getrusage(RUSAGE_CHILDREN, &children);
+    if (!is_outside(tree))
+        add(&own, ret);
+    add(&children, ret);
+    ret->child_faults = (uint64_t)children.ru_minflt;
+    ret->own_peak = (uint64_t)own.ru_maxrss;
+    ret->child_peak = (uint64_t)children.ru_maxrss;
+}
+
+/* Of the image that is there now, in KiB; 0: unknown. */
+static uint64_t image_peak(const struct roots *roots)
+{
+    char        content[4096];
+    size_t      len = 0;
+    uint64_t    peak = 0;
+    struct text line;
+    int         fd = roots_open(roots->proc, "self/status", 0);
+    if (fd >= 0 && file_reread(fd, content, sizeof content, &len) == 0) {
+        struct text t = text_span(content, len);
+        while (text_line(&t, &line))
+            if (text_skip(&line, "VmHWM:\t") && text_unsigned(&line, &peak))
+                break;
+    }
+    file_close(&fd);
+    return peak;
+}
+
+/* What is known, and what somebody may have had beyond that. */
+struct peak {
+    uint64_t known, most;
+};
+
+static void lift(uint64_t *value, uint64_t to)
+{
+    *value = to > *value ? to : *value;
+}
+
+/* ru_maxrss is a maximum over all that the process ever was: when it has risen, that was in the run. */
+static void add_own(const struct roots *roots, uint64_t before, uint64_t now, enum usage_images images,
+                    struct peak *peak)
+{
+    uint64_t image = images == USAGE_PART_OF_ONE ? 0 : image_peak(roots);
+    lift(&peak->known, now > before ? now : image);
+    lift(&peak->most, now > before ? now : images == USAGE_THIS_IMAGE && image > 0 ? image : before);
+}
+
+/* The same of the children that were reaped. The first image of what `pillion run` starts is its own, forked: a
+ * maximum below that is nobody's of the run. */
+static void add_children(const struct usage *before, const struct usage *now, uint64_t floor, struct peak *peak)
+{
+    if (now->child_faults <= before->child_faults)
         return;
-    ret->user_us += microseconds(use.ru_utime);
-    ret->system_us += microseconds(use.ru_stime);
-    ret->max_rss_kib = ret->max_rss_kib > (uint64_t)use.ru_maxrss ? ret->max_rss_kib : (uint64_t)use.ru_maxrss;
-    ret->minor_faults += (uint64_t)use.ru_minflt;
-    ret->major_faults += (uint64_t)use.ru_majflt;
-    ret->voluntary_switches += (uint64_t)use.ru_nvcsw;
-    ret->involuntary_switches += (uint64_t)use.ru_nivcsw;
+    if (now->child_peak > before->child_peak && now->child_peak > floor)
+        lift(&peak->known, now->child_peak);
+    lift(&peak->most, now->child_peak);
 }
 
-static uint64_t memory_peak(const struct roots *roots)
+static uint64_t since(uint64_t before, uint64_t now)
 {
-    struct cgroup memory;
-    if (!cgroup_find(roots, "memory", &memory))
-        return METRIC_NONE;
-    return cgroup_number(&memory, memory.v2 ? "memory.peak" : "memory.max_usage_in_bytes");
+    return now > before ? now - before : 0;
 }
 
-int totals_read(const struct roots *roots, const struct tree *tree, struct totals *ret)
+void totals_read(const struct roots *roots, const struct tree *tree, const struct usage *before,
+                 enum usage_images images, struct collectors *collectors, struct totals *ret)
 {
-    *ret = (struct totals){.cgroup_memory_peak = memory_peak(roots)};
-    if (!tree->root_is_ours)
-        add(RUSAGE_SELF, ret);
-    add(RUSAGE_CHILDREN, ret);
-    return 0;
+    struct usage  now;
+    struct others others = {.are_all_known = false};
+    struct peak   peak = {0};
+    bool          outside = is_outside(tree);
+    usage_read(tree, &now);
+    if (collectors)
+        collect_others(collectors, &others);
+    bool in_step = tree->root != getpid(); /* its other ranks are the launcher's to reap */
+    if (!outside)
+        add_own(roots, before->own_peak, now.own_peak, images, &peak);
+    add_children(before, &now, outside ? now.own_peak : 0, &peak);
+    lift(&peak.known, others.peak);
+    lift(&peak.known, others.seen);
+    *ret = (struct totals){
+        .user_us = since(before->user_us, now.user_us),
+        .system_us = since(before->system_us, now.system_us),
+        .minor_faults = since(before->minor_faults, now.minor_faults),
+        .major_faults = since(before->major_faults, now.major_faults),
+        .voluntary_switches = in_step ? METRIC_NONE : since(before->voluntary, now.voluntary) + others.voluntary,
+        .involuntary_switches = in_step ? METRIC_NONE
+                                        : since(before->involuntary, now.involuntary) + others.involuntary,
+        .max_rss_kib = peak.known > 0 ? peak.known : METRIC_NONE,
+        .max_rss_exact = !in_step && others.are_all_known && peak.known >= peak.most && peak.known > 0,
+        .cgroup_memory_peak = METRIC_NONE,
+    };
 }

@@ -77,7 +77,14 @@ void again_begin(struct run *run)
     delivery_init(&run->delivery, &run->config, &run->home, &run->dir, &run->log, &run->network);
     run->rests_until = 0;
     run->baseline = run->last;
+    run->user_us = run->system_us = 0;
+    usage_read(&run->tree, &run->usage_before);
+    if (run->collectors)
+        collect_begin_again(run->collectors);
+    run->is_again = true;
+    run->shape.is_last = false;
     run->load_real = run->last.real;
+    run->anchor = (struct anchor){run->last.real / 1000 * 1000, run->last.monotonic / 1000 * 1000, clock_suspended()};
     make_run(run);
     record_continues(&run->dir, before);
 }

@@ -54,14 +54,23 @@ void delivery_done(struct delivery *d)
     upload_done(&d->upload);
 }
 
+static void restore_registration(struct delivery *d, const cJSON *registration)
+{
+    struct bytes renewed;
+    char        *text = registration ? cJSON_PrintUnformatted(registration) : NULL;
+    if (!text || d->registration.len > 0) {
+        free(text);
+        return;
+    }
+    bytes_text(&d->registration, request_register_renew(text, &renewed) == 0 ? renewed.data : text);
+    bytes_done(&renewed);
+    free(text);
+}
+
 void delivery_restore(struct delivery *d, const cJSON *state)
 {
-    const cJSON *registration = cJSON_GetObjectItemCaseSensitive(state, "registration");
-    char        *text = registration ? cJSON_PrintUnformatted(registration) : NULL;
-    const char  *run_id = state_text(state, "sentinel_run_id");
-    if (text && d->registration.len == 0)
-        bytes_text(&d->registration, text);
-    free(text);
+    const char *run_id = state_text(state, "sentinel_run_id");
+    restore_registration(d, cJSON_GetObjectItemCaseSensitive(state, "registration"));
     if (run_id && strlen(run_id) < sizeof d->run_id)
         memcpy(d->run_id, run_id, strlen(run_id) + 1);
     d->answered |= d->run_id[0] != '\0';

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "run/delivery_parts.h"
 #include "run/record.h"
+#include "run/rising.h"
 #include "run/state.h"
 #include "sentinel/request.h"
 
@@ -65,6 +66,8 @@ static int compose_inline(struct delivery *d)
     int error = rundir_load_rows(d->run, &rows);
     if (error == 0 && rows.len == 0)
         error = -ENODATA;
+    if (error == 0)
+        error = rising_mend(&rows);
     d->finish_facts.data_source = SENTINEL_DATA_INLINE;
     d->finish_facts.data_csv = rows.data;
     d->finish_facts.data_csv_len = rows.len;

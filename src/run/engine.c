@@ -47,10 +47,13 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
     run->wake = run->output = -1;
     run->load = clock_monotonic();
     run->load_real = clock_real();
+    run->anchor = (struct anchor){run->load_real / 1000 * 1000, run->load / 1000 * 1000,
+                                  clock_suspended() / 1000 * 1000};
     run->is_the_program = !start->root_is_ours || start->in_step;
     run->continues = start->continues;
     run->tree.main_process = atomic_load(&link->main_process);
     tree_begin(&run->roots, &run->tree);
+    usage_read(&run->tree, &run->usage_before);
     run->shape.clock_ticks = sysconf(_SC_CLK_TCK);
     run->shape.main_process = run->tree.main_process;
     log_init(&run->log, LOG_WARN);

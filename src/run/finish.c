@@ -18,16 +18,34 @@
 #define SLICE            (20 * CLOCK_MILLISECOND)
 #define CLOUD_LIMIT      (200 * CLOCK_MILLISECOND) /* of the hold, and a quarter of it at most, for what the cloud says */
 
+/* CPU is what the rows say, so that the two agree; without a tree to read it is the kernel's own account. */
+static void read_totals(struct run *run, struct totals *ret)
+{
+    const struct sample *end = &run->last;
+    enum usage_images    images = run->is_carried ? USAGE_SEVERAL : USAGE_THIS_IMAGE;
+    totals_read(&run->roots, &run->tree, &run->usage_before, run->is_again ? USAGE_PART_OF_ONE : images,
+                run->collectors, ret);
+    if (run->has_baseline && end->tree_user != METRIC_NONE) {
+        ret->user_us = run->user_us;
+        ret->system_us = run->system_us;
+        ret->minor_faults = row_delta(run->baseline.tree_minor_faults, end->tree_minor_faults);
+        ret->major_faults = row_delta(run->baseline.tree_major_faults, end->tree_major_faults);
+    }
+    ret->cgroup_memory_peak = limits_memory_peak(&run->limits);
+}
+
 static void write_end(struct run *run)
 {
     struct totals        totals;
     struct cgroup_events events;
     run->finished_at = clock_real();
     limits_end(&run->limits, &events);
+    read_totals(run, &totals);
     struct record_end end = {
         .finished_at = run->finished_at,
+        .duration = run->has_baseline ? run->last.real - run->load_real : clock_monotonic() - run->load,
         .wait_status = atomic_load(&run->link->wait_status),
-        .totals = totals_read(&run->roots, &run->tree, &totals) == 0 ? &totals : NULL,
+        .totals = &totals,
         .cgroup = &events,
         .rows = run->rows,
         .lost_rows = run->dir.lost_rows,
@@ -132,6 +150,7 @@ void finish_run(struct run *run)
     backlog_drop(&run->backlog);
     if (run->collectors)
         collect_before_last(run->collectors);
+    run->shape.is_last = true;
     loop_row(run);
     write_end(run);
     if (run->is_anothers)

@@ -46,6 +46,7 @@ static void read_events(const struct limits *limits, struct cgroup_events *ret)
 {
     cgroup_read_throttling(&limits->watch, ret);
     cgroup_read_kills(&limits->watch, ret);
+    cgroup_read_peak(&limits->watch, ret);
 }
 
 void limits_begin(struct limits *limits, const struct roots *roots, const struct machine *machine,
@@ -76,6 +77,7 @@ static void read_back(const cJSON *object, struct cgroup_events *ret)
     ret->throttled = count(object, "cpu_periods_throttled", 1);
     ret->throttled_us = count(object, "cpu_throttled_s", 1e6);
     ret->oom_kills = count(object, "oom_kills", 1);
+    ret->memory_peak = count(object, "memory_peak", 1);
 }
 
 /* A program may enter a cgroup of its own before its exec, as `systemd-run --scope` does. */
@@ -122,6 +124,15 @@ void limits_end(const struct limits *limits, struct cgroup_events *ret)
         .throttled_us = since(before->throttled_us, now.throttled_us),
         .oom_kills = since(before->oom_kills, now.oom_kills),
     };
+}
+
+/* A maximum that has not risen stems from before: of the run's own time it says nothing. */
+uint64_t limits_memory_peak(const struct limits *limits)
+{
+    struct cgroup_events now;
+    cgroup_read_peak(&limits->watch, &now);
+    bool has_risen = limits->before.memory_peak != METRIC_NONE && now.memory_peak > limits->before.memory_peak;
+    return has_risen ? now.memory_peak : METRIC_NONE;
 }
 
 /* So a run of months has few lines of it. */

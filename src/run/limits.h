@@ -39,5 +39,7 @@ void limits_end(const struct limits *limits, struct cgroup_events *ret);
 /* The same of a run that wrote no end, or not yet: what it had told, and the kills that its cgroup has counted until
  * now, if that is still there. */
 void limits_of_lost(const cJSON *state, struct cgroup_events *ret);
+/* The cgroup's memory peak in bytes, if it was reached since the run began, else METRIC_NONE. */
+uint64_t limits_memory_peak(const struct limits *limits);
 
 #endif

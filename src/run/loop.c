@@ -36,15 +36,20 @@ void loop_open(struct run *run)
     }
     if (collect_open(&run->roots, &run->tree, &run->collectors) < 0)
         return;
+    if (collect_is_foreign(run->collectors))
+        log_line(
+            &run->log, LOG_WARN,
+            "/proc is another PID namespace's: what the run's own processes use is not known; mount a /proc of this "
+            "one (unshare --mount-proc)");
     collect_read(run->collectors, &run->last);
     /* What the program has used since its run began is in the first row, so that is when the row begins. */
-    run->last.real -= run->last.monotonic - run->load;
     run->last.monotonic = run->load;
+    run->last.real = loop_date(run, run->load);
     run->baseline = run->last;
     if (!run->own_table)
         collect_suspend(run->collectors);
     (void)machine_read(&run->roots, &run->machine);
-    (void)state_process_started(getpid(), &run->pid_start);
+    (void)state_process_started(0, &run->pid_start);
     config_look_around(&run->config, job_name(run->executable, (const char *const *)run->arguments));
     limits_begin(&run->limits, &run->roots, &run->machine, &run->config);
     struct stat ns;
@@ -82,10 +87,17 @@ static void copy_to_output(struct run *run)
     }
 }
 
+int64_t loop_date(const struct run *run, int64_t monotonic)
+{
+    int64_t slept = clock_suspended() - run->anchor.suspended;
+    /* The two clocks behind it are read one after the other. */
+    return run->anchor.real + monotonic - run->anchor.monotonic + (slept >= CLOCK_SECOND ? slept : 0);
+}
+
 /* Timestamps have milliseconds, and rise: a program that ends right after a tick waits for the next one. */
 static void wait_for_next_millisecond(const struct sample *last)
 {
-    int64_t since = clock_real() - last->real;
+    int64_t since = clock_monotonic() - last->monotonic;
     if (since < 0 || since >= CLOCK_MILLISECOND)
         return;
     struct timespec rest = {.tv_nsec = CLOCK_MILLISECOND - since};
@@ -111,18 +123,22 @@ void loop_row(struct run *run)
     collect_set_main_process(run->collectors, run->shape.main_process);
     wait_for_next_millisecond(&run->last);
     read_sample(run, &now);
+    now.real = loop_date(run, now.monotonic);
     bytes_clear(&run->line);
     if (run->rows == 0)
         row_header(&run->line);
     row_encode(&run->shape, &run->last, &now, &run->line);
     if (run->line.failed)
         return;
+    run->user_us += row_delta(run->last.tree_user, now.tree_user);
+    run->system_us += row_delta(run->last.tree_system, now.tree_system);
     uint64_t lost = run->dir.lost_rows;
     (void)rundir_append_row(&run->dir, run->line.data, run->line.len);
     if (run->dir.lost_rows > lost && lost == 0)
         log_line(&run->log, LOG_ERROR, "neither disk nor memory takes another row");
     copy_to_output(run);
     run->rows++;
+    row_carry(&run->shape, &run->last, &now);
     row_keep(&run->last, &now);
     run->last = now;
 }

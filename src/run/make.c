@@ -16,7 +16,7 @@
 #include "run/run.h"
 #include "run/state.h"
 
-enum { BASELINE_MAX = 256 };
+enum { BASELINE_MAX = 1024 };
 
 static const char *lookup(const char *name)
 {
@@ -272,7 +272,7 @@ void make_run(struct run *run)
     run->shape.main_process = atomic_load(&run->link->main_process);
     (void)home_open(lookup, true, &run->home);
     bytes_init(&baseline, BASELINE_MAX);
-    carry_record(&run->baseline, &baseline);
+    carry_record(run, &baseline);
     if (baseline.data && !baseline.failed)
         begin.baseline = baseline.data;
     introduce_compose(run);

@@ -147,6 +147,8 @@ void record_end(struct rundir *run, const struct record_end *end)
     record_open_line(&line);
     record_text(&line, "state", end->state);
     utc(&line, "finished_at", end->finished_at);
+    json_key(&line, "duration_s");
+    bytes_decimal(&line, (double)end->duration / 1e9, 3);
     if (end->wait_status >= 0 && WIFSIGNALED(end->wait_status)) {
         record_number(&line, "exit_code", 128U + (unsigned)WTERMSIG(end->wait_status));
         record_number(&line, "signal", (uint64_t)WTERMSIG(end->wait_status));

@@ -30,6 +30,7 @@ struct record_begin {
 
 struct record_end {
     int64_t                     finished_at; /* ns since 1970 */
+    int64_t                     duration;    /* ns, by the monotonic clock */
     int                         wait_status; /* as from wait(2); -1: unknown */
     const struct totals        *totals;      /* NULL: unknown */
     const struct cgroup_events *cgroup;      /* what happened during the run; NULL: unknown */

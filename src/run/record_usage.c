@@ -40,6 +40,12 @@ void record_number(struct bytes *line, const char *key, uint64_t value)
     bytes_unsigned(line, value);
 }
 
+static void known(struct bytes *line, const char *key, uint64_t value)
+{
+    if (value != METRIC_NONE)
+        record_number(line, key, value);
+}
+
 void record_write_totals(struct bytes *line, const struct totals *t)
 {
     json_key(line, "totals");
@@ -48,20 +54,17 @@ void record_write_totals(struct bytes *line, const struct totals *t)
     bytes_decimal(line, (double)t->user_us / 1e6, 6);
     json_key(line, "system_s");
     bytes_decimal(line, (double)t->system_us / 1e6, 6);
-    record_number(line, "max_rss_kib", t->max_rss_kib);
-    record_number(line, "minor_faults", t->minor_faults);
-    record_number(line, "major_faults", t->major_faults);
-    record_number(line, "voluntary_switches", t->voluntary_switches);
-    record_number(line, "involuntary_switches", t->involuntary_switches);
-    if (t->cgroup_memory_peak != METRIC_NONE)
-        record_number(line, "cgroup_memory_peak", t->cgroup_memory_peak);
+    known(line, "max_rss_kib", t->max_rss_kib);
+    if (t->max_rss_kib != METRIC_NONE) {
+        json_key(line, "max_rss_exact");
+        bytes_text(line, t->max_rss_exact ? "true" : "false");
+    }
+    known(line, "minor_faults", t->minor_faults);
+    known(line, "major_faults", t->major_faults);
+    known(line, "voluntary_switches", t->voluntary_switches);
+    known(line, "involuntary_switches", t->involuntary_switches);
+    known(line, "cgroup_memory_peak", t->cgroup_memory_peak);
     bytes_char(line, '}');
-}
-
-static void known(struct bytes *line, const char *key, uint64_t value)
-{
-    if (value != METRIC_NONE)
-        record_number(line, key, value);
 }
 
 static void write_events(struct bytes *line, const struct cgroup_events *e)
@@ -96,6 +99,7 @@ void record_write_cgroup_before(struct bytes *line, const struct cgroup_watch *w
     if (watch->memory.path[0] != '\0') {
         record_text(line, "memory", watch->memory.path);
         known(line, "memory_id", watch->memory_id);
+        known(line, "memory_peak", before->memory_peak);
         record_number(line, "memory_version", watch->memory.v2 ? 2 : 1);
     }
     write_events(line, before);

@@ -16,6 +16,11 @@
 #include "run/rundir.h"
 #include "run/sync.h"
 
+/* The instant by which a run's rows are dated: from it on the wall clock is not asked any more. */
+struct anchor {
+    int64_t real, monotonic, suspended; /* ns, whole microseconds */
+};
+
 /* What the clouds say, on its way into the registration; until it is over, delivery does not begin. */
 enum introduction { INTRODUCTION_OVER, INTRODUCTION_WANTED, INTRODUCTION_UNDER_WAY };
 
@@ -29,7 +34,9 @@ struct run {
     struct row_shape   shape;
     struct collectors *collectors;
     struct sample      baseline;
-    struct sample      last; /* the row before, or the baseline */
+    struct sample      last;               /* the row before, or the baseline */
+    struct usage       usage_before;       /* of the process, when the run began */
+    uint64_t           user_us, system_us; /* what the rows so far say, those before an exec in place included */
     struct home        home;
     struct rundir      dir;
     struct bytes       line; /* one row */
@@ -41,12 +48,13 @@ struct run {
     struct cloud_dmi   dmi;
     struct cloud       cloud; /* once it is known */
     struct limits      limits;
-    struct backlog     backlog;     /* the runs of others that are delivered along the way */
-    int                wake;        /* signalfd */
-    uint32_t           wakes;       /* of the link's, those taken off it */
-    int                output;      /* PILLION_OUTPUT, -1 */
-    int64_t            load;        /* ns CLOCK_MONOTONIC, of engine.start */
-    int64_t            load_real;   /* ns since 1970 */
+    struct backlog     backlog;   /* the runs of others that are delivered along the way */
+    int                wake;      /* signalfd */
+    uint32_t           wakes;     /* of the link's, those taken off it */
+    int                output;    /* PILLION_OUTPUT, -1 */
+    int64_t            load;      /* ns CLOCK_MONOTONIC, of engine.start */
+    int64_t            load_real; /* ns since 1970 */
+    struct anchor      anchor;
     int64_t            finished_at; /* ns since 1970, 0: not yet */
     int64_t            next_upkeep;
     int64_t            next_look;
@@ -66,6 +74,8 @@ struct run {
     bool own_table;      /* our descriptors are not the program's */
     bool is_the_program; /* this process; not `pillion run` */
     bool continues;
+    bool is_carried; /* an image of the process before the exec began the run */
+    bool is_again;   /* process 1's run after the first, in the same image */
     bool others_outlived_main;
     bool is_anothers;     /* an image before the exec registered it, with a URL or token that is not ours */
     bool unobserved_exit; /* no thread: everything on the program's own at its end */
@@ -84,6 +94,7 @@ void              loop_open(struct run *run);  /* collectors and baseline; after
 enum link_request loop_run(struct run *run);   /* until the link asks for PAUSE or END: which */
 void              loop_close(struct run *run); /* gives up every descriptor; the run can go on */
 void              loop_row(struct run *run);   /* takes a sample and appends its row */
+int64_t loop_date(const struct run *run, int64_t monotonic); /* ns since 1970: rises, whatever the wall clock does */
 
 /* ---- make.c ---- */
 void make_again(struct run *run);     /* opens what loop_close closed; without permission rows wait in memory */
@@ -98,8 +109,8 @@ bool introduce_step(struct run *run, int64_t now);  /* true: over, delivery has 
 void introduce_end(struct run *run, int64_t until); /* over by then, as it stands; `until` past: nothing is asked */
 
 /* ---- carry.c ---- */
-void carry_record(const struct sample *baseline, struct bytes *ret); /* JSON text for run.jsonl */
-void carry_on(struct run *run, const cJSON *state);                  /* run->last becomes the old image's last row */
+void carry_record(struct run *run, struct bytes *ret); /* the baseline as JSON text, for run.jsonl */
+void carry_on(struct run *run, const cJSON *state);    /* run->last becomes the old image's last row */
 
 /* ---- finish.c ---- */
 void finish_run(struct run *run); /* the program ends: last row, totals, delivery within the hold */

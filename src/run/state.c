@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "collect/dir.h"
+#include "collect/roots.h"
 #include "run/rundir.h"
 #include "sentinel/json.h"
 
@@ -149,7 +150,10 @@ bool state_process_started(int pid, uint64_t *ret)
     size_t       len = 0;
     struct bytes name = {.data = path, .capacity = sizeof path, .max = sizeof path - 1};
     bytes_text(&name, "/proc/");
-    bytes_signed(&name, pid);
+    if (pid)
+        bytes_signed(&name, pid);
+    else
+        bytes_text(&name, "self");
     bytes_text(&name, "/stat");
     if (file_read(AT_FDCWD, path, stat_text, sizeof stat_text, &len) < 0)
         return false;
@@ -227,12 +231,20 @@ static int64_t duration(const cJSON *state, const char *key, double fallback, do
     return (int64_t)(value > 0 && value < longest ? value + 1 : longest);
 }
 
+bool state_knows_numbers(void)
+{
+    int  proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    bool known = proc >= 0 && roots_has_our_numbers(proc);
+    file_close(&proc);
+    return known;
+}
+
 enum liveness state_liveness(const cJSON *state, int dir)
 {
     double   number = state_number(state, "pid", 0);
     int      pid = number >= 1 && number <= INT32_MAX ? (int)number : 0;
     uint64_t start = 0;
-    if (!state_is_of_this_boot(state)) {
+    if (!state_is_of_this_boot(state) || !state_knows_numbers()) {
         int64_t silence = FOREIGN_HOUR + 3 * duration(state, "upload_interval", DEFAULT_UPLOAD, LONGEST_UPLOAD);
         return file_server_now(dir) - newest_change(dir) > silence ? LIVENESS_DEAD : LIVENESS_FOREIGN;
     }

@@ -29,6 +29,8 @@ enum liveness {
 enum liveness state_liveness(const cJSON *state, int dir);
 /* Start time of a process in clock ticks since boot (proc.rst, stat, field 22); false when it is gone. */
 bool state_process_started(int pid, uint64_t *ret);
+/* /proc numbers processes as we do: else who has a number there is somebody else. */
+bool state_knows_numbers(void);
 /* Made on this machine since it booted, in this pid namespace. */
 bool state_is_of_this_boot(const cJSON *state);
 

@@ -33,7 +33,7 @@ static void sweep_markers(const struct run *run)
     struct text path = text_of(run->marker);
     struct dir  list;
     const char *name = NULL;
-    if (!text_after_last(&path, '/') ||
+    if (!state_knows_numbers() || !text_after_last(&path, '/') ||
         !text_copy(text_span(run->marker, (size_t)(path.at - run->marker)), folder, sizeof folder) ||
         dir_open(&list, AT_FDCWD, folder) < 0)
         return;

@@ -228,18 +228,47 @@ static int add_header(const struct upload *u, struct bytes *ret)
     return 0;
 }
 
-static int make_object(const struct upload *u, struct bytes *ret)
+/* So far as the rows before the batch can be read: those that memory has forgotten are this version's, and rise. */
+static void pass_rows_before(struct upload *u)
 {
     struct bytes rows;
+    if (u->rising_at > u->from)
+        u->rising_at = 0;
+    if (u->rising_at == 0)
+        u->rising = (struct rising){0};
+    while (u->rising_at < u->from) {
+        uint64_t left = u->from - u->rising_at;
+        bytes_init(&rows, UPLOAD_BATCH_MAX);
+        int error = rundir_read_rows(u->run, u->rising_at, left < UPLOAD_BATCH_MAX ? (size_t)left : UPLOAD_BATCH_MAX,
+                                     &rows);
+        cut_to_lines(&rows);
+        size_t len = error == 0 ? rows.len : 0;
+        if (len > 0)
+            (void)rising_pass(&u->rising, text_span(rows.data, len));
+        bytes_done(&rows);
+        u->rising_at = len > 0 ? u->rising_at + len : u->from;
+    }
+}
+
+static int make_object(struct upload *u, struct bytes *ret)
+{
+    struct bytes rows;
+    struct bytes sent;
     bytes_init(&rows, UPLOAD_BATCH_MAX + HEADER_MAX);
+    bytes_init(&sent, (size_t)2 * (UPLOAD_BATCH_MAX + HEADER_MAX));
     int    error = add_header(u, &rows);
     size_t header = rows.len;
     if (error == 0)
         error = rundir_read_rows(u->run, u->from, (size_t)(u->to - u->from), &rows);
     if (error == 0 && rows.len - header < u->to - u->from)
         error = -ENODATA;
-    if (error == 0)
-        error = gzip_compress(rows.data, rows.len, ret);
+    if (error == 0) {
+        pass_rows_before(u);
+        struct rising rising = u->rising;
+        rising_put(&rising, text_span(rows.data, rows.len), &sent);
+        error = sent.failed ? -ENOMEM : gzip_compress(sent.data, sent.len, ret);
+    }
+    bytes_done(&sent);
     bytes_done(&rows);
     return error;
 }

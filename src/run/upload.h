@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "run/config.h"
+#include "run/rising.h"
 #include "run/rundir.h"
 #include "sentinel/request.h"
 #include "sentinel/s3.h"
@@ -42,6 +43,9 @@ struct upload {
     uint64_t uploaded; /* objects acknowledged */
     uint64_t from, to; /* the batch that is sealed, else the last one */
     bool     sealed;   /* a batch is sealed and not acknowledged */
+    /* what the rows before a position are sent with */
+    struct rising rising;
+    uint64_t      rising_at;
     /* since the last object was acknowledged */
     struct s3_attempts attempts;
     unsigned           tries;

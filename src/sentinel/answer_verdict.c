@@ -9,7 +9,8 @@
 enum {
     DELAY_FIRST_MS = 1000,
     DELAY_MAX_MS = 300 * 1000,
-    WORD_MAX = 20, /* in a description: longer runs of these characters are keys and tokens, not words */
+    WORD_MAX = 20,    /* in a description: longer runs of these characters may be keys and tokens */
+    JOINT_RARITY = 5, /* … unless they are words put together: letters for each change of case, at least */
 };
 
 static enum verdict judge_status(long status)
@@ -76,6 +77,74 @@ static bool is_word(char c)
            (c != '\0' && strchr("+/=_", c));
 }
 
+static bool is_lower(char c)
+{
+    return c >= 'a' && c <= 'z';
+}
+
+static bool is_upper(char c)
+{
+    return c >= 'A' && c <= 'Z';
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_letter(char c)
+{
+    return is_lower(c) || is_upper(c);
+}
+
+/* Takes the next part off: "Name", "name", "NAME". Returns how many letters it has. */
+static size_t take_part(struct text *t)
+{
+    const char *start = t->at;
+    while (t->at < t->end && is_upper(*t->at))
+        t->at++;
+    if (t->at - start <= 1)
+        while (t->at < t->end && is_lower(*t->at))
+            t->at++;
+    return (size_t)(t->at - start);
+}
+
+/* A number that stands between letters makes no word. */
+static bool skip_number(struct text *t, bool after_letter)
+{
+    bool any = false;
+    for (; t->at < t->end && is_digit(*t->at); t->at++)
+        any = true;
+    return !any || !(after_letter || (t->at < t->end && is_letter(*t->at)));
+}
+
+/* model_attributes_type and AuthorizationHeaderMalformed are words of the server's; a key changes between cases and
+ * digits at nearly every character. */
+static bool is_made_of_words(struct text t)
+{
+    size_t letters = 0;
+    size_t joints = 0;
+    bool   after_letter = false;
+    while (t.at < t.end) {
+        size_t len = take_part(&t);
+        letters += len;
+        joints += len > 0 && after_letter;
+        after_letter = len > 0;
+        if (len >= WORD_MAX || !skip_number(&t, after_letter))
+            return false;
+        if (t.at < t.end && !is_letter(*t.at)) {
+            t.at++;
+            after_letter = false;
+        }
+    }
+    return letters > 0 && letters >= joints * JOINT_RARITY;
+}
+
+static bool is_secret(struct text word)
+{
+    return text_len(word) >= WORD_MAX && !is_made_of_words(word);
+}
+
 struct line {
     char  *at;
     size_t room;
@@ -99,7 +168,7 @@ static void put_without_secrets(struct line *line, struct text t)
         while (t.at < t.end && is_word(*t.at))
             t.at++;
         struct text word = {start, t.at};
-        put(line, follows_bearer || text_len(word) >= WORD_MAX ? text_of("***") : word);
+        put(line, follows_bearer || is_secret(word) ? text_of("***") : word);
         bool is_bearer = text_len(word) == 6 && (text_is(word, "Bearer") || text_is(word, "bearer"));
         start = t.at;
         while (t.at < t.end && !is_word(*t.at))

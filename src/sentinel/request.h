@@ -36,11 +36,14 @@ int request_finish_body(const struct sentinel_finish *finish, struct bytes *ret)
  * -EINVAL when `body` is none, -ENOMEM; it is whole in any case. */
 int request_register_add(const struct sentinel_run *more, struct bytes *body);
 
-/* A 422 to register named these fields (`detail[].loc`): the same body with `tags` as a list of "k=v" the first
- * time that tags is named, without the named optional fields otherwise. -ENODATA when nothing changes, -EINVAL when
- * `body` is none of ours; *ret is initialised here and the caller's in any case. So there are at most two useful
- * repairs of a body: tags as a list, then without. */
+/* A 422 to register named these fields (`detail[].loc`): the same body with `tags` as an object {"k": "v"} the
+ * first time that tags is named, without the named optional fields otherwise. -ENODATA when nothing changes, -EINVAL
+ * when `body` is none of ours; *ret is initialised here and the caller's in any case. So there are at most two useful
+ * repairs of a body: tags as an object, then without. */
 int request_register_repair(const char *body, const char *answer, struct bytes *ret);
+
+/* A body that waits on disk since tags were an object: the same with the list. Returns as the repair does. */
+int request_register_renew(const char *body, struct bytes *ret);
 
 /* Whole requests, with all headers. `body` is copied, *ret is the caller's on success (http_request_done), empty
  * otherwise. -ENOMEM; -EINVAL for a token, a run ID or a URL that cannot be put into a request. */

@@ -142,23 +142,23 @@ static void put_tags(struct bytes *b, const struct sentinel_pair *tags, size_t c
         count = TAG_COUNT_MAX;
     size_t start = b->len;
     json_key(b, "tags");
-    bytes_char(b, '{');
+    bytes_char(b, '[');
     size_t first = b->len;
     for (size_t i = 0; i < count; i++) {
         if (!tags[i].key || tags[i].key[0] == '\0' || is_repeated(tags, i, count))
             continue;
         size_t mark = b->len;
-        if (b->len > first)
-            bytes_char(b, ',');
+        bytes_text(b, b->len > first ? ",{\"key\":" : "{\"key\":");
         json_string_cut(b, tags[i].key, TAG_STRING_MAX);
-        bytes_char(b, ':');
+        bytes_text(b, ",\"value\":");
         json_string_cut(b, tags[i].value ? tags[i].value : "", TAG_STRING_MAX);
+        bytes_char(b, '}');
         (void)keep_within(b, mark, start + TAGS_MAX);
     }
     if (b->len == first)
         (void)keep_within(b, start, 0);
     else
-        bytes_char(b, '}');
+        bytes_char(b, ']');
     (void)keep_within(b, start, REGISTER_MAX - 1);
 }
 

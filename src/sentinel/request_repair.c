@@ -54,43 +54,89 @@ static bool mark_all_named(const cJSON *answer, struct member *members, size_t c
     return any;
 }
 
-/* {"k":"v"} → ["k=v"], by pasting the strings together as they are escaped already. */
-static void put_tag_list(struct bytes *b, struct text tags)
+static bool is_string(struct text value)
+{
+    return text_len(value) >= 2 && *value.at == '"';
+}
+
+/* [{"key":"k","value":"v"}] → {"k":"v"}: strings are taken over as they are escaped. */
+static void put_tags_as_object(struct bytes *b, struct text tags)
+{
+    struct text tag;
+    struct text key;
+    struct text value;
+    size_t      start = b->len + 1;
+    bytes_char(b, '{');
+    (void)json_enter_array(&tags);
+    while (json_value(&tags, &tag)) {
+        if (!json_find(tag, "key", &key) || !json_find(tag, "value", &value) || !is_string(key) || !is_string(value))
+            continue;
+        if (b->len > start)
+            bytes_char(b, ',');
+        bytes_add(b, key.at, text_len(key));
+        bytes_char(b, ':');
+        bytes_add(b, value.at, text_len(value));
+    }
+    bytes_char(b, '}');
+}
+
+/* And back. */
+static void put_tags_as_list(struct bytes *b, struct text tags)
 {
     struct text key;
     struct text value;
-    bool        first = true;
+    size_t      start = b->len + 1;
     bytes_char(b, '[');
     (void)json_enter(&tags);
     while (json_member(&tags, &key, &value)) {
-        if (text_len(value) < 2 || *value.at != '"')
+        if (!is_string(value))
             continue;
-        bytes_text(b, first ? "\"" : ",\"");
-        bytes_add(b, key.at, text_len(key));
-        bytes_char(b, '=');
-        bytes_add(b, value.at + 1, text_len(value) - 1);
-        first = false;
+        bytes_text(b, b->len > start ? ",{\"key\":" : "{\"key\":");
+        bytes_add(b, key.at - 1, text_len(key) + 2);
+        bytes_text(b, ",\"value\":");
+        bytes_add(b, value.at, text_len(value));
+        bytes_char(b, '}');
     }
     bytes_char(b, ']');
 }
 
-static void put_unnamed(struct bytes *b, const struct member *members, size_t count)
+typedef void put_tags_fn(struct bytes *b, struct text tags);
+
+/* The members; of the named ones only tags that begin with `from`, in the other form. */
+static void put_members(struct bytes *b, const struct member *members, size_t count, char from, put_tags_fn *put_tags)
 {
     bytes_char(b, '{');
     for (const struct member *m = members; m < members + count; m++) {
-        bool is_tags = text_is(m->key, "tags") && *m->value.at == '{';
-        if (m->is_named && !is_tags)
+        bool is_other = m->is_named && text_is(m->key, "tags") && *m->value.at == from;
+        if (m->is_named && !is_other)
             continue;
         if (b->len > 1)
             bytes_char(b, ',');
         bytes_add(b, m->key.at - 1, text_len(m->key) + 2);
         bytes_char(b, ':');
-        if (m->is_named)
-            put_tag_list(b, m->value);
+        if (is_other)
+            put_tags(b, m->value);
         else
             bytes_add(b, m->value.at, text_len(m->value));
     }
     bytes_char(b, '}');
+}
+
+int request_register_renew(const char *body, struct bytes *ret)
+{
+    struct member members[MEMBERS_MAX];
+    struct text   text = text_of(body);
+    bool          any = false;
+    bytes_init(ret, REPAIR_MAX);
+    if (json_check(text, JSON_VALUES_MAX) != 0)
+        return -EINVAL;
+    size_t count = take_apart(text, members);
+    for (size_t i = 0; i < count; i++)
+        any |= members[i].is_named = text_is(members[i].key, "tags") && *members[i].value.at == '{';
+    if (!any)
+        return -ENODATA;
+    put_members(ret, members, count, '{', put_tags_as_list);
+    return ret->failed ? -ENOMEM : 0;
 }
 
 int request_register_repair(const char *body, const char *answer, struct bytes *ret)
@@ -110,6 +156,6 @@ int request_register_repair(const char *body, const char *answer, struct bytes *
     cJSON_Delete(tree);
     if (!any)
         return -ENODATA;
-    put_unnamed(ret, members, count);
+    put_members(ret, members, count, '[', put_tags_as_object);
     return ret->failed ? -ENOMEM : 0;
 }

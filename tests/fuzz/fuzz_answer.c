@@ -8,7 +8,7 @@
 #include "sentinel/json.h"
 #include "sentinel/request.h"
 
-#define OURS "{\"job_name\":\"x\",\"team\":\"t\",\"command\":\"[]\",\"tags\":{\"a\":\"b\"}}"
+#define OURS "{\"job_name\":\"x\",\"team\":\"t\",\"command\":\"[]\",\"tags\":[{\"key\":\"a\",\"value\":\"b\"}]}"
 
 static void registration(const char *text, size_t size)
 {
@@ -50,6 +50,12 @@ static void repair(const char *text)
 {
     struct bytes b;
     int          error = request_register_repair(OURS, text, &b);
+    if (error == 0)
+        HOLDS(json_check(text_span(b.data, b.len), SIZE_MAX) == 0);
+    else
+        HOLDS(error == -ENODATA || error == -EINVAL || error == -ENOMEM);
+    bytes_done(&b);
+    error = request_register_renew(text, &b);
     if (error == 0)
         HOLDS(json_check(text_span(b.data, b.len), SIZE_MAX) == 0);
     else

@@ -100,6 +100,7 @@ static void check_cgroup(const struct roots *roots)
     cgroup_limits_read(roots, &limits, &watch);
     cgroup_read_throttling(&watch, &events);
     cgroup_read_kills(&watch, &events);
+    cgroup_read_peak(&watch, &events);
     HOLDS(affinity_count(roots) > 0);
     HOLDS(limits.cpus >= 0 && limits.cpus < 2e19);
     HOLDS(limits.memory == METRIC_NONE || limits.memory < UINT64_C(1) << 62);
@@ -112,7 +113,11 @@ static void check_once(const struct roots *roots, const struct tree *tree)
 {
     struct machine machine;
     struct totals  totals;
-    HOLDS(machine_read(roots, &machine) == 0 && totals_read(roots, tree, &totals) == 0);
+    struct usage   usage;
+    usage_read(tree, &usage);
+    totals_read(roots, tree, &usage, USAGE_THIS_IMAGE, NULL, &totals);
+    HOLDS(totals.max_rss_kib > 0 && !totals.max_rss_exact);
+    HOLDS(machine_read(roots, &machine) == 0);
     HOLDS(memchr(machine.boot_id, 0, sizeof machine.boot_id) && memchr(machine.cpu_model, 0, sizeof machine.cpu_model));
     HOLDS(memchr(machine.id, 0, sizeof machine.id));
     HOLDS(machine.cpus > 0);

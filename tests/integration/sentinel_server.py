@@ -117,17 +117,32 @@ def check_command(value):
 
 
 def check_tags(value, form):
-    if form == "list":
-        if not isinstance(value, list) or not all(isinstance(item, str) and "=" in item for item in value):
+    """A list of {"key", "value"}, as the API takes them; form "object": a server that wants {key: value} instead."""
+    if form == "object":
+        if not isinstance(value, dict):
+            raise problem("tags", "Input should be a valid dictionary", "dict_type")
+        pairs = list(value.items())
+    else:
+        if not isinstance(value, list):
             raise problem("tags", "Input should be a valid list", "list_type")
-        return
-    if not isinstance(value, dict):
-        raise problem("tags", "Input should be a valid dictionary", "dict_type")
-    for key, item in value.items():
-        if not isinstance(item, str):
-            raise problem(("tags", key), "Input should be a valid string", "string_type")
+        for number, item in enumerate(value):
+            if not isinstance(item, dict):
+                raise problem(("tags", number), "Input should be a valid dictionary or object to extract fields from",
+                              "model_attributes_type")
+            if set(item) != {"key", "value"}:
+                raise problem(("tags", number), "Field required, or not permitted", "missing")
+        pairs = [(item["key"], item["value"]) for item in value]
+    for number, (key, item) in enumerate(pairs):
+        if not isinstance(key, str) or not isinstance(item, str):
+            raise problem(("tags", number), "Input should be a valid string", "string_type")
         if not key:
             raise problem("tags", "empty key")
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise problem("tags", "a key given twice")
+
+
+def tag_pairs(tags):
+    return list(tags.items()) if isinstance(tags, dict) else [(tag["key"], tag["value"]) for tag in tags]
 
 
 def check_registration(body, tags_form, refused):
@@ -229,7 +244,7 @@ class SentinelServer(StrictServer):
                dict(slow=0.001))
 
     def __init__(self, token=None, base="", port=0, host="127.0.0.1", up=True, expiry_key="expires_at",
-                 expires_in=3600, region=None, gzip_accepted=False, max_body=None, tags_form="object",
+                 expires_in=3600, region=None, gzip_accepted=False, max_body=None, tags_form="list",
                  refused_fields=(), register_status=201, finished_at_tolerance=60, faults=(), certificate=None,
                  state_file=None, require_agent=True, s3=None, prefix="s3://bucket/prefix", expiry_format="Z"):
         self.token = token or "tok-" + secrets.token_hex(12)
@@ -247,7 +262,7 @@ class SentinelServer(StrictServer):
 
     def heal(self):
         """No more faults, listening."""
-        self.tags_form, self.refused_fields, self.max_body = "object", set(), None
+        self.tags_form, self.refused_fields, self.max_body = "list", set(), None
         super().heal()
 
     def finished_runs(self):
@@ -349,12 +364,11 @@ class SentinelServer(StrictServer):
         run.update(finish=request.body, finished_at=request.time, csv=text, rows=rows)
         if self.s3 is not None:
             self.s3.close(run["upload_uri_prefix"])
-        tags = run["registration"].get("tags", {})
+        tags = tag_pairs(run["registration"].get("tags", []))
         return 200, {
             "run": {"run_id": request.run_id, "created_at": iso(run["registered_at"]), "heartbeat_at": None,
                     "finished_at": request.body.get("finished_at"), "run_status": request.body["run_status"],
-                    "tag_count": len(tags), "tags": ["%s=%s" % pair for pair in tags.items()]
-                    if isinstance(tags, dict) else tags},
+                    "tag_count": len(tags), "tags": ["%s=%s" % pair for pair in tags]},
             "processing": {"status": "ok", "rows": None if rows is None else len(rows),
                            "files": None if inline else len(data), "duration_ms": 1.5, "error": None}}
 

@@ -13,6 +13,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from sentinel_server import tag_pairs  # noqa: E402
 from served import PYTHON, ServedTest, pillion  # noqa: E402
 import bundle  # noqa: E402
 
@@ -146,7 +147,7 @@ class CgroupTest(ServedTest):
 
     def tags(self):
         run, = self.server.runs.values()
-        return run["registration"].get("tags", {})
+        return dict(tag_pairs(run["registration"].get("tags", [])))
 
 
 class Limited(CgroupTest):

@@ -183,7 +183,7 @@ class Registering(ClientTest):
                                host_storage_gb="1234.5", **strings, **numbers)
         self.assertEqual(answer["rc"], 0, answer)
         sent = self.server.requests[0].body
-        expected = dict(strings, tags={"a": "b", "c": "d=e"}, host_storage_gb=1234.5, **numbers)
+        expected = dict(strings, tags=[{"key": "a", "value": "b"}, {"key": "c", "value": "d=e"}], host_storage_gb=1234.5, **numbers)
         self.assertEqual({name: value for name, value in sent.items() if name != "command"}, expected)
         self.assertEqual(json.loads(sent["command"]), ["python3", "train.py", 'a "b" c'])
         self.assertEqual(len(self.server.requests), 1)
@@ -251,12 +251,12 @@ class Registering(ClientTest):
                 self.assertEqual(answer["rc"], -errno.EBADMSG, answer)
                 self.assertIsNone(answer["run_id"])
 
-    def test_a_422_that_names_tags_is_repaired_with_a_list(self):
-        self.server.tags_form = "list"
+    def test_a_422_that_names_tags_is_repaired_with_an_object(self):
+        self.server.tags_form = "object"
         answer = self.register("tag=a=b", "tag=c=d", job_name="x")
         self.assertEqual(answer["rc"], 0, answer)
         self.assertEqual([request.answer for request in self.server.requests], [422, 201])
-        self.assertEqual(self.server.requests[1].body, {"job_name": "x", "tags": ["a=b", "c=d"]})
+        self.assertEqual(self.server.requests[1].body, {"job_name": "x", "tags": {"a": "b", "c": "d"}})
 
     def test_a_422_that_names_optional_fields_is_repaired_without_them(self):
         self.server.refused_fields = {"team", "host_ip"}

@@ -118,6 +118,24 @@ class Run(ServedTest):
         line = self.ride("--summary", "true", env=self.env(SENTINEL_API_TOKEN=None)).stderr.decode()
         self.assertIn("local", line)
 
+    @unittest.skipUnless(os.geteuid() == 0, "root is needed for a PID namespace")
+    def test_a_proc_of_other_numbers_gives_empty_cells_and_a_sentence(self):
+        """Its process 1, 2, … are the machine's: none of them is the run's."""
+        burn = "import time; end = time.process_time() + 0.4\nwhile time.process_time() < end: pass"
+        result = self.launch("unshare", "--pid", "--fork", pillion.COMMAND, "run", "--summary", "--", PYTHON, "-S", "-c", burn,
+                             preload=False)
+        self.assertEqual(result.status, 0, result)
+        run = self.only_run()
+        self.assertGreaterEqual(len(run.rows), 2)
+        for row in run.rows:
+            found = {name for name, cell in row.items() if name.startswith("process_") and cell is not None}
+            self.assertLessEqual(found, {"process_pid"}, row)
+        self.assertEqual(run.log.count("another PID namespace"), 1, run.log)
+        self.assertGreater(run["totals"]["user_s"] + run["totals"]["system_s"], 0.3)
+        self.assertLess(run["totals"]["user_s"] + run["totals"]["system_s"], 0.8)
+        self.assertIn(run["id"], result.stderr.decode())
+        self.assertDelivered(run)
+
     def test_the_rows_go_to_a_file_and_the_run_has_a_name(self):
         result = self.ride("-o", "%r.csv", "--name", "nightly", "--", "sleep", "0.3")
         self.assertEqual(result.status, 0)

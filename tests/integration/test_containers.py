@@ -12,6 +12,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import bundle  # noqa: E402
+from sentinel_server import tag_pairs  # noqa: E402
 from served import QUICK, Cases, SentinelServer, ServedTest, pillion  # noqa: E402
 
 WORK = ["sh", "-c", "sleep 2; exit 3"]
@@ -193,7 +194,7 @@ class Terminated(ContainerTest):
         self.assertEqual(container.wait(timeout=90).status, 3)
         first, second = self.server.runs.values()
         self.assertEqual((first["finish"]["exit_code"], second["finish"]["exit_code"]), (143, 3))
-        self.assertIn("continues", second["registration"]["tags"])
+        self.assertIn("continues", dict(tag_pairs(second["registration"]["tags"])))
         self.assertNoComplaints()
 
 

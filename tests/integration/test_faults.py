@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An API that is down, slow, silent or talks nonsense costs a program nothing but the exit budget, and no row."""
 import gzip
+import json
 import os
 import pathlib
 import signal
@@ -138,11 +139,19 @@ class Registering(FaultTest):
         Cases(self).run({"seconds": ("2",), "date": ("date+3",)}, check)
 
     def test_a_422_that_names_tags_is_repaired(self):
-        self.server.tags_form = "list"
+        self.server.tags_form = "object"
         run = self.unharmed(self.dir, self.server, TRACKER_TAGS="a=b,c=d")
         one = self.assertDeliveredOnce(run, self.server)
-        self.assertEqual(one["registration"]["tags"], ["a=b", "c=d"])
+        self.assertEqual(one["registration"]["tags"], {"a": "b", "c": "d"})
         self.assertEqual([request.answer for request in self.server.of("register")], [422, 201])
+        self.assertIn("Input should be a valid dictionary", run.log)
+
+    def test_what_the_api_says_against_tags_stands_in_the_log(self):
+        detail = [{"type": "model_attributes_type", "loc": ["body", "tags", 0], "msg": "Input should be a valid object"}]
+        self.server.fault("register", "1", status=422, body=json.dumps({"detail": detail}))
+        run = self.unharmed(self.dir, self.server, TRACKER_TAGS="a=b")
+        self.assertIn("model_attributes_type", run.log)
+        self.assertNotIn("***", run.log)
 
     def test_a_422_that_names_optional_fields_is_repaired_without_them(self):
         self.server.refused_fields = {"host_cpu_model", "team"}
@@ -183,11 +192,32 @@ class Registering(FaultTest):
         self.assertIn("SENTINEL_API_URL", run.log)
         self.assertEqual(self.server.requests, [])
 
+    def test_a_run_whose_timestamps_fall_is_delivered_whole_and_stays_as_it_is(self):
+        self.server.down()
+        run = self.unharmed(self.dir, self.server, ("sh", "-c", "echo out; echo err >&2; sleep 1.2; exit 3"))
+        path = run.path / "metrics.csv"
+        lines = path.read_text().splitlines(True)
+        self.assertGreater(len(lines), 4)
+        for number in range(3, len(lines)):  # the clock was set back by an hour
+            at, rest = lines[number].split(",", 1)
+            lines[number] = "%.3f,%s" % (float(at) - 3600, rest)
+        stored = "".join(lines)
+        path.write_text(stored)
+        self.server.up()
+        synced = self.sync_once(self.dir, self.server)
+        self.assertEqual(synced["state"], "finished")
+        self.assertEqual(path.read_text(), stored)
+        sent = self.server.finished_runs()[0]["rows"]
+        self.assertEqual(len(sent), len(lines) - 1)
+        self.assertEqual([request.answer for request in self.server.of("finish")], [200])
+        times = [row["timestamp"] for row in sent]
+        self.assertLess(times[-1] - times[0], 3)
+
     def test_sync_registers_with_what_was_composed_at_the_start(self):
         self.server.down()
         run = self.unharmed(self.dir, self.server, TRACKER_TEAM="early", TRACKER_TAGS="a=b")
         registration = run["registration"]
-        self.assertEqual((registration["team"], registration["tags"]), ("early", {"a": "b"}))
+        self.assertEqual((registration["team"], registration["tags"]), ("early", [{"key": "a", "value": "b"}]))
         self.server.up()
         self.sync_once(self.dir, self.server)
         self.assertEqual(self.server.of("register")[0].body, registration)

@@ -101,6 +101,102 @@ class OnDisk(LocalTest):
                 self.assertEqual((result.status, result.stdout, result.stderr), (3, b"", b""))
 
 
+LARGE = "x = bytearray(b'x') * (200 << 20); sum(range(10 ** 7))"
+BURN = "import time; end = time.process_time() + %s\nwhile time.process_time() < end: pass\n"
+
+
+class Totals(LocalTest):
+    """Of the run alone, and of all of it."""
+
+    def checked(self, run):
+        """CPU is that of the rows."""
+        seen = sum(row["process_utime"] + row["process_stime"] for row in run.rows)
+        self.assertAlmostEqual(run["totals"]["user_s"] + run["totals"]["system_s"], seen, delta=0.01 + 0.01 * seen)
+        return run["totals"], seen
+
+    def test_what_the_process_used_before_it_became_the_program_is_not_the_runs(self):
+        script = "%s -S -c '%s'; LD_PRELOAD=%s exec sleep 0.5"
+        self.launch("sh", "-c", script % (PYTHON, LARGE.replace("'", '"'), pillion.HOOK), preload=False)
+        totals, seen = self.checked(self.only_run())
+        self.assertLess(seen, 0.1)
+        self.assertLess(totals["max_rss_kib"], 50 << 10)
+        self.assertTrue(totals["max_rss_exact"])
+        self.assertLess(totals["minor_faults"], 5000)
+        text = self.pillion("show").stdout.decode()
+        self.assertNotIn("since that was made", text)
+
+    def test_what_pillion_run_reaped_before_is_not_the_runs(self):
+        script = "%s -S -c '%s'; exec %s run --summary -- %s -S -c '%s'"
+        words = (PYTHON, LARGE.replace("'", '"'), pillion.COMMAND, PYTHON, (BURN % 0.2).replace("'", '"'))
+        result = self.launch("sh", "-c", script % words, preload=False)
+        totals, seen = self.checked(self.only_run())
+        self.assertGreater(seen, 0.19)
+        self.assertLess(seen, 0.6)
+        self.assertLess(totals["max_rss_kib"], 100 << 10)
+        self.assertFalse(totals["max_rss_exact"])
+        self.assertNotIn(b"peak 2", result.stderr)
+
+    def test_a_child_that_still_runs_at_the_end_is_the_runs(self):
+        child = LARGE.replace("200", "60") + "\n" + BURN % 0.4 + "print(flush=True)\ntime.sleep(60)"
+        script = ("import subprocess, sys\n"
+                  "child = subprocess.Popen([sys.executable, '-S', '-c', sys.argv[1]], stdout=subprocess.PIPE)\n"
+                  "child.stdout.readline()\n"
+                  "import os; os.write(1, b'%d' % child.pid)\n")
+        result = self.launch(PYTHON, "-S", "-c", script, child)
+        os.kill(int(result.stdout), signal.SIGKILL)
+        totals, seen = self.checked(self.only_run())
+        self.assertGreater(seen, 0.39)
+        self.assertGreater(totals["max_rss_kib"], 60 << 10)
+        self.assertGreater(totals["minor_faults"], (60 << 20) // os.sysconf("SC_PAGESIZE"))
+
+    def test_workers_that_somebody_else_reaped_are_the_runs(self):
+        script = self.work / "pool.py"
+        script.write_text("import multiprocessing, time\n"
+                          "def work(seconds):\n"
+                          "    end = time.process_time() + seconds\n"
+                          "    while time.process_time() < end: pass\n"
+                          "if __name__ == '__main__':\n"
+                          "    with multiprocessing.get_context('forkserver').Pool(2) as pool:\n"
+                          "        pool.map(work, [0.4] * 2)\n")
+        self.launch(PYTHON, script, timeout=120)
+        totals, seen = self.checked(self.only_run())
+        self.assertGreater(seen, 0.75)
+
+    def test_an_exec_in_place_keeps_what_the_image_before_used(self):
+        script = "%s -S -c '%s'; sleep 1.2; exec %s -S -c '%s'"
+        words = (PYTHON, LARGE.replace("'", '"'), PYTHON, (BURN % 0.3).replace("'", '"'))
+        self.launch("sh", "-c", script % words)
+        totals, seen = self.checked(self.only_run())
+        self.assertGreater(seen, 0.29)
+        self.assertGreater(totals["max_rss_kib"], 200 << 10)
+        self.assertTrue(totals["max_rss_exact"])
+
+
+class Ticks(LocalTest):
+    def test_no_row_shows_more_cpu_than_the_machine_has(self):
+        """The kernel counts in ticks of 10 ms; the last row may be as short as one."""
+        cpus = os.sysconf("SC_NPROCESSORS_ONLN")
+        burners = [self.start("sh", "-c", "while :; do :; done", preload=False) for _ in range(cpus)]
+        try:
+            for interval, seconds in (("1", "1.003"), ("0.1", "0.503"), ("0.05", "0.402")):
+                for _ in range(3):
+                    self.launch("sleep", seconds, env=self.env(PILLION_INTERVAL=interval))
+        finally:
+            for burner in burners:
+                burner.signal(signal.SIGKILL)
+                burner.wait()
+        runs = self.runs()
+        self.assertEqual(len(runs), 9)
+        for run in runs:
+            for row in run.rows:
+                self.assertLessEqual(row["system_cpu_usage"], cpus, row)
+                self.assertLessEqual(row["process_cpu_usage"], cpus, row)
+            for before, row in zip(run.rows, run.rows[1:]):
+                seconds = row["timestamp"] - before["timestamp"] + 0.001
+                self.assertLessEqual(row["system_utime"] + row["system_stime"], cpus * seconds + 1e-6, row)
+        self.assertGreater(max(row["system_cpu_usage"] for run in runs for row in run.rows), 0.5 * cpus)
+
+
 class Wakes(LocalTest):
     def look(self, task, rows):
         """When there are so many: how many there are, and how often the thread has gone to sleep."""

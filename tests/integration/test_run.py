@@ -282,7 +282,8 @@ class Registration(ServedTest):
 
     def test_tags_come_from_the_environment(self):
         self.assertEqual(self.registered(TRACKER_TAGS="a=b,key2=value2,c=d=e")["tags"],
-                         {"a": "b", "key2": "value2", "c": "d=e"})
+                         [{"key": "a", "value": "b"}, {"key": "key2", "value": "value2"},
+                          {"key": "c", "value": "d=e"}])
 
     def test_without_tags_there_is_no_tags(self):
         self.assertNotIn("tags", self.registered())

@@ -103,7 +103,7 @@ class Caller(unittest.TestCase):
 class Registration(Caller):
     def test_a_right_registration_is_answered_as_the_api_does(self):
         status, answer = self.register({
-            "job_name": "train", "command": '["python3","train.py"]', "tags": {"a": "b"}, "host_vcpus": 2,
+            "job_name": "train", "command": '["python3","train.py"]', "tags": [{"key": "a", "value": "b"}], "host_vcpus": 2,
             "host_memory_mib": 4096, "host_storage_gb": 12.5, "host_cpu_model": "x", "cloud_vendor_id": "aws"})
         self.assertEqual(status, 201)
         self.assertEqual(answer["upload_uri_prefix"], "s3://bucket/prefix/" + answer["run_id"])
@@ -124,7 +124,10 @@ class Registration(Caller):
                             ("host_vcpus", 2.5), ("host_vcpus", True), ("host_vcpus", -1), ("host_vcpus", None),
                             ("host_storage_gb", "1"), ("host_storage_gb", None), ("host_storage_gb", False),
                             ("cloud_vendor_id", {}), ("tags", None), ("tags", ["a=b"]), ("tags", "a=b"),
-                            ("tags", {"a": 1}), ("tags", {"a": None}), ("tags", {"": "x"})):
+                            ("tags", {"a": "b"}), ("tags", [["a", "b"]]), ("tags", [{"a": "b"}]), ("tags", [{"key": "a"}]),
+                            ("tags", [{"key": "a", "value": 1}]), ("tags", [{"key": "", "value": "x"}]),
+                            ("tags", [{"key": "a", "value": "x", "more": ""}]),
+                            ("tags", [{"key": "a", "value": "x"}, {"key": "a", "value": "y"}])):
             with self.subTest(name=name, value=value):
                 self.assertRefuses(self.register({name: value}), name)
 
@@ -161,12 +164,12 @@ class Registration(Caller):
 
     def test_a_scripted_refusal_names_the_fields(self):
         self.server.refused_fields = {"tags", "host_ip"}
-        status, answer = self.register({"job_name": "x", "tags": {"a": "b"}})
+        status, answer = self.register({"job_name": "x", "tags": [{"key": "a", "value": "b"}]})
         self.assertEqual(status, 422)
         self.assertEqual([detail["loc"] for detail in answer["detail"]], [["body", "tags"]])
-        self.server.refused_fields, self.server.tags_form = set(), "list"
-        self.assertRefuses(self.register({"tags": {"a": "b"}}), "tags")
-        self.assertEqual(self.register({"tags": ["a=b"]})[0], 201)
+        self.server.refused_fields, self.server.tags_form = set(), "object"
+        self.assertRefuses(self.register({"tags": [{"key": "a", "value": "b"}]}), "tags")
+        self.assertEqual(self.register({"tags": {"a": "b"}})[0], 201)
 
     def test_bodies_longer_than_allowed_are_413_and_gzip_is_taken_only_when_allowed(self):
         body = json.dumps({"job_name": "x" * 5000}).encode()

@@ -99,6 +99,10 @@ class Scripts(SlurmTest):
         minutes, seconds = job.output.split()[0].rstrip("s").split("m")
         burnt = int(minutes) * 60 + float(seconds)
         self.assertGreater(sum(row["process_utime"] or 0 for row in run["rows"]), burnt * 0.9)
+        totals = self.only_run()["totals"]
+        self.assertAlmostEqual(totals["user_s"] + totals["system_s"],
+                               sum(row["process_utime"] + row["process_stime"] for row in self.only_run().rows), delta=0.02)
+        self.assertGreater(totals["max_rss_kib"], 500)
 
     def test_a_script_that_is_preloaded_whole_is_one_run_beside_those_of_its_steps(self):
         self.end(self.whole("hostname\nsleep 1\nsrun -n4 %s\nexit 3" % STEP), "FAILED", 3)

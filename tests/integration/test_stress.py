@@ -5,6 +5,7 @@
 The day is one of a clock that does not wait (tests/stress): the hook and all else are what is shipped. Short forms by
 default; PILLION_TEST_STRESS=1 makes it 100,000 processes and 86,400 rows, and figures are printed.
 """
+import json
 import os
 import pathlib
 import re
@@ -135,6 +136,30 @@ class Day(StreamedTest):
             print("\n%d rows in %d objects, %.0f s, %.3f ms of CPU a row: %s" % (
                 len(one["rows"]), run["uploaded"], result.wall, run["cost"]["cpu_s"] * 1000 / len(one["rows"]),
                 figures), flush=True)
+
+    def test_a_clock_that_is_set_forth_and_back_dates_no_row(self):
+        """An hour ahead for half a second, then an hour behind."""
+        for upload, hours in (("60", 1), ("1", 1), ("60", -1)):
+            with self.subTest(upload=upload, hours=hours):
+                self.server.heal()
+                before = {run["id"] for run in self.runs()}
+                env = self.env(PILLION_INTERVAL="0.2", TRACKER_UPLOAD_INTERVAL=upload,
+                               TRACKER_TEST_CLOCK_STEP=str(hours * 3600),
+                               LD_PRELOAD=str(pillion.BUILD / "stress" / "libpillion.so"))
+                result = self.launch("sh", "-c", "sleep 1.5; exec sleep 0.8", preload=False, env=env)
+                self.assertEqual(result.status, 0, result)
+                run, = [run for run in self.runs() if run["id"] not in before]
+                self.assertEqual(run["state"], "finished", run.describe())
+                times = [row["timestamp"] for row in run.rows]  # strict: they rise
+                self.assertLess(times[-1] - times[0], result.wall)
+                self.assertGreater(times[-1] - times[0], 1.8)
+                self.assertGreater(run["duration_s"], 2.2)
+                self.assertLess(run["duration_s"], result.wall)
+                shown = json.loads(self.pillion("show", "--json", run["id"]).stdout)
+                self.assertAlmostEqual(shown["summary"]["duration_s"], run["duration_s"], delta=0.01)
+                listed, = [one for one in json.loads(self.pillion("list", "--json").stdout) if one["id"] == run["id"]]
+                self.assertAlmostEqual(listed["duration_s"], run["duration_s"], delta=0.01)
+        self.assertEqual(self.server.complaints(), [])
 
     @staticmethod
     def count(path):

@@ -234,7 +234,8 @@ class ProcessOne(UnwatchedTest):
             self.assertEqual([run["state"] for run in (first, second)], ["finished", "finished"], second.describe())
             self.assertEqual(second["continues"], first["id"])
             self.assertEqual((first["signal"], second["exit_code"]), (signal.SIGTERM, 7))
-            self.assertEqual(server.of("register")[1].body["tags"], {"continues": first["sentinel_run_id"]})
+            self.assertEqual(server.of("register")[1].body["tags"],
+                             [{"key": "continues", "value": first["sentinel_run_id"]}])
             self.assertGreater(second.rows[0]["timestamp"] - first.rows[-1]["timestamp"], 25)
             self.assertGreater(len(second.rows), 5)
             self.assertEqual(output.read_bytes(), first.csv + second.csv.split(b"\n", 1)[1])

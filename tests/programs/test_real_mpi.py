@@ -50,6 +50,17 @@ class Mpi(CompareTest):
         self.assertEqual(done[NONE].result.stdout, b"4 ranks, sum 10\n")
         self.assertEqual(done[RUN].runs[0]["exit_code"], 0)
 
+    def test_the_totals_of_a_step_are_those_of_its_ranks(self):
+        burn = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; sleep 0.5"
+        done = self.compare(self.mpirun("sh", "-c", burn, ranks=2), ways=(HOOK,), status=0, env=self.env_of_mpi, files=False)
+        run = done[HOOK].runs[0]
+        seen = sum(row["process_utime"] + row["process_stime"] for row in run.rows)
+        self.assertGreater(seen, 0.1)
+        self.assertAlmostEqual(run["totals"]["user_s"] + run["totals"]["system_s"], seen, delta=0.01 + 0.01 * seen)
+        self.assertGreater(run["totals"]["max_rss_kib"], 500)
+        self.assertFalse(run["totals"]["max_rss_exact"])
+        self.assertNotIn("voluntary_switches", run["totals"])
+
     def test_one_or_eight_ranks_are_one_run(self):
         for number, total in ((1, 1), (8, 36)):
             argv = self.mpirun(self.build(), ranks=number)

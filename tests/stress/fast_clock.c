@@ -1,6 +1,6 @@
 /* A clock for tests: where the engine would wait with nothing under way, the time is over at once. A day of ticks takes
- * less than a minute, and everything else in the engine is what is shipped. TRACKER_TEST_CLOCK_SECONDS of it are skipped, then time is real.
- * Linked with --wrap for the functions below. */
+ * less than a minute, and everything else in the engine is what is shipped. TRACKER_TEST_CLOCK_SECONDS of it are
+ * skipped, then time is real. Linked with --wrap for the functions below. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 
@@ -29,9 +29,22 @@ int64_t __wrap_clock_monotonic(void)
     return __real_clock_monotonic() + skipped;
 }
 
+/* The wall clock is set by TRACKER_TEST_CLOCK_STEP seconds in the half second after the first, and by as much the other
+ * way from then on. */
+static int64_t step(void)
+{
+    static int64_t began;
+    const char    *seconds = getenv("TRACKER_TEST_CLOCK_STEP");
+    int64_t        now = __real_clock_monotonic();
+    began = began ? began : now;
+    if (!seconds || now - began < CLOCK_SECOND / 2)
+        return 0;
+    return (now - began < CLOCK_SECOND ? 1 : -1) * atoll(seconds) * CLOCK_SECOND;
+}
+
 int64_t __wrap_clock_real(void)
 {
-    return __real_clock_real() + skipped;
+    return __real_clock_real() + skipped + step();
 }
 
 int __wrap_http_start(struct http *http, struct http_request *request, struct http_call **ret)

@@ -436,6 +436,29 @@ static void a_description_keeps_secrets(void **state)
     assert_described(502, "<html><head><title>Bad Gateway</title></head><body>x</body></html>", 512,
                      "HTTP 502 Bad Gateway");
     assert_described(502, "<html>secret", 512, "HTTP 502 ");
+    assert_described(400,
+                     "AKIAIOSFODNN7EXAMPLE, FwoGZXIvYXdzEBYaDHqa0AP, deadbeefcafe0123456789ab, abcdefghijklmnopqrst",
+                     512, "HTTP 400 ***, ***, ***, ***");
+    assert_described(400, "tok_live_4eC39HqLyjWDarjtT1zdp7dc or ghp/ABCDefGHijKLmnOPqrST", 512, "HTTP 400 *** or ***");
+}
+
+static void the_servers_own_words_are_no_secrets(void **state)
+{
+    (void)state;
+    static const char *const words[] = {
+        "{\"detail\":[{\"type\":\"model_attributes_type\",\"loc\":[\"body\",\"tags\",0]}]}",
+        "authorization_header_malformed",
+        "REQUEST_BODY_TOO_LARGE_422",
+        "https://errors.example.org/2.11/v/value_error_str_too_long",
+        "upload_uri_prefix=required/refresh-credentials",
+    };
+    char expected[256];
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        snprintf(expected, sizeof expected, "HTTP 422 %s", words[i]);
+        assert_described(422, words[i], 512, expected);
+    }
+    assert_described(400, "<Error><Code>AuthorizationHeaderMalformed</Code><Message>x</Message></Error>", 512,
+                     "HTTP 400 AuthorizationHeaderMalformed: x");
 }
 
 int main(void)
@@ -459,6 +482,7 @@ int main(void)
         cmocka_unit_test(retry_after_is_honoured_within_five_minutes),
         cmocka_unit_test(a_description_is_one_printable_line_that_fits),
         cmocka_unit_test(a_description_keeps_secrets),
+        cmocka_unit_test(the_servers_own_words_are_no_secrets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -475,6 +475,26 @@ static void an_image_in_another_cgroup_counts_from_its_own_beginning(void **stat
     cJSON_Delete(said);
 }
 
+static void a_memory_peak_from_before_the_run_is_not_the_runs(void **state)
+{
+    (void)state;
+    config = (struct config){0};
+    be_version_2("/a");
+    fixture_write(&f, "sys/fs/cgroup/a/memory.peak", "948000000\n");
+    begin();
+    assert_true(limits_memory_peak(&run) == METRIC_NONE);
+    fixture_write(&f, "sys/fs/cgroup/a/memory.peak", "948000001\n");
+    assert_true(limits_memory_peak(&run) == 948000001);
+    limits_again(&run);
+    assert_true(limits_memory_peak(&run) == METRIC_NONE);
+    cJSON *said = cJSON_Parse("{\"cgroup_before\":{\"memory_peak\":5}}");
+    (void)cJSON_AddStringToObject(cJSON_GetObjectItem(said, "cgroup_before"), "memory", run.watch.memory.path);
+    (void)cJSON_AddNumberToObject(cJSON_GetObjectItem(said, "cgroup_before"), "memory_id", (double)run.watch.memory_id);
+    limits_carry_on(&run, said); /* the image before began with 5 */
+    assert_true(limits_memory_peak(&run) == 948000001);
+    cJSON_Delete(said);
+}
+
 static void a_lost_run_says_what_it_had_told_whatever_stands_there(void **state)
 {
     (void)state;
@@ -525,6 +545,7 @@ int main(void)
         test(kills_are_told_during_the_run_and_never_in_too_many_lines),
         test(an_image_that_follows_goes_on_from_the_first_ones_beginning),
         test(an_image_in_another_cgroup_counts_from_its_own_beginning),
+        test(a_memory_peak_from_before_the_run_is_not_the_runs),
         test(a_lost_run_says_what_it_had_told_whatever_stands_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -286,7 +286,7 @@ static void a_yes_that_makes_no_sense_is_an_error(void **state)
     }
 }
 
-static void refused_fields_are_left_out_and_tags_tried_as_a_list_first(void **state)
+static void refused_fields_are_left_out_and_tags_tried_as_an_object_first(void **state)
 {
     (void)state;
     const char *const         refusal = STATUS("422 No",
@@ -301,8 +301,9 @@ static void refused_fields_are_left_out_and_tags_tried_as_a_list_first(void **st
     assert_int_equal(sentinel_register_run(&client, &run, &r, NULL), 0);
     server_stop(&server);
     assert_int_equal(server.request_count, 3);
-    assert_string_equal(server_body(&server, 0), "{\"job_name\":\"j\",\"team\":\"t\",\"tags\":{\"a\":\"b\"}}");
-    assert_string_equal(server_body(&server, 1), "{\"job_name\":\"j\",\"tags\":[\"a=b\"]}");
+    assert_string_equal(server_body(&server, 0),
+                        "{\"job_name\":\"j\",\"team\":\"t\",\"tags\":[{\"key\":\"a\",\"value\":\"b\"}]}");
+    assert_string_equal(server_body(&server, 1), "{\"job_name\":\"j\",\"tags\":{\"a\":\"b\"}}");
     assert_string_equal(server_body(&server, 2), "{\"job_name\":\"j\"}");
     sentinel_registration_done(&r);
     server_done(&server);
@@ -676,7 +677,7 @@ int main(void)
         cmocka_unit_test_setup(https_goes_through_its_proxy_without_the_token, clear_environment),
         cmocka_unit_test_setup(a_refusal_comes_with_status_and_body, clear_environment),
         cmocka_unit_test_setup(a_yes_that_makes_no_sense_is_an_error, clear_environment),
-        cmocka_unit_test_setup(refused_fields_are_left_out_and_tags_tried_as_a_list_first, clear_environment),
+        cmocka_unit_test_setup(refused_fields_are_left_out_and_tags_tried_as_an_object_first, clear_environment),
         cmocka_unit_test_setup(repairs_come_to_an_end, clear_environment),
         cmocka_unit_test_setup(credentials_are_refreshed_with_an_empty_body, clear_environment),
         cmocka_unit_test_setup(a_finish_gives_the_backends_statistics, clear_environment),

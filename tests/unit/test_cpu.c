@@ -81,6 +81,50 @@ static void counters_that_begin_anew_are_followed(void **state)
     fixture_close(&f);
 }
 
+/* One core busy after it, a reading a second. The row in which it happens may miss what came before its reading. */
+static void a_reset_of_any_size_is_followed_from_the_next_row_on(void **state)
+{
+    (void)state;
+    static const unsigned before[] = {8400, 5000000, 400, 60, 12, 3, 2000};
+    static const unsigned after[] = {5, 100, 0, 30, 0, 1, 1500};
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+        struct fixture f;
+        struct cpu     cpu;
+        struct sample  s = {0};
+        fixture_open(&f);
+        fixture_write(&f, "proc/stat", "cpu  %u 0 30 1 1 0 0 0 0 0\n", before[i]);
+        assert_int_equal(cpu_open(&cpu, &f.roots), 0);
+        assert_int_equal(cpu_read(&cpu, &s), 0);
+        for (unsigned row = 0; row < 5; row++) {
+            uint64_t last = s.cpu_user;
+            fixture_write(&f, "proc/stat", "cpu  %u 0 30 1 1 0 0 0 0 0\n", after[i] + 100 * row);
+            assert_int_equal(cpu_read(&cpu, &s), 0);
+            assert_in_range(s.cpu_user - last, row == 0 ? 0 : 98, row == 0 ? 0 : 100);
+        }
+        cpu_close(&cpu);
+        fixture_close(&f);
+    }
+}
+
+static void a_counter_that_stays_below_a_little_is_not_waited_for_for_ever(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct cpu     cpu;
+    struct sample  s = {0};
+    fixture_open(&f);
+    fixture_write(&f, "proc/stat", "cpu  1000 0 30 1 1 0 0 0 0 0\n");
+    assert_int_equal(cpu_open(&cpu, &f.roots), 0);
+    assert_int_equal(cpu_read(&cpu, &s), 0);
+    for (unsigned user = 985; user < 995; user++) {
+        fixture_write(&f, "proc/stat", "cpu  %u 0 30 1 1 0 0 0 0 0\n", user);
+        assert_int_equal(cpu_read(&cpu, &s), 0);
+    }
+    assert_int_equal(s.cpu_user, 1009);
+    cpu_close(&cpu);
+    fixture_close(&f);
+}
+
 static void two_hundred_and_fifty_six_cpus_are_read_and_counted(void **state)
 {
     (void)state;
@@ -117,7 +161,12 @@ static void lists_of_cpus_are_counted(void **state)
 static void nonsense_leaves_the_sample_alone(void **state)
 {
     (void)state;
-    static const char *const contents[] = {"", "cpu", "cpu  1 2", "cpu  -1 0 0 0 0", "intr 5\n", "cpu0 1 2 3 4 5 6 7\n",
+    static const char *const contents[] = {"",
+                                           "cpu",
+                                           "cpu  1 2",
+                                           "cpu  -1 0 0 0 0",
+                                           "intr 5\n",
+                                           "cpu0 1 2 3 4 5 6 7\n",
                                            "cpu  0 0 0 0 0 0 0 0 0 0\n" /* where nobody counts */};
     struct fixture           f;
     fixture_open(&f);
@@ -163,6 +212,8 @@ int main(void)
         cmocka_unit_test(steal_idle_and_iowait_are_no_use),
         cmocka_unit_test(a_counter_that_runs_backwards_is_waited_for),
         cmocka_unit_test(counters_that_begin_anew_are_followed),
+        cmocka_unit_test(a_reset_of_any_size_is_followed_from_the_next_row_on),
+        cmocka_unit_test(a_counter_that_stays_below_a_little_is_not_waited_for_for_ever),
         cmocka_unit_test(two_hundred_and_fifty_six_cpus_are_read_and_counted),
         cmocka_unit_test(lists_of_cpus_are_counted),
         cmocka_unit_test(nonsense_leaves_the_sample_alone),

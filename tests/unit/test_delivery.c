@@ -24,9 +24,10 @@
                      "{\"access_key\":\"AKsecret\",\"secret_key\":\"SKsecret\",\"session_token\":\"STsecret\"," \
                      "\"expires_at\":\"2027-04-01T00:00:00Z\"}}")
 #define FINISHED ANSWER("200 OK", "{\"statistics\": {\n\"cpu\": 1.5}}")
-#define BODY     "{\"job_name\":\"x\",\"team\":\"t\",\"command\":\"[\\\"x\\\"]\",\"tags\":{\"a\":\"b\"}}"
-#define TOKEN    "token-of-somebody"
-#define ROWS     "timestamp,cpu\n1.000,2\n"
+#define BODY \
+    "{\"job_name\":\"x\",\"team\":\"t\",\"command\":\"[\\\"x\\\"]\",\"tags\":[{\"key\":\"a\",\"value\":\"b\"}]}"
+#define TOKEN "token-of-somebody"
+#define ROWS  "timestamp,cpu\n1.000,2\n"
 #define IS(...)                                 \
     (const struct server_reply[]){__VA_ARGS__}, \
         sizeof((const struct server_reply[]){__VA_ARGS__}) / sizeof(struct server_reply)
@@ -239,12 +240,13 @@ static void no_secret_is_left_behind(void **state)
 static void what_s3_gives_back_of_the_credentials_stays_out(void **state)
 {
     (void)state;
-    serve(IS({ANSWER("201 Created",
-                     "{\"run_id\":\"r1\",\"upload_uri_prefix\":\"s3://bucket/a\",\"upload_credentials\":{\"access_key\":"
-                     "\"AK\",\"secret_key\":\"sec-ret.key\",\"session_token\":\"eyJ-abc.def-ghi\"}}"),
-              SERVER_CLOSES},
-             {ANSWER("404 no", "<Error><Code>NoSuchBucket</Code><Message>eyJ-abc.def-ghi sec-ret.key</Message></Error>"),
-              SERVER_CLOSES}));
+    serve(
+        IS({ANSWER("201 Created",
+                   "{\"run_id\":\"r1\",\"upload_uri_prefix\":\"s3://bucket/a\",\"upload_credentials\":{\"access_key\":"
+                   "\"AK\",\"secret_key\":\"sec-ret.key\",\"session_token\":\"eyJ-abc.def-ghi\"}}"),
+            SERVER_CLOSES},
+           {ANSWER("404 no", "<Error><Code>NoSuchBucket</Code><Message>eyJ-abc.def-ghi sec-ret.key</Message></Error>"),
+            SERVER_CLOSES}));
     (void)snprintf(config.s3_endpoint, sizeof config.s3_endpoint, "http://127.0.0.1:%d", server.port);
     delivery_begin(&d);
     drive_to(DELIVERY_STREAM);
@@ -378,6 +380,20 @@ static void a_redirect_is_not_followed(void **state)
     assert_int_equal(server.request_count, 1);
 }
 
+static void rows_that_fall_are_sent_so_that_they_rise(void **state)
+{
+    (void)state;
+    char name[FOLDER_PATH];
+    serve(IS({FINISHED, SERVER_CLOSES}));
+    assert_int_equal(rundir_append_row(&run, "0.500,3\n", 8), 0);
+    begin_finish(ENDED);
+    drive_to(DELIVERY_DONE);
+    stop();
+    assert_non_null(strstr(server_body(&server, 0), "\\n1.000,2\\n2.000,3\\n"));
+    (void)snprintf(name, sizeof name, "runs/%s/metrics.csv", run.id);
+    assert_non_null(strstr(folder_read(&folder, name), "\n1.000,2\n0.500,3\n"));
+}
+
 #define NAMES_TEAM ANSWER("422 no", "{\"detail\":[{\"loc\":[\"body\",\"team\"],\"msg\":\"x\"}]}")
 
 static void a_registration_is_repaired_once(void **state)
@@ -404,8 +420,8 @@ static void tags_have_two_forms_to_be_tried(void **state)
     drive_to(DELIVERY_STREAM);
     stop();
     assert_int_equal(server.request_count, 3);
-    assert_non_null(strstr(server_body(&server, 0), "\"tags\":{\"a\":\"b\"}"));
-    assert_non_null(strstr(server_body(&server, 1), "\"tags\":[\"a=b\"]"));
+    assert_non_null(strstr(server_body(&server, 0), "\"tags\":[{\"key\":\"a\",\"value\":\"b\"}]"));
+    assert_non_null(strstr(server_body(&server, 1), "\"tags\":{\"a\":\"b\"}"));
     assert_null(strstr(server_body(&server, 2), "\"tags\""));
 }
 
@@ -765,6 +781,7 @@ int main(void)
         TEST(the_server_says_how_much_later),
         TEST(a_refusal_is_final),
         TEST(a_redirect_is_not_followed),
+        TEST(rows_that_fall_are_sent_so_that_they_rise),
         TEST(a_registration_is_repaired_once),
         TEST(tags_have_two_forms_to_be_tried),
         TEST(repairs_come_to_an_end),

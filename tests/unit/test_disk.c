@@ -66,11 +66,12 @@ static void partitions_are_not_counted_with_their_disk(void **state)
 static void partitions_are_known_without_sys_too(void **state)
 {
     (void)state;
-    fixture_write(&f, "proc/diskstats",
-                  "254 0 vda 1 0 10 0 1 0 1 0 0 0 0\n254 1 vda1 1 0 9 0 1 0 1 0 0 0 0\n254 12 vda12 1 0 9 0 1 0 1 0 0 0 0\n"
-                  "254 16 vdab 1 0 5 0 1 0 1 0 0 0 0\n259 0 nvme0n1 1 0 20 0 1 0 1 0 0 0 0\n"
-                  "259 1 nvme0n1p1 1 0 19 0 1 0 1 0 0 0 0\n259 2 nvme0n2 1 0 7 0 1 0 1 0 0 0 0\n"
-                  "7 0 loop0 1 0 100 0 1 0 1 0 0 0 0\n253 0 dm-0 1 0 100 0 1 0 1 0 0 0 0\n");
+    fixture_write(
+        &f, "proc/diskstats",
+        "254 0 vda 1 0 10 0 1 0 1 0 0 0 0\n254 1 vda1 1 0 9 0 1 0 1 0 0 0 0\n254 12 vda12 1 0 9 0 1 0 1 0 0 0 0\n"
+        "254 16 vdab 1 0 5 0 1 0 1 0 0 0 0\n259 0 nvme0n1 1 0 20 0 1 0 1 0 0 0 0\n"
+        "259 1 nvme0n1p1 1 0 19 0 1 0 1 0 0 0 0\n259 2 nvme0n2 1 0 7 0 1 0 1 0 0 0 0\n"
+        "7 0 loop0 1 0 100 0 1 0 1 0 0 0 0\n253 0 dm-0 1 0 100 0 1 0 1 0 0 0 0\n");
     assert_int_equal(disk_open(&disk, &f.roots), 0);
     assert_int_equal(reading().disk_read, (10 + 5 + 20 + 7) * 512);
 }
@@ -101,10 +102,11 @@ static void what_stands_on_a_disk_is_not_counted_again(void **state)
     whole("zram0", 70);
     whole("dm-2", 60);
     slave("dm-2", "loop0");
-    fixture_write(&f, "proc/diskstats",
-                  "259 0 nvme0n1 1 0 10 0 1 0 1 0 0 0 0\n253 0 dm-0 1 0 10 0 1 0 1 0 0 0 0\n253 1 dm-1 1 0 10 0 1 0 1 0 0 0 0\n"
-                  "9 0 md0 1 0 10 0 1 0 1 0 0 0 0\n7 0 loop0 1 0 10 0 1 0 1 0 0 0 0\n1 0 ram0 1 0 10 0 1 0 1 0 0 0 0\n"
-                  "252 0 zram0 1 0 10 0 1 0 1 0 0 0 0\n253 2 dm-2 1 0 3 0 1 0 1 0 0 0 0\n");
+    fixture_write(
+        &f, "proc/diskstats",
+        "259 0 nvme0n1 1 0 10 0 1 0 1 0 0 0 0\n253 0 dm-0 1 0 10 0 1 0 1 0 0 0 0\n253 1 dm-1 1 0 10 0 1 0 1 0 0 0 0\n"
+        "9 0 md0 1 0 10 0 1 0 1 0 0 0 0\n7 0 loop0 1 0 10 0 1 0 1 0 0 0 0\n1 0 ram0 1 0 10 0 1 0 1 0 0 0 0\n"
+        "252 0 zram0 1 0 10 0 1 0 1 0 0 0 0\n253 2 dm-2 1 0 3 0 1 0 1 0 0 0 0\n");
     assert_int_equal(disk_open(&disk, &f.roots), 0);
     assert_int_equal(reading().disk_read, 10 * 512);
     assert_int_equal(disk_capacity(&f.roots), 1000 * 512);
@@ -127,10 +129,11 @@ static void what_stands_on_loop_devices_alone_is_not_counted_either(void **state
     slave("dm-1", "md0");
     whole("dm-2", 60);
     slave("dm-2", "zram0");
-    fixture_write(&f, "proc/diskstats",
-                  "254 0 vda 1 0 64 0 1 0 1 0 0 0 0\n7 0 loop0 1 0 16 0 1 0 1 0 0 0 0\n7 1 loop1 1 0 16 0 1 0 1 0 0 0 0\n"
-                  "253 0 dm-0 1 0 16 0 1 0 1 0 0 0 0\n9 0 md0 1 0 32 0 1 0 1 0 0 0 0\n253 1 dm-1 1 0 16 0 1 0 1 0 0 0 0\n"
-                  "253 2 dm-2 1 0 16 0 1 0 1 0 0 0 0\n252 0 zram0 1 0 16 0 1 0 1 0 0 0 0\n");
+    fixture_write(
+        &f, "proc/diskstats",
+        "254 0 vda 1 0 64 0 1 0 1 0 0 0 0\n7 0 loop0 1 0 16 0 1 0 1 0 0 0 0\n7 1 loop1 1 0 16 0 1 0 1 0 0 0 0\n"
+        "253 0 dm-0 1 0 16 0 1 0 1 0 0 0 0\n9 0 md0 1 0 32 0 1 0 1 0 0 0 0\n253 1 dm-1 1 0 16 0 1 0 1 0 0 0 0\n"
+        "253 2 dm-2 1 0 16 0 1 0 1 0 0 0 0\n252 0 zram0 1 0 16 0 1 0 1 0 0 0 0\n");
     assert_int_equal(disk_open(&disk, &f.roots), 0);
     assert_int_equal(reading().disk_read, 64 * 512);
     assert_int_equal(disk_capacity(&f.roots), 1000 * 512);
@@ -142,14 +145,16 @@ static void an_array_that_has_no_members_yet_is_not_taken_for_a_disk(void **stat
     whole("sda", 1000);
     whole("md127", 0);
     whole("dm-0", 0);
-    fixture_write(&f, "proc/diskstats",
-                  "8 0 sda 1 0 0 0 1 0 1 0 0 0 0\n9 127 md127 1 0 0 0 1 0 1 0 0 0 0\n253 0 dm-0 1 0 0 0 1 0 1 0 0 0 0\n");
+    fixture_write(
+        &f, "proc/diskstats",
+        "8 0 sda 1 0 0 0 1 0 1 0 0 0 0\n9 127 md127 1 0 0 0 1 0 1 0 0 0 0\n253 0 dm-0 1 0 0 0 1 0 1 0 0 0 0\n");
     assert_int_equal(disk_open(&disk, &f.roots), 0);
     assert_int_equal(reading().disk_read, 0);
     slave("md127", "sda");
     slave("dm-0", "md127");
-    fixture_write(&f, "proc/diskstats",
-                  "8 0 sda 1 0 9 0 1 0 1 0 0 0 0\n9 127 md127 1 0 9 0 1 0 1 0 0 0 0\n253 0 dm-0 1 0 9 0 1 0 1 0 0 0 0\n");
+    fixture_write(
+        &f, "proc/diskstats",
+        "8 0 sda 1 0 9 0 1 0 1 0 0 0 0\n9 127 md127 1 0 9 0 1 0 1 0 0 0 0\n253 0 dm-0 1 0 9 0 1 0 1 0 0 0 0\n");
     assert_int_equal(reading().disk_read, 9 * 512);
 }
 
@@ -158,7 +163,7 @@ static void volumes_of_zfs_bcache_and_drbd_are_counted_at_the_disks_below(void *
     (void)state;
     whole("sda", 1000);
     whole("sdb", 1000);
-    whole("zd0", 500);  /* lists no slaves */
+    whole("zd0", 500); /* lists no slaves */
     whole("zd16", 500);
     whole("drbd0", 500);
     whole("bcache0", 500);
@@ -174,20 +179,78 @@ static void volumes_of_zfs_bcache_and_drbd_are_counted_at_the_disks_below(void *
     assert_int_equal(disk_capacity(&f.roots), 2007 * 512);
 }
 
+/* /sys shows nothing below them. */
+static void disks_put_together_outside_of_dm_are_counted_at_their_paths(void **state)
+{
+    (void)state;
+    static const char *const stacked[] = {"emcpowera", "emcpowerbc", "vpatha",    "sddlmaa", "VxDMP1",
+                                          "VxVM17000", "nvmesh!vol", "ublkb0",    "ublkb12", "asm!data-12",
+                                          "zloop0",    "zd0",        "emcpowerz", "dm-0",    "nvmesh!a"};
+    struct bytes             stats;
+    bytes_init(&stats, 8192);
+    whole("sda", 1000);
+    whole("nvme0n1", 1000);
+    whole("emcpower", 7); /* somebody's own, as these names go on in another way */
+    whole("vpath1", 7);
+    bytes_text(&stats, "8 0 sda 1 0 10 0 1 0 1 0 0 0 0\n259 0 nvme0n1 1 0 20 0 1 0 1 0 0 0 0\n"
+                       "9 0 emcpower 1 0 1 0 1 0 1 0 0 0 0\n9 1 vpath1 1 0 2 0 1 0 1 0 0 0 0\n");
+    for (size_t i = 0; i < sizeof stacked / sizeof *stacked; i++) {
+        char name[64];
+        whole(stacked[i], 500);
+        (void)snprintf(name, sizeof name, "%s", stacked[i]);
+        if (strchr(name, '!'))
+            *strchr(name, '!') = '/';
+        bytes_format(&stats, "120 %zu %s 1 0 400 0 1 0 1 0 0 0 0\n", i, name);
+    }
+    fixture_write_bytes(&f, "proc/diskstats", stats.data, stats.len);
+    assert_int_equal(disk_open(&disk, &f.roots), 0);
+    assert_int_equal(reading().disk_read, 33 * 512);
+    assert_int_equal(disk_capacity(&f.roots), 2014 * 512);
+    disk_close(&disk);
+    fixture_remove(&f, "sys/block");
+    fixture_write(&f, "proc/diskstats",
+                  "8 0 sda 1 0 10 0 1 0 1 0 0 0 0\n120 0 emcpowera 1 0 400 0 1 0 1 0 0 0 0\n"
+                  "120 1 emcpowera1 1 0 300 0 1 0 1 0 0 0 0\n");
+    assert_int_equal(disk_open(&disk, &f.roots), 0);
+    assert_int_equal(reading().disk_read, 10 * 512);
+    bytes_done(&stats);
+}
+
+static void what_comes_from_far_away_is_a_disk_where_no_other_is(void **state)
+{
+    (void)state;
+    whole("sda", 1000);
+    whole("nvmesh!vol", 500);
+    fixture_write(&f, "proc/diskstats", "8 0 sda 1 0 10 0 1 0 1 0 0 0 0\n120 0 nvmesh/vol 1 0 5 0 1 0 1 0 0 0 0\n");
+    assert_int_equal(disk_open(&disk, &f.roots), 0);
+    assert_int_equal(reading().disk_read, 15 * 512);
+    assert_int_equal(disk_capacity(&f.roots), 1500 * 512);
+    disk_close(&disk);
+    fixture_remove(&f, "sys/block");
+    whole("ublkb0", 500);
+    whole("loop0", 70);
+    fixture_write(&f, "proc/diskstats", "259 0 ublkb0 1 0 5 0 1 0 1 0 0 0 0\n7 0 loop0 1 0 5 0 1 0 1 0 0 0 0\n");
+    assert_int_equal(disk_open(&disk, &f.roots), 0);
+    assert_int_equal(reading().disk_read, 5 * 512);
+    assert_int_equal(disk_capacity(&f.roots), 500 * 512);
+}
+
 /* Each a disk of its own, whatever it is made of: eMMC's boot areas have counters of their own, what is behind nbd,
  * rbd or iSCSI is on no disk of this machine. */
 static void unusual_disks_are_disks(void **state)
 {
     (void)state;
-    static const char *const names[] = {"mmcblk0", "mmcblk0boot0", "sr0", "nbd0", "rbd0", "dasda", "pmem0", "xvda", "mtdblock0"};
-    static char lines[1024];
-    size_t      len = 0;
+    static const char *const names[] = {"mmcblk0", "mmcblk0boot0", "sr0",  "nbd0",     "rbd0",
+                                        "dasda",   "pmem0",        "xvda", "mtdblock0"};
+    static char              lines[1024];
+    size_t                   len = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         whole(names[i], 10);
         len += (size_t)snprintf(lines + len, sizeof lines - len, "9%zu 0 %s 1 0 1 0 1 0 1 0 0 0 0\n", i, names[i]);
     }
     (void)snprintf(lines + len, sizeof lines - len,
-                   "179 1 mmcblk0p1 1 0 1 0 1 0 1 0 0 0 0\n43 1 nbd0p1 1 0 1 0 1 0 1 0 0 0 0\n94 1 dasda1 1 0 1 0 1 0 1 0 0 0 0\n");
+                   "179 1 mmcblk0p1 1 0 1 0 1 0 1 0 0 0 0\n43 1 nbd0p1 1 0 1 0 1 0 1 0 0 0 0\n94 1 dasda1 1 0 1 0 1 0 "
+                   "1 0 0 0 0\n");
     fixture_write(&f, "proc/diskstats", "%s", lines);
     assert_int_equal(disk_open(&disk, &f.roots), 0);
     assert_int_equal(reading().disk_read, sizeof names / sizeof *names * 512);
@@ -228,7 +291,8 @@ static void a_slash_in_a_name_is_an_exclamation_mark_in_sys(void **state)
 {
     (void)state;
     whole("cciss!c0d0", 10);
-    fixture_write(&f, "proc/diskstats", "104 0 cciss/c0d0 1 0 4 0 1 0 1 0 0 0 0\n104 1 cciss/c0d0p1 1 0 4 0 1 0 1 0 0 0 0\n");
+    fixture_write(&f, "proc/diskstats",
+                  "104 0 cciss/c0d0 1 0 4 0 1 0 1 0 0 0 0\n104 1 cciss/c0d0p1 1 0 4 0 1 0 1 0 0 0 0\n");
     assert_int_equal(disk_open(&disk, &f.roots), 0);
     assert_int_equal(reading().disk_read, 4 * 512);
 }
@@ -351,6 +415,8 @@ int main(void)
         test(what_stands_on_loop_devices_alone_is_not_counted_either),
         test(an_array_that_has_no_members_yet_is_not_taken_for_a_disk),
         test(volumes_of_zfs_bcache_and_drbd_are_counted_at_the_disks_below),
+        test(disks_put_together_outside_of_dm_are_counted_at_their_paths),
+        test(what_comes_from_far_away_is_a_disk_where_no_other_is),
         test(unusual_disks_are_disks),
         test(a_disk_pulled_and_put_back_under_its_name_makes_no_jump),
         test(an_nvme_with_two_paths_is_counted_once),

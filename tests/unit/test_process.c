@@ -734,6 +734,36 @@ static void while_no_pid_is_given_out_children_are_not_listed(void **state)
     assert_int_equal(s.tree_processes, 1);
 }
 
+static int read_with_self(const char *link)
+{
+    fixture_link(&f, "proc/self", link);
+    open_tree(false, ROOT);
+    s = (struct sample){.tree_user = METRIC_NONE, .tree_processes = METRIC_NONE, .tree_memory = METRIC_NONE};
+    int error = process_read(&tree, &scratch, &now, &s);
+    process_close(&tree);
+    is_open = false;
+    fixture_remove(&f, "proc/self");
+    return error;
+}
+
+static void a_proc_of_other_numbers_tells_nothing(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"7", "nowhere"};
+    char                     own[16];
+    put(.pid = ROOT, .parent = 1, .user = 10, .children = "101");
+    put(.pid = 101, .parent = ROOT, .user = 20);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        assert_int_equal(read_with_self(others[i]), -EXDEV);
+        assert_true(s.tree_user == METRIC_NONE);
+        assert_true(s.tree_processes == METRIC_NONE);
+        assert_true(s.tree_memory == METRIC_NONE);
+    }
+    (void)snprintf(own, sizeof own, "%d", (int)getpid());
+    assert_int_equal(read_with_self(own), 0);
+    assert_int_equal(s.tree_processes, 1);
+}
+
 static void memory_is_pss_and_never_more_than_used(void **state)
 {
     (void)state;
@@ -949,6 +979,7 @@ int main(void)
         test(a_list_of_the_machines_processes_that_was_long_once_gives_its_memory_back),
         test(without_proc_nothing_is_known),
         test(while_no_pid_is_given_out_children_are_not_listed),
+        test(a_proc_of_other_numbers_tells_nothing),
         test(memory_is_pss_and_never_more_than_used),
         test(a_process_that_waits_uninterruptibly_is_not_asked_for_its_memory),
         test(between_readings_memory_follows_rss_by_the_last_ratio),

@@ -274,16 +274,29 @@ static void an_unknown_end_has_no_exit_code(void **state)
 static void totals_are_the_kernels(void **state)
 {
     (void)state;
-    struct totals     totals = {1500000, 1, 2048, 3, 4, 5, 6, METRIC_NONE};
+    struct totals     totals = {1500000, 1, 2048, 3, 4, 5, 6, METRIC_NONE, true};
     struct record_end end = end_with(0);
     end.totals = &totals;
     record_end(&run, &end);
-    assert_non_null(strstr(only_line(), "\"totals\":{\"user_s\":1.500000,\"system_s\":0.000001,\"max_rss_kib\":2048,"
-                                        "\"minor_faults\":3,\"major_faults\":4,\"voluntary_switches\":5,"
-                                        "\"involuntary_switches\":6}"));
+    assert_non_null(strstr(only_line(),
+                           "\"totals\":{\"user_s\":1.500000,\"system_s\":0.000001,\"max_rss_kib\":2048,"
+                           "\"max_rss_exact\":true,\"minor_faults\":3,\"major_faults\":4,\"voluntary_switches\":5,"
+                           "\"involuntary_switches\":6}"));
     totals.cgroup_memory_peak = 7;
+    totals.max_rss_kib = totals.voluntary_switches = METRIC_NONE;
     record_end(&run, &end);
     assert_true(state_number(cJSON_GetObjectItemCaseSensitive(load(), "totals"), "cgroup_memory_peak", 0) == 7);
+}
+
+static void totals_that_are_unknown_are_left_out(void **state)
+{
+    (void)state;
+    struct totals     totals = {1, 1, METRIC_NONE, 3, 4, METRIC_NONE, METRIC_NONE, METRIC_NONE, false};
+    struct record_end end = end_with(0);
+    end.totals = &totals;
+    record_end(&run, &end);
+    assert_non_null(strstr(only_line(), "\"totals\":{\"user_s\":0.000001,\"system_s\":0.000001,\"minor_faults\":3,"
+                                        "\"major_faults\":4}"));
 }
 
 static void states_follow_each_other(void **state)
@@ -330,6 +343,7 @@ int main(void)
         TEST(an_end_by_a_signal_has_both),
         TEST(an_unknown_end_has_no_exit_code),
         TEST(totals_are_the_kernels),
+        TEST(totals_that_are_unknown_are_left_out),
         TEST(states_follow_each_other),
         TEST(without_a_file_nothing_happens),
     };

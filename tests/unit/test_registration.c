@@ -138,7 +138,9 @@ static void the_users_names_stand(void **state)
     compose(arguments);
     assert_string_equal(state_text(body, "job_name"), "my job");
     assert_string_equal(state_text(body, "team"), "team");
-    assert_string_equal(state_text(cJSON_GetObjectItemCaseSensitive(body, "tags"), "key"), "value");
+    const cJSON *tag = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(body, "tags"), 0);
+    assert_string_equal(state_text(tag, "key"), "key");
+    assert_string_equal(state_text(tag, "value"), "value");
 }
 
 static void a_program_without_arguments_has_its_name(void **state)

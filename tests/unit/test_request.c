@@ -89,7 +89,8 @@ static void every_field_goes_out_under_its_name(void **state)
         &run, "{\"job_name\":\"j\",\"project_name\":\"p\",\"stage_name\":\"s\",\"task_name\":\"t\",\"team\":\"te\","
               "\"env\":\"e\",\"language\":\"l\",\"orchestrator\":\"o\",\"executor\":\"x\",\"external_run_id\":\"r\","
               "\"container_image\":\"c\",\"command\":\"[\\\"stress\\\",\\\"--cpu\\\",\\\"4\\\"]\","
-              "\"tags\":{\"env\":\"staging\",\"owner\":\"a b\"},\"host_vcpus\":192,\"host_memory_mib\":16777216,"
+              "\"tags\":[{\"key\":\"env\",\"value\":\"staging\"},{\"key\":\"owner\",\"value\":\"a "
+              "b\"}],\"host_vcpus\":192,\"host_memory_mib\":16777216,"
               "\"host_gpu_count\":8,\"host_gpu_memory_mib\":655360,\"host_storage_gb\":1234.500,\"host_id\":\"hi\","
               "\"host_hostname\":\"hh\",\"host_ip\":\"10.0.0.1\",\"host_server_allocation\":\"shared\","
               "\"host_cpu_model\":\"cpu\",\"host_gpu_model\":\"gpu\",\"cloud_vendor_id\":\"aws\","
@@ -219,8 +220,9 @@ static void of_two_equal_tags_the_last_stands(void **state)
 {
     (void)state;
     const struct sentinel_pair tags[] = {{"a", "1"}, {"b", "2"}, {"a", "3"}, {NULL, "x"}, {"", "y"}, {"c", NULL}};
-    assert_registers_as(&(struct sentinel_run){.tags = tags, .tag_count = 6},
-                        "{\"tags\":{\"b\":\"2\",\"a\":\"3\",\"c\":\"\"}}");
+    assert_registers_as(
+        &(struct sentinel_run){.tags = tags, .tag_count = 6},
+        "{\"tags\":[{\"key\":\"b\",\"value\":\"2\"},{\"key\":\"a\",\"value\":\"3\"},{\"key\":\"c\",\"value\":\"\"}]}");
 }
 
 static void tags_without_keys_are_left_out(void **state)
@@ -337,8 +339,10 @@ static void many_rows_take_one_allocation_of_their_size(void **state)
     free(csv);
 }
 
-#define TAGGED "{\"job_name\":\"j\",\"tags\":{\"a\":\"1\",\"b\\\"\":\"x=y\"},\"env\":\"e\",\"host_vcpus\":4}"
-#define LISTED "{\"job_name\":\"j\",\"tags\":[\"a=1\",\"b\\\"=x=y\"],\"env\":\"e\",\"host_vcpus\":4}"
+#define TAG_LIST   "\"tags\":[{\"key\":\"a\",\"value\":\"1\"},{\"key\":\"b\\\"\",\"value\":\"x=y\"}]"
+#define TAG_OBJECT "\"tags\":{\"a\":\"1\",\"b\\\"\":\"x=y\"}"
+#define LISTED     "{\"job_name\":\"j\"," TAG_LIST ",\"env\":\"e\",\"host_vcpus\":4}"
+#define MAPPED     "{\"job_name\":\"j\"," TAG_OBJECT ",\"env\":\"e\",\"host_vcpus\":4}"
 
 static void what_is_known_later_is_added(void **state)
 {
@@ -378,28 +382,49 @@ static void assert_repaired(const char *body, const char *answer, const char *ex
     bytes_done(&repaired);
 }
 
-static void refused_tags_become_a_list_and_are_dropped_then(void **state)
+static void refused_tags_become_an_object_and_are_dropped_then(void **state)
 {
     (void)state;
     const char *answer = "{\"detail\":[{\"loc\":[\"body\",\"tags\"],\"msg\":\"m\",\"type\":\"t\"}]}";
-    assert_repaired(TAGGED, answer, LISTED);
-    assert_repaired(LISTED, answer, "{\"job_name\":\"j\",\"env\":\"e\",\"host_vcpus\":4}");
+    assert_repaired(LISTED, answer, MAPPED);
+    assert_repaired(MAPPED, answer, "{\"job_name\":\"j\",\"env\":\"e\",\"host_vcpus\":4}");
     assert_repaired("{\"job_name\":\"j\"}", answer, NULL);
+    assert_repaired("{\"tags\":[\"a=1\",{\"key\":\"b\"},{\"key\":1,\"value\":\"x\"},{\"value\":\"2\",\"key\":\"c\"}]}",
+                    answer, "{\"tags\":{\"c\":\"2\"}}");
+}
+
+static void assert_renewed(const char *body, int error, const char *expected)
+{
+    struct bytes renewed;
+    assert_int_equal(request_register_renew(body, &renewed), error);
+    if (expected)
+        assert_string_equal(renewed.data, expected);
+    bytes_done(&renewed);
+}
+
+static void a_registration_that_has_waited_gets_the_list(void **state)
+{
+    (void)state;
+    assert_renewed(MAPPED, 0, LISTED);
+    assert_renewed("{\"tags\":{}}", 0, "{\"tags\":[]}");
+    assert_renewed(LISTED, -ENODATA, NULL);
+    assert_renewed("{\"job_name\":\"tags\"}", -ENODATA, NULL);
+    assert_renewed("{\"tags\":{", -EINVAL, NULL);
 }
 
 static void all_named_fields_are_dropped(void **state)
 {
     (void)state;
-    assert_repaired(TAGGED,
+    assert_repaired(LISTED,
                     "{\"detail\":[{\"loc\":[\"body\",\"host_vcpus\"]},{\"loc\":[\"body\",0,\"env\"]},{\"loc\":[]}]}",
-                    "{\"job_name\":\"j\",\"tags\":{\"a\":\"1\",\"b\\\"\":\"x=y\"}}");
+                    "{\"job_name\":\"j\"," TAG_LIST "}");
     assert_repaired("{\"env\":\"e\"}", "{\"detail\":[{\"loc\":[\"env\"]}]}", "{}");
 }
 
 static void a_tag_called_like_a_field_is_not_taken_for_it(void **state)
 {
     (void)state;
-    assert_repaired(TAGGED, "{\"detail\":[{\"loc\":[\"body\",\"tags\",\"env\"]}]}", LISTED);
+    assert_repaired(LISTED, "{\"detail\":[{\"loc\":[\"body\",\"tags\",0,\"env\"]}]}", MAPPED);
 }
 
 static void answers_that_name_nothing_change_nothing(void **state)
@@ -422,7 +447,7 @@ static void answers_that_name_nothing_change_nothing(void **state)
         "{\"detail\":[{\"loc\":[[\"tags\"]]}]}",
     };
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
-        assert_repaired(TAGGED, answers[i], NULL);
+        assert_repaired(LISTED, answers[i], NULL);
 }
 
 static void a_body_that_is_none_is_not_repaired(void **state)
@@ -714,7 +739,8 @@ int main(void)
         cmocka_unit_test(what_the_api_would_refuse_is_no_body),
         cmocka_unit_test(what_is_known_later_is_added),
         cmocka_unit_test(many_rows_take_one_allocation_of_their_size),
-        cmocka_unit_test(refused_tags_become_a_list_and_are_dropped_then),
+        cmocka_unit_test(refused_tags_become_an_object_and_are_dropped_then),
+        cmocka_unit_test(a_registration_that_has_waited_gets_the_list),
         cmocka_unit_test(all_named_fields_are_dropped),
         cmocka_unit_test(a_tag_called_like_a_field_is_not_taken_for_it),
         cmocka_unit_test(answers_that_name_nothing_change_nothing),

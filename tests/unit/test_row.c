@@ -128,7 +128,8 @@ static void what_could_not_be_read_is_in_the_next_row_that_knows_it(void **state
     struct sample gap = none();
     struct sample last = none();
     last.cpus = 64;
-    first.cpu_user = first.cpu_system = first.cpu_interrupt = first.net_recv = first.tree_user = first.tree_system = 1000;
+    first.cpu_user = first.cpu_system = first.cpu_interrupt = first.net_recv = first.tree_user = first.tree_system =
+        1000;
     last.cpu_user = last.cpu_system = last.cpu_interrupt = last.net_recv = 1300;
     last.tree_user = last.tree_system = 1000 + 3000000;
     gap.monotonic += CLOCK_SECOND;
@@ -176,6 +177,66 @@ static void no_row_shows_more_than_the_machine_has(void **state)
     encode_is(&before, &now, "1795346661.000,,,,,,,,,,,,,,,,,,,,,4242,,0.030000,0.000000,15.0000,,,,,,\n");
 }
 
+struct cpu_cells {
+    double user, system, usage;
+};
+
+static struct cpu_cells machine_cpu(const struct row_shape *of, const struct sample *before, struct sample *now)
+{
+    struct bytes     out;
+    struct cpu_cells ret;
+    bytes_init(&out, 4096);
+    row_encode(of, before, now, &out);
+    assert_int_equal(sscanf(out.data, "%*f,%*d,%lf,%lf,%lf,", &ret.user, &ret.system, &ret.usage), 3);
+    bytes_done(&out);
+    row_carry(of, before, now);
+    return ret;
+}
+
+static void what_a_short_row_cannot_hold_of_the_machines_cpu_is_in_the_next(void **state)
+{
+    (void)state;
+    static const unsigned ticks[] = {11, 9, 12, 8, 10, 0, 3};
+    struct sample         before = zero();
+    struct sample         now = zero();
+    double                sum = 0;
+    before.cpus = now.cpus = 2;
+    for (size_t i = 0; i < sizeof ticks / sizeof *ticks; i++) {
+        now.cpu_user = before.cpu_user + ticks[i];
+        now.monotonic = before.monotonic + CLOCK_SECOND / 20;
+        struct cpu_cells c = machine_cpu(&shape, &before, &now);
+        assert_true(c.usage <= 2);
+        assert_true(c.user + c.system <= 0.1 + 1e-9);
+        sum += c.user;
+        before = now;
+    }
+    assert_true(sum > 0.5299 && sum < 0.5301);
+}
+
+static void a_last_row_that_follows_at_once_has_the_mean_of_both(void **state)
+{
+    (void)state;
+    static const struct row_shape last = {.clock_ticks = 100, .main_process = 4242, .is_last = true};
+    struct sample                 before = zero();
+    struct sample                 now = zero();
+    struct sample                 end = zero();
+    before.cpus = now.cpus = end.cpus = 2;
+    now.monotonic += CLOCK_SECOND;
+    now.cpu_user = 120;
+    now.cpu_system = 20;
+    struct cpu_cells c = machine_cpu(&shape, &before, &now);
+    assert_true(c.usage > 1.39 && c.usage < 1.41);
+    end.monotonic = now.monotonic + 3 * CLOCK_MILLISECOND;
+    end.cpu_user = 122;
+    end.cpu_system = 20;
+    c = machine_cpu(&last, &now, &end); /* 0.02 s in 0.003 */
+    assert_true(c.usage > 1.41 && c.usage < 1.42);
+    assert_true(c.user > 0.0036 && c.user < 0.0037);
+    end.monotonic = now.monotonic + CLOCK_SECOND / 5;
+    c = machine_cpu(&last, &now, &end);
+    assert_true(c.usage > 0.09 && c.usage < 0.11);
+}
+
 /* Debian without the locales package has no such locale, so one is made: the test never rests on what is there. */
 static void use_decimal_comma(void)
 {
@@ -218,6 +279,8 @@ int main(void)
         cmocka_unit_test(nothing_is_ever_negative_and_no_time_divides_by_zero),
         cmocka_unit_test(use_is_over_the_measured_time),
         cmocka_unit_test(no_row_shows_more_than_the_machine_has),
+        cmocka_unit_test(what_a_short_row_cannot_hold_of_the_machines_cpu_is_in_the_next),
+        cmocka_unit_test(a_last_row_that_follows_at_once_has_the_mean_of_both),
         cmocka_unit_test(a_locale_with_a_decimal_comma_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

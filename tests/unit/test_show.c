@@ -96,10 +96,42 @@ static void a_start_known_to_the_second_is_refined_by_the_first_row(void **state
     nearly(summary_duration(&s), 2);
 }
 
+/* timestamp, and a program that uses half a core: the machine an hour ahead, or behind, or both in turn. */
+static void steps_of_the_clock_are_no_time(void **state)
+{
+    (void)state;
+    const char *forth =
+        "1001.000,0.5,0,0.5,0.0,0.5,1,0\n4602.000,0.5,0,0.5,0.0,0.5,1,0\n4603.000,0.5,0,0.5,0.0,0.5,1,0\n";
+    const char *back =
+        "9001.000,0.5,0,0.5,0.0,0.5,1,0\n5402.000,0.5,0,0.5,0.0,0.5,1,0\n5403.000,0.5,0,0.5,0.0,0.5,1,0\n";
+    const char *first =
+        "4601.000,0.5,0,0.5,0.0,0.5,1,0\n4602.000,0.5,0,0.5,0.0,0.5,1,0\n4603.000,0.5,0,0.5,0.0,0.5,1,0\n";
+    const char *idle = "1001.000,0,0,0.0,0.0,0.0,1,0\n1002.000,0,0,0.0,0.0,0.0,1,0\n900.000,0,0,0.0,0.0,0.0,1,0\n";
+    const char *const busy[] = {forth, back, first};
+    for (size_t i = 0; i < sizeof busy / sizeof *busy; i++) {
+        struct summary s = summary_of(busy[i], (struct beginning){.at = i == 1 ? 9000 : 1000, .interval = 1});
+        nearly(summary_duration(&s), 3);
+        nearly(summary_mean_cores(&s, SUBJECT_PROCESS), 0.5);
+        s = summary_of(busy[i], (struct beginning){0});
+        nearly(summary_duration(&s), 3);
+    }
+    struct summary s = summary_of(idle, (struct beginning){.at = 1000, .interval = 1});
+    nearly(summary_duration(&s), 3);
+    s = summary_of(idle, (struct beginning){.at = 5000, .interval = 1}); /* set back before the first row */
+    nearly(summary_duration(&s), 3);
+    /* A row that is long indeed: by its own figures, and where the clock makes no steps. */
+    s = summary_of("1001.000,1,0,1,0,1,1,0\n4601.000,1,0,1800,0,0.5,1,0\n",
+                   (struct beginning){.at = 1000, .interval = 1});
+    nearly(summary_duration(&s), 3601);
+    s = summary_of(forth, (struct beginning){.at = 1000, .interval = 1, .is_dated = true});
+    nearly(summary_duration(&s), 3603);
+}
+
 static void a_torn_last_line_and_foreign_lines_are_no_rows(void **state)
 {
     (void)state;
-    struct summary s = summary_of("1001.000,1,0,1.0,0.0,1.0,1,0\n\nrubbish\n1002.000,1,0,5.0,0.0,5", (struct beginning){.at = 1000});
+    struct summary s = summary_of("1001.000,1,0,1.0,0.0,1.0,1,0\n\nrubbish\n1002.000,1,0,5.0,0.0,5",
+                                  (struct beginning){.at = 1000});
     assert_int_equal(s.rows, 1);
     assert_int_equal(s.bad_rows, 2);
     nearly(s.user_s, 1);
@@ -210,6 +242,7 @@ int main(void)
         cmocka_unit_test(rows_add_up),
         cmocka_unit_test(missing_cells_are_not_zero),
         cmocka_unit_test(a_start_known_to_the_second_is_refined_by_the_first_row),
+        cmocka_unit_test(steps_of_the_clock_are_no_time),
         cmocka_unit_test(a_torn_last_line_and_foreign_lines_are_no_rows),
         cmocka_unit_test(a_file_that_is_no_csv_is_refused),
         cmocka_unit_test(quoted_headers_and_carriage_returns_are_read),

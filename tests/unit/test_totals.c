@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fixture.h"
 
+#include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
 
+#include "collect/cgroup.h"
 #include "collect/collect.h"
 
 static struct fixture f;
@@ -26,9 +28,12 @@ static int tear_down(void **state)
 
 static uint64_t peak(void)
 {
-    struct totals t;
-    assert_int_equal(totals_read(&f.roots, &self, &t), 0);
-    return t.cgroup_memory_peak;
+    struct cgroup_limits limits;
+    struct cgroup_watch  watch;
+    struct cgroup_events events;
+    cgroup_limits_read(&f.roots, &limits, &watch);
+    cgroup_read_peak(&watch, &events);
+    return events.memory_peak;
 }
 
 static void cgroup_v2_tells_the_peak_of_the_own_cgroup(void **state)
@@ -83,29 +88,134 @@ static void burn(double seconds)
     }
 }
 
+enum { LARGE_KIB = 96 * 1024 };
+
+/* Forks a child that works and has so much memory for a moment; it ends, or says so and stays. */
+static pid_t fork_large(bool stays)
+{
+    int  ready[2];
+    char byte = 0;
+    assert_int_equal(pipe(ready), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        char *memory = malloc((size_t)LARGE_KIB * 1024);
+        for (size_t i = 0; memory && i < (size_t)LARGE_KIB * 1024; i += 4096)
+            memory[i] = 1;
+        free(memory);
+        burn(0.1);
+        (void)!write(ready[1], &byte, 1);
+        if (stays)
+            pause();
+        _exit(0);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+    if (!stays)
+        assert_int_equal(waitpid(child, NULL, 0), child);
+    return child;
+}
+
+static const struct roots real = {"/proc", "/sys"};
+
+static struct totals read_since(const struct usage *before, struct collectors *collectors)
+{
+    struct totals ret;
+    totals_read(&real, &self, before, USAGE_THIS_IMAGE, collectors, &ret);
+    return ret;
+}
+
 static void reaped_children_are_in_the_totals_and_our_own_root_is_not(void **state)
 {
     (void)state;
-    struct roots  real = {"/proc", "/sys"};
-    struct totals before;
-    struct totals all;
-    struct totals children;
-    assert_int_equal(totals_read(&real, &self, &before), 0);
-    pid_t child = fork();
-    if (child == 0) {
-        burn(0.1);
-        _exit(0);
-    }
-    assert_int_equal(waitpid(child, NULL, 0), child);
-    burn(0.1);
-    assert_int_equal(totals_read(&real, &self, &all), 0);
+    struct usage before;
+    struct usage without;
+    usage_read(&self, &before);
     self.root_is_ours = true;
-    assert_int_equal(totals_read(&real, &self, &children), 0);
-    uint64_t used = all.user_us + all.system_us - before.user_us - before.system_us;
-    assert_in_range(used, 190000, 400000);
-    assert_in_range(children.user_us + children.system_us, 95000, 200000);
-    assert_true(all.max_rss_kib > 100);
-    assert_true(all.minor_faults > 0);
+    usage_read(&self, &without);
+    fork_large(false);
+    burn(0.1);
+    struct totals children = read_since(&without, NULL);
+    self.root_is_ours = false;
+    struct totals all = read_since(&before, NULL);
+    assert_in_range(all.user_us + all.system_us, 190000, 600000);
+    assert_in_range(children.user_us + children.system_us, 95000, 400000);
+    assert_true(all.max_rss_kib >= LARGE_KIB);
+    assert_true(children.max_rss_kib >= LARGE_KIB);
+    assert_true(all.minor_faults >= LARGE_KIB / 4096);
+}
+
+static void what_was_used_before_the_run_is_not_in_its_totals(void **state)
+{
+    (void)state;
+    struct usage before;
+    struct usage whole = {0};
+    fork_large(false);
+    burn(0.1);
+    usage_read(&self, &before);
+    struct totals t = read_since(&before, NULL);
+    struct totals all = read_since(&whole, NULL);
+    assert_true(t.user_us + t.system_us < 50000);
+    assert_true(t.max_rss_kib < LARGE_KIB / 2);
+    assert_true(t.voluntary_switches + t.involuntary_switches < all.voluntary_switches + all.involuntary_switches);
+    assert_true(t.minor_faults < all.minor_faults / 2);
+    /* A child of the run below that maximum: how large it was, nobody knows. */
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    t = read_since(&before, NULL);
+    assert_true(t.max_rss_kib < LARGE_KIB / 2);
+    assert_false(t.max_rss_exact);
+}
+
+static void a_child_that_lives_on_is_in_the_totals(void **state)
+{
+    (void)state;
+    struct collectors *collectors;
+    struct sample      begin;
+    struct sample      end;
+    struct usage       before;
+    assert_int_equal(collect_open(&real, &self, &collectors), 0);
+    collect_read(collectors, &begin);
+    usage_read(&self, &before);
+    struct totals nobody = read_since(&before, collectors);
+    assert_true(nobody.max_rss_exact);
+    pid_t child = fork_large(true);
+    collect_read(collectors, &end);
+    struct totals t = read_since(&before, collectors);
+    assert_true(t.max_rss_kib >= LARGE_KIB);
+    assert_true(end.tree_minor_faults - begin.tree_minor_faults >= LARGE_KIB / 4096);
+    assert_true(t.voluntary_switches > 0);
+    (void)kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    collect_close(collectors);
+}
+
+static void of_a_step_nobody_knows_the_switches_and_the_exact_peak(void **state)
+{
+    (void)state;
+    struct usage before;
+    usage_read(&self, &before);
+    self.root = getppid();
+    self.root_is_ours = true;
+    struct totals t = read_since(&before, NULL);
+    assert_true(t.voluntary_switches == METRIC_NONE);
+    assert_true(t.max_rss_kib != METRIC_NONE);
+    assert_false(t.max_rss_exact);
+}
+
+static void the_memory_of_pillion_run_itself_is_nobodys_of_the_run(void **state)
+{
+    (void)state;
+    struct usage before;
+    self.root_is_ours = true;
+    usage_read(&self, &before);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_true(read_since(&before, NULL).max_rss_kib == METRIC_NONE);
 }
 
 #define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -118,7 +228,11 @@ int main(void)
         test(the_root_cgroup_has_no_peak),
         test(cgroup_v1_tells_the_peak_under_another_name),
         test(without_cgroups_there_is_no_peak),
+        test(the_memory_of_pillion_run_itself_is_nobodys_of_the_run),
         test(reaped_children_are_in_the_totals_and_our_own_root_is_not),
+        test(what_was_used_before_the_run_is_not_in_its_totals),
+        test(a_child_that_lives_on_is_in_the_totals),
+        test(of_a_step_nobody_knows_the_switches_and_the_exact_peak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,12 @@ double account_peak_mib(const cJSON *state, enum subject subject)
     return bytes >= 0 ? bytes / (1024 * 1024) : -1;
 }
 
+bool account_peak_is_exact(const cJSON *state)
+{
+    const cJSON *totals = cJSON_GetObjectItemCaseSensitive(state, "totals");
+    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(totals, "max_rss_exact"));
+}
+
 double account_user_s(const struct summary *summary, const cJSON *state)
 {
     double seconds = account_number(state, "totals", "user_s");

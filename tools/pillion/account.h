@@ -11,10 +11,12 @@
 double account_number(const cJSON *state, const char *object, const char *key);
 
 /* MiB, -1 when unknown. SUBJECT_PROCESS: the largest process of the tree at its largest. SUBJECT_SYSTEM: the cgroup
- * that the run was in. Both from the kernel, exact. */
+ * that the run was in. */
 double account_peak_mib(const cJSON *state, enum subject subject);
 
-/* CPU of the process tree in seconds: the kernel's total, else the rows'. */
+bool account_peak_is_exact(const cJSON *state); /* no process of the run had more for a moment */
+
+/* CPU of the process tree in seconds: the run's total, else the rows'. */
 double account_user_s(const struct summary *summary, const cJSON *state);
 double account_system_s(const struct summary *summary, const cJSON *state);
 

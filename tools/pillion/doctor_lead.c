@@ -81,7 +81,8 @@ static void tell_none(struct doctor *d, const struct lead *lead)
                     "this command runs with privileges that its user has not (AT_SECURE): no "
                     "program that is started so is observed");
     else if (lead->why == LEAD_NO_PROC)
-        doctor_tell(d, "lead", ENGINE_CAUSE, "/proc cannot be read here: nothing is observed without it");
+        doctor_tell(d, "lead", ENGINE_CAUSE,
+                    "/proc cannot be read here, or is another PID namespace's: nothing is observed without it");
     else if (lead->why == LEAD_EXCLUDED)
         doctor_tell(d, "lead", ENGINE_CAUSE, "%s is excluded by PILLION_EXCLUDE=%s", d->executable,
                     exclude ? exclude : "");

@@ -24,9 +24,18 @@ static double took(const cJSON *state)
 {
     double      began = run_time(state, "started_at");
     double      ended = run_time(state, "finished_at");
+    double      duration = state_number(state, "duration_s", -1);
     const char *name = state_text(state, "state");
+    if (duration >= 0)
+        return duration;
     if (began > 0 && ended >= began)
         return ended - began;
+    if (began > 0 && name != NULL && strcmp(name, "running") == 0 && state_is_of_this_boot(state)) {
+        const cJSON *baseline = cJSON_GetObjectItemCaseSensitive(state, "baseline");
+        double       since = state_number(baseline, "monotonic_us", -1) / 1e6;
+        if (since >= 0)
+            return (double)clock_monotonic() / 1e9 - since;
+    }
     if (began > 0 && name != NULL && strcmp(name, "running") == 0)
         return (double)clock_real() / 1e9 - began;
     return -1;

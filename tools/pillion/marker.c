@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "hook/hook.h"
+#include "run/state.h"
 
 /* Some of the hook's files are part of this command too, and look at it. */
 struct hook hook;
@@ -13,9 +14,11 @@ int marker_make_own(struct marker *ret)
 {
     struct process self = {0};
     struct stat    space = {0};
-    *ret = (struct marker){.start = 0};
-    int error = process_read(0, &self);
-    ret->start = self.start;
+    uint64_t       start = 0;
+    int            error = process_read(0, &self);
+    if (error < 0) /* a /proc of other numbers: no marker, but the run is found by it */
+        (void)state_process_started(0, &start);
+    *ret = (struct marker){.start = error < 0 ? start : self.start};
     if (error == 0)
         error = call_stat("/proc/self/ns/pid", &space);
     return error < 0 ? error : marker_make(space.st_ino, &self, ret->path, sizeof ret->path);

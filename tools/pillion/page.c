@@ -22,7 +22,9 @@ static void print_began(const struct show *show)
     double      began = run_time(show->state, "started_at");
     double      ended = run_time(show->state, "finished_at");
     double      duration = summary_duration(&show->summary);
-    figure_seconds(duration > 0 || ended < began ? duration : ended - began, took);
+    if (duration <= 0)
+        duration = state_number(show->state, "duration_s", ended > began ? ended - began : 0);
+    figure_seconds(duration, took);
     if (text != NULL) {
         char when[20];
         (void)snprintf(when, sizeof when, "%.10s %.8s", text, strlen(text) > 18 ? text + 11 : "");
@@ -193,12 +195,12 @@ static void print_totals(const struct show *show)
     printf("\n%-*s%s (user %.2f s, system %.2f s)\n", LABEL_WIDTH, "CPU time", cpu, user, system);
     if (peak >= 0) {
         figure_bytes(peak * 1024 * 1024, memory);
-        printf("%-*s%s in the largest process, exact\n", LABEL_WIDTH, "Memory peak", memory);
+        printf("%-*s%s in the largest process%s\n", LABEL_WIDTH, "Memory peak", memory,
+               account_peak_is_exact(show->state) ? ", exact" : ", as far as seen");
     }
     if (group >= 0) {
         figure_bytes(group * 1024 * 1024, memory);
-        printf("%-*s%s in all of its cgroup since that was made\n", LABEL_WIDTH, peak >= 0 ? "" : "Memory peak",
-               memory);
+        printf("%-*s%s in all of its cgroup meanwhile\n", LABEL_WIDTH, peak >= 0 ? "" : "Memory peak", memory);
     }
     double cost = account_number(show->state, "cost", "cpu_s");
     if (cost >= 0)

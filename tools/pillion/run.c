@@ -6,12 +6,13 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "account.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "command.h"
 #include "launch.h"
 #include "libraries.h"
@@ -106,43 +107,57 @@ static int exit_code_of(int status)
     return WIFSIGNALED(status) ? EXIT_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-static void print_delivery(const struct marker *marker)
+/* The state that was kept of this process's run, and its ID; false: there is none. */
+static bool load_run(const struct marker *marker, char id[static RUNDIR_ID_MAX], cJSON **ret_state)
 {
     struct home home;
-    char        id[RUNDIR_ID_MAX];
     int         dir = -1;
-    cJSON      *state = NULL;
-    if (home_open(runs_lookup, false, &home) < 0) {
-        fputs("no run was kept\n", stderr);
-        return;
-    }
-    if (runs_of_process(&home, getpid(), marker->start, id) < 0 || runs_open(&home, id, &dir) < 0) {
-        fputs("no run was kept\n", stderr);
-    } else {
-        const char *name = state_load(dir, &state) == 0 ? state_text(state, "state") : NULL;
-        fprintf(stderr, "%s: %s\n", name == NULL ? "damaged" : strcmp(name, "finished") == 0 ? "delivered" : name, id);
-        close(dir);
-    }
-    cJSON_Delete(state);
+    *ret_state = NULL;
+    if (home_open(runs_lookup, false, &home) < 0)
+        return false;
+    bool found = runs_of_process(&home, getpid(), marker->start, id) == 0 && runs_open(&home, id, &dir) == 0;
+    if (found && state_load(dir, ret_state) < 0)
+        *ret_state = NULL;
+    file_close(&dir);
     home_close(&home);
+    return found;
+}
+
+/* The run's own: what this process has reaped may be older than it (an exec in place), and have been larger. */
+static void print_figures(const cJSON *state)
+{
+    char   figure[FIGURE_MAX];
+    double user = account_number(state, "totals", "user_s");
+    double system = account_number(state, "totals", "system_s");
+    double peak = account_peak_mib(state, SUBJECT_PROCESS);
+    if (user >= 0 && system >= 0) {
+        figure_seconds(user + system, figure);
+        fprintf(stderr, "CPU %s, ", figure);
+    }
+    if (peak >= 0) {
+        figure_bytes(peak * 1024 * 1024, figure);
+        fprintf(stderr, "peak %s, ", figure);
+    }
 }
 
 static void print_summary(int status, double seconds, const struct marker *marker)
 {
-    struct rusage usage;
-    char          ended[FIGURE_MAX], took[FIGURE_MAX], cpu[FIGURE_MAX], memory[FIGURE_MAX];
-    getrusage(RUSAGE_CHILDREN, &usage);
+    char   ended[FIGURE_MAX], took[FIGURE_MAX], id[RUNDIR_ID_MAX];
+    cJSON *state;
     if (WIFSIGNALED(status))
         signal_text(WTERMSIG(status), ended);
     else
         (void)snprintf(ended, sizeof ended, "exit %d", WEXITSTATUS(status));
     figure_seconds(seconds, took);
-    figure_seconds((double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
-                   cpu);
-    figure_bytes((double)usage.ru_maxrss * 1024, memory);
-    fprintf(stderr, "pillion: %s, %s, CPU %s, peak %s, ", ended, took, cpu, memory);
-    print_delivery(marker);
+    bool is_kept = load_run(marker, id, &state);
+    fprintf(stderr, "pillion: %s, %s, ", ended, took);
+    print_figures(state);
+    const char *name = state_text(state, "state");
+    if (is_kept)
+        fprintf(stderr, "%s: %s\n", name == NULL ? "damaged" : strcmp(name, "finished") == 0 ? "delivered" : name, id);
+    else
+        fputs("no run was kept\n", stderr);
+    cJSON_Delete(state);
 }
 
 /* From CMD's start to the end of its run: the exit code. */

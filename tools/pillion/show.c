@@ -62,6 +62,8 @@ static int load(const struct run_place *place, struct show *ret)
         add_kills(ret->state);
     struct beginning beginning = {.at = run_time(ret->state, "started_at"),
                                   .interval = state_number(ret->state, "interval", 0)};
+    const cJSON     *baseline = cJSON_GetObjectItemCaseSensitive(ret->state, "baseline");
+    beginning.is_dated = state_number(baseline, "monotonic_us", -1) >= 0;
     beginning.within = beginning.at > 0 && beginning.at == (double)(long long)beginning.at ? 1 : 0;
     if (place->csv < 0) {
         summary_init(&ret->summary, beginning);

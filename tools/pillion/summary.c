@@ -6,7 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CELLS_MAX = 64, CHUNK = 64 * 1024, INTERVAL_MAX = 3600 };
+enum { CELLS_MAX = 64, CHUNK = 64 * 1024, INTERVAL_MAX = 3600, STEP_TIMES = 2, STEP_SECONDS = 1 };
+
+#define LEAST_CPU   0.01 /* s, cores: with less, a row's own figures are too coarse */
+#define LEAST_CORES 0.002
 
 static const char *const column_names[PILLION_COLUMN_COUNT] = {
 #define COLUMN(name, unit, decimals, kind, source) #name,
@@ -81,6 +84,8 @@ static double first_interval(const struct beginning *beginning, const struct row
     double longest = beginning->at > 0 && at > beginning->at ? at - beginning->at : 0;
     double shortest = longest > beginning->within ? longest - beginning->within : 0;
     double seconds = beginning->interval;
+    if (at < beginning->at) /* the clock was set back */
+        return -1;
     if (beginning->at > 0 && beginning->within <= 0)
         return longest;
     if (cores >= 0.05)
@@ -88,6 +93,37 @@ static double first_interval(const struct beginning *beginning, const struct row
     if (beginning->at <= 0)
         return seconds;
     return seconds < shortest ? shortest : seconds > longest ? longest : seconds;
+}
+
+/* How long a row was, by its own CPU seconds and cores; 0: too little to tell. The machine's leaves interrupts out. */
+static double own_seconds(const struct row *row)
+{
+    static const struct {
+        enum pillion_column user, system, cores;
+    } sources_of_time[] = {
+        {PILLION_COLUMN_process_utime, PILLION_COLUMN_process_stime, PILLION_COLUMN_process_cpu_usage},
+        {PILLION_COLUMN_system_utime, PILLION_COLUMN_system_stime, PILLION_COLUMN_system_cpu_usage},
+    };
+    for (size_t i = 0; i < sizeof sources_of_time / sizeof *sources_of_time; i++) {
+        double seconds = row->value[sources_of_time[i].user] + row->value[sources_of_time[i].system];
+        double cores = row->value[sources_of_time[i].cores];
+        if (seconds >= LEAST_CPU && cores >= LEAST_CORES)
+            return seconds / cores;
+    }
+    return 0;
+}
+
+/* The clock was set between two rows when their distance is none, or far from what the row says of itself; then it was
+ * as long as that, or as rows are. */
+static double without_steps(const struct summary *summary, const struct row *row, double seconds)
+{
+    double own = own_seconds(row);
+    double usual = summary->usual > 0 ? summary->usual : summary->beginning.interval;
+    bool   is_far = own > 0 && (seconds > STEP_TIMES * own + STEP_SECONDS || own > STEP_TIMES * seconds + STEP_SECONDS);
+    if (seconds >= 0 && (summary->beginning.is_dated || !is_far))
+        return seconds;
+    bool is_usual = own <= 0 || (usual < STEP_TIMES * own && own < STEP_TIMES * usual);
+    return is_usual ? usual : own;
 }
 
 static void merge_pairs(struct summary *summary, struct figure *figure)
@@ -137,12 +173,9 @@ void summary_row(struct summary *summary, struct text line)
     }
     double at = row.value[PILLION_COLUMN_timestamp];
     double seconds = summary->rows == 0 ? first_interval(&summary->beginning, &row) : at - summary->last;
-    if (seconds < 0)
-        seconds = 0;
-    if (summary->rows == 0) {
-        summary->first = at;
-        summary->began = at - seconds;
-    }
+    seconds = without_steps(summary, &row, seconds);
+    summary->elapsed += seconds;
+    summary->usual = seconds;
     size_t bucket = next_bucket(summary);
     for (int subject = 0; subject < SUBJECT_COUNT; subject++) {
         for (int measure = 0; measure < MEASURE_COUNT; measure++) {
@@ -170,7 +203,7 @@ void summary_close(struct summary *summary)
 
 double summary_duration(const struct summary *summary)
 {
-    return summary->rows > 0 && summary->last > summary->began ? summary->last - summary->began : 0;
+    return summary->elapsed;
 }
 
 double summary_mean_cores(const struct summary *summary, enum subject subject)

@@ -38,12 +38,14 @@ struct beginning {
     double at;       /* s since 1970 */
     double within;   /* it was at most that much later: 1 where whole seconds were written down */
     double interval; /* s between rows */
+    bool   is_dated; /* the rows' timestamps were made by a clock that makes no steps */
 };
 
 struct summary {
     struct beginning beginning;
-    double           began; /* s since 1970, estimated from the first row where it is not known exactly; 0: no idea */
-    double           first, last; /* timestamps of rows */
+    double           last;    /* timestamp of the last row */
+    double           elapsed; /* s that the rows cover, whatever steps the clock has made */
+    double           usual;   /* s of the row before, 0: none yet */
     uint64_t         rows;
     uint64_t         bad_rows;         /* lines that are no rows */
     double           user_s, system_s; /* CPU of the process tree */
