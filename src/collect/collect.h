@@ -48,6 +48,7 @@ struct sample {
     /* machine, gauges */
     uint64_t processes;                                                                               /* count */
     uint64_t memory_free, memory_used, memory_buffers, memory_cached, memory_active, memory_inactive; /* KiB */
+    uint64_t memory_hugetlb;                                                                          /* KiB */
     uint64_t space_total, space_used, space_free;                                                     /* bytes */
     /* machine, counters since some fixed instant */
     uint64_t cpu_user, cpu_system, cpu_interrupt; /* clock ticks: user+nice; system; irq+softirq */

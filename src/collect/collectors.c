@@ -159,7 +159,7 @@ static struct sample empty_sample(void)
 {
     struct sample s = {.monotonic = clock_monotonic(), .real = clock_real()};
     s.processes = s.memory_free = s.memory_used = s.memory_buffers = s.memory_cached = METRIC_NONE;
-    s.memory_active = s.memory_inactive = s.space_total = s.space_used = s.space_free = METRIC_NONE;
+    s.memory_active = s.memory_inactive = s.memory_hugetlb = s.space_total = s.space_used = s.space_free = METRIC_NONE;
     s.cpu_user = s.cpu_system = s.cpu_interrupt = s.disk_read = s.disk_write = METRIC_NONE;
     s.net_recv = s.net_sent = s.tree_processes = s.tree_memory = METRIC_NONE;
     s.cpus = METRIC_NONE;
@@ -175,7 +175,7 @@ static void read_tree(struct collectors *c, struct sample *ret)
     struct process_now now = {.monotonic = clock_monotonic(), /* what was read before may have taken a while */
                               .boot_ticks = process_begin_boot_ticks(c->units.clock_ticks),
                               .machine_processes = ret->processes,
-                              .memory_used = ret->memory_used};
+                              .hugetlb = ret->memory_hugetlb};
     (void)process_read(&c->tree, &c->scratch, &now, ret);
     c->tree.is_last = false; /* process 1 may go on in another run */
 }

@@ -14,6 +14,7 @@ enum {
     ACTIVE,
     INACTIVE,
     RECLAIMABLE,
+    HUGETLB,
     ENTRIES,
     MEMINFO_SIZE = 8192 /* 57 lines of 28 bytes in Linux 6.18 */
 };
@@ -31,10 +32,10 @@ void memory_close(struct memory *memory)
 
 static int parse(int fd, uint64_t ret[static ENTRIES])
 {
-    static const char *const names[ENTRIES] = {
-        "MemTotal:", "MemFree:", "MemAvailable:", "Buffers:", "Cached:", "Active:", "Inactive:", "SReclaimable:"};
-    char   content[MEMINFO_SIZE];
-    size_t len = 0;
+    static const char *const names[ENTRIES] = {"MemTotal:", "MemFree:",  "MemAvailable:", "Buffers:", "Cached:",
+                                               "Active:",   "Inactive:", "SReclaimable:", "Hugetlb:"};
+    char                     content[MEMINFO_SIZE];
+    size_t                   len = 0;
     for (int i = 0; i < ENTRIES; i++)
         ret[i] = METRIC_NONE;
     int error = file_reread(fd, content, sizeof content, &len);
@@ -74,6 +75,7 @@ int memory_read(struct memory *memory, struct sample *ret)
     ret->memory_cached = plus(entry[CACHED], entry[RECLAIMABLE]);
     ret->memory_active = entry[ACTIVE];
     ret->memory_inactive = entry[INACTIVE];
+    ret->memory_hugetlb = entry[HUGETLB];
     ret->memory_used = METRIC_NONE;
     if (entry[TOTAL] != METRIC_NONE && available != METRIC_NONE)
         ret->memory_used = entry[TOTAL] > available ? entry[TOTAL] - available : 0;

@@ -32,7 +32,7 @@ int process_open(struct process_tree *tree, const struct roots *roots, const str
     }
     tree->is_root = tree->who.root == getpid();
     process_scan_init(&tree->scan);
-    pss_init(&tree->pss, (uint64_t)units->page_bytes);
+    pss_init(&tree->pss, (uint64_t)units->page_bytes, who->root_is_ours ? who->root : 0);
     tree->loadavg = roots_open(roots->proc, "loadavg", 0);
     tree->cpus_online = roots_open(roots->sys, "devices/system/cpu/online", 0);
     tree->cpus = cpu_count_online(roots);
@@ -47,6 +47,7 @@ void process_close(struct process_tree *tree)
     file_close(&tree->loadavg);
     file_close(&tree->cpus_online);
     process_held_drop_all(tree);
+    pss_done(&tree->pss);
     process_table_done(&tree->table);
     process_scan_done(&tree->scan);
 }
@@ -186,9 +187,9 @@ int process_read(struct process_tree *tree, struct scratch *scratch, const struc
         ret->tree_disk_read = tree->reported[READ];
         ret->tree_disk_write = tree->reported[WRITTEN];
     }
-    uint64_t memory = pss_read(&tree->pss, tree->proc, &tree->table, tree->who.root_is_ours ? tree->who.root : 0);
+    uint64_t memory = pss_read(&tree->pss, tree->proc, &tree->table, now->monotonic, now->hugetlb);
     if (members > tree->who.root_is_ours) /* with nobody left to ask, there is no figure: not 0 */
-        ret->tree_memory = memory < now->memory_used ? memory : now->memory_used; /* METRIC_NONE is the largest */
+        ret->tree_memory = memory;
     process_table_compact(&tree->table);
     return 0;
 }

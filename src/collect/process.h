@@ -1,7 +1,7 @@
 /* What the program and all its descendants use. Thread: pillion. Allocates: when the tree grows; gives back when it is
- * small again. Files: /proc/PID/{stat,schedstat,io,smaps_rollup,maps,pagemap} and /proc/PID/task/TID/children, opened,
- * read and closed; /proc itself, /proc/loadavg and the list of CPUs, held, and stat and io of the busiest
- * (process_held.h).
+ * small again. Files: /proc/PID/{stat,statm,status,schedstat,io,smaps_rollup,maps,pagemap} and
+ * /proc/PID/task/TID/children, opened, read and closed; /proc itself, /proc/loadavg and the list of CPUs, held, and
+ * stat and io of the busiest (process_held.h).
  *
  * When a child is reaped, the kernel adds its times and its I/O to its parent's. So the sum over the live tree, with
  * the reaped children that each process accounts for, is conserved: nothing is lost with a child that came and went
@@ -29,7 +29,7 @@ struct process_now {
     int64_t  monotonic;         /* ns */
     uint64_t boot_ticks;        /* clock ticks since boot, as start times are counted */
     uint64_t machine_processes; /* METRIC_NONE: unknown */
-    uint64_t memory_used;       /* KiB, METRIC_NONE: unknown */
+    uint64_t hugetlb;           /* KiB of the machine's hugetlb pages, METRIC_NONE: unknown */
 };
 
 /* How the children are searched for in this reading. */

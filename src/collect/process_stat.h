@@ -1,4 +1,5 @@
-/* What the kernel says of one process: its CPU clock, /proc/PID/stat, schedstat, io, smaps_rollup. Allocates: no. */
+/* What the kernel says of one process: its CPU clock, /proc/PID/stat, statm, status, schedstat, io, smaps_rollup.
+ * Allocates: no. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_PROCESS_STAT_H
 #define PILLION_COLLECT_PROCESS_STAT_H
@@ -15,14 +16,16 @@ struct process_stat {
     char     state;                    /* 3; 'Z' and 'X' are dead */
     pid_t    parent;                   /* 4 */
     uint64_t child_faults;             /* 11, minor faults of reaped children */
-    uint64_t faults;                   /* 10 */
+    uint64_t faults;                   /* 10, minor faults of its own */
     uint64_t major, child_major;       /* 12, 13 */
     uint64_t user, system;             /* 14, 15: clock ticks */
     uint64_t child_user, child_system; /* 16, 17: clock ticks of reaped children */
     uint64_t threads;                  /* 20 */
     uint64_t start;                    /* 22: clock ticks since boot */
+    uint64_t size;                     /* 23: bytes of all mappings */
     uint64_t resident_pages;           /* 24 */
-    uint64_t stack;                    /* 28: where the stack begins; 0 or missing where that may not be known */
+    uint64_t code, stack;              /* 26, 28: where they begin; 0 or missing where that may not be known */
+    uint32_t name;                     /* 2: a hash of it */
 };
 
 /* The name in the second field may hold spaces, parentheses and line ends: the fields begin behind the last ")".
@@ -50,8 +53,23 @@ int process_ran_read(int proc, pid_t pid, uint64_t *ret_ran, uint64_t *ret_slice
  * tick. 0, -ESRCH, or -ENODATA from kernels that count it in ticks only. */
 int process_clock_read(pid_t pid, uint64_t *ret_ran);
 
-/* Pss of proc.rst "/proc/PID/smaps_rollup", in KiB. The kernel walks the page tables for it, under mmap_lock. */
-int process_pss_read(int proc, pid_t pid, uint64_t *ret_kib);
+/* Resident pages, and those of them that are of files or shared memory: the second and the third number of
+ * /proc/PID/statm (proc.rst table 1-3). 0, -ENOENT, -ESRCH, -EBADMSG, or another -errno. */
+int process_statm_read(int proc, pid_t pid, uint64_t *ret_resident, uint64_t *ret_shared);
+
+/* HugetlbPages of /proc/PID/status, in KiB: they are in no RSS and in no Pss. 0 or -errno. */
+int process_hugetlb_read(int proc, pid_t pid, uint64_t *ret_kib);
+
+/* Some lines of proc.rst "/proc/PID/smaps_rollup", in KiB. The kernel walks the page tables for it, under mmap_lock. */
+struct process_rollup {
+    uint64_t pss;
+    uint64_t pss_anonymous, pss_file, pss_shared_memory; /* since Linux 5.4 */
+    uint64_t private_dirty;
+    uint64_t huge;                 /* AnonHugePages */
+    uint64_t hugetlb, own_hugetlb; /* all, and what nobody else maps */
+    bool     has_kinds;            /* the three of the second line are there */
+};
+int process_rollup_read(int proc, pid_t pid, struct process_rollup *ret);
 
 /* Writes "PID/file", or "PID/task/TID/file" where tid is not 0. */
 enum { PROCESS_PATH_SIZE = 64 };

@@ -91,7 +91,7 @@ struct process *process_table_add(struct process_table *table, pid_t pid)
     if (table->count == table->capacity && !resize(table, table->capacity * 2))
         return NULL;
     struct process *p = &table->list[table->count];
-    *p = (struct process){.pid = pid, .memory_of = pid, .stat_fd = -1, .io_fd = -1, .pss_ratio = 1.0F};
+    *p = (struct process){.pid = pid, .memory_of = pid, .stat_fd = -1, .io_fd = -1};
     enter(table, table->count++);
     return p;
 }

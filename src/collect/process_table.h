@@ -25,6 +25,31 @@ enum conserved {
     CONSERVED
 };
 
+/* What is known of one process's part in the memory of the tree: see pss_family.h. KiB, where nothing else is said. */
+struct pss_member {
+    uint64_t anonymous, file; /* of its RSS; file: shared memory too */
+    uint64_t old_anonymous, old_file;
+    uint64_t faults, size, resident; /* as they were when that was asked */
+    uint64_t hugetlb, own_hugetlb;   /* all, and what is believed to be mapped by it alone */
+    float    own;                    /* anonymous memory believed to be mapped by it alone */
+    float    file_pss, file_doubt;   /* PSS of `file`, and by how much it may be wrong */
+    float    hugetlb_doubt;
+    float    outside;    /* weight of a page of a file that others than the tree's map too; 0: unknown */
+    float    guess;      /* and the one that the last survey gave it */
+    float    vague;      /* of the last survey: the part of such pages */
+    uint32_t family;     /* index + 1, 0: none */
+    uint32_t next;       /* index + 1 of the next member */
+    uint32_t file_row;   /* the reading in which file_pss was read */
+    uint8_t  age;        /* readings, as far as they matter */
+    bool     is_there;   /* has memory, which counts */
+    bool     moved;      /* its counters were read in this reading */
+    bool     is_alias;   /* shares its address space with another member (CLONE_VM), which counts */
+    bool     file_known; /* file_pss was read */
+    bool     guessed;    /* by what others of its name have */
+    bool     has_huge;   /* much of it is in huge pages, of which samples tell nothing */
+    bool     denied;
+};
+
 struct process {
     pid_t    pid;
     pid_t    parent; /* 0: not in the tree (any more) */
@@ -54,14 +79,12 @@ struct process {
 
     int stat_fd, io_fd; /* held open, or -1 */
 
-    uint64_t resident_kib;
-    uint64_t stack;     /* where it begins: the same after a fork, another after an exec; 0: unknown */
-    float    pss_ratio; /* last Pss / RSS, or the parent's */
-    bool     pss_read;
-    bool     pss_denied;
-    bool     pss_whole;    /* its pages cannot be sampled */
-    uint64_t pss_resident; /* KiB of RSS at the last exact reading */
-    uint32_t pss_row;      /* the reading in which that was */
+    uint64_t          resident_kib;
+    uint64_t          size;        /* bytes of all mappings */
+    uint64_t          code, stack; /* where they begin: the same after a fork, others after an exec; stack 0: unknown */
+    uint64_t          faults;      /* of its own, minor and major */
+    uint32_t          name;        /* a hash of it */
+    struct pss_member pss;
 };
 
 struct process_table {

@@ -80,37 +80,39 @@ static uint64_t rest_of(const struct process_tree *tree, const struct process *p
 }
 
 /* Whose first thread has left is a zombie in name; the others still have its memory. /proc answers to their numbers. */
-static uint64_t pages_of_threads(struct process_tree *tree, struct process *p)
+static bool read_thread(struct process_tree *tree, struct process *p, struct process_stat *ret)
 {
-    char                path[PROCESS_PATH_SIZE];
-    struct process_stat stat = {0};
-    pid_t               tid;
-    if (p->memory_of != p->pid && process_stat_read(tree->proc, p->memory_of, &stat) == 0 && stat.resident_pages > 0)
-        return stat.resident_pages;
+    char  path[PROCESS_PATH_SIZE];
+    pid_t tid;
+    bool  found = false;
+    if (p->memory_of != p->pid && process_stat_read(tree->proc, p->memory_of, ret) == 0 && ret->resident_pages > 0)
+        return true;
     process_path(path, p->pid, 0, "task");
     if (dir_open(&tree->dir, tree->proc, path) < 0)
-        return 0;
-    stat.resident_pages = 0;
-    while (stat.resident_pages == 0 && dir_next_pid(&tree->dir, &tid)) {
+        return false;
+    while (!found && dir_next_pid(&tree->dir, &tid)) {
         p->memory_of = tid;
-        if (tid == p->pid || process_stat_read(tree->proc, tid, &stat))
-            stat.resident_pages = 0;
+        found = tid != p->pid && process_stat_read(tree->proc, tid, ret) == 0 && ret->resident_pages > 0;
     }
     dir_close(&tree->dir);
-    return stat.resident_pages;
+    return found;
 }
 
 static void take_memory(struct process_tree *tree, struct process *p, const struct process_stat *stat)
 {
-    bool     has_left = stat->state == 'Z' || stat->state == 'X';
-    uint64_t pages = stat->resident_pages;
+    bool                has_left = stat->state == 'Z' || stat->state == 'X';
+    struct process_stat thread;
     p->dead = has_left && stat->threads <= 1;
     p->waits = stat->state == 'D';
     if (!has_left || p->dead)
         p->memory_of = p->pid;
-    else
-        pages = pages_of_threads(tree, p);
-    p->resident_kib = p->dead ? 0 : pages * ((uint64_t)tree->units.page_bytes / 1024);
+    else if (read_thread(tree, p, &thread))
+        stat = &thread;
+    p->resident_kib = p->dead ? 0 : stat->resident_pages * ((uint64_t)tree->units.page_bytes / 1024);
+    p->size = stat->size;
+    p->code = stat->code;
+    p->stack = stat->stack;
+    p->name = stat->name;
 }
 
 static void take_values(struct process_tree *tree, struct process *p, const struct process_stat *stat, struct io *io)
@@ -130,7 +132,7 @@ static void take_values(struct process_tree *tree, struct process *p, const stru
         p->reaped_value[k] = after[k];
     }
     p->threads = stat->threads;
-    p->stack = stat->stack;
+    p->faults = stat->faults + stat->major;
     take_memory(tree, p, stat);
 }
 
@@ -142,8 +144,6 @@ static void take_parent(struct process_tree *tree, struct process *p, pid_t pid)
         parent->is_parent = true;
     p->parent = is_member ? pid : 0;
     p->parent_start = is_member ? parent->start : 0;
-    if (!p->read_yet && is_member)
-        p->pss_ratio = parent->pss_ratio;
 }
 
 static void take_new_parent(struct process_tree *tree, struct process *p)

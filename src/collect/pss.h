@@ -1,18 +1,14 @@
 /* Memory of the tree within a budget.
  *
- * Pss (each shared page divided by the number of its users) is what adds up, but reading it makes the kernel walk
- * the page tables, milliseconds per GiB, under the process's mmap_lock. So each reading adds 0.3 ms to a purse, and
- * exact figures are bought from it: first of processes never read, then of those whose RSS has changed or whose
- * figure is old, in turns. In between, a process's Pss is its RSS by its last ratio; one never read takes its
- * parent's ratio. A figure that is too dear for now is saved for, with half of the income.
+ * Pss (each shared page divided by the number of its users) is what adds up, but reading it makes the kernel walk the
+ * page tables, milliseconds per GiB, under the process's mmap_lock. So it is kept account of by counters
+ * (pss_family.h), and each guess in that adds to a doubt. While the doubt of the whole tree is above 3 % (or 5 MiB),
+ * readings are bought for it, the one first that settles most for its price: smaps_rollup of a family (pss_exact.h), or
+ * a look at some of its pages (pss_survey.h) where that costs too much, or at those of all that have many files.
  *
- * A process whose figure costs more than 10 ms, in which its mmap and munmap would have to wait, is estimated from some
- * hundred of its pages instead (pss_sample.h): what it maps alone counts whole, the rest is divided by the number of
- * processes that were forked with it and are about as large. Where that is not possible the figure is bought for up to
- * 50 ms.
- *
- * A process in uninterruptible sleep is not asked: an mmap of a file on a hung NFS server waits with the mmap_lock, for
- * which the reading of its memory would wait too. Of its threads, the first alone is known. Allocates: no. */
+ * All that this takes is paid for from a purse: 2 ms of CPU for each second, and at most 100 ms of it ahead, the deeper
+ * the larger the doubt. No row takes more than 50 ms. A tree that stands still, or that only grows and shrinks, buys
+ * nothing. Allocates: see pss_family.h and pss_survey.h. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_PSS_H
 #define PILLION_COLLECT_PSS_H
@@ -21,21 +17,30 @@
 #include <stdint.h>
 
 #include "collect/process_table.h"
+#include "collect/pss_family.h"
 
 struct pss {
-    uint64_t page_bytes;
-    int64_t  purse;      /* ns of CPU */
-    int64_t  sample_ns;  /* price of a sample, as measured */
-    double   ns_per_kib; /* price, as measured */
-    size_t   turn;       /* where the next round begins */
-    uint32_t row;        /* readings so far */
+    struct pss_families families;
+    uint64_t            page_bytes;
+    pid_t               except;
+    int64_t             purse;                    /* ns of CPU; may be in debt */
+    double              kib, doubt;               /* of the last reading */
+    int64_t             read_at;                  /* ns, monotonic */
+    double              ns_per_kib;               /* price of an exact reading, as measured */
+    double              ns_per_look, ns_per_maps; /* and of a survey */
+    unsigned            surveyed_max;             /* processes, in one survey */
+    uint32_t            row;                      /* readings so far */
 };
 
-void pss_init(struct pss *pss, uint64_t page_bytes);
+/* except: whose memory is not the program's; 0: nobody. */
+void pss_init(struct pss *pss, uint64_t page_bytes, pid_t except);
+void pss_done(struct pss *pss);
 
-/*   Pss of smaps_rollup, KiB    proc.rst "/proc/PID/smaps_rollup"
- *   RSS of stat, field 24       where the former may not be read (another user's, kernels before 4.14)
- * Sum over the live processes of the table but `except` (0: none). Zombies and kernel threads have no memory. */
-uint64_t pss_read(struct pss *pss, int proc, struct process_table *table, pid_t except);
+/*   Pss of smaps_rollup, KiB          proc.rst "/proc/PID/smaps_rollup"; RSS of statm, without half of the files, where
+ *                                     that may not be read (another user's, kernels before 4.14)
+ *   Private_Hugetlb, Shared_Hugetlb   or HugetlbPages of status; both are in no Pss
+ * Sum over the live processes of the table. Zombies and kernel threads have no memory. monotonic: ns; hugetlb: KiB of
+ * such pages that the machine has, METRIC_NONE: unknown. */
+uint64_t pss_read(struct pss *pss, int proc, struct process_table *table, int64_t monotonic, uint64_t hugetlb);
 
 #endif

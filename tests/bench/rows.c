@@ -44,7 +44,7 @@ struct costs {
 static void read_tree(struct sample *ret)
 {
     struct process_now now = {
-        .monotonic = clock_monotonic(), .machine_processes = METRIC_NONE, .memory_used = METRIC_NONE};
+        .monotonic = clock_monotonic(), .machine_processes = METRIC_NONE, .hugetlb = METRIC_NONE};
     (void)process_read(&walked, &scratch, &now, ret);
 }
 

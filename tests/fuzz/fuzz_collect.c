@@ -10,14 +10,16 @@
 #include "pillion/columns.h"
 #include "run/row.h"
 
-#define STAT(pid, parent) \
-#pid " (a b) S " #parent " 1 1 0 -1 4194560 100 20 0 0 7 3 2 1 20 0 1 0 12345 1000 10 18446744073709551615 1 1 0\n"
+#define STAT(pid, parent)    \
+#pid " (a b) S " #parent \
+         " 1 1 0 -1 4194560 100 20 0 0 7 3 2 1 20 0 1 0 12345 1000 9000 18446744073709551615 1 1 7\n"
 
 static const struct file {
     const char *name, *content;
 } files[] = {
     {"proc/stat", "cpu  10 1 5 100 3 1 2 0 0 0\ncpu0 10 1 5 100 3 1 2 0 0 0\nctxt 5\n"},
-    {"proc/meminfo", "MemTotal: 1000 kB\nMemFree: 100 kB\nMemAvailable: 300 kB\nBuffers: 1 kB\nCached: 2 kB\n"},
+    {"proc/meminfo", "MemTotal: 1000 kB\nMemFree: 100 kB\nMemAvailable: 300 kB\nBuffers: 1 kB\nCached: 2 kB\n"
+                     "Hugetlb: 4096 kB\n"},
     {"proc/diskstats", "   8       0 sda 1 2 3 4 5 6 7 8 9 10 11\n   8       1 sda1 1 2 3 4 5 6 7 8 9 10 11\n"},
     {"proc/net/dev", "Inter-| Receive | Transmit\n face |bytes\n  eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n"},
     {"proc/self/mountinfo", "27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard\n"},
@@ -30,11 +32,16 @@ static const struct file {
     {"proc/42/schedstat", "1000 10 5\n"},
     {"proc/42/io", "rchar: 1\nwchar: 2\nread_bytes: 4096\nwrite_bytes: 8192\ncancelled_write_bytes: 0\n"},
     {"proc/42/smaps_rollup", "0-1 ---p 0 00:00 0 [rollup]\nRss: 40 kB\nPss: 20 kB\n"},
+    {"proc/42/statm", "10000 9000 6000 1 0 1 0\n"},
+    {"proc/42/status", "Name:\ta\nHugetlbPages:\t2048 kB\n"},
+    {"proc/42/maps", "10000-2000000 rw-s 00000000 00:01 7   /a\n"},
+    {"proc/42/pagemap", "01234567012345670123456701234567"},
     {"proc/42/task/42/children", "43 "},
     {"proc/43/stat", STAT(43, 42)},
     {"proc/43/schedstat", "1000 10 5\n"},
     {"proc/43/io", "read_bytes: 1\nwrite_bytes: 2\n"},
-    {"proc/43/smaps_rollup", "Pss: 2 kB\n"},
+    {"proc/43/smaps_rollup", "Pss: 2 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\nPss_Shmem: 0 kB\nShared_Hugetlb: 2 kB\n"},
+    {"proc/43/statm", "10000 8000 10 1 0 1 0\n"},
     {"proc/43/task/43/children", ""},
     {"sys/devices/system/cpu/online", "0-3\n"},
     {"sys/class/dmi/id/sys_vendor", "A Vendor\n"},

@@ -35,7 +35,8 @@ struct fake_process {
     unsigned    start;            /* ticks since boot */
     unsigned    faults, child_faults;
     unsigned    user, system, child_user, child_system;
-    unsigned    pages;
+    unsigned    pages, shared;    /* resident, and those of them that are of files */
+    unsigned    stack;            /* where it begins */
     unsigned    read, written;
     int         pss;              /* KiB; -1: no smaps_rollup */
     const char *children;         /* "" when NULL */
@@ -139,9 +140,12 @@ UNUSED_HELPER void fixture_process(const struct fixture *f, const struct fake_pr
     (void)snprintf(path, sizeof path, "proc/%d/stat", p->pid);
     fixture_write(f, path,
                   "%d (%s) %c %d 1 1 0 -1 4194304 %u %u 0 0 %u %u %u %u 20 0 %d 0 %u 1000000 %u "
-                  "18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0\n",
+                  "18446744073709551615 1 1 %u 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0\n",
                   p->pid, p->name ? p->name : "a", p->state ? p->state : 'S', p->parent, p->faults, p->child_faults,
-                  p->user, p->system, p->child_user, p->child_system, p->threads ? p->threads : 1, p->start, p->pages);
+                  p->user, p->system, p->child_user, p->child_system, p->threads ? p->threads : 1, p->start, p->pages,
+                  p->stack);
+    (void)snprintf(path, sizeof path, "proc/%d/statm", p->pid);
+    fixture_write(f, path, "%u %u %u 1 0 1 0\n", p->pages + 100, p->pages, p->shared);
     (void)snprintf(path, sizeof path, "proc/%d/io", p->pid);
     fixture_write(f, path, "rchar: 9\nwchar: 9\nsyscr: 9\nsyscw: 9\nread_bytes: %u\nwrite_bytes: %u\n"
                            "cancelled_write_bytes: 0\n", p->read, p->written);

@@ -28,7 +28,7 @@ static int set_up(void **state)
     fixture_open(&f);
     fixture_write(&f, "sys/devices/system/cpu/online", "0-1\n");
     now = (struct process_now){
-        .monotonic = CLOCK_SECOND, .boot_ticks = 10000, .machine_processes = METRIC_NONE, .memory_used = METRIC_NONE};
+        .monotonic = CLOCK_SECOND, .boot_ticks = 10000, .machine_processes = METRIC_NONE, .hugetlb = METRIC_NONE};
     is_open = false;
     return scratch_init(&scratch);
 }
@@ -526,7 +526,7 @@ static void our_own_root_gives_only_its_reaped_children(void **state)
     put(.pid = ROOT, .parent = 1, .user = 70, .system = 70, .child_user = 3, .read = 500, .pages = 1000, .pss = 4000,
         .children = "101");
     fixture_write(&f, "proc/100/task/100/io", "read_bytes: 480\nwrite_bytes: 0\n");
-    put(.pid = 101, .parent = ROOT, .user = 5, .pages = 10, .pss = 20, .children = "102");
+    put(.pid = 101, .parent = ROOT, .user = 5, .pages = 5, .pss = 20, .children = "102");
     put(.pid = 102, .parent = 101, .user = 6, .read = 1);
     open_tree(true, 101);
     reading();
@@ -560,13 +560,13 @@ static void a_process_whose_first_thread_has_left_still_has_memory_and_children(
     (void)state;
     put(.pid = ROOT, .parent = 1, .children = "101");
     put(.pid = 101, .parent = ROOT, .state = 'Z', .threads = 3, .user = 5);
-    put(.pid = 151, .parent = ROOT, .pages = 2048, .pss = 6000); /* a thread: found by its number, but not listed */
+    put(.pid = 151, .parent = ROOT, .pages = 2048, .shared = 8, .pss = 8176); /* a thread: found by its number */
     fixture_write(&f, "proc/101/task/151/children", "102 ");
     put(.pid = 102, .parent = 101, .state = 'Z', .pages = 0);
     open_tree(false, ROOT);
     reading();
     assert_int_equal(s.tree_processes, 2);
-    assert_int_equal(s.tree_memory, 6000);
+    assert_int_equal(s.tree_memory, 8176);
     put(.pid = 101, .parent = ROOT, .state = 'Z', .user = 5); /* all threads have left */
     fixture_process_gone(&f, 151);
     reading();
@@ -764,67 +764,52 @@ static void a_proc_of_other_numbers_tells_nothing(void **state)
     assert_int_equal(s.tree_processes, 1);
 }
 
-static void memory_is_pss_and_never_more_than_used(void **state)
+static void memory_that_is_no_files_counts_whole_and_files_by_what_was_read(void **state)
 {
     (void)state;
-    put(.pid = ROOT, .parent = 1, .pages = 100, .pss = 200, .children = "101 102 103");
-    put(.pid = 101, .parent = ROOT, .pages = 50, .pss = 100);
+    enum { MIB = 256 }; /* pages */
+    put(.pid = ROOT, .parent = 1, .pages = 300 * MIB, .shared = 100 * MIB, .pss = 220 * 1024, .children = "101 102");
+    put(.pid = 101, .parent = ROOT, .pages = 1000 * MIB, .shared = 0, .pss = 1);
     put(.pid = 102, .parent = ROOT, .pages = 1000, .state = 'Z', .pss = -1);
-    put(.pid = 103, .parent = ROOT, .pages = 25, .pss = -1); /* not readable: RSS */
     open_tree(false, ROOT);
     reading();
-    assert_int_equal(s.tree_memory, 200 + 100 + 100);
-    now.memory_used = 350;
+    assert_int_equal(s.tree_memory, (220 + 1000) * 1024);
+    put(.pid = 101, .parent = ROOT, .pages = 2000 * MIB, .shared = 0, .pss = 1);
     reading();
-    assert_int_equal(s.tree_memory, 350);
+    assert_int_equal(s.tree_memory, (220 + 2000) * 1024);
+}
+
+static void a_file_that_others_cannot_be_asked_about_counts_half(void **state)
+{
+    (void)state;
+    put(.pid = ROOT, .parent = 1, .pages = 30000, .shared = 10000, .pss = -1);
+    open_tree(false, ROOT);
+    reading();
+    assert_int_equal(s.tree_memory, 25000 * 4);
 }
 
 static void a_process_that_waits_uninterruptibly_is_not_asked_for_its_memory(void **state)
 {
     (void)state;
-    put(.pid = ROOT, .parent = 1, .state = 'D', .pages = 1024, .pss = 1024);
+    put(.pid = ROOT, .parent = 1, .state = 'D', .pages = 10240, .shared = 10240, .pss = 1024);
     open_tree(false, ROOT);
     reading();
-    assert_int_equal(s.tree_memory, 4096);
-    put(.pid = ROOT, .parent = 1, .pages = 1024, .pss = 1024);
+    assert_int_equal(s.tree_memory, 5120 * 4);
+    put(.pid = ROOT, .parent = 1, .pages = 10240, .shared = 10240, .pss = 1024);
     reading();
     assert_int_equal(s.tree_memory, 1024);
-    put(.pid = ROOT, .parent = 1, .state = 'D', .pages = 2048, .pss = 512);
+    put(.pid = ROOT, .parent = 1, .state = 'D', .pages = 20480, .shared = 10240, .pss = 512);
     reading();
-    assert_int_equal(s.tree_memory, 2048);
+    assert_int_equal(s.tree_memory, 1024 + 40960);
 }
 
-static void between_readings_memory_follows_rss_by_the_last_ratio(void **state)
+static void memory_is_never_more_than_what_is_resident(void **state)
 {
     (void)state;
-    put(.pid = ROOT, .parent = 1, .pages = 100, .pss = 200); /* half of its 400 KiB */
+    put(.pid = ROOT, .parent = 1, .pages = 5120, .shared = 5120, .pss = 99999);
     open_tree(false, ROOT);
     reading();
-    assert_int_equal(s.tree_memory, 200);
-    put(.pid = ROOT, .parent = 1, .pages = 3000000, .pss = 9); /* 11 GiB: too dear */
-    reading();
-    assert_int_equal(s.tree_memory, 6000000);
-    put(.pid = ROOT, .parent = 1, .pages = 3000000, .pss = 9, .children = "101");
-    put(.pid = 101, .parent = ROOT, .pages = 3000000, .pss = 9); /* takes its parent's ratio */
-    reading();
-    assert_int_equal(s.tree_memory, 12000000);
-}
-
-static void a_dear_figure_is_saved_for_and_one_above_the_limit_never_bought(void **state)
-{
-    (void)state;
-    put(.pid = ROOT, .parent = 1, .pages = 262144 / 2, .pss = 100, .children = "101"); /* 512 MiB, about 2 ms */
-    put(.pid = 101, .parent = ROOT, .pages = 262144 * 16, .pss = 100);                 /* 16 GiB */
-    open_tree(false, ROOT);
-    int bought_at = 0;
-    for (int i = 1; i <= 40; i++) {
-        reading();
-        assert_true(s.tree_memory > 262144 * 16 * 3);
-        if (!bought_at && tree.table.list[0].pss_read)
-            bought_at = i;
-    }
-    assert_in_range(bought_at, 6, 16);
-    assert_false(tree.table.list[1].pss_read);
+    assert_int_equal(s.tree_memory, 20480);
 }
 
 static void ten_thousand_processes_are_no_square(void **state)
@@ -980,10 +965,10 @@ int main(void)
         test(without_proc_nothing_is_known),
         test(while_no_pid_is_given_out_children_are_not_listed),
         test(a_proc_of_other_numbers_tells_nothing),
-        test(memory_is_pss_and_never_more_than_used),
+        test(memory_that_is_no_files_counts_whole_and_files_by_what_was_read),
+        test(a_file_that_others_cannot_be_asked_about_counts_half),
+        test(memory_is_never_more_than_what_is_resident),
         test(a_process_that_waits_uninterruptibly_is_not_asked_for_its_memory),
-        test(between_readings_memory_follows_rss_by_the_last_ratio),
-        test(a_dear_figure_is_saved_for_and_one_above_the_limit_never_bought),
         test(ten_thousand_processes_are_no_square),
         test(real_children_sum_up_to_what_wait4_says),
         test(a_real_child_of_a_thread_is_seen),

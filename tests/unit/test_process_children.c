@@ -80,7 +80,7 @@ static int set_up(void **state)
     now = (struct process_now){.monotonic = CLOCK_SECOND,
                                .boot_ticks = (uint64_t)(boot.tv_sec * sysconf(_SC_CLK_TCK)),
                                .machine_processes = METRIC_NONE,
-                               .memory_used = METRIC_NONE};
+                               .hugetlb = METRIC_NONE};
     open_tree(&real, getpid());
     if (!tree.tells)
         print_message("/proc does not tell who is new here: each process is asked for its children\n");
