@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every row of a run held against the sampler's looks (sampler.c): which rows count, and how far each is off.
+
+A row is off by its distance to the range of the looks within AROUND of it: the row is of some milliseconds and so is a
+look, and where memory moves fast the two are not of the same instant. Where a program is ending, its PSS falls during tens
+of milliseconds while its counters still stand; that too is inside this range. Of memory that stands still the range is a
+point.
+
+A row counts if the memory was steady in its own interval and the one before. It counts too if what moved was private
+memory, from the second row of that: only who shares what with whom may need a row more. It does not count without a look
+within NEAR of it; more than UNSEEN_MAX of such rows is a failure of its own.
+"""
+import bisect
+
+AROUND, NEAR = 0.150, 0.040
+SHARE, MIB = 0.05, 8.0
+UNSEEN_MAX = 0.02
+
+
+def bound(truth):
+    return max(SHARE * truth, MIB)
+
+
+class Look:
+    def __init__(self, line):
+        fields = line.split()
+        self.began, self.ended, self.pss, self.private, self.largest = map(float, fields[:5])
+        self.count, self.cpu = int(fields[5]), float(fields[6])
+
+
+class Looks:
+    def __init__(self, text):
+        self.all = [Look(line) for line in text.splitlines()]
+        self.began = [look.began for look in self.all]
+        self.ended = [look.ended for look in self.all]
+
+    def within(self, start, end):
+        """Those that overlap with this time; they rise in both of their ends."""
+        return self.all[bisect.bisect_left(self.ended, start):bisect.bisect_right(self.began, end)]
+
+    def spanning(self, start, end):
+        """Those from start to end, with the nearest before and after where none begins at once."""
+        first = max(0, bisect.bisect_right(self.began, start) - 1)
+        return self.all[first:max(first + 1, bisect.bisect_left(self.ended, end) + 1)]
+
+    def cpu_until(self, at):
+        return max([look.cpu for look in self.all[:bisect.bisect_right(self.ended, at)]], default=0)
+
+
+class Judged:
+    """A row beside the truth: `low` to `high` MiB; `error` with its sign, 0 inside; `counts`, or `why` not."""
+
+    def __init__(self, row, looks, counts, why):
+        self.at, self.value = row["timestamp"], row["process_memory_mib"]
+        self.counts, self.why = counts, why
+        self.low = min([look.pss for look in looks], default=0)
+        self.high = max([look.pss for look in looks], default=0)
+        self.counts_of_processes = {look.count for look in looks}
+        self.children = row["process_children"]
+        value = 0 if self.value is None else self.value
+        self.error = value - self.high if value > self.high else min(0, value - self.low)
+        self.truth = self.high if self.error > 0 else self.low
+        self.severity = abs(self.error) / bound(self.truth)
+
+    def __repr__(self):
+        return "%.3f: %s MiB, truth %.1f to %.1f%s" % (self.at, self.value, self.low, self.high,
+                                                      "" if self.counts else " (does not count: %s)" % self.why)
+
+
+def moved(values):
+    return max(values) - min(values)
+
+
+def steady(looks):
+    """Nothing moved; or what moved was private alone, which leaves the rest of PSS as it was."""
+    limit = bound(max(look.pss for look in looks))
+    if moved([look.pss for look in looks]) < limit:
+        return "all"
+    return "shared" if moved([look.pss - look.private for look in looks]) < limit else ""
+
+
+def why_not(own, before):
+    """`own`, `before`: what steady() says of the row's interval and the one before; None: there is none before."""
+    if own == "all" and before in ("all", None):
+        return ""
+    if "" in (own, before):
+        return "sharing moved"
+    return "the first row of a change" if before in ("all", None) else ""
+
+
+def judge(rows, looks):
+    """Each row as Judged."""
+    result = []
+    times = [looks.began[0]] + [row["timestamp"] for row in rows]
+    states = [steady(looks.spanning(start, end)) for start, end in zip(times, times[1:])]
+    for i, row in enumerate(rows):
+        at = row["timestamp"]
+        why = why_not(states[i], states[i - 1] if i else None)
+        around = looks.within(at - AROUND, at + AROUND)
+        if not looks.within(at - NEAR, at + NEAR):
+            why = "unseen"
+        elif row["process_memory_mib"] is None and min(look.count for look in around) == 0:
+            why = "no process"
+        result.append(Judged(row, around, not why, why))
+    return result
+
+
+def check_memory(judged):
+    """Complaints, and the run's largest row beside the largest truth at the rows' instants."""
+    complaints = ["row %r" % row for row in judged if row.counts and (row.severity > 1 or row.value is None)]
+    unseen = sum(row.why == "unseen" for row in judged)
+    if unseen > UNSEEN_MAX * len(judged):
+        complaints.append("%d of %d rows have no look within %.0f ms" % (unseen, len(judged), NEAR * 1000))
+    seen = [row for row in judged if row.why != "unseen"]
+    most = max([row.value or 0 for row in seen], default=0)
+    low, high = (max([getattr(row, name) for row in seen], default=0) for name in ("low", "high"))
+    error = most - high if most > high else min(0, most - low)
+    if abs(error) > bound(high if error > 0 else low):
+        complaints.append("maximum %.1f MiB, truth %.1f to %.1f" % (most, low, high))
+    return complaints, most, low, high
+
+
+def check_children(judged, less):
+    """Whoever is there before and after a row is in it: those that the sampler counted, less the root."""
+    return ["row %r: %s children, truth %d" % (row, row.children, min(row.counts_of_processes) - less)
+            for row in judged if row.counts and len(row.counts_of_processes) == 1 and max(row.counts_of_processes) > 0
+            and row.children != min(row.counts_of_processes) - less]
