@@ -6,15 +6,22 @@ look, and where memory moves fast the two are not of the same instant. Where a p
 of milliseconds while its counters still stand; that too is inside this range. Of memory that stands still the range is a
 point.
 
+A look during which sharing changed, or that took too long, is torn: its sum is of no instant, and is no truth. So are the
+two looks before a process appears in a tree that shares memory: a fork in progress shares pages with a child that nobody
+can see yet.
+
 A row counts if the memory was steady in its own interval and the one before. It counts too if what moved was private
 memory, from the second row of that: only who shares what with whom may need a row more. It does not count without a look
-within NEAR of it; more than UNSEEN_MAX of such rows is a failure of its own.
+within NEAR of it; more than UNSEEN_MAX of such rows is a failure of its own. Nor does it count if all around it are torn:
+then sharing moves at this very instant.
 """
 import bisect
 
 AROUND, NEAR = 0.150, 0.040
 SHARE, MIB = 0.05, 8.0
 UNSEEN_MAX = 0.02
+SHARED_MIN = 4.0
+LOOKS_MIN = 4  # so many around a row tell that nobody came or went
 
 
 def bound(truth):
@@ -26,6 +33,12 @@ class Look:
         fields = line.split()
         self.began, self.ended, self.pss, self.private, self.largest = map(float, fields[:5])
         self.count, self.cpu = int(fields[5]), float(fields[6])
+        self.torn, self.new = fields[7] == "1" or self.ended - self.began > 2 * NEAR, int(fields[8])
+        self.shares = self.pss - self.private > SHARED_MIN
+
+
+def whole(looks):
+    return [look for look in looks if not look.torn]
 
 
 class Looks:
@@ -33,6 +46,8 @@ class Looks:
         self.all = [Look(line) for line in text.splitlines()]
         self.began = [look.began for look in self.all]
         self.ended = [look.ended for look in self.all]
+        for look, *later in zip(self.all, self.all[1:], self.all[2:] + self.all[-1:]):
+            look.torn |= look.shares and any(other.new for other in later)
 
     def within(self, start, end):
         """Those that overlap with this time; they rise in both of their ends."""
@@ -42,6 +57,9 @@ class Looks:
         """Those from start to end, with the nearest before and after where none begins at once."""
         first = max(0, bisect.bisect_right(self.began, start) - 1)
         return self.all[first:max(first + 1, bisect.bisect_left(self.ended, end) + 1)]
+
+    def most(self):
+        return max(look.pss for look in whole(self.all))
 
     def cpu_until(self, at):
         return max([look.cpu for look in self.all[:bisect.bisect_right(self.ended, at)]], default=0)
@@ -53,9 +71,9 @@ class Judged:
     def __init__(self, row, looks, counts, why):
         self.at, self.value = row["timestamp"], row["process_memory_mib"]
         self.counts, self.why = counts, why
-        self.low = min([look.pss for look in looks], default=0)
-        self.high = max([look.pss for look in looks], default=0)
-        self.counts_of_processes = {look.count for look in looks}
+        self.low = min([look.pss for look in whole(looks)], default=0.0)
+        self.high = max([look.pss for look in whole(looks)], default=0.0)
+        self.processes = {look.count for look in looks} if len(looks) >= LOOKS_MIN else set()
         self.children = row["process_children"]
         value = 0 if self.value is None else self.value
         self.error = value - self.high if value > self.high else min(0, value - self.low)
@@ -73,6 +91,7 @@ def moved(values):
 
 def steady(looks):
     """Nothing moved; or what moved was private alone, which leaves the rest of PSS as it was."""
+    looks = whole(looks) or looks
     limit = bound(max(look.pss for look in looks))
     if moved([look.pss for look in looks]) < limit:
         return "all"
@@ -99,6 +118,8 @@ def judge(rows, looks):
         around = looks.within(at - AROUND, at + AROUND)
         if not looks.within(at - NEAR, at + NEAR):
             why = "unseen"
+        elif not whole(around):
+            why = "torn"
         elif row["process_memory_mib"] is None and min(look.count for look in around) == 0:
             why = "no process"
         result.append(Judged(row, around, not why, why))
@@ -111,7 +132,7 @@ def check_memory(judged):
     unseen = sum(row.why == "unseen" for row in judged)
     if unseen > UNSEEN_MAX * len(judged):
         complaints.append("%d of %d rows have no look within %.0f ms" % (unseen, len(judged), NEAR * 1000))
-    seen = [row for row in judged if row.why != "unseen"]
+    seen = [row for row in judged if row.why not in ("unseen", "torn")]
     most = max([row.value or 0 for row in seen], default=0)
     low, high = (max([getattr(row, name) for row in seen], default=0) for name in ("low", "high"))
     error = most - high if most > high else min(0, most - low)
@@ -120,8 +141,7 @@ def check_memory(judged):
     return complaints, most, low, high
 
 
-def check_children(judged, less):
-    """Whoever is there before and after a row is in it: those that the sampler counted, less the root."""
-    return ["row %r: %s children, truth %d" % (row, row.children, min(row.counts_of_processes) - less)
-            for row in judged if row.counts and len(row.counts_of_processes) == 1 and max(row.counts_of_processes) > 0
-            and row.children != min(row.counts_of_processes) - less]
+def check_children(judged):
+    """Whoever is there before and after a row is in it, zombies too; the root of the tree is no child."""
+    return ["row %r: %s children, truth %d" % (row, row.children, min(row.processes) - 1)
+            for row in judged if row.counts and len(row.processes) == 1 and row.processes not in ({0}, {row.children + 1})]

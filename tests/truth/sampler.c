@@ -2,10 +2,11 @@
 /* sampler [-p HOOK] [-b] [-n MS] OUT CMD...: runs CMD and looks at its tree every MS ms (20), as the ground truth for
  * process_memory_mib. A look is a line of OUT, with the wall clock as the rows have it:
  *
- *   began ended PSS PRIVATE LARGEST COUNT CPU
+ *   began ended PSS PRIVATE LARGEST COUNT CPU TORN NEW
  *
  * in seconds, MiB (sums of Pss and Private_* of smaps_rollup, hugetlb pages included; the largest process's Rss),
- * processes (zombies too) and seconds of CPU. At the end one line on stdout, what the kernel says of the whole tree:
+ * processes (zombies too) and seconds of CPU. TORN is 1 where who shares with whom changed during the look: then the
+ * sum is of no instant. At the end one line on stdout, what the kernel says of the whole tree:
  *
  *   status=S cpu_least=S cpu_most=S read=BYTES written=BYTES processes=N
  *
@@ -33,15 +34,25 @@
 
 enum { PIDS_MAX = 4194304 + 1, PROCESSES_MAX = 65536, PAUSE_MAX_MS = 75, LINGER_MS = 3000 };
 
+/* Sharing that matters, MiB. */
+#define SHARED_MIN 4.0
+
 struct process {
     int    pid, threads;
     char   state;
     double cpu, children_cpu;
 };
 
+struct memory {
+    double pss, private, rss;
+    bool   known; /* or another's, counted there */
+};
+
 struct look {
-    double pss, private, largest, cpu;
-    int    count;
+    struct memory sum;
+    double        largest, cpu;
+    int           count, fresh;
+    bool          torn;
 };
 
 static struct process processes[PROCESSES_MAX];
@@ -154,23 +165,42 @@ static bool read_rollup(const struct process *process, char *ret, size_t size)
     return found;
 }
 
-static void add_memory(const struct process *process, struct look *ret)
+static struct memory memory_of(const struct process *process)
 {
-    char text[4096];
-    int  parent = parent_of[process->pid];
-    if (is_ours(parent) && syscall(SYS_kcmp, process->pid, parent, KCMP_VM, 0, 0) == 0)
-        return;
-    if (!read_rollup(process, text, sizeof text))
-        return;
-    double own = mib_of(text, "Private_Hugetlb:"), rss = mib_of(text, "\nRss:");
-    ret->pss += mib_of(text, "\nPss:") + own + mib_of(text, "Shared_Hugetlb:");
-    ret->private += mib_of(text, "Private_Clean:") + mib_of(text, "Private_Dirty:") + own;
-    ret->largest = rss > ret->largest ? rss : ret->largest;
+    char          text[4096];
+    struct memory memory = {0};
+    int           parent = parent_of[process->pid];
+    memory.known = is_ours(parent) && syscall(SYS_kcmp, process->pid, parent, KCMP_VM, 0, 0) == 0;
+    if (memory.known || !read_rollup(process, text, sizeof text))
+        return memory;
+    double huge = mib_of(text, "Private_Hugetlb:");
+    memory.pss = mib_of(text, "\nPss:") + huge + mib_of(text, "Shared_Hugetlb:");
+    memory.private = mib_of(text, "Private_Clean:") + mib_of(text, "Private_Dirty:") + huge;
+    memory.rss = mib_of(text, "\nRss:");
+    memory.known = true;
+    return memory;
+}
+
+static double shared_of(struct memory memory)
+{
+    return memory.pss - memory.private;
+}
+
+/* The sum of the numbers of those in the tree tells whether somebody came or went. */
+static double members(void)
+{
+    double sum = 0;
+    for (int i = 0; i < count; i++)
+        sum += is_ours(processes[i].pid) ? processes[i].pid : 0;
+    return sum;
 }
 
 /* The CPU of parents was read before that of their children, so what ends meanwhile is missing, never there twice. */
 static void look(struct look *ret)
 {
+    struct memory         first = {0};
+    const struct process *sharer = NULL;
+    bool                  ends = false;
     *ret = (struct look){.cpu = reaped_cpu};
     list();
     for (int i = 0; i < count; i++) {
@@ -180,11 +210,27 @@ static void look(struct look *ret)
             continue;
         }
         ret->count++;
-        seen_count += !seen[processes[i].pid];
+        ret->fresh += !seen[processes[i].pid];
         seen[processes[i].pid] = true;
         ret->cpu += processes[i].cpu + processes[i].children_cpu;
-        add_memory(&processes[i], ret);
+        struct memory memory = memory_of(&processes[i]);
+        ends |= !memory.known && processes[i].state != 'Z';
+        ret->sum.pss += memory.pss;
+        ret->sum.private += memory.private;
+        ret->largest = memory.rss > ret->largest ? memory.rss : ret->largest;
+        if (!sharer && shared_of(memory) > SHARED_MIN) {
+            sharer = &processes[i];
+            first = memory;
+        }
     }
+    seen_count += ret->fresh;
+    if (!sharer)
+        return;
+    /* The share of the first one read tells what others did to it while they were read. Who is ending has no memory to
+     * be seen, and shares it still. */
+    double before = members(), moved = shared_of(memory_of(sharer)) - shared_of(first);
+    list();
+    ret->torn = ends || before != members() || moved > SHARED_MIN || moved < -SHARED_MIN;
 }
 
 static double seconds_of(struct timeval t)
@@ -234,8 +280,8 @@ static double look_and_tell(FILE *out)
     double      began = now();
     look(&at);
     double ended = now();
-    (void)fprintf(out, "%.4f %.4f %.3f %.3f %.3f %d %.2f\n", began, ended, at.pss, at.private, at.largest, at.count,
-                  at.cpu);
+    (void)fprintf(out, "%.4f %.4f %.3f %.3f %.3f %d %.2f %d %d\n", began, ended, at.sum.pss, at.sum.private, at.largest,
+                  at.count, at.cpu, at.torn, at.fresh);
     return (ended - began) * 1000;
 }
 

@@ -9,12 +9,13 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from memory_truth import Looks, check_children, check_memory, judge  # noqa: E402
 
 
-def looks_of(curve, seconds, step=0.025, count=1):
-    """`curve`: MiB of PSS and of private memory at a time."""
+def looks_of(curve, seconds, step=0.025, count=1, torn=()):
+    """`curve`: MiB of PSS and of private memory at a time; `torn`: from when to when the looks are."""
     lines = []
     for i in range(int(seconds / step)):
         pss, private = curve(i * step)
-        lines.append("%.4f %.4f %.3f %.3f %.3f %d 0.00" % (i * step, i * step + 0.002, pss, private, pss, count))
+        lines.append("%.4f %.4f %.3f %.3f %.3f %d 0.00 %d 0" % (i * step, i * step + 0.002, pss, private, pss, count,
+                                                                    any(start < i * step < end for start, end in torn)))
     return Looks("\n".join(lines))
 
 
@@ -60,6 +61,15 @@ class Judge(unittest.TestCase):
         judged = judge(rows_of([300, 300, 5, 5]), looks_of(falls, 5))
         self.assertEqual(judged[2].error, 0)
 
+    def test_a_torn_look_is_no_truth(self):
+        forks = lambda at: (500, 5) if 2.9 < at < 3.1 else (300, 5)  # noqa: E731
+        self.assertEqual(self.judge(forks, [300, 300, 500, 300], torn=[(2.9, 3.1)]), "..!.")
+        self.assertEqual(self.judge(forks, [300, 300, 500, 300], torn=[(2.8, 3.2)]), "..x.")
+        looks = looks_of(forks, 4.5)
+        lines = ["%.4f %.4f %.3f %.3f 0 1 0 0 %d" % (look.began, look.ended, look.pss, look.private, 3.1 < look.began < 3.13)
+                 for look in looks.all]
+        self.assertEqual([look.torn for look in Looks("\n".join(lines)).all].count(True), 2)
+
     def test_a_row_that_nobody_looked_at_does_not_count_and_is_told(self):
         looks = looks_of(constant(100, 100), 1.5)
         judged = judge(rows_of([100, 100]), looks)
@@ -80,8 +90,9 @@ class Judge(unittest.TestCase):
 
     def test_children_are_counted_where_nobody_comes_or_goes(self):
         judged = judge(rows_of([10, 10], children=3), looks_of(constant(10, 10), 3, count=4))
-        self.assertEqual(check_children(judged, 1), [])
-        self.assertEqual(len(check_children(judged, 2)), 2)
+        self.assertEqual(check_children(judged), [])
+        judged = judge(rows_of([10, 10], children=2), looks_of(constant(10, 10), 3, count=4))
+        self.assertEqual(len(check_children(judged)), 2)
 
 
 if __name__ == "__main__":
