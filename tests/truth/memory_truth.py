@@ -6,9 +6,9 @@ look, and where memory moves fast the two are not of the same instant. Where a p
 of milliseconds while its counters still stand; that too is inside this range. Of memory that stands still the range is a
 point.
 
-A look during which sharing changed, or that took too long, is torn: its sum is of no instant, and is no truth. So are the
-two looks before a process appears in a tree that shares memory: a fork in progress shares pages with a child that nobody
-can see yet.
+A look during which sharing changed, or that took too long, is torn: its sum is of no instant. So are the two looks before a
+process appears in a tree that shares memory: a fork in progress shares pages with a child that nobody can see yet. Such a
+look excuses a row, and tells nothing else.
 
 A row counts if the memory was steady in its own interval and the one before. It counts too if what moved was private
 memory, from the second row of that: only who shares what with whom may need a row more. It does not count without a look
@@ -71,8 +71,9 @@ class Judged:
     def __init__(self, row, looks, counts, why):
         self.at, self.value = row["timestamp"], row["process_memory_mib"]
         self.counts, self.why = counts, why
-        self.low = min([look.pss for look in whole(looks)], default=0.0)
-        self.high = max([look.pss for look in whole(looks)], default=0.0)
+        self.low = min([look.pss for look in looks], default=0.0)
+        self.high = max([look.pss for look in looks], default=0.0)
+        self.least = min([look.pss for look in whole(looks)], default=0.0)
         self.processes = {look.count for look in looks} if len(looks) >= LOOKS_MIN else set()
         self.children = row["process_children"]
         value = 0 if self.value is None else self.value
@@ -134,7 +135,7 @@ def check_memory(judged):
         complaints.append("%d of %d rows have no look within %.0f ms" % (unseen, len(judged), NEAR * 1000))
     seen = [row for row in judged if row.why not in ("unseen", "torn")]
     most = max([row.value or 0 for row in seen], default=0)
-    low, high = (max([getattr(row, name) for row in seen], default=0) for name in ("low", "high"))
+    low, high = (max([getattr(row, name) for row in seen], default=0) for name in ("least", "high"))
     error = most - high if most > high else min(0, most - low)
     if abs(error) > bound(high if error > 0 else low):
         complaints.append("maximum %.1f MiB, truth %.1f to %.1f" % (most, low, high))

@@ -61,9 +61,10 @@ class Judge(unittest.TestCase):
         judged = judge(rows_of([300, 300, 5, 5]), looks_of(falls, 5))
         self.assertEqual(judged[2].error, 0)
 
-    def test_a_torn_look_is_no_truth(self):
+    def test_a_torn_look_excuses_and_tells_nothing_else(self):
         forks = lambda at: (500, 5) if 2.9 < at < 3.1 else (300, 5)  # noqa: E731
-        self.assertEqual(self.judge(forks, [300, 300, 500, 300], torn=[(2.9, 3.1)]), "..!.")
+        self.assertEqual(self.judge(forks, [300, 300, 550, 300], torn=[(2.9, 3.1)]), "..!.")
+        self.assertEqual(self.judge(forks, [300, 300, 500, 300], torn=[(2.9, 3.1)]), "....")
         self.assertEqual(self.judge(forks, [300, 300, 500, 300], torn=[(2.8, 3.2)]), "..x.")
         looks = looks_of(forks, 4.5)
         lines = ["%.4f %.4f %.3f %.3f 0 1 0 0 %d" % (look.began, look.ended, look.pss, look.private, 3.1 < look.began < 3.13)
