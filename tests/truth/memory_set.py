@@ -23,9 +23,9 @@ class LeftOut(Exception):
 
 class Job:
     """`argv`: words, with {BEAT} (DOUBLE, THIRD) in ms, {SECONDS} for three beats, {FOLDER} where it runs.
-    `prepare(folder, beat)`: what is done before it, unobserved. `around`: a context. `beside`: argv of a program outside of
-    the tree. `most`: MiB that the sampler must have found at most, by arithmetic. `needs`: programs. `slow`: at 5 s too.
-    `quick`: where it is tried in each build."""
+    `prepare(folder, beat)`: what is done before it, unobserved. `around`: a context. `beside`: argv of a program outside
+    of the tree. `most`: MiB that the sampler must have found at most, by arithmetic. `needs`: programs. `slow`: at 5 s
+    too. `quick`: where it is tried in each build."""
 
     def __init__(self, name, *argv, prepare=None, beside=None, around=None, most=None, needs=(), slow=False, quick=()):
         self.name, self.argv, self.prepare, self.beside, self.around = name, argv, prepare, beside, around
@@ -79,8 +79,8 @@ def prepare_text(folder, _):
 
 def prepare_sources(folder, beat):
     count = max(4, round(4 * beat))
-    body = "".join("int f%d(int a, int b) { return a %% (b | 1) ? a * %d + b : f%d(b, a / 2); }\n" % (i, i, max(0, i - 1))
-                   for i in range(1, 500))
+    function = "int f%d(int a, int b) { return a %% (b | 1) ? a * %d + b : f%d(b, a / 2); }\n"
+    body = "".join(function % (i, i, i - 1) for i in range(1, 500))
     for i in range(count):
         (folder / ("source%d.c" % i)).write_text("int f0(int a, int b) { return a - b; }\n" + body)
     (folder / "Makefile").write_text("all: %s\n%%.o: %%.c\n\tcc -O1 -c -o $@ $<\n"
@@ -154,8 +154,8 @@ SET = [
     # One process alone: what it maps is its own, whatever it had before.
     Job("allocates", *shape("allocates", 300, 3), most=301, slow=True, quick=[(PRELOAD, 0.2)]),
     Job("allocates late", *shape("allocates", 300, 12), most=301),
-    Job("six programs in a row", *shell('for i in 1 2 3 4 5 6; do "$@"; done', *shape("allocates", 300, 0, beat="{THIRD}")),
-        most=302, slow=True),
+    Job("six programs in a row", most=302, slow=True,
+        *shell('for i in 1 2 3 4 5 6; do "$@"; done', *shape("allocates", 300, 0, beat="{THIRD}"))),
     Job("grows and shrinks", *shape("grows_and_shrinks", 300), most=301, quick=[(RUN, 0.2)]),
     Job("grows and shrinks at once", *shape("grows_and_shrinks_at_once", 250, 3), most=251, slow=True),
     Job("allocates in threads", *shape("allocates_in_threads", 240), most=242),
@@ -163,14 +163,16 @@ SET = [
     Job("python", *python("holds", 300, 0), most=308),
     Job("three pythons", *shell('"$@" & sleep 0.3; "$@" & sleep 0.3; "$@"; wait', *python("holds", 100, 0)), most=322,
         quick=[(RUN, 0.2)]),
-    Job("java G1", "java", "-XX:+UseG1GC", "-Xmx400m", "-cp", "{FOLDER}", "MemoryJobs", "{BEAT}", "200", prepare=prepare_java,
-        needs=("java", "javac"), slow=True),
+    Job("java G1", "java", "-XX:+UseG1GC", "-Xmx400m", "-cp", "{FOLDER}", "MemoryJobs", "{BEAT}", "200",
+        prepare=prepare_java, needs=("java", "javac"), slow=True),
     Job("node worker_threads", "node", HERE + "/memory_jobs.js", "{BEAT}", "100", "4", needs=("node",)),
     Job("four nodes", *shell('for i in 1 2 3; do "$@" & done; "$@"; wait', "node", HERE + "/memory_jobs.js", "{BEAT}",
                              "60", "0"), needs=("node",)),
     # Families: a fork, a copy, an end change who shares what, and RSS stays as it is.
-    Job("family that only sleeps", *shape("family_that_only_sleeps", 300, 4), most=302, slow=True, quick=[(PRELOAD, 0.2)]),
-    Job("families one after the other", *shape("families_one_after_the_other", 300, 4), most=302, quick=[(RUN, 0.2)]),
+    Job("family that only sleeps", *shape("family_that_only_sleeps", 300, 4), most=302, slow=True,
+        quick=[(PRELOAD, 0.2)]),
+    Job("families one after the other", *shape("families_one_after_the_other", 300, 4), most=302,
+        quick=[(RUN, 0.2)]),
     Job("children copy", *shape("children_copy", 120, 3), most=482, slow=True, quick=[(PRELOAD, 1)]),
     Job("children copy at once", *shape("children_copy_at_once", 120, 3), most=482),
     Job("parent copies", *shape("parent_copies", 150, 2), most=302),
@@ -195,7 +197,8 @@ SET = [
     Job("family beside 150 idle", *shape("family_beside_idle", 200, 4)),
     Job("shares its address space", *shape("shares_its_address_space", 120), most=241, quick=[(PRELOAD, 0.2)]),
     # Files and shared memory: page cache is the program's as long as it maps it.
-    Job("maps a file", *shape("maps_file", 500, 0, FILE), prepare=file_of(500), most=501, slow=True, quick=[(PRELOAD, 0.2)]),
+    Job("maps a file", *shape("maps_file", 500, 0, FILE), prepare=file_of(500), most=501, slow=True,
+        quick=[(PRELOAD, 0.2)]),
     Job("maps a file slowly", *shape("maps_file_slowly", 500, 0, FILE), prepare=file_of(500), most=501),
     Job("one file in programs", *shape("one_file_in_programs", 400, 3, FILE), prepare=file_of(400), most=402),
     Job("one file in a family", *shape("one_file_in_a_family", 160, 2, FILE), prepare=file_of(160)),

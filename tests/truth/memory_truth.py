@@ -2,13 +2,13 @@
 """Every row of a run held against the sampler's looks (sampler.c): which rows count, and how far each is off.
 
 A row is off by its distance to the range of the looks within AROUND of it: the row is of some milliseconds and so is a
-look, and where memory moves fast the two are not of the same instant. Where a program is ending, its PSS falls during tens
-of milliseconds while its counters still stand; that too is inside this range. Of memory that stands still the range is a
-point.
+look, and where memory moves fast the two are not of the same instant. Where a program is ending, its PSS falls during
+tens of milliseconds while its counters still stand; that too is inside this range. Of memory that stands still the range
+is a point.
 
-A look during which sharing changed, or that took too long, is torn: its sum is of no instant. So are the two looks before a
-process appears in a tree that shares memory: a fork in progress shares pages with a child that nobody can see yet. Such a
-look excuses a row, and tells nothing else.
+A look during which sharing changed, or that took too long, is torn: its sum is of no instant. So are the two looks before
+a process appears in a tree that shares memory: a fork in progress shares pages with a child that nobody can see yet. Such
+a look excuses a row, and tells nothing else.
 
 A row counts if the memory was steady in its own interval and the one before. It counts too if what moved was private
 memory, from the second row of that: only who shares what with whom may need a row more. It does not count without a look

@@ -14,7 +14,7 @@
  * -b        CMD is a leader that is no part of its tree (`pillion run`): neither its memory nor its CPU counts.
  *
  * Whatever is orphaned comes to us, so nothing leaves the tree and wait4 tells the CPU of all. A look takes turns at
- * the mmap lock of every process, so a look that takes long is followed by a pause as long, 75 ms at most: no instant
+ * the mmap lock of every process, so a look that takes long is followed by a pause as long, 60 ms at most: no instant
  * is more than 40 ms away from a look. An address space shared by CLONE_VM is found by kcmp and counts once. Pages of
  * hugetlbfs that several processes share count for each. */
 #include <dirent.h>
@@ -32,7 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PIDS_MAX = 4194304 + 1, PROCESSES_MAX = 65536, PAUSE_MAX_MS = 75, LINGER_MS = 3000 };
+enum { PIDS_MAX = 4194304 + 1, PROCESSES_MAX = 65536, PAUSE_MAX_MS = 60, LINGER_MS = 3000 };
 
 /* Sharing that matters, MiB. */
 #define SHARED_MIN 4.0

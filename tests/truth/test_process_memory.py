@@ -5,15 +5,15 @@
     test_process_memory.py [--quick | --all] [--jobs REGEX] [--modes preload,run] [--intervals 0.2,1,5]
                            [--checks memory,children,cpu,disk,figures] [--load] [--times N] [--once] [--list]
 
-Without --quick or --all: quick, unless PILLION_TEST_LONG is set. --load: beside a busy loop on each CPU. --times: the whole
-set so often. A job that misses a bound is run twice again at most, and fails if two of the three miss; each is printed.
---once: none is.
+Without --quick or --all: quick, unless PILLION_TEST_LONG is set. --load: beside a busy loop on each CPU. --times: the
+whole set so often. A job that misses a bound is run again, twice at most, and fails if two of the three miss; each is
+printed. --once: it fails at once.
 
-  memory    each row that counts (memory_truth.py) within 5 % or 8 MiB, the largest row too; and where the sampler's largest
-            is known by arithmetic, the sampler's
+  memory    each row that counts (memory_truth.py) within 5 % or 8 MiB, the largest row too; and the sampler's own largest
+            where arithmetic knows it
   children  each row that counts, while nobody comes or goes
-  cpu       the rows' sum within 1 % or a tick a process of wait4's; under the preload not less than was used until the last
-            row, for giving back the leader's own memory comes after that
+  cpu       the rows' sum within 1 % or a tick a process of wait4's; under the preload not less than was used until the
+            last row, for giving back the leader's own memory comes after that
   disk      the rows' sum within 1 % or 512 KiB of wait4's: a run's own files are in it
   figures   rows, totals, `show --json` and `show` agree (agreement.py), and the peak is that of the largest process
 """
@@ -37,8 +37,8 @@ from memory_truth import Looks, bound, check_children, check_memory, judge  # no
 CHECKS = ("memory", "children", "cpu", "disk", "figures")
 DISK_SLACK = 512 * 1024
 SERIES = 3
-HEADER = ("job", "mode", "s", "rows", "judged", "worst row", "maximum (truth)", "CPU s (truth)", "read, written MiB (truth)",
-          "misses")
+HEADER = ("job", "mode", "s", "rows", "judged", "worst row", "maximum (truth)", "CPU s (truth)",
+          "read, written MiB (truth)", "misses")
 FORMAT = "%-29s %-7s %-4s %4s %6s  %-21s %-20s %-19s %-27s %s"
 
 
@@ -121,7 +121,8 @@ class Series:
         runs = pillion.runs(state)
         if len(runs) != 1:
             return self.complain("error", ["not one run: %s" % runs])
-        self.check(runs[0], Looks((folder / "looks").read_text()), {key: float(value) for key, value in truth.items()}, env)
+        truth = {key: float(value) for key, value in truth.items()}
+        self.check(runs[0], Looks((folder / "looks").read_text()), truth, env)
 
     def check(self, run, looks, truth, env):
         rows = run.rows
@@ -156,7 +157,8 @@ class Series:
             least = min(least, looks.cpu_until(rows[-1]["timestamp"]))
         tolerance = max(most / 100, truth["processes"] * TICK)
         if not least - tolerance <= cpu <= most + tolerance:
-            self.complain("cpu", ["rows %.3f s, truth %.3f to %.3f, %d processes" % (cpu, least, most, truth["processes"])])
+            told = "rows %.3f s, truth %.3f to %.3f, %d processes" % (cpu, least, most, truth["processes"])
+            self.complain("cpu", [told])
         return cpu, "%.2f" % most if most - least < 0.005 else "%.2f to %.2f" % (least, most)
 
     def check_disk(self, rows, truth):
@@ -251,7 +253,8 @@ def main():
     judgements, began = [], time.monotonic()
     with busy(arguments.load):
         for _ in range(arguments.times):
-            judgements += [Judgement(*combination, arguments.checks, 1 if arguments.once else SERIES) for combination in combinations]
+            judgements += [Judgement(*combination, arguments.checks, 1 if arguments.once else SERIES)
+                           for combination in combinations]
     failed = [judgement for judgement in judgements if judgement.failed]
     series = [one for judgement in judgements for one in judgement.series]
     print("\n" + FORMAT % HEADER)
