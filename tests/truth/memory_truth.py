@@ -130,9 +130,10 @@ def judge(rows, looks):
 def check_memory(judged):
     """Complaints, and the run's largest row beside the largest truth at the rows' instants."""
     complaints = ["row %r" % row for row in judged if row.counts and (row.severity > 1 or row.value is None)]
-    unseen = sum(row.why == "unseen" for row in judged)
-    if unseen > UNSEEN_MAX * len(judged):
-        complaints.append("%d of %d rows have no look within %.0f ms" % (unseen, len(judged), NEAR * 1000))
+    unseen = [row for row in judged if row.why == "unseen"]
+    if len(unseen) > UNSEEN_MAX * len(judged):
+        complaints.append("%d of %d rows have no look within %.0f ms, at %s" % (
+            len(unseen), len(judged), NEAR * 1000, ", ".join("%.3f" % row.at for row in unseen[:4])))
     seen = [row for row in judged if row.why not in ("unseen", "torn")]
     most = max([row.value or 0 for row in seen], default=0)
     low, high = (max([getattr(row, name) for row in seen], default=0) for name in ("least", "high"))
