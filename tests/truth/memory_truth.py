@@ -53,6 +53,12 @@ class Looks:
         """Those that overlap with this time; they rise in both of their ends."""
         return self.all[bisect.bisect_left(self.ended, start):bisect.bisect_right(self.began, end)]
 
+    def around(self, at):
+        """Those within AROUND, and where they are rare the last before and the first after."""
+        first = min(bisect.bisect_left(self.ended, at - AROUND), max(0, bisect.bisect_right(self.ended, at) - 1))
+        last = max(bisect.bisect_right(self.began, at + AROUND), bisect.bisect_left(self.began, at) + 1)
+        return self.all[first:last]
+
     def spanning(self, start, end):
         """Those from start to end, with the nearest before and after where none begins at once."""
         first = max(0, bisect.bisect_right(self.began, start) - 1)
@@ -116,7 +122,7 @@ def judge(rows, looks):
     for i, row in enumerate(rows):
         at = row["timestamp"]
         why = why_not(states[i], states[i - 1] if i else None)
-        around = looks.within(at - AROUND, at + AROUND)
+        around = looks.around(at)
         if not looks.within(at - NEAR, at + NEAR):
             why = "unseen"
         elif not whole(around):

@@ -77,6 +77,12 @@ class Judge(unittest.TestCase):
         self.assertEqual([row.why for row in judged], ["", "unseen"])
         self.assertEqual(len(check_memory(judged)[0]), 1)
 
+    def test_where_looks_are_rare_the_next_on_either_side_stand_for_the_row(self):
+        looks = looks_of(step_at(2.02, (300, 300), (5, 5)), 4, step=0.4)
+        self.assertEqual([(look.began, look.pss) for look in looks.around(2.01)], [(2.0, 300), (2.4, 5)])
+        self.assertEqual(looks.around(0)[0].began, 0)
+        self.assertEqual(looks.around(9)[-1].began, 3.6)
+
     def test_an_empty_cell_is_wrong_where_there_is_a_process(self):
         judged = judge(rows_of([100, None]), looks_of(constant(1, 1), 2.5))
         self.assertIn("row 2.000: None MiB", check_memory(judged)[0][1])
