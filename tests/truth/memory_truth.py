@@ -3,8 +3,8 @@
 
 A row is off by its distance to the range of the looks within AROUND of it: the row is of some milliseconds and so is a
 look, and where memory moves fast the two are not of the same instant. Where a program is ending, its PSS falls during
-tens of milliseconds while its counters still stand; that too is inside this range. Of memory that stands still the range
-is a point.
+tens of milliseconds while its counters still stand; that too is inside this range. So is what the tree had between two
+looks when one program ended and the next began. Of memory that stands still the range is a point.
 
 A look during which sharing changed, or that took too long, is torn: its sum is of no instant. So are the two looks before
 a process appears in a tree that shares memory: a fork in progress shares pages with a child that nobody can see yet. Such
@@ -34,6 +34,7 @@ class Look:
         self.began, self.ended, self.pss, self.private, self.largest = map(float, fields[:5])
         self.count, self.cpu = int(fields[5]), float(fields[6])
         self.torn, self.new = fields[7] == "1" or self.ended - self.began > 2 * NEAR, int(fields[8])
+        self.floor = float(fields[9])
         self.shares = self.pss - self.private > SHARED_MIN
 
 
@@ -77,7 +78,7 @@ class Judged:
     def __init__(self, row, looks, counts, why):
         self.at, self.value = row["timestamp"], row["process_memory_mib"]
         self.counts, self.why = counts, why
-        self.low = min([look.pss for look in looks], default=0.0)
+        self.low = min([look.floor for look in looks], default=0.0)
         self.high = max([look.pss for look in looks], default=0.0)
         self.least = min([look.pss for look in whole(looks)], default=0.0)
         self.processes = {look.count for look in looks} if len(looks) >= LOOKS_MIN else set()

@@ -2,11 +2,14 @@
 /* sampler [-p HOOK] [-b] [-n MS] OUT CMD...: runs CMD and looks at its tree every MS ms (20), as the ground truth for
  * process_memory_mib. A look is a line of OUT, with the wall clock as the rows have it:
  *
- *   began ended PSS PRIVATE LARGEST COUNT CPU TORN NEW
+ *   began ended PSS PRIVATE LARGEST COUNT CPU TORN NEW FLOOR
  *
  * in seconds, MiB (sums of Pss and Private_* of smaps_rollup, hugetlb pages included; the largest process's Rss),
  * processes (zombies too) and seconds of CPU. TORN is 1 where who shares with whom changed during the look: then the
- * sum is of no instant. At the end one line on stdout, what the kernel says of the whole tree:
+ * sum is of no instant. NEW: how many came since the look before; a fork shares its pages before there is a child to be
+ * seen. FLOOR: PSS without what images that began since then have of their own: between the two looks it was no more
+ * for a moment, where one program follows another. At the end one line on stdout, what the kernel says of the whole
+ * tree:
  *
  *   status=S cpu_least=S cpu_most=S read=BYTES written=BYTES processes=N
  *
@@ -38,9 +41,10 @@ enum { PIDS_MAX = 4194304 + 1, PROCESSES_MAX = 65536, PAUSE_MAX_MS = 60, LINGER_
 #define SHARED_MIN 4.0
 
 struct process {
-    int    pid, threads;
-    char   state;
-    double cpu, children_cpu;
+    int                pid, threads;
+    char               state;
+    double             cpu, children_cpu;
+    unsigned long long image; /* where its code begins: another one after an exec */
 };
 
 struct memory {
@@ -50,16 +54,17 @@ struct memory {
 
 struct look {
     struct memory sum;
-    double        largest, cpu;
+    double        largest, cpu, floor;
     int           count, fresh;
     bool          torn;
 };
 
-static struct process processes[PROCESSES_MAX];
-static int            count;
-static int            parent_of[PIDS_MAX]; /* 0: no such process */
-static bool           seen[PIDS_MAX];
-static int            seen_count;
+static struct process     processes[PROCESSES_MAX];
+static int                count;
+static int                parent_of[PIDS_MAX]; /* 0: no such process */
+static bool               seen[PIDS_MAX];
+static unsigned long long image_of[PIDS_MAX]; /* as the look before saw it */
+static int                seen_count;
 
 static pid_t  root;
 static bool   root_is_outside;
@@ -96,8 +101,11 @@ static bool read_stat(int pid, struct process *ret, int *ret_parent)
     long long          children_user, children_system;
     (void)snprintf(path, sizeof path, "/proc/%d/stat", pid);
     const char *end = read_text(path, text, sizeof text) ? strrchr(text, ')') : NULL;
-    if (!end || sscanf(end + 1, " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %lld %lld %*d %*d %d",
-                       &ret->state, ret_parent, &user, &system, &children_user, &children_system, &ret->threads) != 7)
+    if (!end ||
+        sscanf(end + 1,
+               " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %lld %lld %*d %*d %d %*d %*u %*u %*d %*u %llu",
+               &ret->state, ret_parent, &user, &system, &children_user, &children_system, &ret->threads,
+               &ret->image) != 8)
         return false;
     double tick = 1.0 / (double)sysconf(_SC_CLK_TCK);
     ret->pid = pid;
@@ -214,6 +222,9 @@ static void look(struct look *ret)
         seen[processes[i].pid] = true;
         ret->cpu += processes[i].cpu + processes[i].children_cpu;
         struct memory memory = memory_of(&processes[i]);
+        bool          is_new = image_of[processes[i].pid] != processes[i].image;
+        image_of[processes[i].pid] = processes[i].image;
+        ret->floor += memory.pss - (is_new ? memory.private : 0);
         ends |= !memory.known && processes[i].state != 'Z';
         ret->sum.pss += memory.pss;
         ret->sum.private += memory.private;
@@ -280,8 +291,8 @@ static double look_and_tell(FILE *out)
     double      began = now();
     look(&at);
     double ended = now();
-    (void)fprintf(out, "%.4f %.4f %.3f %.3f %.3f %d %.2f %d %d\n", began, ended, at.sum.pss, at.sum.private, at.largest,
-                  at.count, at.cpu, at.torn, at.fresh);
+    (void)fprintf(out, "%.4f %.4f %.3f %.3f %.3f %d %.2f %d %d %.3f\n", began, ended, at.sum.pss, at.sum.private,
+                  at.largest, at.count, at.cpu, at.torn, at.fresh, at.floor);
     return (ended - began) * 1000;
 }
 
