@@ -6,14 +6,14 @@ look, and where memory moves fast the two are not of the same instant. Where a p
 tens of milliseconds while its counters still stand; that too is inside this range. So is what the tree had between two
 looks when one program ended and the next began. Of memory that stands still the range is a point.
 
-A look during which sharing changed, or that took too long, is torn: its sum is of no instant. So are the two looks before
-a process appears in a tree that shares memory: a fork in progress shares pages with a child that nobody can see yet. Such
-a look excuses a row, and tells nothing else.
+A look during which sharing changed, or that took too long, is torn: its sum is of no instant. So are the two looks
+before a process appears in a tree that shares memory: a fork in progress shares pages with a child that nobody can see
+yet. Such a look excuses a row, and tells nothing else.
 
 A row counts if the memory was steady in its own interval and the one before. It counts too if what moved was private
-memory, from the second row of that: only who shares what with whom may need a row more. It does not count without a look
-within NEAR of it; more than UNSEEN_MAX of such rows is a failure of its own. Nor does it count if all around it are torn:
-then sharing moves at this very instant.
+memory, from the second row of that: only who shares what with whom may need a row more. It does not count without a
+look within NEAR of it; more than UNSEEN_MAX of such rows is a failure of its own. Nor does it count if all around it are
+torn: then sharing moves at this very instant.
 """
 import bisect
 
@@ -153,4 +153,5 @@ def check_memory(judged):
 def check_children(judged):
     """Whoever is there before and after a row is in it, zombies too; the root of the tree is no child."""
     return ["row %r: %s children, truth %d" % (row, row.children, min(row.processes) - 1)
-            for row in judged if row.counts and len(row.processes) == 1 and row.processes not in ({0}, {row.children + 1})]
+            for row in judged
+            if row.counts and len(row.processes) == 1 and row.processes not in ({0}, {row.children + 1})]

@@ -38,7 +38,8 @@ class AllFour(pillion.PillionTest):
         self.assertIn("summary's mean and rows' sum of CPU", "\n".join(Agreement(run, env, 2).check()))
 
     def test_figures_of_the_page_are_read_with_the_half_of_their_last_digit(self):
-        self.assertEqual(figures("0.374 s (user 0.27 s, system 0.10 s)"), [(0.374, 0.0005), (0.27, 0.005), (0.10, 0.005)])
+        self.assertEqual(figures("0.374 s (user 0.27 s, system 0.10 s)"),
+                         [(0.374, 0.0005), (0.27, 0.005), (0.10, 0.005)])
         self.assertEqual(figures("2 min 05 s"), [(125, 0.5)])
         self.assertEqual(figures("1.0 GiB     92 B"), [(2 ** 30, 0.05 * 2 ** 30), (92, 0.5)])
 

@@ -13,10 +13,11 @@ def looks_of(curve, seconds, step=0.025, count=1, torn=(), floor=None):
     """`curve`: MiB of PSS and of private memory at a time; `torn`: from when to when the looks are."""
     lines = []
     for i in range(int(seconds / step)):
-        pss, private = curve(i * step)
-        lines.append("%.4f %.4f %.3f %.3f %.3f %d 0.00 %d 0 %.3f" % (i * step, i * step + 0.002, pss, private, pss, count,
-                                                                    any(start < i * step < end for start, end in torn),
-                                                                    pss if floor is None else floor))
+        at = i * step
+        pss, private = curve(at)
+        is_torn = any(start < at < end for start, end in torn)
+        lines.append("%.4f %.4f %.3f %.3f %.3f %d 0.00 %d 0 %.3f" % (
+            at, at + 0.002, pss, private, pss, count, is_torn, pss if floor is None else floor))
     return Looks("\n".join(lines))
 
 
@@ -68,8 +69,8 @@ class Judge(unittest.TestCase):
         self.assertEqual(self.judge(forks, [300, 300, 500, 300], torn=[(2.9, 3.1)]), "....")
         self.assertEqual(self.judge(forks, [300, 300, 500, 300], torn=[(2.8, 3.2)]), "..x.")
         looks = looks_of(forks, 4.5)
-        lines = ["%.4f %.4f %.3f %.3f 0 1 0 0 %d 0" % (look.began, look.ended, look.pss, look.private, 3.1 < look.began < 3.13)
-                 for look in looks.all]
+        lines = ["%.4f %.4f %.3f %.3f 0 1 0 0 %d 0" % (
+            look.began, look.ended, look.pss, look.private, 3.1 < look.began < 3.13) for look in looks.all]
         self.assertEqual([look.torn for look in Looks("\n".join(lines)).all].count(True), 2)
 
     def test_a_row_between_two_programs_may_be_of_neither(self):

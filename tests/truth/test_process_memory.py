@@ -9,8 +9,8 @@ Without --quick or --all: quick, unless PILLION_TEST_LONG is set. --load: beside
 whole set so often. A job that misses a bound is run again, twice at most, and fails if two of the three miss; each is
 printed. --once: it fails at once.
 
-  memory    each row that counts (memory_truth.py) within 5 % or 8 MiB, the largest row too; and the sampler's own largest
-            where arithmetic knows it
+  memory    each row that counts (memory_truth.py) within 5 % or 8 MiB, the largest row too; and the sampler's own
+            largest where arithmetic knows it
   children  each row that counts, while nobody comes or goes
   cpu       the rows' sum within 1 % or a tick a process of wait4's; under the preload not less than was used until the
             last row, for giving back the leader's own memory comes after that
