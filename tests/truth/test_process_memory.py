@@ -263,9 +263,9 @@ def main():
     print("\n" + FORMAT % HEADER)
     for one in series:
         print(one.describe(arguments.checks))
-    print("\n%d combinations, %d series, %d that missed a bound; %d combinations failed; %.0f s" % (
-        len(judgements), len(series), sum(bool(one.misses(arguments.checks)) for one in series), len(failed),
-        time.monotonic() - began))
+    print("\n%d combinations, %d series, %d that missed a bound, %d left out; %d combinations failed; %.0f s" % (
+        len(judgements), len(series), sum(bool(one.misses(arguments.checks)) for one in series),
+        sum(bool(one.left_out) for one in series), len(failed), time.monotonic() - began))
     return 1 if failed or not judgements else 0
 
 
