@@ -21,9 +21,6 @@ need_tools() {
     done
     [ -z "$lacking" ] ||
         fail "this is not Debian, so install these yourself and call again:$lacking (CMake 3.25 or newer, a C compiler)."
-    [ -n "${PILLION_DEPS-}" ] || [ -d "${PILLION_CACHE:-${XDG_CACHE_HOME:-${HOME-}/.cache}/pillion}/sources" ] ||
-        fail "this is not Debian, so the sources of curl, c-ares, mbedtls, cjson and zlib cannot be fetched with apt:" \
-            "unpack them into one folder and call again with PILLION_DEPS=FOLDER."
 }
 
 as_root() {
@@ -68,9 +65,9 @@ need_packages() {
         fail "apt-get could not install$lacking; its own message above says why."
 }
 
-# The compiler, and what fetches and unpacks the sources that the engine is linked with.
+# CMake fetches and unpacks the libraries by itself, over TLS with these certificates.
 # shellcheck disable=SC2034  # used by both
-build_packages="cmake make gcc libc6-dev dpkg-dev xz-utils ca-certificates debian-archive-keyring"
+build_packages="cmake make gcc libc6-dev ca-certificates"
 
 jobs() { nproc 2>/dev/null || echo 2; }
 

@@ -5,6 +5,10 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from pillion import main  # noqa: E402, F401
 
 SOURCE = pathlib.Path(os.environ.get("PILLION_SOURCE") or pathlib.Path(__file__).resolve().parents[2])
 BUILD = pathlib.Path(os.environ.get("PILLION_BUILD") or SOURCE / "build")

@@ -40,4 +40,4 @@ class ClientLibrary(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    objects.main()

@@ -82,4 +82,4 @@ class Loading(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    objects.main()

@@ -64,4 +64,4 @@ class Hook(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    objects.main()

@@ -80,4 +80,4 @@ LIBC_NAMES |= {name for path in OBJECTS["base"] if re.match(r"(libc|heap)", path
 
 
 if __name__ == "__main__":
-    unittest.main()
+    objects.main()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Installs into a folder, moves it, and builds a user's program from there, as README tells users to."""
+import json
 import os
 import pathlib
 import shutil
@@ -37,7 +38,8 @@ class Installed(unittest.TestCase):
         for name in ("lib/libpillion.so", "lib/libpillion-engine.so", "bin/pillion", "include/pillion/sentinel.h",
                      "include/pillion/columns.h", "lib/libpillion-sentinel.a", "lib/libpillion-sentinel.so.0",
                      "lib/libpillion-sentinel.so", "lib/pkgconfig/pillion-sentinel.pc",
-                     "lib/cmake/pillion/pillion-config.cmake", "share/doc/pillion/LICENSE"):
+                     "lib/cmake/pillion/pillion-config.cmake", "share/doc/pillion/LICENSE",
+                     "share/doc/pillion/pillion.spdx.json"):
             self.assertTrue((self.prefix / name).exists(), name)
 
     def test_every_man_page_is_installed(self):
@@ -47,9 +49,27 @@ class Installed(unittest.TestCase):
     def test_no_file_names_the_folders_it_was_made_in(self):
         folders = [str(self.root / "first").encode(), os.fsencode(BUILD) + b"/", os.fsencode(SOURCE) + b"/"]
         for file in self.prefix.rglob("*"):
-            if file.is_file() and file.suffix not in (".so", ".a", ".0") and file.name != "pillion":
+            if file.is_file():
                 content = file.read_bytes()
                 self.assertEqual([f for f in folders if f in content], [], file)
+
+    def test_the_bill_of_materials_names_what_the_command_was_built_with(self):
+        bill = json.loads((self.prefix / "share/doc/pillion/pillion.spdx.json").read_text())
+        named = {package["name"]: package["versionInfo"] for package in bill["packages"]}
+        own, libraries = run(self.prefix / "bin/pillion", "--version").splitlines()
+        self.assertEqual(own, "pillion " + named.pop("pillion"))
+        said = dict(part.split(" ") for part in libraries[len("with "):].split(", "))
+        self.assertEqual({name.lower(): version for name, version in said.items()}, named)
+        self.assertEqual(sorted(named), ["c-ares", "cjson", "curl", "mbedtls", "zlib"])
+        linked = [one["relatedSpdxElement"] for one in bill["relationships"] if one["relationshipType"] == "STATIC_LINK"]
+        self.assertEqual(sorted(linked), ["SPDXRef-" + name for name in sorted(named)])
+        self.assertEqual(len({package["SPDXID"] for package in bill["packages"]}), len(bill["packages"]))
+        lock = json.loads((SOURCE / "tools/cmake/dependencies.lock").read_text())["libraries"]
+        for package in bill["packages"][1:]:
+            good = {(one["version"], one["sha256"]) for one in lock[package["name"]]["archives"]}
+            self.assertTrue(not package["checksums"] or
+                            (package["versionInfo"], package["checksums"][0]["checksumValue"]) in good, package)
+            self.assertEqual(package["licenseDeclared"], lock[package["name"]]["license"])
 
     def test_a_consumer_is_built_by_find_package_and_runs(self):
         build = self.root / "cmake-build"

@@ -427,4 +427,4 @@ class TokenFiles(AbuseTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    pillion.main()

@@ -9,7 +9,6 @@ import socket
 import sys
 import threading
 import time
-import unittest
 import zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -271,4 +270,4 @@ class Values(HostileTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    pillion.main()

@@ -231,4 +231,4 @@ class Arguments(ServedTest):
 MIB = 1 << 20
 
 if __name__ == "__main__":
-    unittest.main()
+    pillion.main()

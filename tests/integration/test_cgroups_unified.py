@@ -36,7 +36,6 @@ class Unified(CgroupTest):
     def setUpClass(cls):
         super().setUpClass()
         if why_not():
-            print("skipped: %s" % why_not(), file=sys.stderr)
             raise unittest.SkipTest(why_not())
 
     def make(self, name, above=None, **files):

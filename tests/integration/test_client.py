@@ -14,7 +14,6 @@ import subprocess
 import sys
 import threading
 import time
-import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import pillion  # noqa: E402
@@ -861,4 +860,4 @@ class Threads(TlsTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    pillion.main()

@@ -6,8 +6,6 @@ import os
 import pathlib
 import signal
 import sys
-import time
-import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from served import PYTHON, Cases, LocalTest, ServedTest, pillion  # noqa: E402
@@ -170,7 +168,7 @@ class Reading(LocalTest, Golden):
     def two(self, *codes):
         """In the order of their names, which have seconds, and pids that begin anew after a while."""
         first = self.one(codes[0])
-        time.sleep(1.1)
+        pillion.next_second()
         return first, self.one(codes[1])
 
     def answer(self, *words, status=0):
@@ -268,7 +266,9 @@ class Calling(LocalTest):
     def test_help_and_version_are_everywhere(self):
         version = self.pillion("--version")
         self.assertEqual(version.status, 0)
-        self.assertRegex(version.stdout.decode(), r"\Apillion [0-9]+\.[0-9]+\.[0-9]+\n\Z")
+        number = r"[0-9]+\.[0-9]+\.[0-9]+"
+        libraries = ", ".join(name + " " + number for name in ("curl", "c-ares", "mbedTLS", "cJSON", "zlib"))
+        self.assertRegex(version.stdout.decode(), r"\Apillion %s\nwith %s\n\Z" % (number, libraries))
         self.assertIn(b"run", self.pillion("--help").stdout)
         for word in ("run", "list", "show", "sync", "doctor", "env"):
             help_text = self.pillion(word, "--help")
@@ -308,4 +308,4 @@ class Calling(LocalTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    pillion.main()

@@ -285,4 +285,4 @@ class NoPlace(DiskTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    pillion.main()

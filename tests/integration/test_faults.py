@@ -9,7 +9,6 @@ import socket
 import sys
 import tempfile
 import time
-import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from served import PYTHON, Cases, ServedTest, pillion  # noqa: E402
@@ -380,4 +379,4 @@ class Holding(FaultTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    pillion.main()

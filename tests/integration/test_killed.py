@@ -226,4 +226,4 @@ class Sync(KilledTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    pillion.main()

@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 import time
-import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from served import PYTHON, Cases, LocalTest, pillion  # noqa: E402
@@ -362,4 +361,4 @@ class Keep(LocalTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    pillion.main()

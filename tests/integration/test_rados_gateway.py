@@ -265,6 +265,5 @@ class Client(pillion.PillionTest):
 
 if __name__ == "__main__":
     if rados_gateway.missing():
-        print(what_is_missing())
-        sys.exit(77)
-    unittest.main()
+        pillion.leave_out(what_is_missing())
+    pillion.main()

@@ -415,4 +415,4 @@ class Secrets(ServedTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    pillion.main()

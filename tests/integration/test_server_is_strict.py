@@ -779,4 +779,4 @@ class Script(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    pillion.main()

@@ -11,7 +11,6 @@ import re
 import statistics
 import sys
 import time
-import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from served import StreamedTest, pillion  # noqa: E402
@@ -97,4 +96,4 @@ class Soak(StreamedTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    pillion.main()

@@ -563,7 +563,7 @@ class Background(LastingTest, SyncTest):
         living = self.runs()[0]
         anothers = self.killed(SENTINEL_API_TOKEN="another-token")
         elsewhere = self.killed(SENTINEL_API_URL="http://127.0.0.1:9")
-        time.sleep(1.1)  # names are in the order of seconds
+        pillion.next_second()
         ours = self.killed(rows=25)
         before = {run.path: self.again(run).text for run in (anothers, elsewhere)}
         program = self.leader()
@@ -605,4 +605,4 @@ class Background(LastingTest, SyncTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    pillion.main()

@@ -11,7 +11,6 @@ import re
 import signal
 import sys
 import time
-import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from s3_server import CODES, S3Server  # noqa: E402
@@ -234,4 +233,4 @@ class Random(FaultTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    pillion.main()

@@ -12,7 +12,6 @@ import signal
 import statistics
 import sys
 import time
-import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from served import LocalTest, StreamedTest, pillion  # noqa: E402
@@ -143,4 +142,4 @@ class Day(StreamedTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    pillion.main()

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import time
-import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from served import ServedTest, pillion  # noqa: E402
@@ -257,4 +256,4 @@ class NotItsBusiness(SyncTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    pillion.main()

@@ -425,6 +425,5 @@ class NoProxy(TrueNameTest):
 
 if __name__ == "__main__":
     if try_namespaces():
-        print(try_namespaces())
-        sys.exit(77)
-    unittest.main()
+        pillion.leave_out(try_namespaces())
+    pillion.main()

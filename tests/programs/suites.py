@@ -83,7 +83,7 @@ class Suite:
         if not self.sources.exists():
             self.sources.parent.mkdir(parents=True, exist_ok=True)
             fresh = self.sources.with_name(self.source + ".new")
-            self.make("sh", pillion.SOURCE / "tools/cmake/fetch-sources.sh", fresh, DEBIAN, KEYRING, "", self.source,
+            self.make("sh", pathlib.Path(__file__).with_name("fetch-sources.sh"), fresh, DEBIAN, KEYRING, self.source,
                       folder=self.sources.parent)
             (fresh / self.source).rename(self.sources)
             fresh.rmdir()

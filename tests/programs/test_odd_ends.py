@@ -7,7 +7,7 @@ from compare import HOOK, NONE, RUN, UnwatchedTest, compile_source, need, pillio
 
 import sentinel_server
 from test_odd_api import Silent, Unreachable
-from test_odd_files import NOBODY, root_only
+from test_odd_files import ALONE, root_only
 
 LIBRARY = r"""
 #include <stdio.h>
@@ -199,9 +199,9 @@ class AfterMain(UnwatchedTest):
         for name, status in (("main_pthread_exits_alone", 0), ("calls__exit", 3), ("exits_in_atexit", 6),
                              ("exits_in_signal_handler", 8)):
             with self.subTest(name):
-                plain = self.one_way(NONE, [program(name)], uid=NOBODY, preexec_fn=limit)
+                plain = self.one_way(NONE, [program(name)], uid=ALONE, preexec_fn=limit)
                 self.assertEqual(plain.result.status, status, plain.result)
-                self.assertSame(plain, self.one_way(HOOK, [program(name)], uid=NOBODY, preexec_fn=limit))
+                self.assertSame(plain, self.one_way(HOOK, [program(name)], uid=ALONE, preexec_fn=limit))
 
 
 class Daemons(UnwatchedTest):

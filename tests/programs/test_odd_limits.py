@@ -7,7 +7,7 @@ import resource
 import unittest
 
 from compare import HOOK, NONE, UnwatchedTest, pillion, program
-from test_odd_files import NOBODY, may, root_only
+from test_odd_files import ALONE, NOBODY, may, root_only
 
 import sentinel_server
 
@@ -138,9 +138,9 @@ class Processes(UnwatchedTest):
         self.assertEqual(told, [b"fork: done\n", b"fork: Resource temporarily unavailable\n", b"fork: done\n"])
 
     @root_only
-    def test_no_process_for_nobody_and_a_run_to_deliver(self):
+    def test_no_process_for_its_user_and_a_run_to_deliver(self):
         with sentinel_server.SentinelServer() as server:
-            done = self.compare([program("sleeps_for"), 200, 3], ways=(HOOK,), status=3, uid=NOBODY, env=server.env(),
+            done = self.compare([program("sleeps_for"), 200, 3], ways=(HOOK,), status=3, uid=ALONE, env=server.env(),
                                 preexec_fn=limited(resource.RLIMIT_NPROC, 1), runs=False)
             self.assertEqual([run["exit_code"] for run in done[HOOK].runs], [3])
             self.assertEqual([run["state"] for run in done[HOOK].runs], ["undelivered"])

@@ -332,6 +332,11 @@ def wait_for(condition, timeout=60, what=None, step=0.01):
         time.sleep(step)
 
 
+def next_second():
+    """Waits for it: runs are named by the second."""
+    time.sleep(1.02 - time.time() % 1)
+
+
 def process_state(pid):
     """The letter of /proc/PID/stat, None when there is no such process."""
     try:
@@ -538,5 +543,31 @@ def peak_rss_kib():
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 
 
+# ------------------------------------------------------------------------------------------------------- skips
+
+
+def may_be_left_out(reason):
+    """Whether a test may be skipped for this: with CI only what tests/skips.txt has, whole or as its beginning."""
+    if not os.environ.get("CI"):
+        return True
+    lines = (SOURCE / "tests" / "skips.txt").read_text().splitlines()
+    return any(reason.startswith(line) for line in lines if line and not line.startswith("#"))
+
+
+def leave_out(reason):
+    """Ends a script, all of whose tests cannot be run here. ctest knows the words."""
+    may = may_be_left_out(reason)
+    print("%s: %s" % ("skipped: all of it" if may else "not in tests/skips.txt", reason), flush=True)
+    sys.exit(0 if may else 1)
+
+
 def main():
-    unittest.main(verbosity=2 if "-v" in sys.argv or os.environ.get("CTEST_INTERACTIVE_DEBUG_MODE") else 1)
+    """As unittest's. Says what was skipped, and fails when it may not be."""
+    program = unittest.main(exit=False, verbosity=2 if "-v" in sys.argv or os.environ.get("CTEST_INTERACTIVE_DEBUG_MODE") else 1)
+    skipped = program.result.skipped
+    for test, reason in skipped:
+        may = may_be_left_out(reason)
+        print("%s: %s: %s" % ("skipped" if may else "not in tests/skips.txt", test.id(), " ".join(reason.split())), flush=True)
+    bad = [reason for _, reason in skipped if not may_be_left_out(reason)]
+    nothing = not program.result.testsRun and not skipped
+    sys.exit(1 if bad or nothing or not program.result.wasSuccessful() else 0)

@@ -98,22 +98,23 @@ class Matrix(pillion.PillionTest):
         hook.chmod(0o4755)
         listed = self.tmp / "list"
         listed.write_text(roots.PAIR + "/libpillion.so\n")
+        trusted = [(hook, roots.PLACES[1]), (pillion.ENGINE, roots.PLACES[2])]
         for suite in SUITES:
-            root = roots.debian(suite)
-            program = self.tmp / "id"
-            program.write_bytes((root / "usr/bin/id").read_bytes())
-            program.chmod(0o4755)
-            trusted = [(hook, roots.PLACES[1]), (pillion.ENGINE, roots.PLACES[2])]
             for how, also, preload in (("trusted", trusted, "libpillion.so"),
                                        ("listed", [(listed, roots.PLACES[0])], "")):
-                for argv, count in ((["/usr/bin/id", "-u"], 0), (["/usr/bin/uname"], 1)):
-                    with self.subTest("%s: %s, %s" % (suite, how, argv[0])):
-                        place = [(program, "/usr/bin/id")] + also
-                        plain, _ = self.inside(root, argv, False, place[:1], uid=65534)
-                        result, runs = self.inside(root, argv, True, place, uid=65534, preload=preload)
-                        self.assertEqual((result.status, result.stdout, result.stderr),
-                                         (0, plain.stdout, plain.stderr))
-                        self.assertEqual(len(runs), count, runs)
+                with self.subTest("%s: %s" % (suite, how)):
+                    self.secure(roots.debian(suite), also, preload)
+
+    def secure(self, root, also, preload):
+        program = self.tmp / "id"
+        program.write_bytes((root / "usr/bin/id").read_bytes())
+        program.chmod(0o4755)
+        for argv, count in ((["/usr/bin/id", "-u"], 0), (["/usr/bin/uname"], 1)):
+            place = [(program, "/usr/bin/id")] + also
+            plain, _ = self.inside(root, argv, False, place[:1], uid=65534)
+            result, runs = self.inside(root, argv, True, place, uid=65534, preload=preload)
+            self.assertEqual((result.status, result.stdout, result.stderr), (0, plain.stdout, plain.stderr), argv)
+            self.assertEqual(len(runs), count, runs)
 
 
 def one_for_each(suite):

@@ -199,7 +199,6 @@ class MachineTest(pillion.PillionTest):
     """A test of the machine's columns. What it makes goes when it ends."""
 
     def skip(self, reason):
-        print("%s: skipped: %s" % (self.id(), reason), flush=True)
         self.skipTest(reason)
 
     def need(self, *programs):

@@ -19,9 +19,10 @@
 #include <unistd.h>
 
 #include "collect/collect.h"
+#include "temporary.h"
 
 struct fixture {
-    char         root[64], proc[80], sys[80];
+    char         root[TEMPORARY_PATH], proc[80], sys[80];
     struct roots roots;
 };
 
@@ -63,8 +64,7 @@ UNUSED_HELPER void fixture_folder(const struct fixture *f, const char *path)
 
 UNUSED_HELPER void fixture_open(struct fixture *f)
 {
-    (void)snprintf(f->root, sizeof f->root, "/tmp/pillion-unit-XXXXXX");
-    assert_non_null(mkdtemp(f->root));
+    assert_true(temporary_folder(f->root));
     (void)snprintf(f->proc, sizeof f->proc, "%s/proc", f->root);
     (void)snprintf(f->sys, sizeof f->sys, "%s/sys", f->root);
     f->roots = (struct roots){f->proc, f->sys};

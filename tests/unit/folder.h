@@ -13,16 +13,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "temporary.h"
+
 struct folder {
-    char path[64];
+    char path[TEMPORARY_PATH];
 };
 
 enum { FOLDER_PATH = 512, FOLDER_TEXT = 256 * 1024 };
 
 static inline bool folder_make(struct folder *folder)
 {
-    (void)snprintf(folder->path, sizeof folder->path, "/tmp/pillion-test-XXXXXX");
-    return mkdtemp(folder->path) != NULL;
+    return temporary_folder(folder->path);
 }
 
 static inline int folder_drop(const char *path, const struct stat *info, int type, struct FTW *position)

@@ -42,7 +42,7 @@ static int drop(void **state)
 static void need_root(void)
 {
     if (geteuid() != 0)
-        skip();
+        skip("only root can become somebody else");
 }
 
 static unsigned mode_of(const char *name)
@@ -285,7 +285,7 @@ static void a_planted_folder_in_tmp_is_passed_over(void **state)
     (void)state;
     need_root();
     if (access("/dev/shm", W_OK) != 0)
-        skip();
+        skip("/dev/shm cannot be written");
     assert_int_equal(mkdir("/tmp/pillion-54321", 0777), 0);
     bool good = child_succeeds(try_planted, NULL);
     assert_int_equal(rmdir("/tmp/pillion-54321"), 0);

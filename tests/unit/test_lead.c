@@ -172,10 +172,10 @@ static int decide_with(const char *name, const char *value)
     return result;
 }
 
-#define NEEDS_LEAD()              \
-    do {                          \
-        if (!leading_is_possible) \
-            skip();               \
+#define NEEDS_LEAD()                                                  \
+    do {                                                              \
+        if (!leading_is_possible)                                     \
+            skip("somebody above leads already, or /proc is hidden"); \
     } while (0)
 
 static void the_first_of_a_tree_leads(void **state)
@@ -200,8 +200,9 @@ static void a_word_of_disabling_switches_it_off(void **state)
 static void excluded_programs_have_no_part(void **state)
 {
     (void)state;
+    char below[FOLDER_PATH];
     assert_int_equal(decide_with("PILLION_EXCLUDE", "x:outer"), ROLE_NONE);
-    assert_int_equal(decide_with("PILLION_EXCLUDE", "/tmp/*"), ROLE_NONE);
+    assert_int_equal(decide_with("PILLION_EXCLUDE", folder_path(&folder, "*", below)), ROLE_NONE);
     assert_int_equal(decide_with("PILLION_INCLUDE", "inner"), ROLE_NONE);
     assert_int_equal(setenv("PILLION_INCLUDE", "outer", 1), 0);
     assert_int_equal(decide_with("PILLION_EXCLUDE", "o*"), ROLE_NONE);

@@ -90,10 +90,10 @@ static void find_none(void *argument)
 static char in_tmp[] = IN_TMP NAME;
 static char in_shm[] = IN_SHM NAME;
 
-#define ROOT_ONLY()         \
-    do {                    \
-        if (geteuid() != 0) \
-            skip();         \
+#define ROOT_ONLY()                                     \
+    do {                                                \
+        if (geteuid() != 0)                             \
+            skip("only root can become somebody else"); \
     } while (0)
 
 static void ours_is_made_and_found(void **state)

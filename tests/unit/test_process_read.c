@@ -91,7 +91,7 @@ static void the_owner_is_the_processs(void **state)
     (void)state;
     struct process child;
     if (geteuid() != 0)
-        skip();
+        skip("only root can become somebody else");
     pid_t pid = spawn("stranger", true);
     assert_int_equal(process_read(pid, &child), 0);
     assert_int_equal(child.uid, STRANGER);

@@ -271,7 +271,7 @@ static void a_run_of_somebody_else_is_refused(void **state)
 {
     (void)state;
     if (geteuid() != 0)
-        skip();
+        skip("only root can become somebody else");
     char path[FOLDER_PATH];
     assert_int_equal(mkdir(folder_path(&folder, "theirs", path), 0777), 0);
     assert_int_equal(chown(path, STRANGER, STRANGER), 0);

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-# The libraries inside the engine: sources fetched once, archives built once, both kept in a cache that all build
-# folders of this machine share. Configuring a second time downloads and compiles nothing.
+# The libraries inside the engine: archives fetched once (archives.cmake), libraries built once, both kept in a cache that
+# all build folders of this machine share. Configuring a second time downloads and compiles nothing.
 #
-#   cache/sources/SUITE/{curl,c-ares,mbedtls,cjson,zlib}   unpacked; delete the folder to fetch newer ones
-#   cache/built/KEY/{include,lib}                          KEY: sources, compiler, flags and the files beside this one
+#   cache/archives/                                    see archives.cmake
+#   cache/sources/KEY/{curl,c-ares,mbedtls,cjson,zlib}  unpacked; KEY: the archives' sums
+#   cache/built/KEY/{include,lib}                      KEY: sources, compiler, flags and the files beside this one
 #
-# Defines the target pillion::dependencies.
+# Defines the target pillion::dependencies, and PILLION_LIBRARIES: their names and versions as a sentence.
+
+include(archives)
+include(sbom)
 
 set(PILLION_DEPS "" CACHE PATH "Folder with unpacked curl, c-ares, mbedtls, cjson and zlib; empty: fetch them")
-set(PILLION_MIRROR "" CACHE STRING "Debian mirror for the sources; empty: the one that apt is set up with")
-set(PILLION_SUITE trixie CACHE STRING "Debian suite for the sources")
-set(PILLION_KEYRING /usr/share/keyrings/debian-archive-keyring.gpg CACHE FILEPATH "Keys that sign the suite")
-mark_as_advanced(PILLION_MIRROR PILLION_SUITE PILLION_KEYRING)
 
+set(dependency_names curl c-ares mbedtls cjson zlib)
 set(dependency_flags -Os -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections -fno-stack-protector
     -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0 -DNDEBUG)
 set(dependency_archives libcurl.a libcares.a libmbedtls.a libmbedx509.a libmbedcrypto.a libcjson.a libz.a)
@@ -42,27 +43,52 @@ function(dependency_sources cache ret_path)
         set(${ret_path} "${path}" PARENT_SCOPE)
         return()
     endif()
-    set(path "${cache}/sources/${PILLION_SUITE}")
+    set(sums "")
+    foreach(name ${dependency_names})
+        archive_find("${cache}" ${name} index_${name} file_${name})
+        set(dependency_index_${name} "${index_${name}}" PARENT_SCOPE)
+        file(SHA256 "${file_${name}}" sum)
+        string(APPEND sums "${sum} ")
+    endforeach()
+    string(SHA256 key "${sums}")
+    string(SUBSTRING "${key}" 0 16 key)
+    set(path "${cache}/sources/${key}")
     if(NOT EXISTS "${path}")
-        message(STATUS "Fetching the sources of curl, c-ares, mbedtls, cjson and zlib (Debian ${PILLION_SUITE})")
-        file(MAKE_DIRECTORY "${cache}/sources")
-        execute_process(
-            COMMAND sh "${CMAKE_SOURCE_DIR}/tools/cmake/fetch-sources.sh"
-                "${path}" "${PILLION_SUITE}" "${PILLION_KEYRING}" "${PILLION_MIRROR}"
-            RESULT_VARIABLE status ERROR_VARIABLE errors)
-        if(NOT status EQUAL 0)
-            message(FATAL_ERROR "${errors}")
-        endif()
+        file(REMOVE_RECURSE "${path}.part")
+        foreach(name ${dependency_names})
+            archive_unpack("${file_${name}}" "${path}.part/${name}")
+        endforeach()
+        file(RENAME "${path}.part" "${path}")
     endif()
     set(${ret_path} "${path}" PARENT_SCOPE)
+endfunction()
+
+# What the sources themselves say that they are: dependency_version_NAME for each.
+function(dependency_versions sources)
+    file(READ "${sources}/curl/include/curl/curlver.h" text)
+    string(REGEX MATCH "LIBCURL_VERSION \"([^\"]+)\"" found "${text}")
+    set(dependency_version_curl "${CMAKE_MATCH_1}" PARENT_SCOPE)
+    file(READ "${sources}/c-ares/include/ares_version.h" text)
+    string(REGEX MATCH "ARES_VERSION_STR +\"([^\"]+)\"" found "${text}")
+    set(dependency_version_c-ares "${CMAKE_MATCH_1}" PARENT_SCOPE)
+    file(READ "${sources}/mbedtls/include/mbedtls/build_info.h" text)
+    string(REGEX MATCH "MBEDTLS_VERSION_STRING +\"([^\"]+)\"" found "${text}")
+    set(dependency_version_mbedtls "${CMAKE_MATCH_1}" PARENT_SCOPE)
+    file(READ "${sources}/cjson/cJSON.h" text)
+    string(REGEX MATCH "VERSION_MAJOR ([0-9]+).*VERSION_MINOR ([0-9]+).*VERSION_PATCH ([0-9]+)" found "${text}")
+    set(dependency_version_cjson "${CMAKE_MATCH_1}.${CMAKE_MATCH_2}.${CMAKE_MATCH_3}" PARENT_SCOPE)
+    file(READ "${sources}/zlib/zlib.h" text)
+    string(REGEX MATCH "ZLIB_VERSION \"([^\"]+)\"" found "${text}")
+    set(dependency_version_zlib "${CMAKE_MATCH_1}" PARENT_SCOPE)
 endfunction()
 
 # All that can change an archive, in one short name.
 function(dependency_key sources ret_key)
     execute_process(COMMAND ${CMAKE_C_COMPILER} -dumpmachine OUTPUT_VARIABLE machine OUTPUT_STRIP_TRAILING_WHITESPACE)
     set(text "${CMAKE_C_COMPILER} ${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION} ${machine} ${CMAKE_C_FLAGS} ${dependency_flags}")
-    file(GLOB stamps "${sources}/*/debian/changelog")
-    foreach(file ${stamps} "${sources}/curl/include/curl/curlver.h" "${sources}/c-ares/include/ares_version.h"
+    get_filename_component(parts "${sources}" NAME)
+    string(APPEND text " ${parts}")
+    foreach(file "${sources}/curl/include/curl/curlver.h" "${sources}/c-ares/include/ares_version.h"
             "${sources}/mbedtls/include/mbedtls/build_info.h" "${sources}/cjson/cJSON.h" "${sources}/zlib/zlib.h"
             "${CMAKE_SOURCE_DIR}/tools/cmake/mbedtls-config.h" "${CMAKE_SOURCE_DIR}/tools/cmake/dependencies.cmake"
             "${CMAKE_SOURCE_DIR}/tools/cmake/dependencies/CMakeLists.txt")
@@ -102,10 +128,13 @@ function(dependency_build name)
 endfunction()
 
 # mbedTLS 3.6.6 offers RSA-PSS signatures to every server, but as a TLS 1.2 client then rejects them: no handshake with
-# most servers that have an RSA certificate and no TLS 1.3. Fixed upstream by Mbed-TLS/mbedtls pull request 10674; where
-# that is in, this changes nothing. The sources stay as they are, a copy is mended.
+# most servers that have an RSA certificate and no TLS 1.3. 3.6.7 has a mend of its own (pull request 10674 of
+# Mbed-TLS/mbedtls) and stays as it is. The sources are never changed, a copy is mended.
 function(dependency_mend_mbedtls sources mended)
     file(COPY "${sources}/mbedtls/" DESTINATION "${mended}" PATTERN tests EXCLUDE PATTERN docs EXCLUDE)
+    if(NOT dependency_version_mbedtls VERSION_LESS 3.6.7)
+        return()
+    endif()
     file(READ "${mended}/library/ssl_misc.h" text)
     set(before "    switch (hash) {
 #if defined(MBEDTLS_MD_CAN_MD5)
@@ -151,7 +180,7 @@ function(dependency_build_all sources work prefix)
     dependency_build(curl -DBUILD_SHARED_LIBS=OFF -DBUILD_STATIC_LIBS=ON -DBUILD_CURL_EXE=OFF -DBUILD_TESTING=OFF
         -DBUILD_EXAMPLES=OFF -DBUILD_LIBCURL_DOCS=OFF -DBUILD_MISC_DOCS=OFF -DENABLE_CURL_MANUAL=OFF
         -DCURL_USE_PKGCONFIG=OFF -DPICKY_COMPILER=OFF -DHTTP_ONLY=ON -DENABLE_IPV6=ON -DENABLE_UNIX_SOCKETS=OFF
-        -DENABLE_ARES=ON -DENABLE_THREADED_RESOLVER=OFF
+        -DENABLE_ARES=ON -DENABLE_THREADED_RESOLVER=OFF -DCMAKE_DISABLE_FIND_PACKAGE_Threads=ON # no mutex: a fork could freeze it
         "-DCARES_INCLUDE_DIR=${prefix}/include" "-DCARES_LIBRARY=${prefix}/lib/libcares.a"
         -DCURL_USE_OPENSSL=OFF -DCURL_USE_MBEDTLS=ON -DCURL_CA_BUNDLE=none -DCURL_CA_PATH=none
         "-DMBEDTLS_INCLUDE_DIR=${prefix}/include" "-DMBEDTLS_LIBRARY=${prefix}/lib/libmbedtls.a"
@@ -163,7 +192,7 @@ function(dependency_build_all sources work prefix)
         -DCURL_DISABLE_KERBEROS_AUTH=ON -DCURL_DISABLE_NEGOTIATE_AUTH=ON -DCURL_DISABLE_AWS=ON -DCURL_DISABLE_SRP=ON
         -DCURL_DISABLE_MIME=ON -DCURL_DISABLE_FORM_API=ON -DCURL_DISABLE_IPFS=ON -DCURL_DISABLE_GETOPTIONS=ON
         -DCURL_DISABLE_SHUFFLE_DNS=ON -DCURL_DISABLE_SHA512_256=ON -DCURL_DISABLE_PROGRESS_METER=ON
-        -DCURL_DISABLE_VERBOSE_STRINGS=ON -DCURL_DISABLE_SOCKETPAIR=ON -DCURL_DISABLE_LIBCURL_OPTION=ON
+        -DCURL_DISABLE_VERBOSE_STRINGS=ON -DCURL_DISABLE_SOCKETPAIR=ON -DCURL_DISABLE_LIBCURL_OPTION=ON -DCURL_DISABLE_PARSEDATE=ON
         # SIGPIPE: sends carry MSG_NOSIGNAL, so no disposition of the process has to be touched.
         -DHAVE_SIGACTION=OFF -DHAVE_SIGNAL=OFF -DHAVE_REALPATH=OFF
         -DHAVE_ARC4RANDOM=OFF -DHAVE_GETADDRINFO=OFF -DHAVE_FREEADDRINFO=OFF -DHAVE_GETIFADDRS=OFF
@@ -179,6 +208,22 @@ function(pillion_dependencies)
         message(FATAL_ERROR "${cache}/lock: ${lock}. Another configuration holds it; or set PILLION_CACHE elsewhere.")
     endif()
     dependency_sources("${cache}" sources)
+    dependency_versions("${sources}")
+    file(READ "${archive_lock}" lock)
+    set(libraries "")
+    foreach(name ${dependency_names})
+        if(DEFINED dependency_index_${name})
+            string(JSON version GET "${lock}" libraries ${name} archives ${dependency_index_${name}} version)
+            if(NOT version STREQUAL dependency_version_${name})
+                message(FATAL_ERROR "dependencies.lock: the archive of ${name} ${version} holds ${dependency_version_${name}}.")
+            endif()
+        endif()
+        string(JSON title GET "${lock}" libraries ${name} title)
+        list(APPEND libraries "${title} ${dependency_version_${name}}")
+    endforeach()
+    string(JOIN ", " libraries ${libraries})
+    set(PILLION_LIBRARIES "${libraries}" PARENT_SCOPE)
+    pillion_sbom("${CMAKE_BINARY_DIR}/pillion.spdx.json")
     set(PILLION_DEPENDENCY_SOURCES "${sources}" CACHE INTERNAL "What the benchmarks compile too")
     dependency_key("${sources}" key)
     set(built "${cache}/built/${key}")
@@ -190,6 +235,7 @@ function(pillion_dependencies)
         file(REMOVE_RECURSE "${cache}/work")
     endif()
 
+    add_compile_options("-ffile-prefix-map=${built}=libraries") # no path of this machine in what is built
     list(TRANSFORM dependency_archives PREPEND "${built}/lib/" OUTPUT_VARIABLE archives)
     set(PILLION_DEPENDENCY_ARCHIVES "${archives}" PARENT_SCOPE)
     add_library(pillion_dependencies INTERFACE)

@@ -19,7 +19,7 @@ foreach(section 1 3 7)
         install(FILES ${pages} DESTINATION share/man/man${section})
     endif()
 endforeach()
-install(FILES "${CMAKE_SOURCE_DIR}/LICENSE" DESTINATION share/doc/pillion)
+install(FILES "${CMAKE_SOURCE_DIR}/LICENSE" "${CMAKE_BINARY_DIR}/pillion.spdx.json" DESTINATION share/doc/pillion)
 
 if(TARGET pillion-sentinel)
     set_target_properties(pillion-sentinel PROPERTIES EXPORT_NAME sentinel)

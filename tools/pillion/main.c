@@ -41,7 +41,7 @@ static int refuse(const char *name)
 
 int print_version(void)
 {
-    printf("pillion %s\n", PILLION_VERSION);
+    printf("pillion %s\nwith %s\n", PILLION_VERSION, PILLION_LIBRARIES);
     return output_end(EXIT_YES);
 }
 

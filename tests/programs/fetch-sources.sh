@@ -1,20 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Fetch the source packages that the engine is linked with, as Debian patches them, into DEST/<package>.
+# Fetches source packages of Debian, as Debian patches them, into DEST/<package>.
 #
-#   fetch-sources.sh DEST SUITE KEYRING [MIRROR [PACKAGE...]]
+#   fetch-sources.sh DEST SUITE KEYRING PACKAGE...
 #
-# With PACKAGE, these instead. Without MIRROR, or with an empty one, every repository that apt is set up with is tried in turn. apt works in a private folder: the
-# system's lists, cache and state are neither read nor written, so no privilege is needed. What vouches for a file:
-# KEYRING signs the Release file, that names the sum of the Sources index, and that the sum of each source file.
+# Every repository that apt is set up with is tried in turn. apt works in a private folder: the system's lists, cache
+# and state are neither read nor written, so no privilege is needed. What vouches for a file: KEYRING signs the Release
+# file, that names the sum of the Sources index, and that the sum of each source file.
 set -eu
 
-dest=$1 suite=$2 keyring=$3 mirror=${4-}
-packages="curl c-ares mbedtls cjson zlib"
-if [ $# -gt 4 ]; then
-    shift 4
-    packages=$*
-fi
+dest=$1 suite=$2 keyring=$3
+shift 3
+packages=$*
 
 fail() {
     echo "$*" >&2
@@ -22,11 +19,9 @@ fail() {
 }
 
 for tool in apt-get dpkg-source; do
-    command -v "$tool" >/dev/null 2>&1 ||
-        fail "$tool is missing: install dpkg-dev (on Debian), or pass -DPILLION_DEPS=DIR with unpacked sources."
+    command -v "$tool" >/dev/null 2>&1 || fail "$tool is missing: install dpkg-dev (on Debian)."
 done
-[ -r "$keyring" ] ||
-    fail "$keyring is missing: install debian-archive-keyring, or pass -DPILLION_DEPS=DIR with unpacked sources."
+[ -r "$keyring" ] || fail "$keyring is missing: install debian-archive-keyring."
 
 work=$(mktemp -d "$dest.apt.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -55,11 +50,8 @@ private_apt() { apt-get -q -c "$work/apt.conf" "$@"; }
 private_cache() { apt-cache -q -c "$work/apt.conf" "$@"; }
 
 repositories() {
-    if [ -n "$mirror" ]; then
-        echo "$mirror"
-    else
-        apt-get indextargets --format '$(SITE)' 2>/dev/null | awk '!seen[$0]++' | grep -v security || true
-    fi
+    # shellcheck disable=SC2016  # apt's own
+    apt-get indextargets --format '$(SITE)' 2>/dev/null | awk '!seen[$0]++' | grep -v security || true
 }
 
 update_from() {
@@ -77,8 +69,7 @@ for repository in $(repositories); do
 done
 if [ -z "$found" ]; then
     tail -n 15 "$work/log" >&2
-    fail "No repository that apt is set up with serves Debian $suite sources (is the network reachable?):" \
-        "name one with -DPILLION_MIRROR=URL, or pass -DPILLION_DEPS=DIR with unpacked sources."
+    fail "No repository that apt is set up with serves Debian $suite sources (is the network reachable?)."
 fi
 
 # One line per file: 'URI' NAME SIZE SHA256:SUM. The description file of a package (.dsc) is written here from the
@@ -90,7 +81,7 @@ while read -r uri name _ sum; do
     uri=${uri#\'}
     /usr/lib/apt/apt-helper download-file "${uri%\'}" "$work/files/$name" "$sum" >>"$work/log" 2>&1 || {
         tail -n 5 "$work/log" >&2
-        fail "$name could not be downloaded: try again, or pass -DPILLION_DEPS=DIR with unpacked sources."
+        fail "$name could not be downloaded: try again."
     }
 done <"$work/uris"
 
