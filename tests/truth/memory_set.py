@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The jobs whose rows test_process_memory.py holds against the sampler: one line each, and how they are prepared."""
+"""The jobs whose rows process_memory.py holds against the sampler: one line each, and how they are prepared."""
 import contextlib
 import glob
 import os

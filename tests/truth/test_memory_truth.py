@@ -6,6 +6,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from jobs import pillion  # noqa: E402
 from memory_truth import Looks, check_children, check_memory, judge  # noqa: E402
 
 
@@ -109,4 +110,4 @@ class Judge(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    pillion.main()
