@@ -593,8 +593,12 @@ static void take_files(const struct row *row, struct process *p, const struct ps
     struct pss_family *family = &row->pss->families.list[p->pss.family - 1];
     double             before = p->pss.file_pss;
     p->pss.denied = s->error == -EACCES || s->error == -EPERM;
-    if (s->error || s->file.pages < 1)
+    if (s->error)
         return;
+    if (s->file.pages < 1) { /* there is little in much, or it was given up since the counters were read */
+        p->pss.file_doubt = (float)most(p->pss.file_doubt, before);
+        return;
+    }
     note_file(row, p, &s->file, s->file.error + vague_doubt(&p->pss, s->file.vague));
     family->learned += (float)(p->pss.file_pss - before);
 }

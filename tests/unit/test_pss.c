@@ -22,7 +22,8 @@ struct truth {
     double vague_files;
     double hugetlb, own_hugetlb;
     double huge;
-    int    error; /* of all readings */
+    bool   unmapped; /* since its counters were read */
+    int    error;    /* of all readings */
 };
 
 static struct {
@@ -108,6 +109,8 @@ int __wrap_pss_survey_run(struct pss_survey *survey, struct pss_surveyed *list, 
                                           .vague = t->vague_files,
                                           .guess = guess,
                                           .pages = 500};
+        if (t->unmapped)
+            list[i].file = (struct pss_share){0};
     }
     fake.surveys += !survey->by_file;
     fake.files += survey->by_file;
@@ -447,6 +450,22 @@ static void the_end_of_a_sharer_adds_nothing(void **state)
     assert_true(reading() <= 660);
 }
 
+static void who_gives_up_a_file_in_the_midst_of_a_reading_is_read(void **state)
+{
+    (void)state;
+    begin(100, 5, 600);
+    begin(101, 5, 600);
+    truth[100].file_pss = truth[101].file_pss = 300;
+    assert_near(reading(), 610, 30);
+    find(100)->faults++;
+    truth[100].file = 700; /* so that a survey is wanted */
+    truth[100].file_pss = 700;
+    look(100);
+    truth[101].unmapped = true;
+    truth[101].file_pss = 0;
+    assert_near(reading(), 710, 40);
+}
+
 /* Eight servers read one large cache, page by page: each has what another has, too. */
 static void what_a_family_maps_together_is_learned(void **state)
 {
@@ -657,6 +676,7 @@ int main(void)
         test(a_mapped_file_counts_whatever_the_machine_has_free),
         test(a_file_that_one_outside_of_the_tree_maps_too_is_read_and_looked_at_again),
         test(the_end_of_a_sharer_adds_nothing),
+        test(who_gives_up_a_file_in_the_midst_of_a_reading_is_read),
         test(what_a_family_maps_together_is_learned),
         test(hugetlb_pages_count_and_those_of_a_family_once),
         test(an_address_space_that_two_share_counts_once),
