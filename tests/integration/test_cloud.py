@@ -232,7 +232,7 @@ class Troubles(CloudTest):
 
     def test_a_thread_that_has_to_step_aside_meanwhile_goes_on_with_what_stands(self):
         if pillion.run(["unshare", "-U", "true"], preload=False).status:
-            self.skipTest("unshare -U is forbidden here")
+            self.skipTest(pillion.forbidden("unshare -U"))
         own_machine.set_dmi(**DMIS["aws"])
         text = "import ctypes, os, time\n" \
                "while not os.path.exists('asked'): time.sleep(0.01)\n" \

@@ -6,6 +6,7 @@ import os
 import pathlib
 import signal
 import sys
+import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from served import PYTHON, Cases, LocalTest, ServedTest, pillion  # noqa: E402

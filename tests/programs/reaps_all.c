@@ -43,8 +43,10 @@ int main(void)
         leave_a_grandchild(i);
     reap_all("with grandchildren");
     pid_t pid = fork();
-    if (pid == 0)
+    if (pid == 0) {
+        usleep(50 * 1000); /* where SIGCHLD is ignored, it is not to be gone before it has a descriptor */
         _exit(50);
+    }
     int file = (int)syscall(SYS_pidfd_open, pid, 0);
     printf("pidfd: %d", waitid(P_PIDFD, (id_t)file, &info, WEXITED));
     printf(" %d %d\n", info.si_pid == pid, info.si_status);

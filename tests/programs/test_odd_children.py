@@ -20,7 +20,7 @@ class Reaping(UnwatchedTest):
 
     def test_nor_does_process_one(self):
         if not may("unshare", "-pf", "--mount-proc", "true"):
-            self.skipTest("unshare --mount-proc is forbidden here")
+            self.skipTest(pillion.forbidden("unshare --mount-proc"))
         self.compare(["unshare", "-pf", "--mount-proc", program("reaps_all")], ways=(HOOK,), status=50, runs=False)
 
     def test_nor_while_the_run_is_delivered(self):

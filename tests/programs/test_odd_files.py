@@ -122,7 +122,7 @@ class Folders(CompareTest):
     def test_no_proc_from_the_start(self):
         """No readable /proc means no part, and not a word about it."""
         if not may("unshare", "-m", "true"):
-            self.skipTest("unshare -m is forbidden here")
+            self.skipTest(pillion.forbidden("unshare -m"))
         plain = ["unshare", "-m", "sh", "-c", 'umount -l /proc && exec env ${HOOK:+LD_PRELOAD=$HOOK} "$0" 150 3',
                  program("sleeps_for")]
         done = self.one_way("none", plain, watch=False)
@@ -217,14 +217,14 @@ class Privileges(CompareTest):
         for words in (["-U"], ["-r"], ["-Urm"], ["-Urpf"]):
             with self.subTest(words):
                 if not may("unshare", *words, "true"):
-                    self.skipTest("unshare %s is forbidden here" % words)
+                    self.skipTest(pillion.forbidden("unshare %s" % words))
                 self.compare(["unshare"] + words + [program("sleeps_for"), 150, 3], status=3)
 
     @root_only
     def test_first_process_of_a_pid_namespace(self):
         """Under a /proc of its own it is what the first process of a container is: it leads a run of its own."""
         if not may("unshare", "-pf", "--mount-proc", "true"):
-            self.skipTest("unshare --mount-proc is forbidden here")
+            self.skipTest(pillion.forbidden("unshare --mount-proc"))
         self.compare(["unshare", "-pf", program("forks_without_exec")], status=10)
         done = self.compare(["unshare", "-pf", "--mount-proc", program("forks_without_exec")], status=10, runs=False)
         self.assertOneRun(done[RUN], 10)

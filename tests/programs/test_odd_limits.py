@@ -174,13 +174,13 @@ class Files(UnwatchedTest):
         """In the README's closed list: the kernel lets no thread go that waits for it. All else of the program's end is
         as ever, and so is its status once the server has gone."""
         if not may("unshare", "-m", "true") or not os.access("/dev/fuse", os.R_OK | os.W_OK):
-            self.skipTest("no FUSE can be mounted here")
+            self.skipTest(pillion.forbidden("FUSE mounts"))
         place = self.tmp / "served"
         place.mkdir()
         server = self.start(program("serves_no_answer"), place, preload=False)
         pillion.wait_for(lambda: server.stdout or server.ended(), 10, "a mount")
         if not server.stdout:
-            self.skipTest("no FUSE can be mounted here: %r" % server.wait(10))
+            self.skipTest("%s: %r" % (pillion.forbidden("FUSE mounts"), server.wait(10)))
         env = self.env(PILLION_DIR=place / "pillion", PILLION_INTERVAL="0.05", PILLION_EXIT_TIMEOUT="0")
         process = self.start("nsenter", "-t", server.pid, "-m", "env", "LD_PRELOAD=%s" % pillion.HOOK,
                              program("sleeps_for"), 200, 3, env=env, preload=False)
@@ -194,7 +194,7 @@ class Files(UnwatchedTest):
     def test_nothing_can_be_written_anywhere(self):
         """No marker either: yet the children know that they are below a leader, and the run comes from memory."""
         if not may("unshare", "-m", "true"):
-            self.skipTest("unshare -m is forbidden here")
+            self.skipTest(pillion.forbidden("unshare -m"))
         script = ('for f in / /tmp /dev/shm; do mount --bind $f $f && mount -o remount,bind,ro $f; done 2>&-\n'
                   'cd /; exec env ${HOOK:+LD_PRELOAD=$HOOK} sh -c \'sleep 0.2; "$0" 90 3; "$0" 90 4; touch /x\' "$0"')
         with sentinel_server.SentinelServer() as server:

@@ -32,7 +32,7 @@ class Names(UnwatchedTest):
     @root_only
     def test_dns_that_never_answers(self):
         if not may("unshare", "-m", "true"):
-            self.skipTest("unshare -m is forbidden here")
+            self.skipTest(pillion.forbidden("unshare -m"))
         resolver = self.tmp / "resolv.conf"
         resolver.write_text("nameserver %s\noptions timeout:30 attempts:5\n" % HOLE)
         argv = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"', resolver]

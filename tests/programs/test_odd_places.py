@@ -57,7 +57,7 @@ class HookFile(UnwatchedTest):
     def test_absent_in_a_chroot(self):
         """The parent leads; what it starts in the chroot has not got the file."""
         if not may("unshare", "-m", "true"):
-            self.skipTest("unshare -m is forbidden here")
+            self.skipTest(pillion.forbidden("unshare -m"))
         script = ('mount -t tmpfs none "$1" && for d in bin lib lib64 usr; do [ ! -e /$d ] || { mkdir "$1"/$d; '
                   'mount --rbind /$d "$1"/$d; }; done; chroot "$1" /bin/sh -c "exit 4"; exec chroot "$1" /bin/true')
         argv = ["unshare", "-m", "sh", "-c", script, "sh", self.tmp / "root"]
@@ -128,7 +128,7 @@ class Proc(UnwatchedTest):
     @root_only
     def test_others_processes_are_hidden(self):
         if not may("unshare", "-m", "true"):
-            self.skipTest("unshare -m is forbidden here")
+            self.skipTest(pillion.forbidden("unshare -m"))
         script = ('mount -t proc -o hidepid=2 proc /proc && exec setpriv --reuid 65534 --regid 65534 --clear-groups '
                   'env ${HOOK:+LD_PRELOAD=$HOOK} sh -c \'"$0" 150 2; "$0" 150 3\' "$0"')
         argv = ["unshare", "-m", "sh", "-c", script, program("sleeps_for")]

@@ -77,7 +77,7 @@ class Users(UnwatchedTest):
 class Namespaces(UnwatchedTest):
     def allowed(self, *argv):
         if not may(*argv, "true"):
-            self.skipTest("%s is forbidden here" % " ".join(map(str, argv)))
+            self.skipTest(pillion.forbidden(" ".join(map(str, argv))))
         return list(argv)
 
     def test_unshare_command(self):
@@ -100,7 +100,7 @@ class Namespaces(UnwatchedTest):
         for words in ("-r", "-Urm", "-Urn"):
             with self.subTest(words):
                 if not may("unshare", *words.split(), "true", uid=uid):
-                    self.skipTest("unshare %s is forbidden to ordinary users here" % words)
+                    self.skipTest(pillion.forbidden("unshare %s by ordinary users" % words))
                 self.compare(["sh", "-c", 'sleep 0.15; exec unshare %s "$0" 150 3' % words, program("sleeps_for")],
                              status=3, ways=(HOOK,), uid=uid)
 
@@ -136,6 +136,7 @@ class Namespaces(UnwatchedTest):
         for words in ("--unshare-all", "--unshare-user --disable-userns", "--unshare-pid --as-pid-1", "--unshare-net",
                       "--new-session --die-with-parent", "--unshare-user --uid 1000 --gid 1000", "--cap-drop ALL"):
             with self.subTest(words):
+                self.allowed(bwrap, *bind, *words.split())
                 argv = [bwrap] + bind + words.split() + SLEEPS
                 self.compare(argv, status=3, runs=False, ways=(HOOK,))
                 self.compare(["sh", "-c", 'sleep 0.15; exec "$@"', "sh"] + argv, status=3, runs=False, ways=(HOOK,))
@@ -173,7 +174,7 @@ class Roots(UnwatchedTest):
     def test_pivot_root_of_everybody_in_the_namespace(self):
         """The bundle is read when the first row is due: whoever takes the files away before then has no run."""
         if not may("unshare", "-m", "true"):
-            self.skipTest("unshare -m is forbidden here")
+            self.skipTest(pillion.forbidden("unshare -m"))
         for delay, runs in (("150", 1), ("0", 0)):
             with self.subTest(delay):
                 script = 'exec env ${HOOK:+LD_PRELOAD=$HOOK} "$0" ' + delay

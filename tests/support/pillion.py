@@ -137,6 +137,21 @@ def _remove_folders():
             remove_folder(path)
 
 
+def is_in_chroot():
+    """Whether the root is no mount, or only a folder of one. The kernel makes no user namespace in a chroot, and where its
+    root is no mount none can be made private."""
+    try:
+        mounts = [line.split() for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()]
+    except OSError:
+        return False
+    return "/" not in [mount[3] for mount in mounts if mount[4] == "/"]
+
+
+def forbidden(what):
+    """Why a test is left out: tests/skips.txt has what a chroot forbids, and nothing else that is forbidden."""
+    return ("a chroot forbids %s" if is_in_chroot() else "%s is forbidden here") % what
+
+
 def remove_folder(path):
     shutil.rmtree(path, ignore_errors=True)
 

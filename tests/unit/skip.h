@@ -47,6 +47,20 @@ static inline bool skip_is_allowed(const char *what, const char *reason)
     return may;
 }
 
+/* The root is no mount, or only a folder of one. */
+static inline bool skip_is_in_chroot(void)
+{
+    char  line[4096], root[1024], place[1024];
+    bool  is_whole = false;
+    FILE *file = fopen("/proc/self/mountinfo", "r");
+    while (file && fgets(line, sizeof line, file))
+        is_whole |= sscanf(line, "%*s %*s %*s %1023s %1023s", root, place) == 2 && !strcmp(root, "/") && !strcmp(place, "/");
+    if (!file)
+        return false;
+    (void)fclose(file);
+    return !is_whole;
+}
+
 /* For main: all tests of the program. */
 static inline int skip_program(const char *reason)
 {
