@@ -113,12 +113,18 @@ void carry_record(struct run *run, struct bytes *ret)
     bytes_char(ret, '}');
 }
 
+/* Seconds that a line or a row of ours can say, until 2096 and for 31 years: a damaged one may say anything, and sums of
+ * these in ns are int64_t. */
+#define TIME_MAX   4e9
+#define UPTIME_MAX 1e9
+
 static bool read_anchor(const cJSON *baseline, struct anchor *ret)
 {
     double real = state_number(baseline, "real_us", -1);
     double monotonic = state_number(baseline, "monotonic_us", -1);
     double suspended = state_number(baseline, "suspended_us", 0);
-    if (!(real > 0 && real < 9e15 && monotonic >= 0 && monotonic < 9e15 && suspended >= 0 && suspended < 9e15))
+    if (!(real > 0 && real < TIME_MAX * 1e6 && monotonic >= 0 && monotonic < UPTIME_MAX * 1e6 && suspended >= 0 &&
+          suspended < UPTIME_MAX * 1e6))
         return false;
     *ret = (struct anchor){(int64_t)real * 1000, (int64_t)monotonic * 1000, (int64_t)suspended * 1000};
     return true;
@@ -128,8 +134,7 @@ static bool read_anchor(const cJSON *baseline, struct anchor *ret)
  * is dated as those were. */
 static void carry_time(struct run *run, const cJSON *baseline, double timestamp)
 {
-    /* Checked as what it is: a damaged row may hold more than an int64_t does. */
-    bool    is_known = timestamp > 0 && timestamp < (double)INT64_MAX / (double)CLOCK_SECOND;
+    bool    is_known = timestamp > 0 && timestamp < TIME_MAX;
     int64_t at = is_known ? (int64_t)(timestamp * 1e3 + 0.5) * CLOCK_MILLISECOND : 0;
     if (read_anchor(baseline, &run->anchor)) {
         at = is_known ? at : run->anchor.real;

@@ -16,6 +16,8 @@ static void check_counters(const cJSON *state)
     run.shape.clock_ticks = 100;
     run.last = (struct sample){.monotonic = 1, .real = INT64_C(1795344300000000000)};
     run.last.tree_user = run.last.tree_system = run.last.tree_disk_read = run.last.tree_disk_write = NOW;
+    run.anchor = (struct anchor){.real = run.last.real, .monotonic = run.last.monotonic};
+    run.load_real = run.last.real;
     run.rows = 0;
     carry_on(&run, state);
     HOLDS(run.last.tree_user <= NOW && run.last.tree_system <= NOW);
