@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "collect/collect.h"
+#include "collect/process_stat.h"
 #include "collect/pss_exact.h"
 #include "collect/pss_survey.h"
 
@@ -38,7 +39,7 @@
 
 enum { LEARNED_MIN = 2048 /* KiB */ };
 
-enum { WINDOWS_OF_FAMILY = 512, WINDOWS_OF_FILES = 384, OFFERS = 16, TURNS = 24, ASKED = 5 };
+enum { WINDOWS_OF_FAMILY = 512, WINDOWS_OF_FILES = 384, OFFERS = 16, TURNS = 24, ASKED = 5, ENDED_ASKED = 64 };
 
 void pss_init(struct pss *pss, uint64_t page_bytes, pid_t except)
 {
@@ -672,11 +673,35 @@ static bool buy_best(struct row *row)
     return bought;
 }
 
+/* Who has ended since its counters were read has no files any more: what was read of the others has its share in it. */
+static void let_go_of_ended(struct row *row)
+{
+    unsigned asked = 0;
+    for (size_t i = 0; i < row->table->count && asked < ENDED_ASKED; i++) {
+        struct process *p = &row->table->list[i];
+        uint64_t        resident = 0;
+        uint64_t        shared = 0;
+        if (!p->pss.family || p->pss.is_alias || (double)p->pss.file < PSS_BIG)
+            continue;
+        asked++;
+        int error = process_statm_read(row->now.proc, p->memory_of, &resident, &shared);
+        if (error == -ENOENT || error == -ESRCH || (error == 0 && resident == 0))
+            p->pss.file_pss = p->pss.file_doubt = 0;
+    }
+}
+
 static void spend(struct row *row)
 {
+    bool bought = false;
     look_over(row);
-    for (int turn = 0; turn < TURNS && row->doubt > row->bound && buy_best(row); turn++)
+    for (int turn = 0; turn < TURNS && row->doubt > row->bound && buy_best(row); turn++) {
         look_over(row);
+        bought = true;
+    }
+    if (bought) {
+        let_go_of_ended(row);
+        look_over(row);
+    }
 }
 
 /* What is read of those that share pages with one that is just ending may be anything, but nothing grows by an end. */

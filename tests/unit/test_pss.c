@@ -23,6 +23,7 @@ struct truth {
     double hugetlb, own_hugetlb;
     double huge;
     bool   unmapped; /* since its counters were read */
+    bool   ended;    /* the same */
     int    error;    /* of all readings */
 };
 
@@ -62,6 +63,9 @@ int __wrap_process_statm_read(int proc, pid_t pid, uint64_t *ret_resident, uint6
     const struct truth *t = &truth[pid];
     fake.statm++;
     fake.cpu += 5000;
+    *ret_resident = *ret_shared = 0;
+    if (t->ended)
+        return 0;
     *ret_resident = (uint64_t)((t->anonymous + t->file) * PAGES);
     *ret_shared = (uint64_t)(t->file * PAGES);
     return 0;
@@ -78,8 +82,8 @@ int __wrap_process_rollup_read(int proc, pid_t pid, struct process_rollup *ret)
 {
     (void)proc;
     const struct truth *t = &truth[pid];
-    if (t->error)
-        return t->error;
+    if (t->error || t->ended)
+        return t->error ? t->error : -ESRCH;
     spend(30000 + (t->anonymous + t->file) * fake.ns_per_mib);
     fake.exact++;
     *ret = (struct process_rollup){.pss = (uint64_t)((t->anonymous_pss + t->file_pss) * MIB),
@@ -98,7 +102,7 @@ int __wrap_pss_survey_run(struct pss_survey *survey, struct pss_surveyed *list, 
         const struct truth *t = &truth[list[i].pid];
         double              guess = list[i].outside > 0 ? list[i].outside : 1.0 / 3; /* of a half */
         double              seen = t->file_pss + t->vague_files * t->file * (guess - 0.5);
-        list[i].error = t->error;
+        list[i].error = t->ended ? -ESRCH : t->error;
         list[i].anonymous = (struct pss_share){.ratio = t->anonymous > 0 ? t->anonymous_pss / t->anonymous : 1,
                                                .error = 0.01,
                                                .vague = t->vague,
@@ -450,6 +454,24 @@ static void the_end_of_a_sharer_adds_nothing(void **state)
     assert_true(reading() <= 660);
 }
 
+static void who_ends_after_its_counters_were_read_shares_nothing(void **state)
+{
+    (void)state;
+    begin(100, 5, 600);
+    for (pid_t pid = 101; pid < 104; pid++)
+        begin(pid, 5, 600);
+    for (pid_t pid = 100; pid < 104; pid++)
+        truth[pid].file_pss = 150;
+    assert_near(reading(), 620, 31);
+    find(100)->faults++;
+    truth[100].file = 700; /* so that a survey is wanted */
+    look(100);
+    truth[103].ended = true; /* its counters stand as they were */
+    truth[100].file_pss = 300;
+    truth[101].file_pss = truth[102].file_pss = 200;
+    assert_near(reading(), 715, 36);
+}
+
 static void who_gives_up_a_file_in_the_midst_of_a_reading_is_read(void **state)
 {
     (void)state;
@@ -676,6 +698,7 @@ int main(void)
         test(a_mapped_file_counts_whatever_the_machine_has_free),
         test(a_file_that_one_outside_of_the_tree_maps_too_is_read_and_looked_at_again),
         test(the_end_of_a_sharer_adds_nothing),
+        test(who_ends_after_its_counters_were_read_shares_nothing),
         test(who_gives_up_a_file_in_the_midst_of_a_reading_is_read),
         test(what_a_family_maps_together_is_learned),
         test(hugetlb_pages_count_and_those_of_a_family_once),
