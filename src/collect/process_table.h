@@ -32,6 +32,7 @@ struct pss_member {
     uint64_t faults, size, resident; /* as they were when that was asked */
     uint64_t hugetlb, own_hugetlb;   /* all, and what is believed to be mapped by it alone */
     float    own;                    /* anonymous memory believed to be mapped by it alone */
+    float    forked;                 /* what a child that is new in this row was born with */
     float    file_pss, file_doubt;   /* PSS of `file`, and by how much it may be wrong */
     float    hugetlb_doubt;
     float    outside;    /* weight of a page of a file that others than the tree's map too; 0: unknown */

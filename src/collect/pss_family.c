@@ -293,8 +293,8 @@ static void join_family(struct pss_family *family, struct process_table *table, 
     m->file_doubt = (float)m->file * 0.2F / (float)family->count; /* the more there are, the less is its part */
     family->anonymous += m->own;
     family->doubt += (float)(written * 0.35 + growth * 0.02);
-    if (is_known) /* and its parent has the rest no more alone */
-        parent->pss.own = (float)least(parent->pss.own, most(0, (double)parent->pss.anonymous - (anonymous - growth)));
+    if (is_known && anonymous - growth > (double)parent->pss.forked)
+        parent->pss.forked = (float)(anonymous - growth);
     m->own_hugetlb = 0;
     if (parent)
         parent->pss.own_hugetlb -= least_of(parent->pss.own_hugetlb, m->hugetlb);
@@ -431,6 +431,9 @@ static void take_one(struct pss_families *families, struct process_table *table,
         if ((double)by >= PSS_BIG / 2 && (family->count == 1 || m->file < m->old_file))
             moved->files += (double)by;
     }
+    /* What a child was born with its parent has no more alone, also what it took in the same row, before the fork. */
+    m->own = (float)least(m->own, most(0, (double)m->anonymous - m->forked));
+    m->forked = 0;
     m->faults = p->faults;
     m->size = p->size;
 }

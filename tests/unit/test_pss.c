@@ -356,6 +356,25 @@ static void copies_on_write_are_seen_by_their_faults(void **state)
     assert_true(fake.cpu < 140 * CLOCK_MILLISECOND);
 }
 
+/* It takes memory, forks and begins to write, all between two rows. */
+static void what_is_taken_and_forked_in_one_row_is_shared(void **state)
+{
+    (void)state;
+    begin(100, 2, 0);
+    (void)reading();
+    grow(100, 150);
+    fork_from(100, 101);
+    fork_from(100, 102);
+    truth[100].anonymous_pss = truth[101].anonymous_pss = truth[102].anonymous_pss = 152 / 3.0;
+    assert_near(reading(), 152, 8);
+    for (int row = 1; row <= 10; row++) {
+        fault(100, 15);
+        truth[100].anonymous_pss = row * 15 + (152 - row * 15) / 3.0;
+        truth[101].anonymous_pss = truth[102].anonymous_pss = (152 - row * 15) / 3.0 + row * 15 / 2.0;
+        assert_near(reading(), 152 + row * 15, 0.05 * (152 + row * 15) + 8);
+    }
+}
+
 /* A server forks a child that writes its memory to a disk, and goes on writing to it itself. */
 static void copies_that_the_parent_makes_are_seen_as_well(void **state)
 {
@@ -692,6 +711,7 @@ int main(void)
         test(who_is_still_ending_does_not_share),
         test(a_sharer_outside_of_the_tree_that_ends_is_missed_for_some_rows_only),
         test(copies_on_write_are_seen_by_their_faults),
+        test(what_is_taken_and_forked_in_one_row_is_shared),
         test(copies_that_the_parent_makes_are_seen_as_well),
         test(faults_are_never_more_than_what_is_resident),
         test(what_a_member_had_alone_goes_with_it),
