@@ -175,6 +175,8 @@ class Files(UnwatchedTest):
         as ever, and so is its status once the server has gone."""
         if not may("unshare", "-m", "true") or not os.access("/dev/fuse", os.R_OK | os.W_OK):
             self.skipTest(pillion.forbidden("FUSE mounts"))
+        if pillion.is_in_chroot():
+            self.skipTest(pillion.forbidden("nsenter -m, which leaves it"))
         place = self.tmp / "served"
         place.mkdir()
         server = self.start(program("serves_no_answer"), place, preload=False)
