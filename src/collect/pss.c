@@ -366,6 +366,17 @@ static void buy_exact(struct row *row, struct pss_family *family)
     family->read_exactly = true;
 }
 
+/* Puts p into a list of at most `max`, of which those behind move on; returns how many it has then. */
+static unsigned insert_at(struct process **list, unsigned count, unsigned max, unsigned at, struct process *p)
+{
+    if (at >= max)
+        return count;
+    unsigned kept = count < max ? count : max - 1;
+    memmove(&list[at + 1], &list[at], (kept - at) * sizeof list[at]); // NOLINT(bugprone-sizeof-expression): pointers
+    list[at] = p;
+    return kept + 1;
+}
+
 /* Those of a large family that have most for themselves, which are not like the others. */
 static unsigned choose_different(const struct row *row, const struct pss_family *family, unsigned max,
                                  struct process *ret[static PSS_SURVEYED_MAX])
@@ -375,12 +386,8 @@ static unsigned choose_different(const struct row *row, const struct pss_family 
         unsigned at = count;
         while (at > 0 && ret[at - 1]->pss.own < p->pss.own)
             at--;
-        if (at == max || !pss_exact_is_readable(p))
-            continue;
-        unsigned kept = count < max ? count : max - 1;
-        memmove(&ret[at + 1], &ret[at], (kept - at) * sizeof ret[at]); // NOLINT(bugprone-sizeof-expression): pointers
-        ret[at] = p;
-        count = kept + 1;
+        if (pss_exact_is_readable(p))
+            count = insert_at(ret, count, max, at, p);
     }
     return count;
 }
@@ -579,12 +586,7 @@ static unsigned choose_by_file(const struct row *row, struct process *ret[static
             continue;
         while (at > 0 && ret[at - 1]->pss.file < p->pss.file)
             at--;
-        if (at == max)
-            continue;
-        unsigned kept = count < max ? count : max - 1;
-        memmove(&ret[at + 1], &ret[at], (kept - at) * sizeof ret[at]); // NOLINT(bugprone-sizeof-expression): pointers
-        ret[at] = p;
-        count = kept + 1;
+        count = insert_at(ret, count, max, at, p);
     }
     return count;
 }
