@@ -239,6 +239,11 @@ static bool is_done(const struct row *row, const struct pss_family *family)
     return family->read_row == row->now.row && (family->read_exactly || !family->is_ambiguous);
 }
 
+static bool is_mixed(const struct pss_family *family)
+{
+    return family->mixed > 0.01 * family->anonymous;
+}
+
 /* Exact if it is not much dearer, or where a survey would not tell. */
 static bool offer_family(const struct row *row, size_t index, struct offer *ret)
 {
@@ -254,7 +259,7 @@ static bool offer_family(const struct row *row, size_t index, struct offer *ret)
     double survey = price_survey(row->pss, sum.count);
     bool   is_dear = exact >= 1.5 * survey;
     bool   has_to = sum.is_vague || sum.has_huge || sum.hugetlb_doubt > 0 || family->is_ambiguous ||
-                  (sum.count == 1 && family->is_leaky);
+                  is_mixed(family) || (sum.count == 1 && family->is_leaky);
     *ret = (struct offer){
         .kind = is_dear && !(has_to && exact < (double)EXACT_MAX) ? SURVEY : EXACT, .family = index, .doubt = doubt};
     if (ret->kind == EXACT && !is_affordable(row, exact) && is_dear)
@@ -492,17 +497,18 @@ static void stand_for(struct estimate *some, double resident, unsigned count)
 /* The estimate so far counts, by how sure it is. */
 static void blend(const struct row *row, struct pss_family *family, const struct estimate *read)
 {
-    double error = 1.2 * root_of(read->variance) + read->vague + 4;
+    double vague = read->vague + family->mixed;
+    double error = 1.2 * root_of(read->variance) + vague + 4;
     double before = (double)family->doubt * family->doubt;
     double part = before / (before + error * error);
     if (read->count == 0)
         return;
     learn_copied(family, read->anonymous);
     family->anonymous += part * (read->anonymous - family->anonymous);
-    family->doubt = (float)(root_of(read->variance * part) + read->vague);
+    family->doubt = (float)(root_of(read->variance * part) + vague);
     if (family->left_row == row->now.row)
         family->doubt += (float)(0.04 * family->anonymous);
-    family->is_ambiguous = read->vague > 0.01 * family->anonymous;
+    family->is_ambiguous = vague > 0.01 * family->anonymous;
     family->is_leaky = family->is_leaky && family->is_ambiguous;
 }
 

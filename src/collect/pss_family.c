@@ -7,7 +7,7 @@
 
 #include "collect/process_stat.h"
 
-enum { FAMILIES_FIRST = 64, FAULT_AROUND = 16, KID_ROWS = 5, HUGE_PAGES = 512, ALIAS_GROWTH = 1024, ALIAS_NEAR = 1024 };
+enum { FAMILIES_FIRST = 64, FAULT_AROUND = 16, KID_ROWS = 5, HUGE_PAGES = 512, MIXED_COUNT = 4, ALIAS_GROWTH = 1024 /* KiB */, ALIAS_NEAR = 256 /* pages */ };
 
 /* Whatever a file says, sums stay numbers. */
 #define PAGES_MAX (UINT64_C(1) << 40)
@@ -271,6 +271,8 @@ static void leave(struct pss_families *families, struct process_table *table, co
         family->since_left = 0;
         family->agreed = 0;
     }
+    if (family->count < MIXED_COUNT)
+        family->mixed = 0;
     if (family->count == 0 && family->aliases == 0) {
         family->key = 0;
         families->used--;
@@ -322,26 +324,45 @@ static void join(struct pss_families *families, struct process_table *table, con
     moved->files += (double)m->file;
 }
 
-static bool is_near(uint64_t a, uint64_t b)
+/* The faults are asked last: they may be ahead of the memory, never behind, but for the one of each thread that is not
+ * counted yet. */
+static bool has_grown_by_others(const struct pss_now *now, const struct process *p, uint64_t *ret_resident,
+                                uint64_t *ret_shared)
 {
-    uint64_t larger = a > b ? a : b;
-    return larger - (a > b ? b : a) <= ALIAS_NEAR + larger / 64;
+    struct process_stat stat;
+    if (process_statm_read(now->proc, p->memory_of, ret_resident, ret_shared) ||
+        process_stat_read(now->proc, p->pid, &stat))
+        return false;
+    double anonymous = (double)*ret_resident - (double)*ret_shared;
+    double faults = (double)stat.faults + (double)stat.major - (double)p->pss.faults + (double)stat.threads;
+    return (anonymous - faults * HUGE_PAGES) * now->page > (double)p->pss.old_anonymous + ALIAS_GROWTH;
 }
 
-/* Memory that grew without a fault of its own was touched by another process that shares the address space, and looks
- * the same. All else that tells (kcmp) may be forbidden, and kill who asks. Only exec ends it, or the end. */
+static bool is_near(uint64_t a, uint64_t b)
+{
+    return (a > b ? a - b : b - a) <= ALIAS_NEAR;
+}
+
+/* Memory that grew without a fault of its own was touched by another process that shares the address space, and has
+ * the same pages now. All else that tells (kcmp) may be forbidden, and kill who asks. Only exec ends it, or the end. */
 static bool has_become_alias(const struct pss_family *family, struct process_table *table, const struct pss_now *now,
                              struct process *p)
 {
     struct pss_member *m = &p->pss;
     uint64_t           growth = m->anonymous > m->old_anonymous ? m->anonymous - m->old_anonymous : 0;
     double             faults = (double)(p->faults - m->faults) * now->page;
-    if (!m->moved || family->count < 2 || growth < ALIAS_GROWTH || faults * HUGE_PAGES > (double)growth)
+    uint64_t           resident = 0;
+    uint64_t           shared = 0;
+    if (!m->moved || family->count < 2 || growth < ALIAS_GROWTH || faults * HUGE_PAGES >= (double)growth ||
+        !has_grown_by_others(now, p, &resident, &shared))
         return false;
     for (size_t i = 0; i < table->count; i++) {
         struct process *other = &table->list[i];
+        uint64_t        its_resident = 0;
+        uint64_t        its_shared = 0;
         if (other == p || other->pss.family != m->family || other->pss.is_alias || other->size != p->size ||
-            !is_near(other->pss.anonymous, m->anonymous) || !is_near(other->pss.file, m->file))
+            process_statm_read(now->proc, other->memory_of, &its_resident, &its_shared) ||
+            !is_near(its_resident, resident) || !is_near(its_shared, shared))
             continue;
         other->pss.own += m->own;
         return true;
@@ -410,6 +431,17 @@ static double growth_of(const struct process *p, double page)
            most(0, (double)m->file - (double)m->old_file);
 }
 
+/* What a child was born with its parent has no more alone, also what it took in the same row, before the fork. Where
+ * two others share, of the same addresses, what was there before, one place has two pages of two users each. */
+static void share_with_child(struct pss_family *family, struct pss_member *m)
+{
+    float own = (float)least(m->own, most(0, (double)m->anonymous - m->forked));
+    if (family->count >= MIXED_COUNT)
+        family->mixed += m->own - own;
+    m->own = own;
+    m->forked = 0;
+}
+
 static void take_one(struct pss_families *families, struct process_table *table, const struct pss_now *now,
                      struct process *p, struct pss_moved *moved)
 {
@@ -431,9 +463,7 @@ static void take_one(struct pss_families *families, struct process_table *table,
         if ((double)by >= PSS_BIG / 2 && (family->count == 1 || m->file < m->old_file))
             moved->files += (double)by;
     }
-    /* What a child was born with its parent has no more alone, also what it took in the same row, before the fork. */
-    m->own = (float)least(m->own, most(0, (double)m->anonymous - m->forked));
-    m->forked = 0;
+    share_with_child(family, m);
     m->faults = p->faults;
     m->size = p->size;
 }

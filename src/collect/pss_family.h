@@ -8,7 +8,7 @@
  * (pss_exact.h, pss_survey.h) are bought for the doubt alone: a family of one needs none, however it grows.
  *
  * Files and shared memory are kept by process: whom they are shared with has nothing to do with forks.
- * KiB everywhere. Allocates: 72 bytes for each family; gives back when there are few. */
+ * KiB everywhere. Allocates: 80 bytes for each family; gives back when there are few. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_PSS_FAMILY_H
 #define PILLION_COLLECT_PSS_FAMILY_H
@@ -31,6 +31,7 @@ struct pss_family {
     float    mapping;      /* growth of files since the last reading */
     float    learned;      /* by how much a survey of files changed their sum */
     float    last;         /* the last exact reading of the one that was left over */
+    float    mixed;        /* what two groups of members may share, each its own pages, at the same addresses */
     uint32_t first;        /* member, index + 1; the others follow by pss.next */
     uint32_t count;        /* of members that are no aliases */
     uint32_t aliases;

@@ -20,10 +20,13 @@ struct truth {
     double anonymous_pss, file_pss; /* what smaps_rollup says */
     double vague;                   /* part of its anonymous pages of which a survey finds no sharer */
     double vague_files;
+    double mixed;                   /* what a survey takes for shared by more than share it */
+    double own;                     /* and what it finds that nobody shares */
     double hugetlb, own_hugetlb;
     double huge;
     bool   unmapped; /* since its counters were read */
     bool   ended;    /* the same */
+    double late;     /* faults, in MiB, that the counters did not have yet */
     int    error;    /* of all readings */
 };
 
@@ -42,6 +45,7 @@ static uint64_t             hugetlb;
 
 int64_t __wrap_clock_thread_cpu(void);
 int     __wrap_process_statm_read(int proc, pid_t pid, uint64_t *ret_resident, uint64_t *ret_shared);
+int     __wrap_process_stat_read(int proc, pid_t pid, struct process_stat *ret);
 int     __wrap_process_hugetlb_read(int proc, pid_t pid, uint64_t *ret_kib);
 int     __wrap_process_rollup_read(int proc, pid_t pid, struct process_rollup *ret);
 int     __wrap_pss_survey_run(struct pss_survey *survey, struct pss_surveyed *list, unsigned count);
@@ -68,6 +72,17 @@ int __wrap_process_statm_read(int proc, pid_t pid, uint64_t *ret_resident, uint6
         return 0;
     *ret_resident = (uint64_t)((t->anonymous + t->file) * PAGES);
     *ret_shared = (uint64_t)(t->file * PAGES);
+    return 0;
+}
+
+int __wrap_process_stat_read(int proc, pid_t pid, struct process_stat *ret)
+{
+    (void)proc;
+    const struct process *p = process_table_find_present(&table, pid);
+    if (!p || truth[pid].ended)
+        return -ESRCH;
+    *ret = (struct process_stat){
+        .faults = p->faults + (uint64_t)(truth[pid].late * PAGES), .size = p->size, .threads = 1};
     return 0;
 }
 
@@ -103,8 +118,9 @@ int __wrap_pss_survey_run(struct pss_survey *survey, struct pss_surveyed *list, 
         double              guess = list[i].outside > 0 ? list[i].outside : 1.0 / 3; /* of a half */
         double              seen = t->file_pss + t->vague_files * t->file * (guess - 0.5);
         list[i].error = t->ended ? -ESRCH : t->error;
-        list[i].anonymous = (struct pss_share){.ratio = t->anonymous > 0 ? t->anonymous_pss / t->anonymous : 1,
+        list[i].anonymous = (struct pss_share){.ratio = t->anonymous > 0 ? (t->anonymous_pss - t->mixed) / t->anonymous : 1,
                                                .error = 0.01,
+                                               .own = t->anonymous > 0 ? t->own / t->anonymous : 0,
                                                .vague = t->vague,
                                                .pages = 1000,
                                                .present = t->anonymous * MIB};
@@ -187,6 +203,7 @@ static void fork_from(pid_t parent, pid_t pid)
     p->size = from.size;
     p->faults = 100;
     truth[parent].anonymous_pss /= 2; /* the sum stays */
+    truth[parent].own = 0;
     truth[pid] = truth[parent];
     look(pid);
 }
@@ -563,6 +580,61 @@ static void an_address_space_that_two_share_counts_once(void **state)
     assert_near(reading(), 500.5, 8);
 }
 
+static void equal_workers_that_grow_by_huge_pages_share_no_address_space(void **state)
+{
+    (void)state;
+    begin(100, 100, 1);
+    (void)reading();
+    fork_from(100, 101);
+    fork_from(100, 102);
+    assert_near(reading(), 100.5, 8);
+    for (pid_t pid = 101; pid <= 102; pid++) {
+        truth[pid].anonymous += 64;
+        truth[pid].anonymous_pss += 64;
+        find(pid)->faults += 32; /* one for each 2 MiB */
+        look(pid);
+    }
+    assert_near(reading(), 228.5, 8);
+    for (pid_t pid = 101; pid <= 102; pid++) {
+        truth[pid].anonymous += 64;
+        truth[pid].anonymous_pss += 64;
+        truth[pid].late = 64; /* between stat and statm */
+        look(pid);
+    }
+    assert_near(reading(), 356.5, 8);
+    for (pid_t pid = 101; pid <= 102; pid++) {
+        truth[pid].late = 0;
+        fault(pid, 64);
+    }
+    assert_near(reading(), 356.5, 8);
+}
+
+/* 240 MiB, of which each generation writes a quarter before it forks the next: the first two share the second quarter,
+ * and so do the last two, at the same addresses. A survey takes these four for one. */
+static void generations_share_different_pages_at_the_same_address(void **state)
+{
+    (void)state;
+    fake.ns_per_mib = 30000; /* dear: a survey would be bought */
+    begin(100, 240, 0);
+    (void)reading();
+    for (pid_t pid = 101; pid <= 103; pid++) {
+        fork_from(pid - 1, pid);
+        fault(pid, 60);
+        truth[pid].anonymous_pss += 60;
+        truth[pid].own = 60;
+        assert_near(reading(), 240 + 60 * (pid - 100), 12);
+        assert_near(reading(), 240 + 60 * (pid - 100), 12);
+        monotonic += 5 * CLOCK_SECOND;
+    }
+    (void)reading();
+    for (pid_t pid = 100; pid <= 103; pid++)
+        truth[pid].mixed = 15;
+    fork_from(102, 104);
+    fault(104, 60);
+    truth[104].anonymous_pss += 60;
+    assert_near(reading(), 480, 12);
+}
+
 static void programs_of_one_name_are_not_read_one_by_one(void **state)
 {
     (void)state;
@@ -723,6 +795,8 @@ int main(void)
         test(what_a_family_maps_together_is_learned),
         test(hugetlb_pages_count_and_those_of_a_family_once),
         test(an_address_space_that_two_share_counts_once),
+        test(equal_workers_that_grow_by_huge_pages_share_no_address_space),
+        test(generations_share_different_pages_at_the_same_address),
         test(programs_of_one_name_are_not_read_one_by_one),
         test(a_survey_that_cannot_tell_is_followed_by_an_exact_reading_in_the_same_row),
         test(who_waits_or_may_not_be_read_is_not_asked),
