@@ -265,10 +265,12 @@ static void generation(char *at, int n)
         write_pages(at + bytes(n * MIB / 4), bytes(MIB / 4));
         beats(1);
         generation(at, n + 1);
-        if (n == 1) /* who is below it is an orphan */
+        if (n == 1) { /* who is below it becomes an orphan, at once or COUNT beats later */
+            beats((double)COUNT);
             _exit(0);
+        }
     }
-    beats(2);
+    beats(2 + (double)COUNT);
     _exit(0);
 }
 
@@ -277,7 +279,7 @@ static void generations(void)
     char *at = take(MIB);
     beats(1);
     generation(at, 0);
-    beats(5);
+    beats(5 + (double)COUNT);
 }
 
 static void members_free(void)

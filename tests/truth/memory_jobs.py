@@ -83,5 +83,47 @@ def pool():
     time.sleep(BEAT)
 
 
+def sum_part(part):
+    """By fork the array is the parent's, of which a part is copied; otherwise it came with the part, a copy already."""
+    number, values = part
+    if values is None:
+        step = len(data) // COUNT
+        values = data[number * step:(number + 1) * step]
+    values *= 2
+    time.sleep(1.5 * BEAT)
+    doubled = values + values
+    time.sleep(1.5 * BEAT)
+    return float(doubled.sum())
+
+
+def numpy_pool():
+    global data
+    import numpy
+    data = numpy.ones(MIB << 17)
+    time.sleep(BEAT)
+    parts = list(enumerate([None] * COUNT if sys.argv[5] == "fork" else numpy.array_split(data, COUNT)))
+    with multiprocessing.get_context(sys.argv[5]).Pool(COUNT) as workers:
+        workers.map(sum_part, parts, chunksize=1)
+    time.sleep(1.5 * BEAT)
+
+
+def mean_of(values, number):
+    time.sleep(number * BEAT / 2)
+    mean = float(values[number::COUNT].mean())
+    time.sleep(2 * BEAT)
+    return mean
+
+
+def loky():
+    """An array this large is put into a file of /dev/shm, which the workers map."""
+    import joblib
+    import numpy
+    values = numpy.ones(MIB << 17)
+    time.sleep(BEAT)
+    joblib.Parallel(n_jobs=COUNT)(joblib.delayed(mean_of)(values, number) for number in range(COUNT))
+    time.sleep(1.5 * BEAT)
+
+
 if __name__ == "__main__":
-    {"holds": holds, "reference_counts": reference_counts, "copies_slowly": copies_slowly, "pool": pool}[SHAPE]()
+    {"holds": holds, "reference_counts": reference_counts, "copies_slowly": copies_slowly, "pool": pool,
+     "numpy_pool": numpy_pool, "loky": loky}[SHAPE]()

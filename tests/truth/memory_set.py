@@ -25,11 +25,14 @@ class Job:
     """`argv`: words, with {BEAT} (DOUBLE, THIRD) in ms, {SECONDS} for three beats, {FOLDER} where it runs.
     `prepare(folder, beat)`: what is done before it, unobserved. `around`: a context. `beside`: argv of a program outside
     of the tree. `most`: MiB that the sampler must have found at most, by arithmetic. `needs`: programs. `slow`: at 5 s
-    too. `quick`: where it is tried in each build."""
+    too. `quick`: where it is tried in each build. `modes`: those in which it can be judged.
+    `leaves`: some of it outlives the program."""
 
-    def __init__(self, name, *argv, prepare=None, beside=None, around=None, most=None, needs=(), slow=False, quick=()):
+    def __init__(self, name, *argv, prepare=None, beside=None, around=None, most=None, needs=(), slow=False, quick=(),
+                 modes=("preload", "run"), leaves=False):
         self.name, self.argv, self.prepare, self.beside, self.around = name, argv, prepare, beside, around
         self.most, self.needs, self.slow, self.quick = most, needs, slow, quick
+        self.modes, self.leaves = modes, leaves
 
     def words(self, argv, beat, folder):
         values = {"BEAT": "%d" % (beat * 1000), "DOUBLE": "%d" % (beat * 2000), "THIRD": "%d" % (beat * 333),
@@ -53,6 +56,11 @@ def shape(name, mib, count=0, file="", beat="{BEAT}", program=JOBS / "memory_job
 
 def python(name, mib, count, *how):
     return [sys.executable, HERE + "/memory_jobs.py", name, "{BEAT}", str(mib), str(count)] + list(how)
+
+
+# Debian's own Python, for what its packages bring.
+def debian_python(name, mib, count, *how):
+    return ["/usr/bin/python3"] + python(name, mib, count, *how)[1:]
 
 
 def shell(text, *words):
@@ -182,7 +190,14 @@ SET = [
     Job("pool by fork", *python("pool", 200, 4, "fork"), slow=True),
     Job("pool by spawn", *python("pool", 60, 4, "spawn"), quick=[(PRELOAD, 0.2)]),
     Job("pool by forkserver", *python("pool", 60, 4, "forkserver")),
-    Job("generations with orphans", *shape("generations", 240)),
+    Job("numpy pool by fork", *debian_python("numpy_pool", 200, 4, "fork"), slow=True),
+    Job("numpy pool by spawn", *debian_python("numpy_pool", 120, 3, "spawn")),
+    Job("numpy pool by forkserver", *debian_python("numpy_pool", 120, 3, "forkserver")),
+    Job("loky", *debian_python("loky", 160, 3), leaves=True),
+    Job("R mclapply", "Rscript", HERE + "/memory_jobs.R", "{BEAT}", "120", "4", needs=("Rscript",)),
+    # Under the preload nothing tells whose child an orphan was that no row saw before its parent ended.
+    Job("orphans at once", *shape("generations", 240), modes=[RUN]),
+    Job("orphans a beat later", *shape("generations", 240, 1)),
     Job("members free", *shape("members_free", 240), quick=[(RUN, 0.2)]),
     Job("members move", *shape("members_move", 150, 3)),
     Job("zero pages", *shape("zero_pages", 120, 3)),
@@ -219,10 +234,11 @@ SET = [
 ]
 
 
-def matrix(quick):
-    """(job, mode, interval): each at 1 s in one mode and at 0.2 s in the other, some at 5 s too."""
+def matrix(quick, turn=0):
+    """(job, mode, interval): each at 1 s in one mode and at 0.2 s in the other, some at 5 s too; the modes change places
+    with each turn."""
     for i, job in enumerate(SET):
-        modes = (PRELOAD, RUN) if i % 2 else (RUN, PRELOAD)
+        modes = (job.modes * 3)[(i + turn + 1) % 2:]
         if quick:
             yield from ((job, mode, interval) for mode, interval in job.quick)
             continue

@@ -11,7 +11,7 @@
  * for a moment, where one program follows another. At the end one line on stdout, what the kernel says of the whole
  * tree:
  *
- *   status=S cpu_least=S cpu_most=S read=BYTES written=BYTES processes=N
+ *   status=S cpu_least=S cpu_most=S read=BYTES written=BYTES peak=MIB processes=N
  *
  * -p HOOK   CMD alone gets it as LD_PRELOAD: a preload here would make this the leader.
  * -b        CMD is a leader that is no part of its tree (`pillion run`): neither its memory nor its CPU counts.
@@ -69,6 +69,7 @@ static int                seen_count;
 static pid_t  root;
 static bool   root_is_outside;
 static double reaped_cpu, reaped_read, reaped_written; /* by us: the whole tree in the end */
+static double reaped_peak;                             /* MiB: the largest that one of it ever was */
 static int    status = -1;
 
 static double now(void)
@@ -268,6 +269,7 @@ static void take(pid_t pid)
     reaped_cpu += is_outside ? children : seconds_of(use.ru_utime) + seconds_of(use.ru_stime);
     reaped_read += (double)use.ru_inblock * 512;
     reaped_written += (double)use.ru_oublock * 512;
+    reaped_peak = (double)use.ru_maxrss / 1024 > reaped_peak ? (double)use.ru_maxrss / 1024 : reaped_peak;
     if (pid == root)
         status = WIFEXITED(ended) ? WEXITSTATUS(ended) : 128 + WTERMSIG(ended);
 }
@@ -352,7 +354,7 @@ int main(int argc, char **argv)
     (void)look_and_tell(out);
     end_the_rest();
     double unsure = root_is_outside ? 2.0 / (double)sysconf(_SC_CLK_TCK) : 0; /* user and system, cut off at a tick */
-    printf("status=%d cpu_least=%.6f cpu_most=%.6f read=%.0f written=%.0f processes=%d\n", status, reaped_cpu,
-           reaped_cpu + unsure, reaped_read, reaped_written, seen_count);
+    printf("status=%d cpu_least=%.6f cpu_most=%.6f read=%.0f written=%.0f peak=%.3f processes=%d\n", status,
+           reaped_cpu, reaped_cpu + unsure, reaped_read, reaped_written, reaped_peak, seen_count);
     return fclose(out) != 0;
 }
