@@ -108,6 +108,14 @@ class Judge(unittest.TestCase):
         judged = judge(rows_of([10, 10], children=2), looks_of(constant(10, 10), 3, count=4))
         self.assertEqual(len(check_children(judged)), 2)
 
+    def test_one_who_lives_between_two_looks_is_in_one_row_at_most(self):
+        looks = looks_of(constant(10, 10), 4, count=1)
+        judged = judge(rows_of([10, 10, 10]), looks)
+        judged[1].children = 1
+        self.assertEqual(check_children(judged), [])
+        judged[2].children = 1
+        self.assertEqual(len(check_children(judged)), 1)
+
 
 if __name__ == "__main__":
     pillion.main()
