@@ -38,6 +38,7 @@ struct pss_member {
     float    outside;    /* weight of a page of a file that others than the tree's map too; 0: unknown */
     float    guess;      /* and the one that the last survey gave it */
     float    vague;      /* of the last survey: the part of such pages */
+    float    file_own;   /* of the last look: the part of the pages of files that nobody else maps; below 0: unknown */
     uint32_t family;     /* index + 1, 0: none */
     uint32_t next;       /* index + 1 of the next member */
     uint32_t file_row;   /* the reading in which file_pss was read */

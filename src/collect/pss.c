@@ -30,6 +30,13 @@
 #define FINE_MAX   (4 * CLOCK_MILLISECOND) /* a row */
 #define FINE_PURSE (10 * CLOCK_MILLISECOND)
 
+/* A row is wrong that is off by more. */
+#define WRONG_RATIO 0.05
+#define WRONG_MIN   (8 * 1024.0)
+
+/* More of a process's pages of files than chance makes of so few windows. */
+#define GLANCE_CHANGE 0.3
+
 #define EXACT_FIXED_NS 120000.0
 /* 12.5 ms per GiB: 3 to 14 were measured with 4 KiB pages for large ones, and a first guess must not break the bound of
  * a row. */
@@ -39,7 +46,7 @@
 
 enum { LEARNED_MIN = 2048 /* KiB */ };
 
-enum { WINDOWS_OF_FAMILY = 512, WINDOWS_OF_FILES = 384, OFFERS = 16, TURNS = 24, ASKED = 5, ENDED_ASKED = 64 };
+enum { WINDOWS_OF_FAMILY = 512, WINDOWS_OF_FILES = 384, WINDOWS_OF_GLANCE = 24, OFFERS = 16, TURNS = 24, ASKED = 5, ENDED_ASKED = 64 };
 
 void pss_init(struct pss *pss, uint64_t page_bytes, pid_t except)
 {
@@ -438,6 +445,7 @@ static void note_file(const struct row *row, struct process *p, const struct pss
     m->file_doubt = (float)(doubt * (double)m->file);
     m->vague = (float)share->vague;
     m->guess = (float)share->guess;
+    m->file_own = (float)share->own;
     m->file_known = true;
     m->file_row = row->now.row;
 }
@@ -681,6 +689,50 @@ static bool buy_best(struct row *row)
     return bought;
 }
 
+/* What of its files may have other users by now is enough for the row to be wrong. */
+static bool is_at_stake(const struct row *row, const struct process *p)
+{
+    const struct pss_member *m = &p->pss;
+    double                   stake = most((double)m->file - m->file_pss, m->file_pss / 2);
+    return is_surveyed_by_file(p) && m->file_known && m->file_row < row->now.row &&
+           stake > most(WRONG_MIN, WRONG_RATIO * row->kib);
+}
+
+static struct process *choose_glanced(const struct row *row)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < row->table->count; i++)
+        count += is_at_stake(row, &row->table->list[i]);
+    uint32_t left = count > 0 ? row->now.row % count : 0;
+    for (size_t i = 0; i < row->table->count && count > 0; i++)
+        if (is_at_stake(row, &row->table->list[i]) && left-- == 0)
+            return &row->table->list[i];
+    return NULL;
+}
+
+/* Who maps the same file outside of the tree comes and goes without a sign in any counter. But then all pages of it are
+ * one's own no more, or again: a few windows of one process tell. In each row those of another one. */
+static void glance(struct row *row)
+{
+    struct process *p = row->pss->purse > 0 ? choose_glanced(row) : NULL;
+    if (!p)
+        return;
+    struct pss_surveyed one = {.pid = p->memory_of, .weight = 1};
+    struct pss_survey   survey = {.proc = row->now.proc,
+                                  .page_bytes = row->pss->page_bytes,
+                                  .seed = row->now.row,
+                                  .windows = WINDOWS_OF_GLANCE,
+                                  .by_file = true};
+    if (pss_survey_run(&survey, &one, 1) || one.error || one.file.pages < WINDOWS_OF_GLANCE)
+        return;
+    struct pss_member *m = &p->pss;
+    double             change = m->file_own < 0 ? 0 : distance(one.file.own, m->file_own);
+    if (m->file_own < 0 || change > GLANCE_CHANGE)
+        m->file_own = (float)one.file.own;
+    if (change > GLANCE_CHANGE)
+        m->file_doubt = (float)least((double)m->file, m->file_doubt + change * (double)m->file);
+}
+
 /* Who has ended since its counters were read has no files any more: what was read of the others has its share in it. */
 static void let_go_of_ended(struct row *row)
 {
@@ -701,6 +753,8 @@ static void let_go_of_ended(struct row *row)
 static void spend(struct row *row)
 {
     bool bought = false;
+    look_over(row);
+    glance(row);
     look_over(row);
     for (int turn = 0; turn < TURNS && row->doubt > row->bound && buy_best(row); turn++) {
         look_over(row);

@@ -47,6 +47,7 @@ static void take(const struct pss_now *now, struct process *p, const struct proc
     m->file_pss = (float)least(file, (double)m->file);
     m->file_doubt = 0;
     m->file_known = true;
+    m->file_own = m->file_row == now->row ? m->file_own : -1;
     m->file_row = now->row;
 }
 
