@@ -15,6 +15,8 @@ static int64_t now(clockid_t clock)
     return (int64_t)t.tv_sec * CLOCK_SECOND + t.tv_nsec;
 }
 
+enum { SUSPENDED_TRIES = 4 };
+
 int64_t clock_monotonic(void)
 {
     return now(CLOCK_MONOTONIC);
@@ -25,9 +27,20 @@ int64_t clock_real(void)
     return now(CLOCK_REALTIME);
 }
 
+/* The clocks are read one after the other: on a busy machine the time between them may be long, and never counts as
+ * sleep. */
 int64_t clock_suspended(void)
 {
-    return now(CLOCK_BOOTTIME) - now(CLOCK_MONOTONIC);
+    int64_t slept = 0;
+    int64_t took = INT64_MAX;
+    for (int i = 0; i < SUSPENDED_TRIES && took > CLOCK_MILLISECOND; i++) {
+        int64_t before = now(CLOCK_MONOTONIC);
+        int64_t since_boot = now(CLOCK_BOOTTIME);
+        int64_t after = now(CLOCK_MONOTONIC);
+        took = after - before;
+        slept = since_boot > after ? since_boot - after : 0;
+    }
+    return slept;
 }
 
 int64_t clock_thread_cpu(void)

@@ -110,6 +110,35 @@ static void months_are_whole_names(void **state)
     assert_int_equal(clock_parse_http("Sun, 06 anF 1994 08:49:37 GMT", &seconds), -EINVAL);
 }
 
+/* Clocks that move by so much from one reading to the next; 0: the machine's. */
+static int64_t moves, moved;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *ret);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
+{
+    if (moves == 0)
+        return __real_clock_gettime(clock, ret);
+    int64_t at = 1000 * CLOCK_SECOND + (clock == CLOCK_BOOTTIME ? 60 * CLOCK_SECOND : 0) + moved;
+    moved += moves;
+    *ret = (struct timespec){.tv_sec = at / CLOCK_SECOND, .tv_nsec = at % CLOCK_SECOND};
+    return 0;
+}
+
+static void the_time_between_two_readings_is_no_sleep(void **state)
+{
+    (void)state;
+    moves = 2 * CLOCK_SECOND; /* a machine that is busy */
+    int64_t slept = clock_suspended();
+    assert_true(slept > 0 && slept <= 60 * CLOCK_SECOND);
+    moves = 100 * CLOCK_SECOND;
+    assert_true(clock_suspended() == 0);
+    moves = 1000;
+    assert_true(clock_suspended() / CLOCK_MILLISECOND == 59999);
+    moves = 0;
+}
+
 static void clocks_run_forward(void **state)
 {
     (void)state;
@@ -131,6 +160,7 @@ int main(void)
         cmocka_unit_test(what_is_no_date_is_refused),
         cmocka_unit_test(http_dates_are_understood),
         cmocka_unit_test(months_are_whole_names),
+        cmocka_unit_test(the_time_between_two_readings_is_no_sleep),
         cmocka_unit_test(clocks_run_forward),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
