@@ -366,7 +366,7 @@ static void buy_exact(struct row *row, struct pss_family *family)
         if (family->count > 1)
             learn_copied(family, anonymous);
         family->anonymous = anonymous;
-        family->doubt = (float)(exact.unread / 4);
+        family->doubt = (float)(exact.unread / 4 + exact.touched / 2);
         if (family->count == 1)
             settle_leftover(family, anonymous, all);
         else if (family->left_row == row->now.row)
@@ -452,6 +452,7 @@ static void note_file(const struct row *row, struct process *p, const struct pss
 
 struct estimate {
     double   anonymous, resident, variance, vague;
+    double   touched; /* in the meantime, at most */
     double   squares; /* of each one's PSS */
     unsigned count;
 };
@@ -471,6 +472,7 @@ static void take_surveyed(const struct row *row, struct process *p, const struct
     estimate->resident += anonymous;
     estimate->variance += error * error;
     estimate->squares += ratio * anonymous * ratio * anonymous;
+    estimate->touched += pss_family_read_again(&row->now, p);
     estimate->count++;
     /* More than there is: pages of zeros, which were read but never written. They are no memory, but look like it. */
     bool has_zeros = share->present * (1 - 2 * share->error) > 1.3 * anonymous + 4096;
@@ -513,7 +515,7 @@ static void blend(const struct row *row, struct pss_family *family, const struct
         return;
     learn_copied(family, read->anonymous);
     family->anonymous += part * (read->anonymous - family->anonymous);
-    family->doubt = (float)(root_of(read->variance * part) + vague);
+    family->doubt = (float)(root_of(read->variance * part) + vague + read->touched / 2);
     if (family->left_row == row->now.row)
         family->doubt += (float)(0.04 * family->anonymous);
     family->is_ambiguous = vague > 0.01 * family->anonymous;
@@ -578,6 +580,7 @@ static void buy_survey(struct row *row, struct pss_family *family)
     all.anonymous += others.anonymous;
     all.variance += others.variance;
     all.vague += others.vague;
+    all.touched += others.touched;
     all.count += others.count;
     if (is_single && count == 1 && list[0].error == 0)
         settle_single(family, members[0], &list[0]);

@@ -75,6 +75,7 @@ void pss_exact_read(struct pss_families *families, const struct pss_family *fami
         pss_kind_learn(families, p);
         ret->anonymous += (double)rollup.pss_anonymous;
         ret->resident += anonymous;
+        ret->touched += family->count > 1 ? pss_family_read_again(now, p) : 0;
         ret->count++;
     }
 }

@@ -18,6 +18,7 @@ struct pss_exact {
     unsigned count;
     int64_t  nanoseconds; /* of CPU */
     double   walked;      /* KiB of RSS */
+    double   touched;     /* KiB, at most, in the meantime */
 };
 
 /* Reads all members that can be read, and notes what is theirs alone. What it says of the sum is left to the caller. */

@@ -42,6 +42,11 @@ static double most(double a, double b)
     return a > b ? a : b;
 }
 
+static double distance(double a, double b)
+{
+    return a > b ? a - b : b - a;
+}
+
 static uint64_t least_of(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -236,6 +241,23 @@ static bool read_counters(const struct pss_now *now, struct process *p)
     if (now->hugetlb)
         take_hugetlb(now, p);
     return true;
+}
+
+double pss_family_read_again(const struct pss_now *now, struct process *p)
+{
+    struct pss_member  *m = &p->pss;
+    struct process_stat stat;
+    uint64_t            resident = 0;
+    uint64_t            shared = 0;
+    if (!m->moved || process_statm_read(now->proc, p->memory_of, &resident, &shared) || resident <= shared ||
+        process_stat_read(now->proc, p->pid, &stat) || stat.faults + stat.major < m->faults)
+        return 0;
+    double faults = (double)(stat.faults + stat.major - m->faults) * now->page;
+    double anonymous = (double)least_of(resident - shared, PAGES_MAX) * now->page;
+    double touched = most(faults, distance(anonymous, (double)m->anonymous));
+    m->faults = stat.faults + stat.major;
+    m->anonymous = (uint64_t)anonymous;
+    return touched;
 }
 
 /* The address space of who leaves lives on in another that shares it. */

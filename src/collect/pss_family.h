@@ -86,6 +86,10 @@ void pss_families_done(struct pss_families *families);
 void pss_families_update(struct pss_families *families, struct process_table *table, const struct pss_now *now,
                          struct pss_moved *ret_moved);
 
+/* A member that has just been looked into, by a reading that took its time: its counters are read again, or what it
+ * touched meanwhile would count by the reading and by them. Returns how much that may have been at most. */
+double pss_family_read_again(const struct pss_now *now, struct process *p);
+
 /* What a family may have at least and at most: brings its sum and its doubt between those. */
 void pss_family_bound(struct pss_family *family, struct process_table *table);
 

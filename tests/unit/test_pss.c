@@ -395,6 +395,26 @@ static void what_is_taken_and_forked_in_one_row_is_shared(void **state)
 }
 
 /* A server forks a child that writes its memory to a disk, and goes on writing to it itself. */
+static void what_is_copied_while_it_is_read_counts_once(void **state)
+{
+    (void)state;
+    begin(100, 300, 0);
+    (void)reading();
+    fork_from(100, 101);
+    (void)reading();
+    pss.families.list[0].copied = 1; /* which it has learned */
+    pss.families.list[0].copied_doubt = 0.1F;
+    pss.families.list[0].doubt = 60 * MIB;
+    fault(101, 30); /* of 100; the others between its counters and the reading of its pages */
+    truth[101].anonymous_pss += 100;
+    truth[101].late = 70;
+    assert_near(reading(), 400, 12);
+    truth[101].late = 0;
+    fault(101, 70);
+    pss.families.list[0].doubt = 0;
+    assert_near(reading(), 400, 12);
+}
+
 static void copies_that_the_parent_makes_are_seen_as_well(void **state)
 {
     (void)state;
@@ -805,6 +825,7 @@ int main(void)
         test(a_sharer_outside_of_the_tree_that_ends_is_missed_for_some_rows_only),
         test(copies_on_write_are_seen_by_their_faults),
         test(what_is_taken_and_forked_in_one_row_is_shared),
+        test(what_is_copied_while_it_is_read_counts_once),
         test(copies_that_the_parent_makes_are_seen_as_well),
         test(faults_are_never_more_than_what_is_resident),
         test(what_a_member_had_alone_goes_with_it),
