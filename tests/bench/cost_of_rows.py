@@ -26,7 +26,7 @@ SCENES = {
 def in_c(quick):
     """What bench_rows tells: rows, tree walking, PSS."""
     return [line for mode in ("idle", "many", "pss", "scale")
-            for line in run_c("bench_rows", mode, *(["2"] if quick else []))]
+            for line in run_c("bench_rows", mode, *(["2"] if quick else []), timeout=600)]
 
 
 def rows_of(argv, settle, rows):

@@ -2,8 +2,9 @@
  *
  * Both read in one thread of one process, in turns, each after a sweep through memory on every CPU has emptied the
  * caches as a job would, and both are measured by that thread's own CPU clock. The smallest program reads no PSS; our
- * rows do. On stdout a line for each figure, tab between the columns: name, ratio, budget, against what. Milliseconds,
- * which say more about the machine than about pillion, go to stderr.
+ * rows do: that is held against what the reference clients do, who read smaps_rollup of each process in each row. On
+ * stdout a line for each figure, tab between the columns: name, ratio, budget, against what. Milliseconds, which say
+ * more about the machine than about pillion, go to stderr.
  *
  * usage: bench_rows idle|many|pss|scale [SECONDS]
  */
@@ -27,7 +28,7 @@
 #include "collect/process.h"
 #include "rows.h"
 
-enum { SETTLING_ROWS = 4 };
+enum { SETTLING_ROWS = 4, ROLLUPS = 5 };
 
 static const char same_files[] = "the smallest C program that opens, reads and closes the same files";
 
@@ -125,29 +126,57 @@ static void many(int seconds)
     end_children();
 }
 
-/* A child with so many MiB of small pages, which writes to some of them all the time: its RSS changes. */
-static void start_large(size_t mib)
+static char *small_pages(size_t mib)
+{
+    char *at = mmap(NULL, mib << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED || madvise(at, mib << 20, MADV_NOHUGEPAGE))
+        _exit(1);
+    return at;
+}
+
+static void touch(char *at, size_t size)
+{
+    for (size_t i = 0; i < size; i += 4096)
+        at[i] = 1;
+}
+
+/* So many MiB that stay; some of them are given back and taken again all the time, so the RSS changes. */
+static void stay(size_t mib, int ready)
+{
+    char *at = small_pages(mib);
+    touch(at, mib << 20);
+    (void)!write(ready, "x", 1);
+    for (;;) {
+        struct timespec t = {0, 10000000};
+        madvise(at, (size_t)4096 * 64, MADV_DONTNEED);
+        touch(at, (size_t)4096 * 32);
+        nanosleep(&t, NULL);
+    }
+}
+
+/* So many MiB that come and go every five seconds. */
+static void come_and_go(size_t mib, int ready)
+{
+    char *at = small_pages(mib);
+    (void)!write(ready, "x", 1);
+    for (;;) {
+        struct timespec t = {2, 500000000};
+        touch(at, mib << 20);
+        nanosleep(&t, NULL);
+        madvise(at, mib << 20, MADV_DONTNEED);
+        nanosleep(&t, NULL);
+    }
+}
+
+static void start_large(void (*body)(size_t mib, int ready), size_t mib)
 {
     int  ends[2];
     char byte = 0;
     if (pipe2(ends, O_CLOEXEC) || (children[child_count] = fork()) < 0)
         fail("no process");
     if (children[child_count++] == 0) {
-        size_t size = mib << 20;
-        char  *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (at == MAP_FAILED || madvise(at, size, MADV_NOHUGEPAGE))
-            _exit(1);
-        for (size_t i = 0; i < size; i += 4096)
-            at[i] = 1;
-        (void)!write(ends[1], "x", 1);
-        for (;;) {
-            struct timespec t = {0, 10000000};
-            madvise(at, (size_t)4096 * 64, MADV_DONTNEED);
-            for (size_t i = 0; i < (size_t)4096 * 32; i += 4096)
-                at[i] = 1;
-            nanosleep(&t, NULL);
-        }
+        body(mib, ends[1]);
     }
     own_child_count = child_count;
     close(ends[1]);
@@ -156,18 +185,62 @@ static void start_large(size_t mib)
     close(ends[0]);
 }
 
+static size_t available_mib(void)
+{
+    char    content[4096];
+    int     fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+    ssize_t len = read(fd, content, sizeof content - 1);
+    close(fd);
+    content[len > 0 ? len : 0] = '\0';
+    char *found = strstr(content, "MemAvailable:");
+    return found ? strtoull(found + 13, NULL, 10) / 1024 : 0;
+}
+
+/* What the reference clients pay for it in each row. */
+static double rollup_ms(void)
+{
+    char    path[64];
+    int64_t spent = 0;
+    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", children[0]);
+    for (int i = 0; i < ROLLUPS; i++) {
+        empty_caches();
+        int64_t start = clock_thread_cpu();
+        read_file(path);
+        spent += clock_thread_cpu() - start;
+    }
+    return (double)spent / ROLLUPS / 1e6;
+}
+
+static void large(const char *name, double without, void (*body)(size_t mib, int ready), size_t mib, int rows)
+{
+    char told[128];
+    if (available_mib() < mib + mib / 8 + 1024) {
+        fprintf(stderr, "%s: left out, this machine has only %zu MiB to give\n", name, available_mib());
+        return;
+    }
+    start_large(body, mib);
+    double       rollup = rollup_ms();
+    struct costs costs = measure(rows, CLOCK_SECOND);
+    end_children();
+    fprintf(stderr, "%s: a row %.3f ms (dearest %.3f), without it %.3f, smaps_rollup %.3f\n", name, costs.ours,
+            costs.dearest, without, rollup);
+    snprintf(told, sizeof told, "PSS of %s, a row", name);
+    tell(told, costs.ours - without, 1, "1 ms");
+    snprintf(told, sizeof told, "PSS of %s, the dearest row", name);
+    tell(told, costs.dearest / 50, 1, "50 ms");
+    snprintf(told, sizeof told, "PSS of %s, a row, beside the peers'", name);
+    tell(told, (costs.ours - without) / rollup, 1, "reading smaps_rollup, as the reference clients do in each row");
+}
+
 static void pss(int rows)
 {
-    start_large(1);
-    struct costs small = measure(rows, CLOCK_SECOND / 8);
+    start_large(stay, 1);
+    double without = measure(rows / 2, CLOCK_SECOND).ours;
     end_children();
-    start_large(2048);
-    struct costs large = measure(rows, CLOCK_SECOND / 8);
-    end_children();
-    fprintf(stderr, "a row: with a child of 1 MiB %.3f ms, of 2 GiB %.3f ms (dearest %.3f)\n", small.ours, large.ours,
-            large.dearest);
-    tell("PSS of a process of 2 GiB, each row", (large.ours - small.ours) / 0.3, 1, "0.3 ms");
-    tell("PSS of a process of 2 GiB, the dearest row", large.dearest / 50, 1, "50 ms");
+    large("1 GiB that stays", without, stay, 1024, rows);
+    large("4 GiB that stay", without, stay, 4096, rows);
+    large("16 GiB that stay", without, stay, 16384, rows);
+    large("1 GiB that comes and goes every 5 s", without, come_and_go, 1024, rows);
 }
 
 static double with_fifty(int rows)
@@ -203,17 +276,19 @@ static void beside_foreign(int rows)
 
 static void scale(int rows)
 {
-    static const int sizes[] = {100, 1000};
-    double           each[2];
+    static const int sizes[] = {100, 1000, 5000};
+    double           each[3];
     double           few = measure(rows, CLOCK_SECOND / 4).ours;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         start_children(sizes[i], 0, true);
         struct costs costs = measure(rows, CLOCK_SECOND / 4);
         end_children();
         each[i] = (costs.ours - few) / sizes[i];
-        fprintf(stderr, "%d processes: ours %.3f ms, smallest %.3f ms\n", sizes[i], costs.ours, costs.smallest);
+        fprintf(stderr, "%d processes: ours %.3f ms (dearest row %.3f), smallest %.3f ms\n", sizes[i], costs.ours,
+                costs.dearest, costs.smallest);
     }
     tell("each of 1,000 processes of the tree", each[1] / each[0], 1.5, "each of 100");
+    tell("each of 5,000 processes of the tree", each[2] / each[0], 1.5, "each of 100");
     tree_only = true;
     beside_foreign(rows);
 }
@@ -229,7 +304,7 @@ int main(int argc, char **argv)
     else if (strcmp(argv[1], "many") == 0)
         many(seconds ? seconds : 32);
     else if (strcmp(argv[1], "pss") == 0)
-        pss(seconds ? seconds * 4 : 60);
+        pss(seconds ? seconds * 2 : 60);
     else if (strcmp(argv[1], "scale") == 0)
         scale(seconds ? seconds : 12);
     else

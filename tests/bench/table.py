@@ -5,7 +5,7 @@
     table.py [--quick] [--json FILE] [NAME...]      NAME: a benchmark; without one, all of them. --list names them.
 
 Ratios are medians over interleaved pairs of one run, in random order within a pair, with the quartiles beside them.
-All takes less than ten minutes on two cores; --quick less than ninety seconds, and says little. A budget that is not
+All takes a quarter of an hour on two cores; --quick two minutes, and says little. A budget that is not
 met is told and is no failure: a busy machine decides nothing. Exit status 1: something could not be measured.
 PILLION_BUILD names the build tree. Not to be started below a leader.
 """
