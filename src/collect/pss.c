@@ -504,8 +504,9 @@ static void stand_for(struct estimate *some, double resident, unsigned count)
     some->vague *= scale;
 }
 
-/* The estimate so far counts, by how sure it is. */
-static void blend(const struct row *row, struct pss_family *family, const struct estimate *read)
+/* The estimate so far counts, by how sure it is. What two groups may share counts as doubt where an exact reading can
+ * settle it; others would be surveyed for ever. */
+static void blend(const struct row *row, struct pss_family *family, const struct sum *sum, const struct estimate *read)
 {
     double vague = read->vague + family->mixed;
     double error = 1.2 * root_of(read->variance) + vague + 4;
@@ -513,6 +514,8 @@ static void blend(const struct row *row, struct pss_family *family, const struct
     double part = before / (before + error * error);
     if (read->count == 0)
         return;
+    if (price_exact(row->pss, sum->count, sum->anonymous + sum->file) >= (double)EXACT_MAX)
+        vague = read->vague;
     learn_copied(family, read->anonymous);
     family->anonymous += part * (read->anonymous - family->anonymous);
     family->doubt = (float)(root_of(read->variance * part) + vague + read->touched / 2);
@@ -585,7 +588,7 @@ static void buy_survey(struct row *row, struct pss_family *family)
     if (is_single && count == 1 && list[0].error == 0)
         settle_single(family, members[0], &list[0]);
     else if (!is_single)
-        blend(row, family, &all);
+        blend(row, family, &sum, &all);
     family->read_row = row->now.row;
     family->read_exactly = false;
     learn_looks(row->pss, &survey, count, clock_thread_cpu() - start);

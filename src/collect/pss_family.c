@@ -7,7 +7,7 @@
 
 #include "collect/process_stat.h"
 
-enum { FAMILIES_FIRST = 64, FAULT_AROUND = 16, KID_ROWS = 5, HUGE_PAGES = 512, MIXED_COUNT = 4, ALIAS_GROWTH = 1024 /* KiB */, ALIAS_NEAR = 256 /* pages */ };
+enum { FAMILIES_FIRST = 64, FAULT_AROUND = 16, KID_ROWS = 5, HUGE_PAGES = 512, MIXED_ELDERS = 3, ALIAS_GROWTH = 1024 /* KiB */, ALIAS_NEAR = 256 /* pages */ };
 
 /* Whatever a file says, sums stay numbers. */
 #define PAGES_MAX (UINT64_C(1) << 40)
@@ -293,7 +293,7 @@ static void leave(struct pss_families *families, struct process_table *table, co
         family->since_left = 0;
         family->agreed = 0;
     }
-    if (family->count < MIXED_COUNT)
+    if (family->count <= MIXED_ELDERS)
         family->mixed = 0;
     if (family->count == 0 && family->aliases == 0) {
         family->key = 0;
@@ -336,6 +336,9 @@ static void join(struct pss_families *families, struct process_table *table, con
     m->faults = p->faults;
     m->size = p->size;
     moved->growth += (double)m->anonymous + (double)m->file;
+    if (family->joined_row != now->row)
+        family->elders = family->count;
+    family->joined_row = now->row;
     if (family->count++ > 0) {
         join_family(family, table, now, p);
         return;
@@ -454,11 +457,11 @@ static double growth_of(const struct process *p, double page)
 }
 
 /* What a child was born with its parent has no more alone, also what it took in the same row, before the fork. Where
- * two others share, of the same addresses, what was there before, one place has two pages of two users each. */
+ * two of those that were there before share what its pages were copied from, one place has two pages of two users. */
 static void share_with_child(struct pss_family *family, struct pss_member *m)
 {
     float own = (float)least(m->own, most(0, (double)m->anonymous - m->forked));
-    if (family->count >= MIXED_COUNT)
+    if (family->elders >= MIXED_ELDERS)
         family->mixed += m->own - own;
     m->own = own;
     m->forked = 0;

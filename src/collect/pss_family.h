@@ -8,7 +8,7 @@
  * (pss_exact.h, pss_survey.h) are bought for the doubt alone: a family of one needs none, however it grows.
  *
  * Files and shared memory are kept by process: whom they are shared with has nothing to do with forks.
- * KiB everywhere. Allocates: 80 bytes for each family; gives back when there are few. */
+ * KiB everywhere. Allocates: 88 bytes for each family; gives back when there are few. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_PSS_FAMILY_H
 #define PILLION_COLLECT_PSS_FAMILY_H
@@ -35,6 +35,7 @@ struct pss_family {
     uint32_t first;        /* member, index + 1; the others follow by pss.next */
     uint32_t count;        /* of members that are no aliases */
     uint32_t aliases;
+    uint32_t joined_row, elders; /* when somebody joined last, and how many there were before */
     uint32_t read_row; /* the reading in which it was read, and the one in which a member left last */
     uint32_t left_row;
     float    since_left; /* seconds */
