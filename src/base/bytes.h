@@ -2,7 +2,7 @@
  *
  * Append functions never fail loudly: past `max`, or without memory, the buffer turns `failed`, keeps what it
  * held and ignores all further appends, so that a composer checks once, at the end.
- * Allocates: yes (malloc family; inside the engine that is base/heap.c). */
+ * Allocates: yes (malloc family; inside the engine that is libc/heap.c). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_BASE_BYTES_H
 #define PILLION_BASE_BYTES_H

@@ -2,8 +2,8 @@
 #include "collect/affinity.h"
 
 #include "base/file.h"
+#include "base/roots.h"
 #include "base/text.h"
-#include "collect/roots.h"
 
 enum { FILE_MAX = 8192 };
 

@@ -7,8 +7,8 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "collect/roots.h"
-#include "collect/scratch.h"
+#include "base/roots.h"
+#include "base/scratch.h"
 
 /* A counter that falls by no more than this, and is back after so many readings, was only inexact. Else it began anew
  * (a restored virtual machine, another lxcfs), as one has that is at less than half: whatever it had counted. */

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/file.h"
+#include "base/roots.h"
 #include "base/text.h"
-#include "collect/dir.h"
-#include "collect/roots.h"
 
 enum { SECTOR_BYTES = 512 };
 

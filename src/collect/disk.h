@@ -4,9 +4,9 @@
 #ifndef PILLION_COLLECT_DISK_H
 #define PILLION_COLLECT_DISK_H
 
+#include "base/scratch.h"
 #include "collect/collect.h"
 #include "collect/devices.h"
-#include "collect/scratch.h"
 
 struct disk {
     int            fd;    /* /proc/diskstats */

@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/roots.h"
 #include "base/text.h"
 #include "collect/collect.h"
 #include "collect/cpu.h"
 #include "collect/disk.h"
 #include "collect/memory.h"
-#include "collect/roots.h"
 
 enum { CPUINFO_SIZE = 4096 };
 

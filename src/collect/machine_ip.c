@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/roots.h"
 #include "base/text.h"
 #include "collect/machine.h"
-#include "collect/roots.h"
 
 enum { INTERFACES_MAX = 64, ROUTES_SIZE = 2048 };
 

@@ -2,8 +2,8 @@
 #include "collect/memory.h"
 
 #include "base/file.h"
+#include "base/roots.h"
 #include "base/text.h"
-#include "collect/roots.h"
 
 enum {
     TOTAL,

@@ -6,9 +6,9 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/roots.h"
 #include "base/text.h"
 #include "collect/net_interfaces.h"
-#include "collect/roots.h"
 
 #define SETTLING_FIRST CLOCK_SECOND
 #define SETTLING_MAX   (64 * CLOCK_SECOND)

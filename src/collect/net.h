@@ -5,9 +5,9 @@
 #ifndef PILLION_COLLECT_NET_H
 #define PILLION_COLLECT_NET_H
 
+#include "base/scratch.h"
 #include "collect/collect.h"
 #include "collect/devices.h"
-#include "collect/scratch.h"
 
 struct net {
     int            fd;      /* /proc/net/dev */

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "collect/dir.h"
 
 enum rank { RANK_OPEN, RANK_NONE, RANK_CARRIED, RANK_PLAIN, RANK_HARDWARE };
 

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "collect/roots.h"
+#include "base/roots.h"
 
 /* One count in a thousand times its cost is 0.1 % of a core. */
 enum { COUNT_RARITY = 1000, CALIBRATION_SECONDS = 30 };

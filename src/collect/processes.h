@@ -3,8 +3,8 @@
 #ifndef PILLION_COLLECT_PROCESSES_H
 #define PILLION_COLLECT_PROCESSES_H
 
+#include "base/dir.h"
 #include "collect/collect.h"
-#include "collect/dir.h"
 
 struct processes {
     int        fd;          /* /proc */

@@ -5,7 +5,7 @@
 #include <poll.h>
 
 #include "base/file.h"
-#include "collect/roots.h"
+#include "base/roots.h"
 
 /* Two readings of one filesystem, a moment apart, differ by no more than this. */
 #define SPACE_NEAR_BYTES (UINT64_C(64) << 20)

@@ -6,9 +6,9 @@
 
 #include <sys/statvfs.h>
 
+#include "base/scratch.h"
 #include "collect/collect.h"
 #include "collect/mounts.h"
-#include "collect/scratch.h"
 
 struct space {
     int           fd;

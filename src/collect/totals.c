@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/roots.h"
 #include "base/text.h"
 #include "collect/collect.h"
-#include "collect/process_others.h"
-#include "collect/roots.h"
+#include "collect/tree/process_others.h"
 
 static uint64_t microseconds(struct timeval t)
 {

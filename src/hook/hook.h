@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "run/engine.h"
+#include "link/engine.h"
 
 enum { HOOK_PATH_MAX = 4096, HOOK_NAME_MAX = 256 };
 

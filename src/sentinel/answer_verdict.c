@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "sentinel/answer.h"
+#include "sentinel/answers.h"
 
 enum {
     DELAY_FIRST_MS = 1000,

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "sentinel/json.h"
-#include "sentinel/request.h"
+#include "base/json_write.h"
+#include "sentinel/requests.h"
 
 enum {
     REGISTER_MAX = 1024 * 1024,  /* the whole body */

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "sentinel/json.h"
-#include "sentinel/request.h"
+#include "base/json_write.h"
+#include "sentinel/requests.h"
 
 enum { REPAIR_MAX = 4 * 1024 * 1024, MEMBERS_MAX = 64 };
 

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "sentinel/request.h"
+#include "sentinel/requests.h"
 #include "sentinel/sigv4.h"
 
 enum {

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "sentinel/answer.h"
+#include "sentinel/answers.h"
 #include "sentinel/s3.h"
 
 /* What a code asks for, whatever the status beside it. */

@@ -25,7 +25,7 @@
 
 #include "base/clock.h"
 #include "collect/collect.h"
-#include "collect/process.h"
+#include "collect/tree/process.h"
 #include "rows.h"
 
 enum { SETTLING_ROWS = 4, ROLLUPS = 5 };

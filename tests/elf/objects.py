@@ -17,7 +17,8 @@ ENGINE = BUILD / "lib" / "libpillion-engine.so"
 CLIENT = BUILD / "lib" / "libpillion-sentinel.so.0"
 CLIENT_ARCHIVE = BUILD / "lib" / "libpillion-sentinel.a"
 
-LAYERS = ("base", "collect", "sentinel", "run", "hook")
+ROOMS = ("hook", "engine", "config", "store", "delivery", "sentinel", "sentinel/http", "sentinel/cloud", "client",
+         "collect", "collect/tree", "collect/gpu", "collect/cgroup", "base", "libc")
 FLOOR = (2, 17)
 
 
@@ -86,12 +87,17 @@ def too_new(file):
     return found
 
 
-def layer_objects():
-    """The object files of src/: {layer: [path]}, without the copies that sanitized unit tests and the command link."""
-    found = {layer: [] for layer in LAYERS}
+def room_of(path):
+    """collect/tree for …/pillion_rooms.dir/collect/tree/pss.c.o"""
+    return str(path.parent).rpartition(".dir/")[2]
+
+
+def room_objects():
+    """The object files of src/: {room: [path]}, without the copies that sanitized unit tests and the command link."""
+    found = {room: [] for room in ROOMS}
     for path in sorted((BUILD / "src").rglob("*.o")):
-        if path.parent.name in found and not re.search(r"(_checked|pillion-cli)\.dir", str(path)):
-            found[path.parent.name].append(path)
+        if room_of(path) in found and not re.search(r"(_checked|pillion-cli)\.dir", str(path)):
+            found[room_of(path)].append(path)
     return found
 
 
@@ -110,5 +116,5 @@ def object_symbols(path):
 
 
 def source_name(path):
-    """collect/cpu.c for …/collect/cpu.c.o"""
-    return "%s/%s" % (path.parent.name, path.name[:-2])
+    """collect/tree/pss.c for …/collect/tree/pss.c.o"""
+    return "%s/%s" % (room_of(path), path.name[:-2])

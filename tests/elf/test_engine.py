@@ -8,7 +8,7 @@ import objects
 
 # All that the engine takes from libc. What is not here allocates, locks, prints, follows the locale or the time zone,
 # loads NSS modules, reads the live environment, ends the program, or is a system call that the program may have
-# wrapped; src/base/libc.h says what stands in for it.
+# wrapped; src/libc/libc.h says what stands in for it.
 ALLOWED = {
     # text and memory, without a locale
     "memchr", "memcmp", "memcpy", "memmem", "memmove", "memrchr", "memset", "stpcpy", "strchr", "strchrnul", "strcmp",

@@ -2,11 +2,11 @@
 // What an API, or whoever stands in for it, may answer: what is accepted fits into a URL, the rest is refused.
 #include <errno.h>
 
+#include "base/json_write.h"
 #include "base/text.h"
 #include "fuzz.h"
-#include "sentinel/answer.h"
-#include "sentinel/json.h"
-#include "sentinel/request.h"
+#include "sentinel/answers.h"
+#include "sentinel/requests.h"
 
 #define OURS "{\"job_name\":\"x\",\"team\":\"t\",\"command\":\"[]\",\"tags\":[{\"key\":\"a\",\"value\":\"b\"}]}"
 

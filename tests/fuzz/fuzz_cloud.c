@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What anybody at a metadata service's address may answer: every value that comes of it is short and plain, and nothing
 // personal is kept that is not asked for. The first byte picks the vendor, the second the question.
-#include "collect/cloud.h"
 #include "fuzz.h"
+#include "sentinel/cloud/cloud.h"
 
 static void is_plain(const char *value)
 {

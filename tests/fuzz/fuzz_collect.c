@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "collect/affinity.h"
-#include "collect/cgroup.h"
+#include "collect/cgroup/cgroup.h"
 #include "collect/collect.h"
+#include "engine/row.h"
 #include "folder.h"
 #include "pillion/columns.h"
-#include "run/row.h"
 
 #define STAT(pid, parent)    \
 #pid " (a b) S " #parent \

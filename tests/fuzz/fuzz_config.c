@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // An environment as anything, NAME=VALUE a line: what is read stays within its bounds, and no token is in the log.
 #include "base/clock.h"
+#include "config/config.h"
 #include "fuzz.h"
-#include "run/config.h"
 
 #define SECRET "fuzzed-secret"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "collect/gpu.h"
+#include "collect/gpu/gpu.h"
 #include "folder.h"
 
 static const struct file {

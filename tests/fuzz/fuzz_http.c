@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "fuzz.h"
-#include "sentinel/http_call.h"
+#include "sentinel/http/http_call.h"
 #include "sentinel/s3.h"
 
 static void check(const struct http_call *call)

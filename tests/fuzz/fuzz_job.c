@@ -3,14 +3,14 @@
 // stands behind the script. Variables too: PILLION_OUTPUT and patterns, of the last two lines.
 #include <fnmatch.h>
 
+#include "config/config.h"
+#include "config/job_name.h"
 #include "fuzz.h"
 #include "hook/hook.h"
-#include "run/config.h"
-#include "run/job.h"
 
 struct hook hook;
 
-#include "hook/word.c" // NOLINT(bugprone-suspicious-include)
+#include "hook/strbuf.c" // NOLINT(bugprone-suspicious-include)
 
 enum { ARGUMENTS_MAX = 64 };
 

@@ -3,9 +3,9 @@
 // halves of surrogate pairs and numbers of 64 characters.
 #include <cJSON.h>
 
+#include "base/json_write.h"
 #include "base/text.h"
 #include "fuzz.h"
-#include "sentinel/json.h"
 
 static void check_members(struct text t)
 {

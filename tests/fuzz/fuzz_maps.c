@@ -2,7 +2,7 @@
 // Any bytes as a process's mappings: the survey looks at a bounded number of pages, and what it says is a part.
 #include <stdbool.h>
 
-#include "collect/pss_survey.h"
+#include "collect/tree/pss_survey.h"
 #include "folder.h"
 
 enum { PID = 42, PAGES = 4096, WINDOWS = 256, WINDOW = 8 };

@@ -7,8 +7,8 @@
 
 #include "fuzz.h"
 
-#include "collect/nvml_image.h"
-#include "collect/nvml_stand_ins.h"
+#include "collect/gpu/nvml_image.h"
+#include "collect/gpu/nvml_stand_ins.h"
 
 /* As the headers of the input say; the image's own reading is what is under test. */
 struct input {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // run.jsonl, a form feed and metrics.csv as an image after an exec, or sync, goes on with them: counters are never set
 // ahead of the kernel's, progress makes sense, and what would be sent is right.
+#include "base/json_write.h"
+#include "engine/run.h"
 #include "folder.h"
-#include "run/run.h"
-#include "run/state.h"
-#include "sentinel/json.h"
 #include "sentinel/s3.h"
+#include "store/journal_read.h"
 
 static struct config config = {.token = "token", .api_url = "http://127.0.0.1:1", .upload_interval = 60000000000};
 static struct run    run;

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-#include "run/rundir.h"
+#include "store/run_dir.h"
 
 static char        path[] = "/tmp/pillion-fuzz-XXXXXX";
 static struct home home = {.dir = -1, .runs = -1};

@@ -5,9 +5,9 @@
 
 struct hook hook;
 
-#include "hook/call.c"    // NOLINT(bugprone-suspicious-include)
-#include "hook/process.c" // NOLINT(bugprone-suspicious-include)
-#include "hook/word.c"    // NOLINT(bugprone-suspicious-include)
+#include "hook/procfs.c" // NOLINT(bugprone-suspicious-include)
+#include "hook/strbuf.c"    // NOLINT(bugprone-suspicious-include)
+#include "hook/syscalls.c"    // NOLINT(bugprone-suspicious-include)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

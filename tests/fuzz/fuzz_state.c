@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-#include "run/state.h"
+#include "store/journal_read.h"
 
 /* A folder of its own for the process, in memory where there is such a place. */
 static int folder(void)

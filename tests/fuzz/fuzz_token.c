@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The file of SENTINEL_API_TOKEN_FILE as anything: what is taken of it is its whole first line, or nothing.
-#include "fuzz.h"
+#include "config/config.h"
+#include "config/credentials.h"
 #include "folder.h"
-#include "run/config.h"
-#include "sentinel/client_environment.h"
-#include "sentinel/request.h"
+#include "fuzz.h"
+#include "sentinel/requests.h"
 
 static struct config config;
 

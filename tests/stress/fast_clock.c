@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "run/network.h"
-#include "sentinel/http.h"
+#include "sentinel/http/http.h"
+#include "sentinel/http/network.h"
 
 int64_t __real_clock_monotonic(void);
 int64_t __wrap_clock_monotonic(void);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sentinel/answer.h"
+#include "sentinel/answers.h"
 
 #define CREDENTIALS "{\"access_key\":\"AK\",\"secret_key\":\"SK\",\"session_token\":\"ST/+=\""
 #define REGISTERED(credentials) \

@@ -6,10 +6,10 @@
 
 #include "base/clock.h"
 #include "collect/affinity.h"
-#include "collect/cgroup.h"
+#include "collect/cgroup/cgroup.h"
+#include "engine/cgroup_tags.h"
 #include "folder.h"
-#include "run/limits.h"
-#include "run/state.h"
+#include "store/journal_read.h"
 
 static struct fixture       f;
 static struct cgroup_limits limits;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fixture.h"
 
-#include "collect/cloud.h"
+#include "sentinel/cloud/cloud.h"
 
 static struct fixture    f;
 static struct cloud_told told[CLOUD_VENDORS];

@@ -12,8 +12,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "config/config.h"
 #include "folder.h"
-#include "run/config.h"
 
 static struct config config;
 static struct log    said;

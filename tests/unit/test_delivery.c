@@ -12,11 +12,11 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "delivery/delivery.h"
 #include "folder.h"
-#include "run/delivery.h"
-#include "run/record.h"
-#include "run/state.h"
 #include "server.h"
+#include "store/journal_read.h"
+#include "store/journal_write.h"
 
 #define ANSWER(status, body) "HTTP/1.1 " status "\r\nConnection: close\r\n\r\n" body
 #define REGISTERED                                                                                              \

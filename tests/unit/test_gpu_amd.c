@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 
 #include "base/clock.h"
-#include "collect/gpu.h"
+#include "collect/gpu/gpu.h"
 
 /* The collector's own calls come here: counted, and refused where a test wants it. */
 static unsigned    opened, links_read, busy_asked;

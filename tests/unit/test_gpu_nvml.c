@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "collect/gpu.h"
+#include "collect/gpu/gpu.h"
 
 #define GIB (UINT64_C(1024) * 1024 * 1024)
 #define TWO_CARDS                                                  \

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The engine's allocator. This program is linked with it: malloc here is the one of src/base/heap.c.
+// The engine's allocator. This program is linked with it: malloc here is the one of src/libc/heap.c.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "base/heap.h"
+#include "libc/heap.h"
 
 static uint32_t random_state = 1;
 

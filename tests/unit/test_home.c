@@ -10,7 +10,7 @@
 #include <errno.h>
 
 #include "folder.h"
-#include "run/home.h"
+#include "store/state_dir.h"
 
 enum { STRANGER = 54321 };
 

@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
-#include "sentinel/http.h"
+#include "sentinel/http/http.h"
 #include "server.h"
 
 static const char fine[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";

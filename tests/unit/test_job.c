@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "run/job.h"
+#include "config/job_name.h"
 
 #define ASSERT_JOB(expected, executable, ...)                           \
     do {                                                                \

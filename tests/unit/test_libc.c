@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/libc.h"
+#include "libc/libc.h"
 
 static int (*libc_snprintf)(char *, size_t, const char *, ...);
 static double (*libc_strtod)(const char *, char **);

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "run/names.h"
+#include "config/variable_names.h"
 
 static struct log said;
 

@@ -18,7 +18,7 @@ void *missing_dlsym(void *handle, const char *name) __attribute__((weak));
 void *walked_symbol(const char *name);
 #define dlsym       missing_dlsym
 #define next_symbol walked_symbol
-#include "hook/next.c" // NOLINT(bugprone-suspicious-include)
+#include "hook/next_symbol.c" // NOLINT(bugprone-suspicious-include)
 #undef dlsym
 #undef next_symbol
 

@@ -10,8 +10,8 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "collect/process.h"
-#include "collect/process_stat.h"
+#include "collect/tree/process.h"
+#include "collect/tree/process_stat.h"
 
 enum { ROOT = 100, TICK = 10000 };
 

@@ -9,9 +9,9 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "collect/process.h"
-#include "collect/process_children.h"
-#include "collect/process_held.h"
+#include "collect/tree/process.h"
+#include "collect/tree/process_children.h"
+#include "collect/tree/process_held.h"
 
 /* More than the few that are always asked for their children. */
 enum { SLEEPERS = 6, HIGHEST = 0x3fffff };

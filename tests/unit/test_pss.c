@@ -6,9 +6,9 @@
 #include <errno.h>
 
 #include "base/clock.h"
-#include "collect/process_stat.h"
-#include "collect/pss.h"
-#include "collect/pss_survey.h"
+#include "collect/tree/process_stat.h"
+#include "collect/tree/pss.h"
+#include "collect/tree/pss_survey.h"
 
 #define MIB 1024.0 /* in KiB */
 

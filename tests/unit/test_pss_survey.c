@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "collect/pss_survey.h"
+#include "collect/tree/pss_survey.h"
 
 enum { PAGE = 4096, PAGES = 65536 };
 

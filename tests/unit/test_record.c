@@ -10,11 +10,11 @@
 #include <cJSON.h>
 #include <signal.h>
 
+#include "base/json_write.h"
 #include "base/text.h"
 #include "folder.h"
-#include "run/record.h"
-#include "run/state.h"
-#include "sentinel/json.h"
+#include "store/journal_read.h"
+#include "store/journal_write.h"
 
 static struct folder  folder;
 static struct home    home;

@@ -10,11 +10,11 @@
 #include <cJSON.h>
 #include <string.h>
 
+#include "base/json_write.h"
 #include "base/text.h"
 #include "collect/machine.h"
-#include "run/registration.h"
-#include "run/state.h"
-#include "sentinel/json.h"
+#include "engine/registration.h"
+#include "store/journal_read.h"
 
 static struct config  config;
 static struct machine machine;

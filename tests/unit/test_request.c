@@ -14,10 +14,10 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "sentinel/gzip.h"
-#include "sentinel/json.h"
-#include "sentinel/request.h"
+#include "base/json_write.h"
 #include "base/utf8.h"
+#include "sentinel/gzip.h"
+#include "sentinel/requests.h"
 
 static void assert_registers_as(const struct sentinel_run *run, const char *expected)
 {

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "run/rising.h"
+#include "delivery/rising_timestamps.h"
 
 static void assert_mended(const char *rows, const char *expected)
 {

@@ -4,8 +4,8 @@
 #include <locale.h>
 
 #include "base/clock.h"
+#include "engine/row.h"
 #include "pillion/columns.h"
-#include "run/row.h"
 
 static const struct row_shape shape = {.clock_ticks = 100, .main_process = 4242};
 

@@ -13,7 +13,7 @@
 
 #include "base/file.h"
 #include "folder.h"
-#include "run/rundir.h"
+#include "store/run_dir.h"
 
 enum { STRANGER = 54321, STARTED = 1795344300 };
 #define STARTED_TEXT "20261122T104500Z"

@@ -15,8 +15,8 @@
 
 #include "base/bytes.h"
 #include "folder.h"
-#include "run/rundir.h"
-#include "run/state.h"
+#include "store/journal_read.h"
+#include "store/run_dir.h"
 
 static struct folder folder;
 static int           dir;

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "run/config.h"
-#include "run/surroundings.h"
+#include "config/config.h"
+#include "config/env_metadata.h"
 
 static const char *const  *environment; /* "NAME=value", NULL-terminated */
 static const char         *job;         /* what the program is called */
@@ -332,7 +332,7 @@ static void assert_taken(const char *source, const char *name, size_t len)
 static void every_variable_of_the_table_is_in_the_snapshot_of_the_environment(void **state)
 {
     (void)state;
-    const char *source = load_source("src/base/libc_environment.c");
+    const char *source = load_source("src/libc/libc_environment.c");
     for (const struct surroundings_system *s = surroundings_table; s < surroundings_table + surroundings_count; s++) {
         assert_taken(source, s->marker, strlen(s->marker));
         for (size_t i = 0; i < SURROUNDINGS_VALUES && s->values[i].from; i++)

@@ -11,12 +11,12 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "delivery/resend.h"
 #include "folder.h"
-#include "run/record.h"
-#include "run/rundir.h"
-#include "run/state.h"
-#include "run/sync.h"
 #include "server.h"
+#include "store/journal_read.h"
+#include "store/journal_write.h"
+#include "store/run_dir.h"
 
 #define ANSWER(status, body) "HTTP/1.1 " status "\r\nConnection: close\r\n\r\n" body
 #define REGISTERED                                                                                        \

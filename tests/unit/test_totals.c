@@ -5,7 +5,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "collect/cgroup.h"
+#include "collect/cgroup/cgroup.h"
 #include "collect/collect.h"
 
 static struct fixture f;

@@ -9,8 +9,8 @@
 
 #include <time.h>
 
+#include "engine/run.h"
 #include "folder.h"
-#include "run/run.h"
 
 static struct folder folder;
 static struct config config;

@@ -14,11 +14,11 @@
 #include <zlib.h>
 
 #include "base/clock.h"
+#include "delivery/upload.h"
 #include "folder.h"
-#include "run/record.h"
-#include "run/state.h"
-#include "run/upload.h"
-#include "sentinel/answer.h"
+#include "sentinel/answers.h"
+#include "store/journal_read.h"
+#include "store/journal_write.h"
 
 #define HEADER  "timestamp,cpu\n"
 #define PREFIX  "s3://bucket/a/run"

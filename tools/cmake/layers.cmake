@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# How a folder of src/ becomes a library, and how the shipped ones are linked.
+# How the rooms of src/ become libraries, and how the shipped ones are linked.
 
 # What runs inside a stranger's process: no canary and no fortified call (both abort), the symbol floor in every file.
 set(shipped_options -fno-stack-protector -U_FORTIFY_SOURCE -ffunction-sections -fdata-sections
@@ -39,29 +39,21 @@ function(pillion_compile target)
     target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:pillion::warnings>)
 endfunction()
 
-# pillion_layer(NAME FILES... ) and, for the unit tests of a sanitized build, the same once more with the sanitizers.
-# The folders are filled one by one: an empty one is a library without files.
-function(pillion_layer name)
-    cmake_parse_arguments(PARSE_ARGV 1 layer "" "" "FILES;LINK")
-    foreach(suffix "" _checked)
-        set(target ${name}${suffix})
-        list(TRANSFORM layer_LINK REPLACE "^(pillion_.*)$" "\\1${suffix}" OUTPUT_VARIABLE link)
-        list(TRANSFORM link REPLACE "^pillion_dependencies.*" "pillion_dependencies")
-        if(NOT layer_FILES)
-            add_library(${target} INTERFACE)
-            target_link_libraries(${target} INTERFACE ${link})
-        elseif(suffix AND NOT PILLION_SANITIZE)
-            add_library(${target} INTERFACE)
-            target_link_libraries(${target} INTERFACE ${name})
-        else()
-            add_library(${target} STATIC ${layer_FILES})
-            pillion_compile(${target})
-            target_link_libraries(${target} PUBLIC ${link})
-            if(suffix)
-                pillion_sanitize(${target})
-            endif()
-        endif()
-    endforeach()
+# One archive of all rooms, and NAME_checked, the same or, in a sanitized build, with the sanitizers: for what is no
+# stranger's, the unit tests and the command.
+function(pillion_rooms name)
+    cmake_parse_arguments(PARSE_ARGV 1 rooms "" "" "FILES;LINK")
+    add_library(${name} STATIC ${rooms_FILES})
+    pillion_compile(${name})
+    target_link_libraries(${name} PUBLIC ${rooms_LINK})
+    if(NOT PILLION_SANITIZE)
+        add_library(${name}_checked ALIAS ${name})
+        return()
+    endif()
+    add_library(${name}_checked STATIC ${rooms_FILES})
+    pillion_compile(${name}_checked)
+    target_link_libraries(${name}_checked PUBLIC ${rooms_LINK})
+    pillion_sanitize(${name}_checked)
 endfunction()
 
 function(pillion_sanitize target)

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "command.h"
 #include "libraries.h"
 #include "output.h"
-#include "base/utf8.h"
 
 static const char help[] =
     "Usage: pillion doctor [--json] [-- CMD [ARGUMENT...]]\n"

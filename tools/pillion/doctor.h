@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "image.h"
-#include "run/engine.h"
+#include "link/engine.h"
 
 struct doctor {
     cJSON       *list; /* NULL: text */

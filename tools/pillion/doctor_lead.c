@@ -5,8 +5,8 @@
 
 #include "doctor.h"
 #include "hook/hook.h"
-#include "run/rundir.h"
 #include "runs.h"
+#include "store/run_dir.h"
 
 enum { WHO_MAX = 256 };
 

@@ -5,7 +5,7 @@
 
 #include <limits.h>
 
-#include "run/engine.h"
+#include "link/engine.h"
 
 /* Absolute path without links of "libpillion.so" or "libpillion-engine.so". 0 or -ENOENT. */
 int library_find(const char *name, char ret[static PATH_MAX]);

@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "command.h"
 #include "output.h"
-#include "run/state.h"
 #include "runs.h"
+#include "store/journal_read.h"
 
 static const char help[] = "Usage: pillion list [--json]\n"
                            "\n"

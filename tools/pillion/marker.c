@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "hook/hook.h"
-#include "run/state.h"
+#include "store/journal_read.h"
 
 /* Some of the hook's files are part of this command too, and look at it. */
 struct hook hook;

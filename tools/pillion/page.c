@@ -9,9 +9,9 @@
 #include "base/text.h"
 #include "command.h"
 #include "output.h"
-#include "run/state.h"
 #include "show.h"
 #include "spark.h"
+#include "store/journal_read.h"
 
 enum { LABEL_WIDTH = 15, FIGURE_WIDTH = 12, LOG_TAIL_MAX = 300 * 1024 };
 

@@ -18,8 +18,8 @@
 #include "libraries.h"
 #include "marker.h"
 #include "output.h"
-#include "run/state.h"
 #include "runs.h"
+#include "store/journal_read.h"
 #include "watch.h"
 
 static const char help[] = "Usage: pillion run [--name N] [-o FILE] [--summary | --quiet] [--] CMD [ARGUMENT...]\n"

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "output.h"
-#include "run/state.h"
+#include "store/journal_read.h"
 
 const char *runs_lookup(const char *name)
 {

@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "run/home.h"
-#include "run/rundir.h"
+#include "store/run_dir.h"
+#include "store/state_dir.h"
 
 /* The names of the run directories, oldest first. */
 struct run_names {

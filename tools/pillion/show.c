@@ -6,11 +6,11 @@
 
 #include "account.h"
 #include "command.h"
+#include "engine/cgroup_tags.h"
 #include "output.h"
-#include "run/limits.h"
-#include "run/state.h"
 #include "runs.h"
 #include "show.h"
+#include "store/journal_read.h"
 #include "summary.h"
 
 static const char help[] = "Usage: pillion show [--json] [RUN]\n"

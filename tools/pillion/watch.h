@@ -5,7 +5,7 @@
 
 #include <sys/types.h>
 
-#include "run/engine.h"
+#include "link/engine.h"
 
 /* Returns CMD's wait status. All signals must be blocked. */
 int watch_child(pid_t child);

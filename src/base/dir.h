@@ -1,0 +1,30 @@
+/* Listing a folder without opendir, which allocates through libc. Allocates: no. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_BASE_DIR_H
+#define PILLION_BASE_DIR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct dir {
+    int    fd;
+    size_t at, len, room; /* bytes of names asked for at once */
+    char   buffer[8192];
+};
+
+/* Opens path below the descriptor `at`. 0 or -errno; dir_close is only needed after 0. */
+int dir_open(struct dir *dir, int at, const char *path);
+/* Lists a held descriptor from its start; dir_close would close it. */
+void dir_rewind(struct dir *dir, int fd);
+/* The same for /proc, from the processes with this number or a higher one on; at most two lower ones come before.
+ * About `few` names are asked for at once: each costs the kernel a microsecond or more, wanted or not. */
+void dir_rewind_to_pid(struct dir *dir, int fd, pid_t pid, int few);
+/* The next name, "." and ".." left out; NULL at the end. Valid until the next call. */
+const char *dir_next(struct dir *dir);
+/* The next name that is a process or thread number; false at the end. */
+bool dir_next_pid(struct dir *dir, pid_t *ret);
+void dir_close(struct dir *dir);
+
+#endif

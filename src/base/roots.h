@@ -1,0 +1,16 @@
+/* Opening what lies below the roots. Allocates: no. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_BASE_ROOTS_H
+#define PILLION_BASE_ROOTS_H
+
+#include <stdbool.h>
+
+/* Opens root/path (path relative, "." for the root itself) for reading, O_CLOEXEC, without ever blocking.
+ * `flags` is added (O_DIRECTORY). Returns a descriptor of the caller, or -errno. */
+int roots_open(const char *root, const char *path, int flags);
+
+/* Does this /proc number processes as we do? Not one that was mounted in another PID namespace than ours (`unshare
+ * --pid` without --mount-proc): there, our numbers are other processes'. `proc`: a descriptor of it. */
+bool roots_has_our_numbers(int proc);
+
+#endif

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/client_session.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "config/credentials.h"
+
+enum { TIMEOUT_MS = 30 * 1000 };
+
+/* mbedTLS keeps keys and random numbers in one place for the whole process, and no library here is built with locks: of
+ * all threads one at a time is in a call, but for those that wait for the network. */
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
+static void give_turn(bool gives)
+{
+    (void)(gives ? pthread_mutex_unlock(&turn) : pthread_mutex_lock(&turn));
+}
+
+static void fill_error(struct sentinel_api_error *reterr, long status, const char *body, size_t len)
+{
+    if (!reterr)
+        return;
+    reterr->status_code = status;
+    reterr->body = malloc(len + 1);
+    if (!reterr->body)
+        return;
+    if (len > 0)
+        memcpy(reterr->body, body, len);
+    reterr->body[len] = '\0';
+}
+
+int session_fail(struct sentinel_api_error *reterr, int error, const char *reason)
+{
+    fill_error(reterr, 0, reason, strlen(reason));
+    return error;
+}
+
+int session_fail_arguments(struct sentinel_api_error *reterr, int error)
+{
+    return session_fail(reterr, error, error == -ENOMEM ? "out of memory" : "arguments that the API would refuse");
+}
+
+static int find_token(const struct sentinel_client *client, struct session *s, struct sentinel_api_error *reterr)
+{
+    int error = 0;
+    if (client && client->token) {
+        bytes_init(&s->token, strlen(client->token));
+        bytes_text(&s->token, client->token);
+        error = s->token.failed ? -ENOMEM : 0;
+    } else {
+        error = client_environment_token(&s->token);
+    }
+    if (error == -ENOMEM)
+        return session_fail(reterr, error, "out of memory");
+    if (error != 0)
+        return session_fail(reterr, -EINVAL, "no token: SENTINEL_API_TOKEN is not set, or its file cannot be read");
+    if (!api_token_is_fine(s->token.data))
+        return session_fail(reterr, -EINVAL, "the token is empty, too long or has characters that no token has");
+    s->api.token = s->token.data;
+    return 0;
+}
+
+static int find_url(const struct sentinel_client *client, struct session *s, struct sentinel_api_error *reterr)
+{
+    const char *url = client && client->base_url ? client->base_url : client_environment("SENTINEL_API_URL");
+    int         error = api_check_url(url ? url : SENTINEL_DEFAULT_URL, s->url, sizeof s->url);
+    s->api.base_url = s->url;
+    if (error == -EACCES)
+        return session_fail(reterr, error,
+                            "the base URL must be https: a token goes over plain http to this machine only");
+    return error == 0 ? 0 : session_fail(reterr, error, "the base URL is not understood");
+}
+
+void session_begin(const struct sentinel_client *client, int timeout_ms, struct session *s,
+                   struct sentinel_api_error *reterr)
+{
+    give_turn(false);
+    memset(s, 0, sizeof *s);
+    if (reterr)
+        *reterr = (struct sentinel_api_error){0};
+    s->connect_timeout_ms = client ? client->connect_timeout_ms : 0;
+    s->timeout_ms = client && client->timeout_ms > 0 ? client->timeout_ms : timeout_ms;
+}
+
+int session_connect(struct session *s, const char *url, struct sentinel_api_error *reterr)
+{
+    /* Without a bundle https ends with the reason; plain http needs none. */
+    if (strncmp(url, "https:", strlen("https:")) == 0)
+        (void)http_trust_find(client_environment, &s->trust);
+    const struct http_options options = {
+        .trust = s->trust,
+        .http_proxy = client_environment_proxy("http_proxy", NULL),
+        .https_proxy = client_environment_proxy("https_proxy", "HTTPS_PROXY"),
+        .no_proxy = client_environment_proxy("no_proxy", "NO_PROXY"),
+        .waits = give_turn,
+    };
+    int error = http_open(&options, &s->http);
+    return error == 0 ? 0 : session_fail(reterr, error, "the network library cannot be started");
+}
+
+int session_open(const struct sentinel_client *client, struct session *s, struct sentinel_api_error *reterr)
+{
+    session_begin(client, TIMEOUT_MS, s, reterr);
+    int error = find_token(client, s, reterr);
+    if (error == 0)
+        error = find_url(client, s, reterr);
+    return error == 0 ? session_connect(s, s->url, reterr) : error;
+}
+
+void session_close(struct session *s)
+{
+    http_close(s->http);
+    http_trust_close(s->trust);
+    bytes_done(&s->token);
+    give_turn(true);
+}
+
+static int shorter(int own, int limit)
+{
+    return own > 0 && (limit <= 0 || own < limit) ? own : limit;
+}
+
+int session_ask(struct session *s, struct http_request *request, struct http_answer *ret,
+                struct sentinel_api_error *reterr)
+{
+    request->connect_timeout_ms = shorter(request->connect_timeout_ms, s->connect_timeout_ms);
+    request->timeout_ms = shorter(request->timeout_ms, s->timeout_ms);
+    int error = http_perform(s->http, request, clock_monotonic() + request->timeout_ms * CLOCK_MILLISECOND, ret);
+    http_request_done(request);
+    if (error != 0)
+        return session_fail(reterr, error, "the request cannot be made");
+    return ret->error == 0 ? 0 : session_fail(reterr, ret->error, ret->message);
+}
+
+int session_refused(const struct http_answer *answer, struct sentinel_api_error *reterr)
+{
+    fill_error(reterr, answer->status, answer->body.data, answer->body.len);
+    return -EREMOTEIO;
+}

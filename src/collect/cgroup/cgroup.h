@@ -1,0 +1,65 @@
+/* The program's own control groups: where they are, what they allow, what they did to the program. Both versions, also
+ * mixed on one machine. Thread: any. Allocates: no; nothing is held open.
+ *   cpu.max, cpu.stat, memory.max, memory.events        cgroup-v2.rst
+ *   cpu.cfs_quota_us, cpu.cfs_period_us, cpu.stat       scheduler/sched-bwc.rst
+ *   memory.limit_in_bytes, memory.stat, memory.oom_control   cgroup-v1/memory.rst */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_COLLECT_CGROUP_CGROUP_H
+#define PILLION_COLLECT_CGROUP_CGROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/text.h"
+#include "collect/collect.h"
+
+enum { CGROUP_PATH_MAX = 1280, CGROUP_FILE_MAX = 8192 };
+
+/* A directory of one hierarchy; path "" where there is none. */
+struct cgroup {
+    bool   v2;
+    size_t top;                   /* length of the path that is the hierarchy's mount: ancestors end there */
+    char   path[CGROUP_PATH_MAX]; /* absolute */
+};
+
+/* The program's own cgroup in the hierarchy of this controller. False, and no path: there is none, it is not visible,
+ * or it is the root of the machine, which is no cgroup of the program's. */
+bool cgroup_find(const struct roots *roots, const char *controller, struct cgroup *ret);
+/* A file of it, whole. */
+bool cgroup_file(const struct cgroup *cgroup, const char *file, char content[static CGROUP_FILE_MAX], struct text *ret);
+/* A file that is one number, else METRIC_NONE. */
+uint64_t cgroup_number(const struct cgroup *cgroup, const char *file);
+
+/* What the program may use at most: the least over its cgroup and those above it that can be seen. */
+struct cgroup_limits {
+    double   cpus;   /* quota/period, 0: none */
+    uint64_t memory; /* bytes, METRIC_NONE: none */
+};
+
+/* Counters since the cgroup was made; METRIC_NONE where it does not count that. */
+struct cgroup_events {
+    uint64_t periods;      /* of CPU bandwidth in which the cgroup ran */
+    uint64_t throttled;    /* those in which it had used its quota up */
+    uint64_t throttled_us; /* summed over CPUs */
+    uint64_t oom_kills;    /* processes of the cgroup that were killed for memory, by whichever limit */
+    uint64_t memory_peak;  /* bytes: no count, but a maximum since then */
+};
+
+/* The places of those counters. Throttling is counted where the least quota is, kills in the own cgroup, or where
+ * that has no memory controller in the nearest above that has it. */
+struct cgroup_watch {
+    struct cgroup cpu, memory;
+    uint64_t      memory_id; /* inode of that directory: another cgroup of the same path has another one */
+};
+
+/* The limits, and the places to watch. */
+void     cgroup_limits_read(const struct roots *roots, struct cgroup_limits *ret, struct cgroup_watch *ret_watch);
+uint64_t cgroup_id(const char *path); /* METRIC_NONE: there is none */
+
+void cgroup_read_throttling(const struct cgroup_watch *watch, struct cgroup_events *ret);
+void cgroup_read_kills(const struct cgroup_watch *watch, struct cgroup_events *ret);
+/*   memory_peak    memory.peak of cgroup-v2.rst, memory.max_usage_in_bytes of cgroup-v1/memory.rst */
+void cgroup_read_peak(const struct cgroup_watch *watch, struct cgroup_events *ret);
+
+#endif

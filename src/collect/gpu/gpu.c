@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collect/gpu/gpu.h"
+
+#include <errno.h>
+
+int gpu_open(struct gpu *gpu, const struct roots *roots)
+{
+    gpu->has_nvml = gpu_nvml_open(&gpu->nvml, roots) == 0;
+    gpu->has_amd = gpu_amd_open(&gpu->amd, roots) == 0;
+    return gpu->has_nvml || gpu->has_amd ? 0 : -ENODEV;
+}
+
+int gpu_read(struct gpu *gpu, const struct process_tree *tree, struct sample *ret)
+{
+    struct gpu_reading sum = {METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE};
+    bool               answered = false;
+    if (gpu->has_nvml)
+        answered = gpu_nvml_read(&gpu->nvml, tree, ret->monotonic, &sum) == 0;
+    if (gpu->has_amd)
+        answered = gpu_amd_read(&gpu->amd, tree, ret->monotonic, &sum) == 0 || answered;
+    if (!answered)
+        return -ENODATA;
+    ret->gpu_usage = sum.usage;
+    ret->gpu_memory = sum.memory;
+    ret->gpus_used = sum.used;
+    ret->tree_gpu_usage = sum.tree_usage;
+    ret->tree_gpu_memory = sum.tree_memory;
+    ret->tree_gpus_used = sum.tree_used;
+    return 0;
+}
+
+void gpu_allow(struct gpu *gpu)
+{
+    if (gpu->has_nvml)
+        gpu_nvml_allow(&gpu->nvml);
+}
+
+void gpu_leave(struct gpu *gpu)
+{
+    if (gpu->has_nvml)
+        gpu_nvml_leave(&gpu->nvml);
+}
+
+void gpu_facts(struct gpu *gpu, struct machine *ret)
+{
+    if (gpu->has_nvml)
+        gpu_nvml_facts(&gpu->nvml, ret);
+    if (gpu->has_amd)
+        gpu_amd_facts(&gpu->amd, ret);
+}
+
+void gpu_suspend(struct gpu *gpu)
+{
+    if (gpu->has_nvml)
+        gpu_nvml_suspend(&gpu->nvml);
+    if (gpu->has_amd)
+        gpu_amd_suspend(&gpu->amd);
+}
+
+void gpu_close(struct gpu *gpu)
+{
+    if (gpu->has_nvml)
+        gpu_nvml_close(&gpu->nvml);
+    if (gpu->has_amd)
+        gpu_amd_close(&gpu->amd);
+}

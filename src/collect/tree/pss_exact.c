@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collect/tree/pss_exact.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "collect/tree/process_stat.h"
+
+bool pss_exact_is_readable(const struct process *p)
+{
+    return !p->waits && !p->pss.denied;
+}
+
+static double least(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+/* Kernels before 5.4 say the sum alone: then files have what they were thought to have. */
+static void split(const struct process *p, struct process_rollup *rollup)
+{
+    double anonymous = (double)p->pss.anonymous;
+    double pss = (double)rollup->pss;
+    if (rollup->has_kinds)
+        return;
+    rollup->pss_anonymous = (uint64_t)least(anonymous, pss - least(pss, p->pss.file_pss));
+    rollup->pss_file = rollup->pss - rollup->pss_anonymous;
+    rollup->pss_shared_memory = 0;
+}
+
+static void take(const struct pss_now *now, struct process *p, const struct process_rollup *rollup)
+{
+    struct pss_member *m = &p->pss;
+    double             file = (double)rollup->pss_file + (double)rollup->pss_shared_memory;
+    double             vague = m->vague * (double)m->file;
+    m->own = (float)least((double)rollup->private_dirty, (double)m->anonymous);
+    m->has_huge = rollup->huge > m->anonymous / 16;
+    m->hugetlb = rollup->hugetlb;
+    m->own_hugetlb = rollup->own_hugetlb;
+    m->hugetlb_doubt = 0;
+    /* A survey in this reading knew all but what a page is worth that others than the tree's map too: now that is
+     * known. */
+    if (m->file_known && m->file_row == now->row && vague > 0) {
+        double outside = m->guess + (file - m->file_pss) / vague;
+        m->outside = (float)(outside < 0.01 ? 0.01 : least(outside, 1));
+    }
+    m->file_pss = (float)least(file, (double)m->file);
+    m->file_doubt = 0;
+    m->file_known = true;
+    m->file_own = m->file_row == now->row ? m->file_own : -1;
+    m->file_row = now->row;
+}
+
+void pss_exact_read(struct pss_families *families, const struct pss_family *family, struct process_table *table,
+                    const struct pss_now *now, struct pss_exact *ret)
+{
+    *ret = (struct pss_exact){0};
+    for (struct process *p = NULL; (p = pss_family_next(family, table, p));) {
+        struct process_rollup rollup;
+        double                anonymous = (double)p->pss.anonymous;
+        int64_t               start = clock_thread_cpu();
+        int                   error = -EACCES;
+        if (pss_exact_is_readable(p)) {
+            error = process_rollup_read(now->proc, p->memory_of, &rollup);
+            p->pss.denied = error == -EACCES || error == -EPERM || error == -ENOENT;
+        }
+        if (error) { /* perhaps it is just ending, or between two programs */
+            ret->unread += anonymous;
+            continue;
+        }
+        ret->nanoseconds += clock_thread_cpu() - start;
+        ret->walked += anonymous + (double)p->pss.file;
+        split(p, &rollup);
+        take(now, p, &rollup);
+        pss_kind_learn(families, p);
+        ret->anonymous += (double)rollup.pss_anonymous;
+        ret->resident += anonymous;
+        ret->touched += family->count > 1 ? pss_family_read_again(now, p) : 0;
+        ret->count++;
+    }
+}

@@ -1,0 +1,64 @@
+/* The configuration: environment variables, read once, before main. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_CONFIG_CONFIG_H
+#define PILLION_CONFIG_CONFIG_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "config/env_metadata.h"
+#include "pillion/sentinel.h"
+
+enum share {
+    SHARE_HOSTNAME = 1,
+    SHARE_IP = 2,
+    SHARE_HOST_ID = 4,
+    SHARE_ACCOUNT = 8,
+    SHARE_COMMAND = 16,
+    SHARE_ALL = 31,
+};
+
+/* PILLION_CLOUD: where the clouds' metadata services are asked. */
+enum config_cloud { CONFIG_CLOUD_AUTO, CONFIG_CLOUD_PROBE, CONFIG_CLOUD_OFF };
+
+enum { CONFIG_TOKEN_MAX = 4096, CONFIG_URL_MAX = 1024, CONFIG_TAGS_MAX = 64, CONFIG_TEXT_MAX = 16 * 1024 };
+enum { CONFIG_OWN_TAGS_MAX = 4 }; /* those of limits.c, and `continues` */
+
+struct config {
+    char           token[CONFIG_TOKEN_MAX]; /* "": everything stays local */
+    char           api_url[CONFIG_URL_MAX];
+    int64_t        interval;        /* ns */
+    int64_t        upload_interval; /* ns between batches to S3 */
+    int64_t        min_life;        /* ns */
+    int64_t        exit_timeout;    /* ns */
+    bool           takes_signals;   /* PILLION_SIGNALS */
+    uint64_t       keep_runs;
+    uint64_t       keep_bytes;
+    char           s3_endpoint[CONFIG_URL_MAX]; /* "": AWS */
+    uint64_t       crowd; /* nodes of the step, or tasks of the array, that this run is one of; 0: neither */
+    unsigned       share; /* enum share, or'ed */
+    enum log_level log_level;
+    const char    *log;    /* PILLION_LOG, NULL; like all strings here it lives in the environment snapshot */
+    const char    *output; /* PILLION_OUTPUT's pattern, NULL */
+    /* the metadata fields alone; job_name may be NULL */
+    struct sentinel_run  metadata;
+    struct sentinel_pair tags[CONFIG_TAGS_MAX + CONFIG_OWN_TAGS_MAX]; /* the user's first */
+    char                 tag_text[CONFIG_TEXT_MAX];
+    enum config_cloud    cloud;
+    char                 surroundings[SURROUNDINGS_TEXT_MAX];
+};
+
+/* Reads everything through getenv, into a zeroed *ret. Never fails: what is invalid is logged once, with the variable,
+ * its value, what is allowed and the default that is used instead. `names` is the environment, to find unknown PILLION_
+ * names; it may be NULL. */
+void config_read(struct config *ret, const char *const *names, struct log *log);
+
+/* Metadata that was not set is filled from the surroundings; `job` is what the program is called. */
+void config_look_around(struct config *config, const char *job);
+
+/* Expands %p %h %r %% of PILLION_OUTPUT. 0, -EINVAL (another %), -ENAMETOOLONG. */
+int config_output(const char *pattern, long pid, const char *machine, const char *id, char *ret, size_t size);
+
+#endif

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/env_metadata.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "base/utf8.h"
+
+enum { NAME_MAX_BYTES = 64 };
+
+typedef const char *lookup_function(const char *name);
+
+/* What is composed into: a value that does not fit is cut. */
+struct buffer {
+    char  *at;
+    size_t len, room;
+};
+
+static void add(struct buffer *b, struct text t)
+{
+    size_t len = text_len(t) < b->room - b->len ? text_len(t) : b->room - b->len;
+    memcpy(b->at + b->len, t.at, len);
+    b->len += len;
+}
+
+static bool is_positive(struct text t)
+{
+    uint64_t number = 0;
+    return text_unsigned(&t, &number) && text_len(t) == 0 && number > 0;
+}
+
+/* "NAME", "!NAME", "NAME+", "NAME#c", "NAME%c", without the braces. */
+static bool put_variable(lookup_function *lookup, struct text what, struct buffer *b)
+{
+    char        name[NAME_MAX_BYTES];
+    bool        absent = text_skip(&what, "!");
+    struct text rest = what;
+    while (rest.at < rest.end && !strchr("+#%", *rest.at))
+        rest.at++;
+    what.end = rest.at;
+    const char *value = text_copy(what, name, sizeof name) ? lookup(name) : NULL;
+    bool        is_set = value && *value;
+    if (absent || !is_set)
+        return absent && !is_set;
+    struct text t = text_of(value);
+    struct text all = t;
+    if (text_skip(&rest, "+") && !is_positive(t))
+        return false;
+    if (text_skip(&rest, "#"))
+        (void)text_after_last(&t, *rest.at);
+    else if (text_skip(&rest, "%"))
+        (void)text_until(&all, *rest.at, &t);
+    add(b, t);
+    return text_len(t) > 0;
+}
+
+static bool compose(lookup_function *lookup, struct text from, struct buffer *b)
+{
+    struct text piece;
+    while (from.at < from.end) {
+        size_t before = b->len;
+        if (text_skip(&from, "{")) {
+            (void)text_until(&from, '}', &piece);
+            if (!put_variable(lookup, piece, b))
+                return false;
+        } else if (text_skip(&from, "(")) {
+            (void)text_until(&from, ')', &piece);
+            if (!compose(lookup, piece, b))
+                b->len = before;
+        } else {
+            add(b, (struct text){from.at, from.at + 1});
+            from.at++;
+        }
+    }
+    return b->len > 0;
+}
+
+/* What batch systems call a job that nobody has named. */
+static bool is_no_name(const char *job)
+{
+    static const char *const names[] = {"interactive", "bash",        "sh",     "wrap",
+                                        "STDIN",       "INTERACTIVE", "QLOGIN", "QRLOGIN"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(job, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* The text that is left begins where the last value ended. */
+struct filling {
+    lookup_function     *lookup;
+    unsigned             share;
+    const char          *job;
+    struct sentinel_run *run;
+    char                *text;
+    size_t               used;
+};
+
+static bool is_script(const struct filling *f, const char *script)
+{
+    char          name[SURROUNDINGS_VALUE_MAX + 1];
+    struct buffer b = {.at = name, .room = sizeof name - 1};
+    bool          is_whole = compose(f->lookup, text_of(script), &b);
+    name[b.len] = '\0';
+    return is_whole && strcmp(name, f->job) == 0;
+}
+
+static void fill(struct filling *f, const struct surroundings_value *value)
+{
+    char       *field = (char *)f->run + value->field;
+    const char *given;
+    memcpy(&given, field, sizeof given);
+    if (given || (value->share & f->share) != value->share || SURROUNDINGS_TEXT_MAX - f->used < 2)
+        return;
+    struct buffer b = {.at = f->text + f->used, .room = SURROUNDINGS_TEXT_MAX - f->used - 1};
+    if ((value->script && !is_script(f, value->script)) || !compose(f->lookup, text_of(value->from), &b))
+        return;
+    b.len = utf8_cut(b.at, b.len, SURROUNDINGS_VALUE_MAX);
+    b.at[b.len] = '\0';
+    if (value->field == offsetof(struct sentinel_run, job_name) && is_no_name(b.at))
+        return;
+    const char *made = b.at;
+    memcpy(field, &made, sizeof made);
+    f->used += b.len + 1;
+}
+
+static bool is_here(lookup_function *lookup, const struct surroundings_system *system)
+{
+    const char *value = lookup(system->marker);
+    return value && *value;
+}
+
+void surroundings_fill(lookup_function *lookup, unsigned share, const char *job, struct sentinel_run *run,
+                       char text[static SURROUNDINGS_TEXT_MAX])
+{
+    struct filling f = {.lookup = lookup, .share = share, .job = job, .run = run, .text = text};
+    const char    *orchestrator = NULL;
+    const char    *executor = NULL;
+    for (const struct surroundings_system *s = surroundings_table; s < surroundings_table + surroundings_count; s++) {
+        if (!is_here(lookup, s))
+            continue;
+        if (!orchestrator)
+            orchestrator = s->name;
+        else if (!executor && s->runs)
+            executor = s->name;
+        for (size_t i = 0; i < SURROUNDINGS_VALUES && s->values[i].from; i++)
+            fill(&f, &s->values[i]);
+    }
+    if (!run->orchestrator)
+        run->orchestrator = orchestrator;
+    if (!run->executor)
+        run->executor = executor;
+}

@@ -1,0 +1,14 @@
+/* What a program is called: the base name of its executable, or of the script that an interpreter runs. Pure. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_CONFIG_JOB_NAME_H
+#define PILLION_CONFIG_JOB_NAME_H
+
+#include <stddef.h>
+
+const char *job_program(const char *executable); /* base name, points into its argument */
+/* job_name's default; `arguments` is NULL-terminated. Points into its arguments. */
+const char *job_name(const char *executable, const char *const *arguments);
+/* In which language a program of this executable is written, NULL where that is not certain. */
+const char *job_language(const char *executable);
+
+#endif

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/resend.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/dir.h"
+#include "delivery/delivery.h"
+
+enum { RUNS_MAX = 65536, SMALL = 1024 * 1024, REFUSALS_MAX = 5 };
+#define SYNCED       "synced" /* the mark in PILLION_DIR */
+#define SYNC_SECONDS 600
+#define FIRST_LOOK   (5 * CLOCK_SECOND)
+#define PAUSE        (CLOCK_SECOND / 10)
+#define CROWD_SPREAD (60 * CLOCK_SECOND)
+
+static const char *lookup(const char *name)
+{
+    return getenv(name);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool add_name(char ***names, size_t *count, size_t *room, const char *name)
+{
+    if (*count == *room) {
+        char **more = realloc(*names, (2 * *room + 1) * sizeof **names);
+        if (!more)
+            return false;
+        *names = more;
+        *room *= 2;
+    }
+    (*names)[*count] = strdup(name);
+    return (*names)[*count] && ++*count < RUNS_MAX;
+}
+
+/* NULL-terminated, in order; NULL: there are none. */
+static char **list_runs(const struct home *home)
+{
+    struct dir  list;
+    const char *name = NULL;
+    size_t      count = 0;
+    size_t      room = 64;
+    if (dir_open(&list, home->runs, ".") < 0)
+        return NULL;
+    char **names = calloc(room + 1, sizeof *names);
+    while (names && (name = dir_next(&list)))
+        if (name[0] != '.' && !add_name(&names, &count, &room, name))
+            break;
+    dir_close(&list);
+    if (names) {
+        names[count] = NULL;
+        qsort(names, count, sizeof *names, by_name);
+    }
+    return names;
+}
+
+static void free_names(char **names)
+{
+    for (size_t i = 0; names && names[i]; i++)
+        free(names[i]);
+    free(names);
+}
+
+static void report(const struct engine_sync *sync, const char *id, const struct errand *e, enum errand_outcome outcome)
+{
+    static const char *const words[] = {
+        [ERRAND_DELIVERED] = "delivered", [ERRAND_LEFT] = "left", [ERRAND_FAILED] = "failed"};
+    sync->report(sync->context, id, words[outcome], e->reason);
+}
+
+/* True: nothing is left to do for it, or it is not counted. */
+static bool deliver(struct errand *e, const struct engine_sync *sync, const char *id)
+{
+    enum errand_outcome outcome = errand_begin(e, id);
+    bool                was_done = outcome == ERRAND_DELIVERED;
+    while (outcome == ERRAND_UNDER_WAY) {
+        network_poll(e->network, NULL, 0, errand_due(e) - clock_monotonic());
+        outcome = errand_step(e, clock_monotonic());
+    }
+    if (outcome != ERRAND_IGNORED && (!was_done || sync->named))
+        report(sync, id, e, outcome);
+    return outcome == ERRAND_DELIVERED || outcome == ERRAND_IGNORED;
+}
+
+int sync_all(const struct engine_sync *sync)
+{
+    struct config  config = {0};
+    struct home    home;
+    struct network network;
+    struct errand  errand;
+    struct log     log;
+    int            left = 0;
+    log_init(&log, LOG_WARN);
+    config_read(&config, NULL, &log);
+    log_done(&log);
+    int error = home_open(lookup, false, &home);
+    if (error < 0)
+        return error == -ENOENT && !sync->runs ? 0 : error;
+    network_init(&network);
+    errand_init(&errand, &config, &home, &network);
+    errand.named = sync->named;
+    char **all = sync->runs ? NULL : list_runs(&home);
+    for (const char *const *id = sync->runs ? sync->runs : (const char *const *)all; id && *id; id++)
+        left += !deliver(&errand, sync, *id);
+    free_names(all);
+    errand_drop(&errand);
+    log_done(&errand.log);
+    network_done(&network);
+    home_close(&home);
+    return left;
+}
+
+void backlog_init(struct backlog *b, const struct config *config, const struct home *home, struct network *network)
+{
+    *b = (struct backlog){.config = config, .home = home, .network = network};
+    errand_init(&b->errand, config, home, network);
+    b->errand.by_the_way = true;
+    b->errand.inline_max = SMALL; /* the program's memory is not ours to fill: more goes to S3, piece by piece */
+    b->next = clock_monotonic() + FIRST_LOOK + (config->crowd > 0 ? delivery_random_part(CROWD_SPREAD) : 0);
+}
+
+static void rest(struct backlog *b, int64_t now)
+{
+    free_names(b->names);
+    b->names = NULL;
+    b->next = now + SYNC_SECONDS * CLOCK_SECOND;
+}
+
+static void list(struct backlog *b)
+{
+    b->count = 0;
+    b->names = list_runs(b->home);
+    while (b->names && b->names[b->count])
+        b->count++;
+    b->refused = 0;
+    b->left = b->count;
+    b->at = (size_t)delivery_random_part((int64_t)b->count);
+}
+
+void backlog_step(struct backlog *b, int64_t now)
+{
+    if (errand_is_under_way(&b->errand)) {
+        enum errand_outcome outcome = errand_step(&b->errand, now);
+        if (outcome == ERRAND_UNDER_WAY)
+            return;
+        b->next = now + PAUSE;
+        bool for_itself = b->errand.hopeless || (b->errand.stopped && ++b->refused < REFUSALS_MAX);
+        if (outcome == ERRAND_FAILED && !for_itself) {
+            rest(b, now); /* the servers have no time for the others either */
+            return;
+        }
+    }
+    if (now < b->next)
+        return;
+    if (!b->names && home_claim(b->home, SYNCED, SYNC_SECONDS))
+        list(b);
+    if (!b->names || b->left == 0) {
+        rest(b, now);
+        return;
+    }
+    /* Reading hundreds of states at once would be seen. */
+    b->next = now + PAUSE;
+    b->left--;
+    (void)errand_begin(&b->errand, b->names[b->at++ % b->count]);
+}
+
+int64_t backlog_due(struct backlog *b)
+{
+    return errand_is_under_way(&b->errand) ? errand_due(&b->errand) : b->next;
+}
+
+void backlog_drop(struct backlog *b)
+{
+    errand_drop(&b->errand);
+    free_names(b->names);
+    b->names = NULL;
+}

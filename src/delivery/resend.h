@@ -1,0 +1,35 @@
+/* Delivering what a killed program could not: all of it for `pillion sync`, which waits, and one run after the other
+ * along the way of a leader that has nothing else to send. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_DELIVERY_RESEND_H
+#define PILLION_DELIVERY_RESEND_H
+
+#include "delivery/resend_run.h"
+#include "link/engine.h"
+
+/* Looks at every run, or at those named, oldest first, and reports each. The number that ended undelivered, or
+ * -errno when PILLION_DIR cannot be opened. */
+int sync_all(const struct engine_sync *sync);
+
+/* The runs that others left behind, for the loop of a leader. It begins some seconds after the leader has, and does so
+ * for one leader of a PILLION_DIR in ten minutes (the mark `synced`). */
+struct backlog {
+    const struct config *config;
+    const struct home   *home;
+    struct network      *network;
+    struct errand        errand;
+    char               **names; /* oldest first, NULL-terminated; NULL: not yet listed */
+    size_t               count;
+    size_t               at;      /* the round begins anywhere, so that no run is in the way of the others for ever */
+    size_t               left;    /* of this round */
+    unsigned             refused; /* by S3, in this round */
+    int64_t              next;    /* ns CLOCK_MONOTONIC, of the next look */
+};
+
+void    backlog_init(struct backlog *b, const struct config *config, const struct home *home, struct network *network);
+void    backlog_step(struct backlog *b, int64_t now);
+int64_t backlog_due(struct backlog *b); /* INT64_MAX: the network says when */
+/* Stops at once; the run under way is whole on disk. */
+void backlog_drop(struct backlog *b);
+
+#endif

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/resend_run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "engine/cgroup_tags.h"
+#include "store/journal_read.h"
+#include "store/journal_write.h"
+
+enum { TRIES = 3, STATE_BY_THE_WAY = 4 * 1024 * 1024 };
+#define LIMIT (120 * CLOCK_SECOND) /* without an object stored */
+
+void errand_init(struct errand *e, const struct config *config, const struct home *home, struct network *network)
+{
+    *e = (struct errand){.config = config, .home = home, .network = network, .inline_max = DELIVERY_SYNC_MAX};
+    log_init(&e->log, config->log_level);
+    rundir_init(&e->run);
+}
+
+/* Why this run is not ours to deliver now; NULL: it is. */
+static const char *why_not(const struct errand *e, int dir)
+{
+    char        token_id[9];
+    const char *api_url = state_text(e->state, "api_url");
+    if (state_is(e->state, "state", "local") && !e->named)
+        return "made without a token; name it to deliver it";
+    if (!e->config->token[0])
+        return "no API token: set SENTINEL_API_TOKEN";
+    if (api_url && strcmp(api_url, e->config->api_url) != 0)
+        return "made for another SENTINEL_API_URL";
+    record_token_id(e->config->token, token_id);
+    if (state_text(e->state, "token_id") && !state_is(e->state, "token_id", token_id))
+        return "made with another API token";
+    if (state_is(e->state, "state", "running") && !api_url && !e->named)
+        return "made without a token; name it to deliver it";
+    if (state_is(e->state, "state", "local") || state_is(e->state, "state", "undelivered"))
+        return NULL;
+    switch (state_liveness(e->state, dir)) {
+    case LIVENESS_ALIVE:
+        return "still running";
+    case LIVENESS_FOREIGN:
+        return "perhaps still running on another machine";
+    case LIVENESS_DEAD:
+        break;
+    }
+    return NULL;
+}
+
+static enum errand_outcome over(struct errand *e, enum errand_outcome outcome, const char *reason)
+{
+    (void)snprintf(e->reason, sizeof e->reason, "%s", reason);
+    e->hopeless = e->locked && e->delivery.hopeless;
+    e->stopped = e->locked && e->delivery.upload.stopped;
+    errand_drop(e);
+    return outcome;
+}
+
+static int reload(struct errand *e)
+{
+    cJSON_Delete(e->state);
+    e->state = NULL;
+    return state_load_held(e->run.state, &e->state);
+}
+
+static int64_t last_change(const struct rundir *run)
+{
+    struct stat info;
+    return fstat(run->rows, &info) == 0 ? (int64_t)info.st_mtime * CLOCK_SECOND + info.st_mtim.tv_nsec : clock_real();
+}
+
+/* A run whose program was killed has no end yet: when the last row came, and no exit code. */
+static void end_lost_run(struct errand *e)
+{
+    bool                 sent = state_is(e->state, "state", "finishing");
+    struct cgroup_events events;
+    struct record_end    end = {.finished_at = last_change(&e->run),
+                                .wait_status = -1,
+                                .cgroup = &events,
+                                .state = sent ? "finishing" : "undelivered"};
+    char                 when[21];
+    if (state_text(e->state, "finished_at"))
+        return;
+    limits_of_lost(e->state, &events);
+    record_end(&e->run, &end);
+    clock_format_utc(end.finished_at / CLOCK_SECOND, when);
+    (void)cJSON_AddStringToObject(e->state, "finished_at", when);
+}
+
+/* A finish that nobody answered, of this errand or of any attempt before it. */
+static bool may_have_arrived(const struct delivery *d)
+{
+    if (d->finish.len == 0)
+        return d->unanswered;
+    return d->attempts.unanswered || (d->phase == DELIVERY_FINISH && d->call);
+}
+
+/* What stands there already is not written again: a run that is tried for months must not grow by it. */
+static void note(struct errand *e, const char *reason)
+{
+    bool unanswered = may_have_arrived(&e->delivery);
+    bool same = state_is(e->state, "state", "undelivered") && state_is(e->state, "reason", reason) &&
+                cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(e->state, "unanswered")) == unanswered;
+    if (!same || e->delivery.announced)
+        record_undelivered(&e->run, reason, unanswered);
+    if (e->delivery.hopeless)
+        record_hopeless(&e->run);
+}
+
+/* Reading it would be seen in a program. */
+static bool is_too_large(const struct errand *e, int dir)
+{
+    struct stat info;
+    return e->by_the_way &&
+           (fstatat(dir, "run.jsonl", &info, AT_SYMLINK_NOFOLLOW) < 0 || info.st_size > STATE_BY_THE_WAY);
+}
+
+static const char *text_of_error(int error)
+{
+    return error == -ENODATA ? "it has no row" : error == -EBADMSG ? "damaged" : strerror(-error);
+}
+
+/* Locked, and still to be delivered: to the start line. */
+static enum errand_outcome set_out(struct errand *e)
+{
+    delivery_init(&e->delivery, e->config, e->home, &e->run, &e->log, e->network);
+    e->locked = true;
+    log_attach(&e->log, e->run.log);
+    int error = reload(e); /* it may have been delivered between the look and the lock */
+    if (error == 0 && state_is(e->state, "state", "finished"))
+        return over(e, ERRAND_DELIVERED, "");
+    if (error == 0 && !state_text(e->state, "sentinel_run_id"))
+        error = rundir_append_state(&e->run, "{}", 2); /* a registration that cannot be noted is one too many */
+    if (error < 0)
+        return over(e, ERRAND_FAILED, text_of_error(error));
+    end_lost_run(e);
+    delivery_restore(&e->delivery, e->state);
+    if (e->delivery.registration.len == 0)
+        bytes_text(&e->delivery.registration, "{}");
+    delivery_begin(&e->delivery);
+    e->delivery.next_try = 0; /* no crowd comes with a sync */
+    e->delivery.deadline = clock_monotonic() + LIMIT;
+    error = delivery_end(&e->delivery, e->state, e->inline_max);
+    if (error == 0)
+        return ERRAND_UNDER_WAY;
+    note(e, text_of_error(error));
+    return over(e, ERRAND_FAILED, text_of_error(error));
+}
+
+static enum errand_outcome lock(struct errand *e, const char *id)
+{
+    int error = rundir_open(e->home, id, &e->run);
+    if (error == -EBUSY)
+        return over(e, ERRAND_LEFT, "somebody works on it");
+    if (error < 0 && error != -ENOLCK)
+        return over(e, ERRAND_LEFT, error == -EPERM ? "not this user's files" : text_of_error(error));
+    if (error == -ENOLCK && (!state_is_of_this_boot(e->state) || state_liveness(e->state, e->run.dir) != LIVENESS_DEAD))
+        return over(e, ERRAND_LEFT, "files cannot be locked here, and somebody may work on it");
+    return set_out(e);
+}
+
+enum errand_outcome errand_begin(struct errand *e, const char *id)
+{
+    int dir = openat(e->home->runs, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    int error = dir < 0 ? -errno : is_too_large(e, dir) ? -EFBIG : state_load(dir, &e->state);
+    if (error < 0) {
+        file_close(&dir);
+        return over(e, ERRAND_LEFT, error == -ENOENT ? "no such run" : text_of_error(error));
+    }
+    bool        done = state_is(e->state, "state", "finished");
+    bool        local = state_is(e->state, "state", "local") && !e->named;
+    const char *reason = done || local ? NULL : why_not(e, dir);
+    if (e->by_the_way && cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(e->state, "hopeless")))
+        reason = "refused before";
+    file_close(&dir);
+    if (done || local)
+        return over(e, done ? ERRAND_DELIVERED : ERRAND_IGNORED, "");
+    return reason ? over(e, ERRAND_LEFT, reason) : lock(e, id);
+}
+
+/* Enough is enough: the next sync has more luck. */
+static bool has_tried_enough(const struct delivery *d, int64_t now)
+{
+    if (now >= d->deadline)
+        return true;
+    return !d->call && (d->phase == DELIVERY_REGISTER || d->phase == DELIVERY_FINISH) && d->attempts.count >= TRIES;
+}
+
+static void give_flush_a_limit(struct errand *e, int64_t now)
+{
+    struct delivery *d = &e->delivery;
+    if (d->upload.uploaded > e->uploaded)
+        d->deadline = now + LIMIT;
+    e->uploaded = d->upload.uploaded;
+    bool enough = d->upload.tries >= TRIES || d->upload.refresh_tries >= TRIES || now >= d->deadline - LIMIT / 2;
+    d->flush_deadline = enough && !d->call ? now : d->deadline - LIMIT / 2;
+}
+
+enum errand_outcome errand_step(struct errand *e, int64_t now)
+{
+    struct delivery *d = &e->delivery;
+    give_flush_a_limit(e, now);
+    if (d->call || !has_tried_enough(d, now))
+        delivery_step(d, now);
+    if (d->phase == DELIVERY_DONE)
+        return over(e, ERRAND_DELIVERED, "");
+    if (d->phase != DELIVERY_REFUSED && !has_tried_enough(d, now))
+        return ERRAND_UNDER_WAY;
+    char reason[sizeof d->reason];
+    (void)snprintf(reason, sizeof reason, "%s", d->reason[0] ? d->reason : "out of time");
+    note(e, reason);
+    return over(e, ERRAND_FAILED, reason);
+}
+
+int64_t errand_due(struct errand *e)
+{
+    return clock_earlier(delivery_due(&e->delivery), e->delivery.deadline);
+}
+
+bool errand_is_under_way(const struct errand *e)
+{
+    return e->locked;
+}
+
+void errand_drop(struct errand *e)
+{
+    if (e->locked)
+        delivery_done(&e->delivery);
+    e->locked = false;
+    log_attach(&e->log, -1);
+    rundir_close(&e->run);
+    rundir_init(&e->run);
+    cJSON_Delete(e->state);
+    e->state = NULL;
+    e->uploaded = 0;
+}

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "delivery/upload.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "delivery/upload_parts.h"
+#include "sentinel/gzip.h"
+#include "store/journal_read.h"
+#include "store/journal_write.h"
+
+enum { EARLY_REFRESH_MS = 10 * 1000, SHORTEST_ROW = 32 };
+enum { HEADER_MAX = 4096, OBJECT_URI_MAX = UPLOAD_PREFIX_SIZE + 32 };
+
+#define REFRESH_BEFORE (300 * CLOCK_SECOND)
+
+void upload_init(struct upload *u, const struct config *config, struct rundir *run, struct log *log)
+{
+    *u = (struct upload){.run = run,
+                         .log = log,
+                         .endpoint = config->s3_endpoint,
+                         .interval = config->upload_interval,
+                         .began = clock_monotonic()};
+    u->next_batch = u->began + u->interval;
+}
+
+void upload_done(struct upload *u)
+{
+    sentinel_credentials_done(&u->credentials);
+}
+
+static uint64_t position(const cJSON *value)
+{
+    double number = cJSON_IsNumber(value) ? value->valuedouble : 0;
+    return number >= 1 && number < 9e15 ? (uint64_t)number : 0;
+}
+
+static void take_prefix(struct upload *u, const char *prefix)
+{
+    char longest[OBJECT_URI_MAX];
+    if (!prefix || strlen(prefix) >= sizeof u->prefix)
+        return;
+    (void)snprintf(longest, sizeof longest, "%s/%010d.csv.gz", prefix, 0);
+    if (s3_check_uri(longest) == 0)
+        memcpy(u->prefix, prefix, strlen(prefix) + 1);
+}
+
+void upload_restore(struct upload *u, const cJSON *state)
+{
+    const cJSON *batch = cJSON_GetObjectItemCaseSensitive(state, "batch");
+    take_prefix(u, state_text(state, "upload_uri_prefix"));
+    u->uploaded = position(cJSON_GetObjectItemCaseSensitive(state, "uploaded"));
+    u->from = position(cJSON_GetArrayItem(batch, 0));
+    u->to = position(cJSON_GetArrayItem(batch, 1));
+    u->sealed = position(cJSON_GetObjectItemCaseSensitive(state, "sealed")) > u->uploaded && u->to > u->from;
+    /* Damaged, or the line that names the run found no room: what is stored, and where, cannot be told. */
+    if (u->uploaded > u->to / SHORTEST_ROW || !state_text(state, "sentinel_run_id")) {
+        u->prefix[0] = '\0';
+        u->uploaded = u->from = u->to = 0;
+        u->sealed = false;
+    }
+    u->run->safe = u->sealed ? u->from : u->to;
+}
+
+/* Of the credentials, by S3's clock; negative when they have expired. */
+static int64_t seconds_left(const struct upload *u)
+{
+    int64_t now = clock_real() / CLOCK_SECOND + u->skew;
+    return u->credentials.expires_at > INT64_MAX / 2 ? INT64_MAX : u->credentials.expires_at - now;
+}
+
+bool upload_lacks_credentials(const struct upload *u)
+{
+    return !u->credentials.access_key || u->rejected;
+}
+
+bool upload_has_good_credentials(const struct upload *u)
+{
+    return !upload_lacks_credentials(u) && seconds_left(u) > 0;
+}
+
+void upload_registered(struct upload *u, struct sentinel_registration *registration, int64_t now)
+{
+    take_prefix(u, registration->upload_uri_prefix);
+    sentinel_credentials_done(&u->credentials);
+    u->credentials = registration->credentials;
+    registration->credentials = (struct sentinel_credentials){0};
+    bool short_lived = u->credentials.access_key && seconds_left(u) < REFRESH_BEFORE / CLOCK_SECOND;
+    u->next_refresh = short_lived ? now + UPLOAD_REFRESH_PAUSE : now;
+}
+
+/* While the run goes on, rows that the disk has refused wait for it. */
+static uint64_t rows_size(const struct upload *u)
+{
+    return rundir_rows_size(u->run, u->ending || rundir_is_in_memory(u->run));
+}
+
+void upload_end(struct upload *u, int64_t now, bool at_any_price)
+{
+    u->ending = true;
+    u->at_any_price = at_any_price;
+    if (u->sealed && rows_size(u) < u->to) { /* what waited in memory has gone with its process */
+        u->sealed = false;
+        u->to = u->from;
+    }
+    u->stopped = false;
+    u->next_try = now;
+    if (upload_lacks_credentials(u))
+        u->next_refresh = now;
+}
+
+bool upload_is_possible(const struct upload *u)
+{
+    return u->prefix[0] && !u->stopped;
+}
+
+bool upload_is_complete(const struct upload *u)
+{
+    return !u->sealed && rows_size(u) <= u->to;
+}
+
+int upload_record_finishing(const struct upload *u, bool s3)
+{
+    return record_finishing(u->run, s3 ? "s3" : "inline", s3 ? u->uploaded : 0, u->from, u->to);
+}
+
+int upload_uri(const struct upload *u, uint64_t number, char *ret, size_t size)
+{
+    int len = snprintf(ret, size, "%s/%04llu.csv.gz", u->prefix, (unsigned long long)number);
+    return len > 0 && (size_t)len < size ? 0 : -ENAMETOOLONG;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Five minutes before they expire, and not within a minute of the last time. At the end only what has expired is worth
+ * the time. */
+static int64_t refresh_due(const struct upload *u, int64_t now)
+{
+    int64_t before = u->ending ? 0 : REFRESH_BEFORE;
+    if (seconds_left(u) > UPLOAD_LATEST_TIME)
+        return INT64_MAX;
+    int64_t left = seconds_left(u) * CLOCK_SECOND - before;
+    if (u->ending && left > 0)
+        return INT64_MAX;
+    return later(now + left, u->next_refresh);
+}
+
+/* There is a batch, or rows for one whose time has come. */
+static bool wants_to_put(struct upload *u, int64_t now)
+{
+    if (u->sealed)
+        return true;
+    if (!u->ending && now < u->next_batch)
+        return false;
+    if (rows_size(u) > u->to)
+        return true;
+    upload_plan_batch(u, now);
+    return false;
+}
+
+enum upload_step upload_next(struct upload *u, int64_t now, int64_t *ret_due)
+{
+    *ret_due = INT64_MAX;
+    if (!upload_is_possible(u))
+        return UPLOAD_NOTHING;
+    bool    wants = wants_to_put(u, now);
+    bool    without = upload_lacks_credentials(u);
+    int64_t refresh = !without ? refresh_due(u, now) : wants ? later(u->next_refresh, u->next_try) : INT64_MAX;
+    if (now >= refresh)
+        return UPLOAD_REFRESH;
+    int64_t put = wants ? u->next_try : u->ending ? INT64_MAX : later(u->next_batch, u->next_try);
+    if (without && wants)
+        put = INT64_MAX;
+    if (now >= put)
+        return *upload_region(u) ? UPLOAD_PUT : UPLOAD_REGION;
+    *ret_due = clock_earlier(refresh, put);
+    return UPLOAD_NOTHING;
+}
+
+/* Its last line is whole, whatever the disk has done to the one behind it. */
+static void cut_to_lines(struct bytes *rows)
+{
+    const char *end = rows->len > 0 ? memrchr(rows->data, '\n', rows->len) : NULL;
+    rows->len = end ? (size_t)(end - rows->data) + 1 : 0;
+}
+
+/* The rows behind the last batch become the next one. */
+static int seal(struct upload *u)
+{
+    struct bytes rows;
+    uint64_t     left = rows_size(u) - u->to;
+    bytes_init(&rows, UPLOAD_BATCH_MAX);
+    int error = rundir_read_rows(u->run, u->to, left < UPLOAD_BATCH_MAX ? (size_t)left : UPLOAD_BATCH_MAX, &rows);
+    cut_to_lines(&rows);
+    if (error == 0 && rows.len == 0)
+        error = -ENODATA;
+    if (error == 0) {
+        error = record_batch(u->run, u->uploaded, u->to, u->to + rows.len);
+        if (u->at_any_price || rundir_is_in_memory(u->run))
+            error = 0;
+    }
+    if (error == 0) {
+        u->from = u->to;
+        u->to += rows.len;
+        u->sealed = true;
+    }
+    bytes_done(&rows);
+    return error;
+}
+
+/* Every object is a CSV of its own: its header is that of the rows. */
+static int add_header(const struct upload *u, struct bytes *ret)
+{
+    if (u->from == 0)
+        return 0;
+    int error = rundir_read_rows(u->run, 0, HEADER_MAX, ret);
+    if (error < 0)
+        return error;
+    const char *end = ret->len > 0 ? memchr(ret->data, '\n', ret->len) : NULL;
+    if (!end)
+        return -EBADMSG;
+    ret->len = (size_t)(end - ret->data) + 1;
+    return 0;
+}
+
+/* So far as the rows before the batch can be read: those that memory has forgotten are this version's, and rise. */
+static void pass_rows_before(struct upload *u)
+{
+    struct bytes rows;
+    if (u->rising_at > u->from)
+        u->rising_at = 0;
+    if (u->rising_at == 0)
+        u->rising = (struct rising){0};
+    while (u->rising_at < u->from) {
+        uint64_t left = u->from - u->rising_at;
+        bytes_init(&rows, UPLOAD_BATCH_MAX);
+        int error = rundir_read_rows(u->run, u->rising_at, left < UPLOAD_BATCH_MAX ? (size_t)left : UPLOAD_BATCH_MAX,
+                                     &rows);
+        cut_to_lines(&rows);
+        size_t len = error == 0 ? rows.len : 0;
+        if (len > 0)
+            (void)rising_pass(&u->rising, text_span(rows.data, len));
+        bytes_done(&rows);
+        u->rising_at = len > 0 ? u->rising_at + len : u->from;
+    }
+}
+
+static int make_object(struct upload *u, struct bytes *ret)
+{
+    struct bytes rows;
+    struct bytes sent;
+    bytes_init(&rows, UPLOAD_BATCH_MAX + HEADER_MAX);
+    bytes_init(&sent, (size_t)2 * (UPLOAD_BATCH_MAX + HEADER_MAX));
+    int    error = add_header(u, &rows);
+    size_t header = rows.len;
+    if (error == 0)
+        error = rundir_read_rows(u->run, u->from, (size_t)(u->to - u->from), &rows);
+    if (error == 0 && rows.len - header < u->to - u->from)
+        error = -ENODATA;
+    if (error == 0) {
+        pass_rows_before(u);
+        struct rising rising = u->rising;
+        rising_put(&rising, text_span(rows.data, rows.len), &sent);
+        error = sent.failed ? -ENOMEM : gzip_compress(sent.data, sent.len, ret);
+    }
+    bytes_done(&sent);
+    bytes_done(&rows);
+    return error;
+}
+
+static int put_request(struct upload *u, struct http_request *ret)
+{
+    char         uri[OBJECT_URI_MAX];
+    struct bytes object;
+    int          error = u->sealed ? 0 : seal(u);
+    if (error < 0)
+        return error;
+    bytes_init(&object, (size_t)2 * UPLOAD_BATCH_MAX);
+    error = upload_uri(u, u->uploaded + 1, uri, sizeof uri);
+    if (error == 0)
+        error = make_object(u, &object);
+    const struct s3_target target = {.uri = uri, .region = upload_region(u), .endpoint = u->endpoint};
+    if (error == 0)
+        error = s3_put(&target, &u->credentials, NULL, clock_real() / CLOCK_SECOND + u->skew, &object, ret);
+    if (error < 0)
+        bytes_done(&object);
+    return error;
+}
+
+/* While the old ones still serve, batches wait for nothing longer than this. */
+static int refresh_request(const struct upload *u, const struct api *api, const char *run_id, struct http_request *ret)
+{
+    int error = request_refresh(api, run_id, ret);
+    if (error == 0 && upload_has_good_credentials(u))
+        ret->timeout_ms = EARLY_REFRESH_MS;
+    return error;
+}
+
+int upload_request(struct upload *u, enum upload_step step, const struct api *api, const char *run_id,
+                   struct http_request *ret)
+{
+    const struct s3_target target = {.uri = u->prefix, .endpoint = u->endpoint};
+    switch (step) {
+    case UPLOAD_REFRESH:
+        return refresh_request(u, api, run_id, ret);
+    case UPLOAD_REGION:
+        return s3_head_bucket(&target, ret);
+    case UPLOAD_PUT:
+        return put_request(u, ret);
+    case UPLOAD_NOTHING:
+        break;
+    }
+    return -EINVAL;
+}

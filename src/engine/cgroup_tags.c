@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/cgroup_tags.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "collect/affinity.h"
+#include "store/journal_read.h"
+#include "store/journal_write.h"
+
+#define KILLS_EVERY      (2 * CLOCK_SECOND)
+#define THROTTLING_EVERY (10 * CLOCK_SECOND) /* version 2 sums up over all CPUs for it */
+#define MIB              (1024.0 * 1024.0)
+
+enum { EACH = 16 }; /* so many are told one by one */
+
+static bool user_has(const struct sentinel_run *m, const char *key)
+{
+    for (size_t i = 0; i < m->tag_count; i++)
+        if (strcmp(m->tags[i].key, key) == 0)
+            return true;
+    return false;
+}
+
+/* As short as three decimals allow. */
+static void add_tag(struct config *config, const char *key, double value, char text[static LIMITS_TAG_MAX])
+{
+    struct sentinel_run *m = &config->metadata;
+    struct bytes         b = {.data = text, .capacity = LIMITS_TAG_MAX, .max = LIMITS_TAG_MAX - 1};
+    if (user_has(m, key) || m->tag_count >= CONFIG_TAGS_MAX + LIMITS_TAGS)
+        return;
+    bytes_decimal(&b, value, 3);
+    if (b.failed)
+        return;
+    while (b.len > 0 && text[b.len - 1] == '0')
+        text[--b.len] = '\0';
+    if (b.len > 0 && text[b.len - 1] == '.')
+        text[--b.len] = '\0';
+    config->tags[m->tag_count++] = (struct sentinel_pair){.key = key, .value = text};
+    m->tags = config->tags;
+}
+
+static void read_events(const struct limits *limits, struct cgroup_events *ret)
+{
+    cgroup_read_throttling(&limits->watch, ret);
+    cgroup_read_kills(&limits->watch, ret);
+    cgroup_read_peak(&limits->watch, ret);
+}
+
+void limits_begin(struct limits *limits, const struct roots *roots, const struct machine *machine,
+                  struct config *config)
+{
+    struct cgroup_limits l;
+    uint64_t             allowed = affinity_count(roots);
+    cgroup_limits_read(roots, &l, &limits->watch);
+    if (l.cpus > 0)
+        add_tag(config, "cgroup_cpus", l.cpus, limits->tags[0]);
+    if (l.memory != METRIC_NONE)
+        add_tag(config, "cgroup_memory_mib", (double)l.memory / MIB, limits->tags[1]);
+    if (machine->cpus != METRIC_NONE && allowed < machine->cpus)
+        add_tag(config, "cpus_allowed", (double)allowed, limits->tags[2]);
+    read_events(limits, &limits->before);
+}
+
+/* A number that is not there, or no count, is unknown. */
+static uint64_t count(const cJSON *object, const char *key, double unit)
+{
+    double value = state_number(object, key, -1);
+    return value >= 0 && value * unit < 9e18 ? (uint64_t)(value * unit + 0.5) : METRIC_NONE;
+}
+
+static void read_back(const cJSON *object, struct cgroup_events *ret)
+{
+    ret->periods = count(object, "cpu_periods", 1);
+    ret->throttled = count(object, "cpu_periods_throttled", 1);
+    ret->throttled_us = count(object, "cpu_throttled_s", 1e6);
+    ret->oom_kills = count(object, "oom_kills", 1);
+    ret->memory_peak = count(object, "memory_peak", 1);
+}
+
+/* A program may enter a cgroup of its own before its exec, as `systemd-run --scope` does. */
+static bool is_the_one_before(const struct cgroup *memory, uint64_t id, const cJSON *before)
+{
+    const char *path = state_text(before, "memory");
+    return strcmp(memory->path, path ? path : "") == 0 &&
+           (!path || state_number(before, "memory_id", -1) == (double)id);
+}
+
+void limits_carry_on(struct limits *limits, const cJSON *state)
+{
+    const cJSON *told = cJSON_GetObjectItemCaseSensitive(state, "cgroup");
+    const cJSON *before = cJSON_GetObjectItemCaseSensitive(state, "cgroup_before");
+    if (!is_the_one_before(&limits->watch.memory, limits->watch.memory_id, before))
+        return;
+    if (cJSON_IsObject(before))
+        read_back(before, &limits->before);
+    if (cJSON_IsObject(told))
+        read_back(told, &limits->told);
+}
+
+void limits_again(struct limits *limits)
+{
+    limits->told = (struct cgroup_events){0};
+    read_events(limits, &limits->before);
+}
+
+static uint64_t since(uint64_t before, uint64_t now)
+{
+    if (before == METRIC_NONE || now == METRIC_NONE)
+        return METRIC_NONE;
+    return now > before ? now - before : 0;
+}
+
+void limits_end(const struct limits *limits, struct cgroup_events *ret)
+{
+    const struct cgroup_events *before = &limits->before;
+    struct cgroup_events        now;
+    read_events(limits, &now);
+    *ret = (struct cgroup_events){
+        .periods = since(before->periods, now.periods),
+        .throttled = since(before->throttled, now.throttled),
+        .throttled_us = since(before->throttled_us, now.throttled_us),
+        .oom_kills = since(before->oom_kills, now.oom_kills),
+    };
+}
+
+/* A maximum that has not risen stems from before: of the run's own time it says nothing. */
+uint64_t limits_memory_peak(const struct limits *limits)
+{
+    struct cgroup_events now;
+    cgroup_read_peak(&limits->watch, &now);
+    bool has_risen = limits->before.memory_peak != METRIC_NONE && now.memory_peak > limits->before.memory_peak;
+    return has_risen ? now.memory_peak : METRIC_NONE;
+}
+
+/* So a run of months has few lines of it. */
+static bool is_news(uint64_t told, uint64_t count)
+{
+    uint64_t known = told == METRIC_NONE ? 0 : told;
+    return count != METRIC_NONE && count > known && (count <= EACH || count >= 2 * known);
+}
+
+void limits_look(struct limits *limits, struct rundir *dir, int64_t now)
+{
+    struct cgroup_events seen;
+    bool                 news = false;
+    if (limits->watch.memory.path[0] != '\0' && now >= limits->next_kills) {
+        limits->next_kills = now + KILLS_EVERY;
+        cgroup_read_kills(&limits->watch, &seen);
+        news = is_news(limits->told.oom_kills, since(limits->before.oom_kills, seen.oom_kills));
+    }
+    if (limits->before.throttled != METRIC_NONE && now >= limits->next_throttling) {
+        limits->next_throttling = now + THROTTLING_EVERY;
+        cgroup_read_throttling(&limits->watch, &seen);
+        news |= is_news(limits->told.throttled, since(limits->before.throttled, seen.throttled));
+    }
+    if (!news)
+        return;
+    limits_end(limits, &limits->told);
+    record_cgroup(dir, &limits->told);
+}
+
+/* It is still the same cgroup, seen from the same place. */
+static bool find_again(const cJSON *state, const cJSON *before, struct cgroup *ret)
+{
+    static const char all[] = "/sys/fs/cgroup/";
+    const char       *path = state_text(before, "memory");
+    *ret = (struct cgroup){.v2 = state_number(before, "memory_version", 0) == 2};
+    return path && strncmp(path, all, sizeof all - 1) == 0 && state_is_of_this_boot(state) &&
+           text_copy(text_of(path), ret->path, sizeof ret->path) &&
+           (double)cgroup_id(path) == state_number(before, "memory_id", -1);
+}
+
+void limits_of_lost(const cJSON *state, struct cgroup_events *ret)
+{
+    const cJSON         *before = cJSON_GetObjectItemCaseSensitive(state, "cgroup_before");
+    struct cgroup_watch  watch = {0};
+    struct cgroup_events then;
+    struct cgroup_events now;
+    read_back(cJSON_GetObjectItemCaseSensitive(state, "cgroup"), ret);
+    if (!find_again(state, before, &watch.memory))
+        return;
+    read_back(before, &then);
+    cgroup_read_kills(&watch, &now);
+    uint64_t kills = since(then.oom_kills, now.oom_kills);
+    if (kills != METRIC_NONE && (ret->oom_kills == METRIC_NONE || kills > ret->oom_kills))
+        ret->oom_kills = kills;
+}

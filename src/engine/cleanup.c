@@ -1,0 +1,206 @@
+/* What keeps a machine tidy over months: markers of dead leaders go, old runs go. */
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/dir.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "engine/run.h"
+#include "store/journal_read.h"
+
+enum { PRUNED_MAX = 4096, SWEPT_MAX = 1024, UNDELIVERED_RUNS = 1000 };
+#define PRUNED            "pruned"
+#define PRUNE_SECONDS     3600
+#define UNDELIVERED_BYTES (UINT64_C(2) << 30)
+
+void upkeep_remove_marker(struct run *run)
+{
+    if (run->marker)
+        (void)unlink(run->marker);
+}
+
+/* Markers of our pid namespace whose process is gone. */
+static void sweep_markers(const struct run *run)
+{
+    char        folder[PATH_MAX];
+    struct text path = text_of(run->marker);
+    struct dir  list;
+    const char *name = NULL;
+    if (!state_knows_numbers() || !text_after_last(&path, '/') ||
+        !text_copy(text_span(run->marker, (size_t)(path.at - run->marker)), folder, sizeof folder) ||
+        dir_open(&list, AT_FDCWD, folder) < 0)
+        return;
+    for (int i = 0; i < SWEPT_MAX && (name = dir_next(&list)); i++) {
+        struct text rest = text_of(name);
+        uint64_t    ns = 0;
+        uint64_t    pid = 0;
+        if (!text_unsigned(&rest, &ns) || ns != run->pid_namespace || !text_skip(&rest, "-") ||
+            !text_unsigned(&rest, &pid))
+            continue;
+        char         process[32];
+        struct stat  info;
+        struct bytes b = {.data = process, .capacity = sizeof process, .max = sizeof process - 1};
+        bytes_text(&b, "/proc/");
+        bytes_unsigned(&b, pid);
+        if (stat(process, &info) < 0 && errno == ENOENT)
+            (void)unlinkat(list.fd, name, 0);
+    }
+    dir_close(&list);
+}
+
+struct old_run {
+    char     name[RUNDIR_ID_MAX];
+    uint64_t bytes;
+    bool     undelivered;
+};
+
+static uint64_t size_of(int dir)
+{
+    static const char *const files[] = {"metrics.csv", "run.jsonl", "log"};
+    uint64_t                 total = 0;
+    struct stat              info;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (fstatat(dir, files[i], &info, AT_SYMLINK_NOFOLLOW) == 0)
+            total += (uint64_t)info.st_size;
+    return total;
+}
+
+enum verdict_on { RUN_OVER, RUN_UNDELIVERED, RUN_UNKNOWN };
+
+/* From the last line of run.jsonl that begins with the state: most runs are told without parsing the whole. */
+static enum verdict_on glance(int dir)
+{
+    static const char key[] = "\n{\"state\":\"";
+    char              tail[1 + 4096 + 1] = "\n"; /* so that the first line is one like the others */
+    struct stat       info;
+    int               fd = openat(dir, "run.jsonl", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    off_t             start = fd >= 0 && fstat(fd, &info) == 0 && info.st_size > 4096 ? info.st_size - 4096 : 0;
+    ssize_t           n = fd < 0 ? -1 : pread(fd, tail + 1, sizeof tail - 2, start);
+    file_close(&fd);
+    tail[n > 0 ? n + 1 : 0] = '\0';
+    const char *last = NULL;
+    for (const char *at = tail; (at = strstr(at, key)); at += sizeof key - 1)
+        last = at + sizeof key - 1;
+    if (!last)
+        return RUN_UNKNOWN;
+    if (strncmp(last, "finished\"", 9) == 0 || strncmp(last, "local\"", 6) == 0)
+        return RUN_OVER;
+    return strncmp(last, "undelivered\"", 12) == 0 ? RUN_UNDELIVERED : RUN_UNKNOWN;
+}
+
+/* A run that began and never said how it ended; or not even that it began, and an hour ago. */
+static bool is_lost(int dir)
+{
+    struct stat info;
+    cJSON      *state = NULL;
+    int         error = state_load(dir, &state);
+    bool        lost = error == 0 && state_liveness(state, dir) == LIVENESS_DEAD;
+    if (error == -EBADMSG && fstat(dir, &info) == 0)
+        lost = clock_real() / CLOCK_SECOND - info.st_mtime > PRUNE_SECONDS;
+    cJSON_Delete(state);
+    return lost;
+}
+
+/* False: not ended, not readable, or not ours to judge. */
+static bool look_at(const struct home *home, const char *name, struct old_run *ret)
+{
+    int             dir = openat(home->runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    enum verdict_on seen = dir < 0 ? RUN_UNKNOWN : glance(dir);
+    bool            good = dir >= 0 && text_copy(text_of(name), ret->name, sizeof ret->name) &&
+                (seen != RUN_UNKNOWN || is_lost(dir));
+    ret->undelivered = seen != RUN_OVER;
+    if (good)
+        ret->bytes = size_of(dir);
+    file_close(&dir);
+    return good;
+}
+
+static void remove_run(const struct home *home, const char *name)
+{
+    static const char *const files[] = {"metrics.csv", "log", "lock", "run.jsonl"};
+    int                      dir = openat(home->runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    int                      lock = dir < 0 ? -1 : openat(dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+        file_close(&dir); /* sync is at it */
+    if (dir < 0) {
+        file_close(&lock);
+        return;
+    }
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        (void)unlinkat(dir, files[i], 0);
+    file_close(&dir);
+    file_close(&lock);
+    (void)unlinkat(home->runs, name, AT_REMOVEDIR);
+}
+
+/* Names begin with the UTC start: newest first. */
+static int newest_first(const void *a, const void *b)
+{
+    return -strcmp(((const struct old_run *)a)->name, ((const struct old_run *)b)->name);
+}
+
+static void remove_beyond(const struct home *home, const struct old_run *runs, size_t count, bool undelivered,
+                          uint64_t max_runs, uint64_t max_bytes)
+{
+    uint64_t kept = 0;
+    uint64_t bytes = 0;
+    size_t   first = count;
+    for (size_t i = 0; i < count && first == count; i++) {
+        if (runs[i].undelivered != undelivered)
+            continue;
+        bytes += runs[i].bytes;
+        if (++kept > max_runs || bytes > max_bytes)
+            first = i;
+    }
+    for (size_t i = count; i > first; i--) /* the oldest go first, should the process end in between */
+        if (runs[i - 1].undelivered == undelivered)
+            remove_run(home, runs[i - 1].name);
+}
+
+void upkeep_prune(const struct home *home, const struct config *config, const char *current)
+{
+    struct dir      list;
+    const char     *name = NULL;
+    size_t          count = 0;
+    struct old_run *runs = NULL;
+    if (dir_open(&list, home->runs, ".") < 0)
+        return;
+    runs = malloc(PRUNED_MAX * sizeof *runs);
+    while (runs && count < PRUNED_MAX && (name = dir_next(&list)))
+        if (strcmp(name, current) != 0 && look_at(home, name, &runs[count]))
+            count++;
+    dir_close(&list);
+    if (runs) {
+        qsort(runs, count, sizeof *runs, newest_first);
+        remove_beyond(home, runs, count, false, config->keep_runs, config->keep_bytes);
+        remove_beyond(home, runs, count, true, UNDELIVERED_RUNS, UNDELIVERED_BYTES);
+    }
+    free(runs);
+}
+
+bool upkeep_is_due(struct run *run)
+{
+    return home_claim(&run->home, PRUNED, PRUNE_SECONDS);
+}
+
+void upkeep_tidy(struct run *run)
+{
+    if (run->marker)
+        sweep_markers(run);
+    upkeep_prune(&run->home, &run->config, run->dir.id);
+}
+
+void upkeep_hourly(struct run *run)
+{
+    if (run->marker)
+        (void)utimensat(AT_FDCWD, run->marker, NULL, AT_SYMLINK_NOFOLLOW);
+    if (run->made && upkeep_is_due(run))
+        upkeep_tidy(run);
+}

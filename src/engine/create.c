@@ -1,0 +1,284 @@
+/* The run directory comes into being when the first row is due; after an exec in place the old one is found again. */
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/dir.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "engine/run.h"
+#include "store/journal_read.h"
+#include "store/journal_write.h"
+
+enum { BASELINE_MAX = 1024 };
+
+static const char *lookup(const char *name)
+{
+    return getenv(name);
+}
+
+/* This very process began that run, in an image before. */
+static bool is_ours(const struct run *run, const cJSON *state)
+{
+    const cJSON *machine = cJSON_GetObjectItemCaseSensitive(state, "machine");
+    return state_is(state, "state", "running") && state_is(machine, "boot_id", run->machine.boot_id) &&
+           state_number(state, "pid", 0) == (double)getpid() &&
+           state_number(state, "pid_start", 0) == (double)run->pid_start &&
+           state_number(machine, "pid_namespace", 0) == (double)run->pid_namespace;
+}
+
+static bool name_holds_pid(const char *name, pid_t pid)
+{
+    char         text[24];
+    struct bytes b = {.data = text, .capacity = sizeof text, .max = sizeof text - 1};
+    bytes_char(&b, '-');
+    bytes_signed(&b, pid);
+    return strstr(name, text) != NULL;
+}
+
+/* The image before may have had another token, or one at all where this one has none. */
+static bool is_anothers(const struct run *run, const cJSON *state)
+{
+    char token_id[9];
+    if (!state_text(state, "api_url"))
+        return false;
+    record_token_id(run->config.token, token_id);
+    return !run->config.token[0] || !state_is(state, "api_url", run->config.api_url) ||
+           !state_is(state, "token_id", token_id);
+}
+
+static void take_up(struct run *run, const cJSON *state)
+{
+    const char *output = state_text(state, "output");
+    run->is_anothers = is_anothers(run, state);
+    if (output) {
+        free(run->output_pattern);
+        run->output_pattern = strdup(output);
+        run->output_is_known = true;
+    }
+    const char *started = state_text(state, "started_at");
+    delivery_restore(&run->delivery, state);
+    int64_t seconds = 0;
+    if (started && clock_parse_utc(started, &seconds) == 0)
+        run->load_real = seconds * CLOCK_SECOND;
+    if (run->dir.on_disk) /* its header stands there */
+        rundir_cut_waiting_header(&run->dir);
+    run->rows += run->dir.on_disk;
+    carry_on(run, state);
+    limits_carry_on(&run->limits, state);
+}
+
+/* Until it was locked a sync may have taken it for dead, and ended it. */
+static bool lock_ours(struct run *run, const char *name, cJSON **state)
+{
+    int error = rundir_open(&run->home, name, &run->dir);
+    if (error < 0 && error != -ENOLCK)
+        return false;
+    cJSON_Delete(*state);
+    *state = NULL;
+    if (state_load_held(run->dir.state, state) == 0 && is_ours(run, *state))
+        return true;
+    rundir_suspend(&run->dir); /* rows that wait in memory stay */
+    run->dir.on_disk = false;
+    return false;
+}
+
+static bool find_again(struct run *run)
+{
+    struct dir  list;
+    const char *name = NULL;
+    bool        found = false;
+    if (dir_open(&list, run->home.runs, ".") < 0)
+        return false;
+    while (!found && (name = dir_next(&list))) {
+        cJSON *state = NULL;
+        if (!name_holds_pid(name, getpid()))
+            continue;
+        int dir = openat(run->home.runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (dir >= 0 && state_load(dir, &state) == 0 && is_ours(run, state)) {
+            found = lock_ours(run, name, &state);
+            if (found)
+                take_up(run, state);
+        }
+        cJSON_Delete(state);
+        file_close(&dir);
+    }
+    dir_close(&list);
+    return found;
+}
+
+static void create(struct run *run, const struct record_begin *begin)
+{
+    int error = -EACCES;
+    if (run->home.runs >= 0)
+        error = rundir_create(&run->home, begin->started_at / CLOCK_SECOND, run->machine.host_name, begin->pid,
+                              &run->dir);
+    if (error < 0 && error != -ENOLCK) {
+        log_line(&run->log, LOG_ERROR,
+                 "no run directory in %s (%s): the run is kept in memory; set PILLION_DIR to a "
+                 "writable folder",
+                 run->home.path, strerror(-error));
+        return;
+    }
+    record_begin(&run->dir, begin);
+}
+
+/* Absolute, as of the directory at load: an image that follows may stand in another. */
+static int output_path(const struct run *run, char *ret, size_t size)
+{
+    char path[PATH_MAX];
+    char folder[PATH_MAX] = "";
+    if (run->output_is_known)
+        return text_copy(text_of(run->output_pattern), ret, size) ? 0 : -ENAMETOOLONG;
+    int error = config_output(run->output_pattern, (long)run->shape.main_process, run->machine.host_name, run->dir.id,
+                              path, sizeof path);
+    if (error == 0 && path[0] != '/' && readlinkat(AT_FDCWD, "/proc/thread-self/cwd", folder, sizeof folder - 1) <= 0)
+        folder[0] = '\0';
+    int len = error < 0 ? 0 : snprintf(ret, size, "%s%s%s", folder, folder[0] ? "/" : "", path);
+    return error < 0 ? error : len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
+}
+
+/* A link, or a second name of a file, in a folder that others write to would lead to a file that nobody named. */
+static int open_regular(const char *path, bool truncate, int *ret)
+{
+    struct stat info;
+    int         error = 0;
+    int         fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW, 0666);
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode) || info.st_nlink > 1) /* some file servers say 0 */
+        error = -EINVAL;
+    else if (truncate && ftruncate(fd, 0) < 0)
+        error = -errno;
+    if (error < 0)
+        file_close(&fd);
+    *ret = fd;
+    return error;
+}
+
+/* Rows that came before the run was made (PILLION_MIN_SECONDS) are copied first. */
+static void copy_rows(struct run *run)
+{
+    struct bytes rows;
+    bytes_init(&rows, RUNDIR_MEMORY_MAX);
+    if (rundir_load_rows(&run->dir, &rows) == 0 && rows.len > 0)
+        (void)file_write(run->output, rows.data, rows.len, NULL);
+    bytes_done(&rows);
+}
+
+static void open_output(struct run *run)
+{
+    char path[PATH_MAX];
+    bool again = run->continues && run->dir.on_disk;
+    if (!run->output_pattern || !run->own_table)
+        return;
+    int  error = output_path(run, path, sizeof path);
+    bool goes_on = error == 0 && run->output_before && strcmp(path, run->output_before) == 0;
+    if (error == 0)
+        error = open_regular(path, !again && !goes_on, &run->output);
+    if (error < 0) {
+        log_line(&run->log, LOG_WARN,
+                 "PILLION_OUTPUT=%.200s cannot be written (%s): it has to be a regular file; the "
+                 "run directory has the rows",
+                 run->output_pattern, strerror(-error));
+        return;
+    }
+    run->output_goes_on = goes_on && lseek(run->output, 0, SEEK_END) > 0;
+    if (!run->output_is_known)
+        record_output(&run->dir, path);
+    if (!again)
+        copy_rows(run);
+    else if (run->dir.memory_rows.len > 0)
+        (void)file_write(run->output, run->dir.memory_rows.data, run->dir.memory_rows.len, NULL);
+    run->output_is_known = true;
+    free(run->output_pattern);
+    run->output_pattern = strdup(path);
+}
+
+void make_again(struct run *run)
+{
+    if (!run->made)
+        return;
+    int error = home_reopen(&run->home);
+    if (error == 0)
+        error = rundir_open(&run->home, run->dir.id, &run->dir);
+    if (error < 0 && error != -ENOLCK)
+        log_line(&run->log, LOG_ERROR, "the run directory cannot be opened again (%s): rows wait in memory",
+                 strerror(-error));
+    record_paused(&run->dir, false);
+    log_attach(&run->log, run->dir.log);
+    run->continues = true; /* PILLION_OUTPUT is appended to */
+    open_output(run);
+}
+
+static struct record_begin begin_of(const struct run *run)
+{
+    return (struct record_begin){
+        .config = &run->config,
+        .machine = &run->machine,
+        .arguments = (const char *const *)run->arguments,
+        .executable = run->executable,
+        .baseline = "{}",
+        .registration = "",
+        .pid = getpid(),
+        .pid_start = run->pid_start,
+        .pid_namespace = run->pid_namespace,
+        .started_at = run->load_real,
+        .cgroups = &run->limits.watch,
+        .cgroup_before = &run->limits.before,
+    };
+}
+
+static void go_live(struct run *run)
+{
+    run->made = true;
+    log_attach(&run->log, run->dir.log);
+    open_output(run);
+    if (run->config.token[0] && run->own_table && !run->is_anothers)
+        introduce_begin(run);
+}
+
+bool make_continued(struct run *run)
+{
+    struct record_begin begin = begin_of(run);
+    if (!run->continues)
+        return false;
+    run->shape.main_process = atomic_load(&run->link->main_process);
+    if (home_open(lookup, false, &run->home) < 0)
+        return false;
+    if (!find_again(run)) {
+        home_close(&run->home);
+        return false;
+    }
+    introduce_compose(run);
+    record_continue(&run->dir, &begin, !run->is_anothers);
+    go_live(run);
+    return true;
+}
+
+void make_run(struct run *run)
+{
+    struct record_begin begin = begin_of(run);
+    struct bytes        baseline;
+    if (make_continued(run))
+        return;
+    run->composed = true;
+    run->shape.main_process = atomic_load(&run->link->main_process);
+    (void)home_open(lookup, true, &run->home);
+    bytes_init(&baseline, BASELINE_MAX);
+    carry_record(run, &baseline);
+    if (baseline.data && !baseline.failed)
+        begin.baseline = baseline.data;
+    introduce_compose(run);
+    if (run->delivery.registration.len > 0 && !run->delivery.registration.failed)
+        begin.registration = run->delivery.registration.data;
+    create(run, &begin);
+    bytes_done(&baseline);
+    go_live(run);
+}

@@ -1,0 +1,150 @@
+/* The door: the table of functions that the hook and the command call, on the program's threads. */
+// SPDX-License-Identifier: Apache-2.0
+#include "link/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "delivery/resend.h"
+#include "engine/doctor.h"
+#include "engine/run.h"
+#include "libc/libc.h"
+#include "store/journal_read.h"
+
+enum { ARGUMENTS_MAX = 4096, LINE_MAX_BYTES = 8192, ARGUMENT_BYTES = 256 * 1024 };
+
+#define HOLD_LOCAL CLOCK_SECOND /* for the last row and line on disk, whatever the network may take */
+
+static struct run the_run;
+
+static char **copy_arguments(const char *const *arguments)
+{
+    size_t count = 0;
+    size_t total = 0;
+    while (arguments && arguments[count] && count < ARGUMENTS_MAX && total < ARGUMENT_BYTES)
+        total += strlen(arguments[count++]) + 1;
+    char **copy = calloc(count + 1, sizeof *copy);
+    for (size_t i = 0; copy && i < count; i++)
+        copy[i] = strdup(arguments[i]);
+    return copy;
+}
+
+static void prepare(struct run *run, struct link *link, const struct engine_start *start)
+{
+    run->link = link; /* what is 0 stays untouched: it has pages that a short run never needs */
+    run->roots = (struct roots){.proc = "/proc", .sys = "/sys"};
+    run->tree.root = start->root;
+    run->tree.root_is_ours = start->root_is_ours;
+    run->home.dir = run->home.runs = -1;
+    run->wake = run->output = -1;
+    run->load = clock_monotonic();
+    run->load_real = clock_real();
+    run->anchor = (struct anchor){run->load_real / 1000 * 1000, run->load / 1000 * 1000,
+                                  clock_suspended() / 1000 * 1000};
+    run->is_the_program = !start->root_is_ours || start->in_step;
+    run->continues = start->continues;
+    run->tree.main_process = atomic_load(&link->main_process);
+    tree_begin(&run->roots, &run->tree);
+    usage_read(&run->tree, &run->usage_before);
+    run->shape.clock_ticks = sysconf(_SC_CLK_TCK);
+    run->shape.main_process = run->tree.main_process;
+    log_init(&run->log, LOG_WARN);
+    config_read(&run->config, start->environment, &run->log);
+    rundir_init(&run->dir);
+    bytes_init(&run->line, LINE_MAX_BYTES);
+    run->arguments = copy_arguments(start->arguments);
+    run->executable = strdup(start->executable ? start->executable : "");
+    run->marker = start->marker ? strdup(start->marker) : NULL;
+    run->output_pattern = start->output ? strdup(start->output) : NULL;
+    if (!run->output_pattern && run->config.output)
+        run->output_pattern = strdup(run->config.output);
+    if (start->job_name)
+        run->config.metadata.job_name = strdup(start->job_name);
+    network_init(&run->network);
+    delivery_init(&run->delivery, &run->config, &run->home, &run->dir, &run->log, &run->network);
+    backlog_init(&run->backlog, &run->config, &run->home, &run->network);
+}
+
+static int start(struct link *link, const struct engine_start *start)
+{
+    struct run *run = &the_run;
+    if (libc_environment(start->environment) < 0)
+        return -ENOMEM;
+    prepare(run, link, start);
+    if (!run->executable || !run->arguments)
+        return -ENOMEM;
+    link->hold_limit = run->config.exit_timeout > HOLD_LOCAL ? run->config.exit_timeout : HOLD_LOCAL;
+    link->takes_signals = run->config.takes_signals;
+    collect_prepare(&run->roots);
+    int error = thread_start(run);
+    if (error < 0)
+        log_line(&run->log, LOG_WARN, "no thread could be made (%s): the run has one row, taken at exit",
+                 strerror(-error));
+    return 0;
+}
+
+static int resume(struct link *link)
+{
+    (void)link;
+    return thread_start(&the_run);
+}
+
+/* SIGXFSZ and the like, raised by our writing, must not end the program: they are taken back before anything is
+ * unblocked. */
+static void end_here(struct link *link)
+{
+    struct run     *run = &the_run;
+    struct timespec now = {0};
+    sigset_t        ours;
+    sigset_t        before;
+    sigset_t        pending;
+    (void)sigemptyset(&ours);
+    (void)sigaddset(&ours, SIGXFSZ);
+    (void)sigaddset(&ours, SIGPIPE);
+    if (!pthread_sigmask || pthread_sigmask(SIG_BLOCK, &ours, &before) != 0 || sigpending(&pending) < 0)
+        return;
+    run->unobserved_exit = true;
+    run->own_table = false; /* it was the thread's */
+    loop_open(run);
+    finish_run(run);
+    upkeep_remove_marker(run);
+    loop_close(run);
+    thread_tell(link, LINK_ENDED);
+    if (!sigismember(&pending, SIGXFSZ) && !sigismember(&pending, SIGPIPE))
+        while (sigtimedwait(&ours, NULL, &now) > 0)
+            ;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static int sync_runs(const struct engine_sync *sync)
+{
+    if (libc_environment(sync->environment) < 0)
+        return -ENOMEM;
+    return sync_all(sync);
+}
+
+static int examine_surroundings(struct engine_examination *examination)
+{
+    if (libc_environment(examination->environment) < 0)
+        return -ENOMEM;
+    return examine(examination);
+}
+
+const struct engine pillion_engine __attribute__((visibility("default"))) = {
+    .version = ENGINE_VERSION,
+    .release = PILLION_VERSION,
+    .start = start,
+    .resume = resume,
+    .join = thread_join,
+    .end_here = end_here,
+    .sync = sync_runs,
+    .examine = examine_surroundings,
+};

@@ -1,0 +1,291 @@
+/* The one loop: the next tick, the network and the program's wake-up are waited for at once. */
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "config/job_name.h"
+#include "engine/run.h"
+#include "store/journal_read.h"
+
+#define HOUR       (3600 * CLOCK_SECOND)
+#define LOOK_AGAIN CLOCK_SECOND             /* whether the program is still there */
+#define UNWAKEABLE (50 * CLOCK_MILLISECOND) /* without a signalfd to wait on */
+
+void loop_open(struct run *run)
+{
+    if (run->has_baseline) {
+        if (run->own_table) {
+            (void)collect_resume(run->collectors, &run->roots);
+            if (run->made)
+                collect_allow_drivers(run->collectors);
+        }
+        make_again(run);
+        return;
+    }
+    if (collect_open(&run->roots, &run->tree, &run->collectors) < 0)
+        return;
+    if (collect_is_foreign(run->collectors))
+        log_line(
+            &run->log, LOG_WARN,
+            "/proc is another PID namespace's: what the run's own processes use is not known; mount a /proc of this "
+            "one (unshare --mount-proc)");
+    collect_read(run->collectors, &run->last);
+    /* What the program has used since its run began is in the first row, so that is when the row begins. */
+    run->last.monotonic = run->load;
+    run->last.real = loop_date(run, run->load);
+    run->baseline = run->last;
+    if (!run->own_table)
+        collect_suspend(run->collectors);
+    (void)machine_read(&run->roots, &run->machine);
+    (void)state_process_started(0, &run->pid_start);
+    config_look_around(&run->config, job_name(run->executable, (const char *const *)run->arguments));
+    limits_begin(&run->limits, &run->roots, &run->machine, &run->config);
+    struct stat ns;
+    if (stat("/proc/self/ns/pid", &ns) == 0)
+        run->pid_namespace = ns.st_ino;
+    run->has_baseline = true;
+    run->next_upkeep = run->load + HOUR;
+}
+
+void loop_close(struct run *run)
+{
+    backlog_drop(&run->backlog);
+    probe_stop(&run->probe);
+    delivery_suspend(&run->delivery);
+    network_close(&run->network);
+    if (run->collectors)
+        collect_suspend(run->collectors);
+    rundir_suspend(&run->dir);
+    home_close(&run->home);
+    file_close(&run->output);
+    run->log.file = -1;
+    file_close(&run->log.copy);
+}
+
+/* A consumer of PILLION_OUTPUT gets the same bytes; when its disk is full it gets no more. */
+static void copy_to_output(struct run *run)
+{
+    struct text rows = text_span(run->line.data, run->line.len);
+    struct text header;
+    if (run->rows == 0 && run->output_goes_on)
+        (void)text_line(&rows, &header);
+    if (run->output >= 0 && file_write(run->output, rows.at, text_len(rows), NULL) < 0) {
+        log_line(&run->log, LOG_WARN, "PILLION_OUTPUT: %s; no more rows go there", strerror(errno));
+        file_close(&run->output);
+    }
+}
+
+int64_t loop_date(const struct run *run, int64_t monotonic)
+{
+    int64_t slept = clock_suspended() - run->anchor.suspended;
+    /* The two clocks behind it are read one after the other. */
+    return run->anchor.real + monotonic - run->anchor.monotonic + (slept >= CLOCK_SECOND ? slept : 0);
+}
+
+/* Timestamps have milliseconds, and rise: a program that ends right after a tick waits for the next one. */
+static void wait_for_next_millisecond(const struct sample *last)
+{
+    int64_t since = clock_monotonic() - last->monotonic;
+    if (since < 0 || since >= CLOCK_MILLISECOND)
+        return;
+    struct timespec rest = {.tv_nsec = CLOCK_MILLISECOND - since};
+    (void)nanosleep(&rest, NULL);
+}
+
+/* In the program's table nothing stays open: any number in it may be the program's a moment later. */
+static void read_sample(struct run *run, struct sample *ret)
+{
+    if (!run->own_table)
+        (void)collect_resume(run->collectors, &run->roots);
+    collect_read(run->collectors, ret);
+    if (!run->own_table)
+        collect_suspend(run->collectors);
+}
+
+void loop_row(struct run *run)
+{
+    struct sample now;
+    if (!run->collectors || !run->has_baseline)
+        return;
+    run->shape.main_process = atomic_load(&run->link->main_process);
+    collect_set_main_process(run->collectors, run->shape.main_process);
+    wait_for_next_millisecond(&run->last);
+    read_sample(run, &now);
+    now.real = loop_date(run, now.monotonic);
+    bytes_clear(&run->line);
+    if (run->rows == 0)
+        row_header(&run->line);
+    row_encode(&run->shape, &run->last, &now, &run->line);
+    if (run->line.failed)
+        return;
+    run->user_us += row_delta(run->last.tree_user, now.tree_user);
+    run->system_us += row_delta(run->last.tree_system, now.tree_system);
+    uint64_t lost = run->dir.lost_rows;
+    (void)rundir_append_row(&run->dir, run->line.data, run->line.len);
+    if (run->dir.lost_rows > lost && lost == 0)
+        log_line(&run->log, LOG_ERROR, "neither disk nor memory takes another row");
+    copy_to_output(run);
+    run->rows++;
+    row_carry(&run->shape, &run->last, &now);
+    row_keep(&run->last, &now);
+    run->last = now;
+}
+
+/* When the run directory is made and registration begins; before it, nothing leaves a trace. */
+static int64_t making_due(const struct run *run)
+{
+    int64_t first = run->config.interval < CLOCK_SECOND ? run->config.interval : CLOCK_SECOND;
+    return run->load + (run->config.min_life > 0 ? run->config.min_life : first);
+}
+
+static int64_t next_tick(const struct run *run, int64_t now)
+{
+    return run->load + ((now - run->load) / run->config.interval + 1) * run->config.interval;
+}
+
+/* A call that the program's thread made for itself, made for this one too. */
+static void mirror_call(struct link *link)
+{
+    struct link_call *call = &link->call;
+    const long       *a = call->arguments;
+    if (call->has_data)
+        (void)syscall(call->number, call->header, call->data);
+    else
+        (void)syscall(call->number, a[0], a[1], a[2], a[3], a[4]);
+    uint32_t asked = LINK_CALL;
+    if (atomic_compare_exchange_strong(&link->request, &asked, LINK_NONE))
+        (void)syscall(SYS_futex, &link->request, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+}
+
+/* The signalfd is read only when a wake-up was sent, and for that one alone (the kernel hands out a thread's own
+ * signals first): a SIGURG that was sent to the process, and that the program blocks to have it by sigwait, is not ours
+ * to take. While such a one is pending, the link is looked at by the clock. */
+static void wait_for_something(struct run *run, int64_t due, bool *deaf)
+{
+    struct pollfd           wake = {.fd = *deaf ? -1 : run->wake, .events = POLLIN};
+    struct signalfd_siginfo taken;
+    int64_t                 wait = due - clock_monotonic();
+    network_poll(&run->network, &wake, 1, wake.fd < 0 ? clock_earlier(wait, UNWAKEABLE) : wait);
+    uint32_t wakes = atomic_load(&run->link->wakes);
+    uint32_t request = atomic_load(&run->link->request);
+    *deaf = !*deaf && (wake.revents & POLLIN) && wakes == run->wakes && request == LINK_NONE;
+    if (wakes != run->wakes && run->wake >= 0) {
+        (void)read(run->wake, &taken, sizeof taken);
+        run->wakes = wakes;
+    }
+    if (request == LINK_CALL)
+        mirror_call(run->link);
+}
+
+/* Main's thread has gone by a raw exit, and all others too: only we keep the process. The kernel takes the status of
+ * the last thread to go; unless others outlived main, that would have been main's. */
+static bool alone_in_dead_process(struct run *run)
+{
+    char        content[512];
+    size_t      len = 0;
+    uint64_t    exit_code = 0;
+    struct stat task;
+    struct text word = {0};
+    if (!run->is_the_program || stat("/proc/self/task", &task) < 0 ||
+        file_read(AT_FDCWD, "/proc/self/stat", content, sizeof content, &len) < 0)
+        return false;
+    struct text t = text_span(content, len);
+    if (!text_after_last(&t, ')') || !text_word(&t, &word) || !text_is(word, "Z"))
+        return false;
+    if (task.st_nlink - 2 > 2) {
+        run->others_outlived_main = true;
+        return false;
+    }
+    for (int field = 4; field < 52; field++)
+        (void)text_word(&t, &word);
+    (void)text_unsigned(&t, &exit_code);
+    atomic_store(&run->link->wait_status, run->others_outlived_main ? 0 : (int32_t)exit_code);
+    atomic_store(&run->link->hold_began, clock_monotonic());
+    return true;
+}
+
+/* Our own run comes first; those that others left behind, while it has nothing to send. */
+static bool has_time_for_others(const struct run *run)
+{
+    const struct delivery *d = &run->delivery;
+    return errand_is_under_way(&run->backlog.errand) || (d->phase == DELIVERY_STREAM && d->answered && !d->call);
+}
+
+static int64_t deliver(struct run *run)
+{
+    if (!introduce_step(run, clock_monotonic()))
+        return probe_due(&run->probe);
+    delivery_step(&run->delivery, clock_monotonic());
+    if (has_time_for_others(run))
+        backlog_step(&run->backlog, clock_monotonic());
+    int64_t due = delivery_due(&run->delivery);
+    return has_time_for_others(run) ? clock_earlier(due, backlog_due(&run->backlog)) : due;
+}
+
+/* The run is over, and perhaps the program in a moment. */
+static int64_t rest(struct run *run, int64_t now)
+{
+    if (again_owes(run))
+        return deliver(run);
+    if (now >= run->rests_until)
+        again_begin(run);
+    return run->rests_until ? run->rests_until : now;
+}
+
+static int64_t ride(struct run *run, int64_t now, int64_t *tick)
+{
+    bool due = now >= *tick;
+    bool begins = !run->made && now >= making_due(run);
+    if (begins) {
+        make_run(run);
+        if (run->own_table && run->collectors)
+            collect_allow_drivers(run->collectors);
+    }
+    if (due) {
+        loop_row(run);
+        if (run->made)
+            limits_look(&run->limits, &run->dir, now);
+        *tick = next_tick(run, now);
+    }
+    if (begins) /* after a row that is due: a driver may take seconds to answer, or for ever */
+        introduce_gpus(run);
+    return clock_earlier(*tick, run->made ? deliver(run) : making_due(run));
+}
+
+enum link_request loop_run(struct run *run)
+{
+    int64_t  tick = next_tick(run, clock_monotonic());
+    bool     deaf = false;
+    uint32_t request;
+    while ((request = atomic_load(&run->link->request)) < LINK_PAUSE) {
+        int interrupted = atomic_exchange(&run->link->interrupted, 0);
+        if (interrupted && !run->rests_until)
+            again_end(run, interrupted);
+        int64_t now = clock_monotonic();
+        int64_t due = run->rests_until ? rest(run, now) : ride(run, now, &tick);
+        if (now >= run->next_upkeep) {
+            upkeep_hourly(run);
+            run->next_upkeep = now + HOUR;
+        }
+        due = clock_earlier(due, run->next_upkeep);
+        if (now + LOOK_AGAIN / 2 >= run->next_look) { /* at a tick, if one is near: waking up costs more than looking */
+            if (alone_in_dead_process(run))
+                return LINK_END;
+            run->next_look = now + LOOK_AGAIN;
+        }
+        wait_for_something(run, clock_earlier(due, run->next_look), &deaf);
+    }
+    return request;
+}

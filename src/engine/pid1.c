@@ -1,0 +1,90 @@
+/* Process 1 of a container, without a handler of its own: the kernel drops the SIGTERM that asks it to end, and it
+ * lives until the SIGKILL some seconds later, or for years. The run ends at the first; what lives on gets another. */
+// SPDX-License-Identifier: Apache-2.0
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "engine/run.h"
+#include "store/journal_write.h"
+
+#define GRACE (30 * CLOCK_SECOND) /* after it, the SIGKILL is not coming any more */
+
+void again_end(struct run *run, int signal)
+{
+    int64_t now = clock_monotonic();
+    atomic_store(&run->link->wait_status, signal);
+    atomic_store(&run->link->hold_began, now);
+    finish_run(run);
+    if (!run->made) /* younger than PILLION_MIN_SECONDS: nothing has begun */
+        return;
+    delivery_suspend(&run->delivery);
+    run->rests_until = now + GRACE;
+    run->delivery.deadline = run->delivery.flush_deadline = INT64_MAX; /* those of the hold */
+}
+
+bool again_owes(const struct run *run)
+{
+    return rundir_is_in_memory(&run->dir) && run->config.token[0] && !run->is_anothers &&
+           !delivery_is_over(&run->delivery);
+}
+
+/* Where the API knows the run, by the API's name: ours has the machine's in it. */
+static void tag(struct run *run)
+{
+    static char          continues[] = "continues";
+    static char          id[DELIVERY_RUN_ID_MAX];
+    struct sentinel_run *m = &run->config.metadata;
+    bool                 tagged = id[0] != '\0';
+    if (!run->delivery.run_id[0])
+        return;
+    memcpy(id, run->delivery.run_id, sizeof id);
+    if (!tagged)
+        run->config.tags[m->tag_count++] = (struct sentinel_pair){.key = continues, .value = id};
+}
+
+static void forget(struct run *run)
+{
+    struct log log;
+    delivery_done(&run->delivery);
+    rundir_close(&run->dir);
+    home_close(&run->home);
+    file_close(&run->output);
+    log_init(&log, run->log.level);
+    log.copy = run->log.copy;
+    log.copy_limit = run->log.copy_limit;
+    bytes_done(&run->log.early);
+    run->log = log;
+    free(run->output_before);
+    run->output_before = run->output_pattern;
+    run->output_pattern = run->config.output ? strdup(run->config.output) : NULL;
+    run->output_is_known = false;
+    run->continues = run->made = run->is_anothers = false;
+    run->rows = 0;
+    run->cost_before = -clock_thread_cpu();
+}
+
+void again_begin(struct run *run)
+{
+    char before[RUNDIR_ID_MAX];
+    memcpy(before, run->dir.id, sizeof before);
+    tag(run);
+    forget(run);
+    rundir_init(&run->dir);
+    limits_again(&run->limits);
+    delivery_init(&run->delivery, &run->config, &run->home, &run->dir, &run->log, &run->network);
+    run->rests_until = 0;
+    run->baseline = run->last;
+    run->user_us = run->system_us = 0;
+    usage_read(&run->tree, &run->usage_before);
+    if (run->collectors)
+        collect_begin_again(run->collectors);
+    run->is_again = true;
+    run->shape.is_last = false;
+    run->load_real = run->last.real;
+    run->anchor = (struct anchor){run->last.real / 1000 * 1000, run->last.monotonic / 1000 * 1000, clock_suspended()};
+    make_run(run);
+    record_continues(&run->dir, before);
+}

@@ -1,0 +1,122 @@
+/* The engine as the hook, `pillion run` and `pillion sync` see it: one table of functions behind the one exported
+ * symbol `pillion_engine` of libpillion-engine.so, and `struct link`, the few words that the program's threads
+ * and the thread `pillion` share. Nothing else crosses between the two. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_LINK_ENGINE_H
+#define PILLION_LINK_ENGINE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { ENGINE_VERSION = 2 };
+
+/* Blocked in the thread, read by it from a signalfd; ignored by default should it ever go astray. */
+#define ENGINE_WAKE_SIGNAL SIGURG
+
+enum link_request {
+    LINK_NONE,
+    LINK_PREPARING, /* a program's thread writes `call` */
+    LINK_CALL,      /* the thread makes it and puts LINK_NONE */
+    LINK_PAUSE,
+    LINK_STEPPED, /* the thread has seen it and will be PAUSED in a moment */
+    LINK_END,
+};
+
+/* A system call that counts for the calling thread alone. */
+struct link_call {
+    long          number;
+    long          arguments[5];
+    unsigned char header[8]; /* capset's, in place of arguments 0 and 1 when has_data */
+    unsigned char data[24];
+    bool          has_data;
+};
+
+enum link_state {
+    LINK_OFF,      /* no thread was ever made, or it could not be */
+    LINK_STARTING, /* the thread has not yet left the program's descriptor table */
+    LINK_RUNNING,
+    LINK_PAUSED, /* the thread is gone, the run is not: engine.resume() */
+    LINK_ENDED,  /* the run is complete on disk, delivered or not; the thread is gone or going */
+};
+
+struct link {
+    /* program to thread; written before the wake-up */
+    _Atomic uint32_t request; /* enum link_request; a futex word for LINK_CALL */
+    _Atomic uint32_t wakes;   /* wake-up signals sent; counted after each */
+    struct link_call call;
+    _Atomic uint32_t local_only;   /* not 0: finish the run on disk, do not wait for the network */
+    _Atomic uint32_t hurry;        /* not 0: a signal wants the hold to end now */
+    _Atomic int32_t  wait_status;  /* as from wait(2), valid with LINK_END; -1: unknown */
+    _Atomic int32_t  interrupted;  /* not 0: a signal that process 1 survives; the run ends, the program does not */
+    _Atomic int32_t  main_process; /* what process_pid says; set by engine.start, `pillion run` sets it later */
+    _Atomic int64_t  hold_began;   /* ns CLOCK_MONOTONIC, valid with LINK_END */
+    _Atomic int64_t  hold_most;    /* ns, not 0: this hold is shorter than the configured one */
+    /* thread to program */
+    _Atomic uint32_t state;  /* enum link_state; a futex word */
+    _Atomic int32_t  tid;    /* the thread, 0 when there is none */
+    _Atomic uint32_t tidies; /* not 0, with LINK_ENDED: it has other things to do that nobody need wait for */
+    /* engine.start to program */
+    int64_t hold_limit;    /* ns: the longest that a hold may last, local work included */
+    bool    takes_signals; /* PILLION_SIGNALS */
+};
+
+struct engine_start {
+    const char *const *environment; /* of before main, NULL-terminated; read during the call only */
+    const char *const *arguments;   /* argument vector of the program; read during the call only */
+    const char        *executable;  /* target of /proc/self/exe, of the command for `pillion run` */
+    pid_t              root;        /* struct tree */
+    bool               root_is_ours;
+    bool               continues; /* exec'd in place: the run of this process goes on */
+    bool               in_step;   /* local rank 0 of a step: the tree is the parent's children */
+    const char        *marker;    /* absolute path of the marker to renew and remove; NULL: none */
+    /* `pillion run` only */
+    const char *job_name; /* --name, NULL */
+    const char *output;   /* -o, NULL */
+};
+
+/* What `pillion sync` wants delivered and hears about it. */
+struct engine_sync {
+    const char *const *environment;
+    const char *const *runs;  /* run directory names (IDs) under PILLION_DIR/runs, NULL-terminated; NULL: all */
+    bool               named; /* the user named them: local runs are delivered too */
+    /* Called once per run looked at: outcome "delivered", "left" (with the reason), "failed" (with the reason). */
+    void (*report)(void *context, const char *id, const char *outcome, const char *reason);
+    void *context;
+};
+
+enum engine_finding { ENGINE_FINE, ENGINE_CAUSE, ENGINE_NOTE };
+
+/* What `pillion doctor` wants looked at and hears about it: the variables, PILLION_DIR and, with a token alone, the
+ * API, by one request that changes nothing there. */
+struct engine_examination {
+    const char *const *environment;
+    /* Called for each thing looked at: "variables", "directory", "token", "ca-bundle", "api", "clock". */
+    void (*report)(void *context, const char *check, enum engine_finding finding, const char *sentence);
+    void *context;
+    char  unknown_host[256]; /* filled in: the host that DNS does not know; "": none */
+};
+
+struct engine {
+    uint32_t    version;
+    const char *release; /* "0.1.0" */
+    /* Reads the configuration and starts the thread. 0; -ECANCELED: switched off by configuration; -errno. The
+     * state is LINK_OFF when only the thread could not be made: end_here() then writes the one row at exit. */
+    int (*start)(struct link *link, const struct engine_start *start);
+    /* A new thread after LINK_PAUSED. 0, -errno. */
+    int (*resume)(struct link *link);
+    /* Waits until the thread, paused or ended, is gone from the process; false after limit ns. */
+    bool (*join)(struct link *link, int64_t limit);
+    /* Without a thread: the run directory with one row, on the calling thread, open-use-close. */
+    void (*end_here)(struct link *link);
+    /* Delivers what is not delivered, blocking. Number of runs looked at that are still undelivered, or -errno. */
+    int (*sync)(const struct engine_sync *sync);
+    /* 0, -errno. */
+    int (*examine)(struct engine_examination *examination);
+};
+
+extern const struct engine pillion_engine;
+
+#endif

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sentinel/cloud/cloud_answers.h"
+
+#include <string.h>
+
+#include "base/json_read.h"
+
+static bool is_letter_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static struct text trimmed(struct text t)
+{
+    while (t.at < t.end && (unsigned char)*t.at <= ' ')
+        t.at++;
+    while (t.at < t.end && (unsigned char)t.end[-1] <= ' ')
+        t.end--;
+    return t;
+}
+
+bool cloud_value(struct text t, char ret[static CLOUD_VALUE_SIZE])
+{
+    ret[0] = '\0';
+    t = trimmed(t);
+    if (text_len(t) == 0 || text_len(t) >= CLOUD_VALUE_SIZE || !is_letter_or_digit(*t.at))
+        return false;
+    for (const char *p = t.at; p < t.end; p++)
+        if (!is_letter_or_digit(*p) && *p != '.' && *p != '_' && *p != '-')
+            return false;
+    if (text_is(t, "unknown") || text_is(t, "null") || text_is(t, "none")) /* in the place of one */
+        return false;
+    return text_copy(t, ret, CLOUD_VALUE_SIZE);
+}
+
+static bool is_number(const char *value)
+{
+    for (const char *p = value; *p; p++)
+        if (*p < '0' || *p > '9')
+            return false;
+    return *value != '\0';
+}
+
+static bool number(struct text t, char ret[static CLOUD_VALUE_SIZE])
+{
+    if (cloud_value(t, ret) && is_number(ret))
+        return true;
+    ret[0] = '\0';
+    return false;
+}
+
+static struct text empty(void)
+{
+    return text_of("");
+}
+
+/* The text of a string that is a member of a checked object; one with an escape in it is no value of ours. */
+static struct text string_of(struct text object, const char *key)
+{
+    struct text value;
+    if (!json_find(object, key, &value) || *value.at != '"')
+        return empty();
+    return (struct text){value.at + 1, value.end - 1};
+}
+
+static struct text object_of(struct text object, const char *key)
+{
+    struct text value;
+    return json_find(object, key, &value) && *value.at == '{' ? value : empty();
+}
+
+static bool is_json(struct text body)
+{
+    return json_check(body, JSON_VALUES_MAX) == 0;
+}
+
+/* It goes into a header: the alphabet of base64, in both its forms. */
+bool cloud_hear_token(struct text body, struct cloud_told *told)
+{
+    struct text t = trimmed(body);
+    if (text_len(t) == 0)
+        return false;
+    for (const char *p = t.at; p < t.end; p++)
+        if (!is_letter_or_digit(*p) && (*p == '\0' || !strchr("+/=_-.", *p)))
+            return false;
+    return text_copy(t, told->token, sizeof told->token);
+}
+
+bool cloud_hear_type(struct text body, struct cloud_told *told)
+{
+    return cloud_value(body, told->facts.instance_type);
+}
+
+bool cloud_hear_region(struct text body, struct cloud_told *told)
+{
+    return cloud_value(body, told->facts.region);
+}
+
+bool cloud_hear_zone(struct text body, struct cloud_told *told)
+{
+    return cloud_value(body, told->facts.zone);
+}
+
+/* The domains of the partitions: the world, China, Europe's own. */
+bool cloud_hear_aws_domain(struct text body, struct cloud_told *told)
+{
+    struct text t = trimmed(body);
+    told->proven = text_is(t, "amazonaws.com") || text_is(t, "amazonaws.com.cn") || text_is(t, "amazonaws.eu");
+    return told->proven;
+}
+
+bool cloud_hear_aws_account(struct text body, struct cloud_told *told)
+{
+    return told->with_account && is_json(body) && number(string_of(body, "AccountId"), told->facts.account);
+}
+
+/* "projects/123/zones/europe-west1-b": the last part, when the others are what they have to be. */
+static bool last_part(struct text t, const char *kind, char ret[static CLOUD_VALUE_SIZE])
+{
+    struct text project;
+    t = trimmed(t);
+    return text_skip(&t, "projects/") && text_until(&t, '/', &project) && text_len(project) > 0 &&
+           text_skip(&t, kind) && cloud_value(t, ret);
+}
+
+bool cloud_hear_gcp_type(struct text body, struct cloud_told *told)
+{
+    bool good = last_part(body, "machineTypes/", told->facts.instance_type);
+    told->proven |= good;
+    return good;
+}
+
+/* The name of a zone is its region's, and a letter: us-central1-a, us-central1-ai1a. */
+bool cloud_hear_gcp_zone(struct text body, struct cloud_told *told)
+{
+    struct cloud *facts = &told->facts;
+    if (!last_part(body, "zones/", facts->zone))
+        return false;
+    const char *dash = strrchr(facts->zone, '-');
+    if (dash && dash > facts->zone)
+        (void)text_copy((struct text){facts->zone, dash}, facts->region, sizeof facts->region);
+    told->proven = true;
+    return true;
+}
+
+bool cloud_hear_gcp_account(struct text body, struct cloud_told *told)
+{
+    return told->with_account && cloud_value(body, told->facts.account);
+}
+
+bool cloud_hear_azure(struct text body, struct cloud_told *told)
+{
+    struct cloud *facts = &told->facts;
+    if (!is_json(body))
+        return false;
+    struct text compute = object_of(body, "compute");
+    bool        has_type = cloud_value(string_of(compute, "vmSize"), facts->instance_type);
+    bool        has_region = cloud_value(string_of(compute, "location"), facts->region);
+    (void)cloud_value(string_of(compute, "zone"), facts->zone);
+    if (told->with_account)
+        (void)cloud_value(string_of(compute, "subscriptionId"), facts->account);
+    told->proven = has_type && has_region;
+    return told->proven;
+}
+
+/* YAML; only keys that begin a line are its own, all else may be within a block of text. */
+static struct text yaml_value(struct text body, const char *key)
+{
+    struct text line;
+    while (text_line(&body, &line)) {
+        if (!text_skip(&line, key) || !text_skip(&line, ":"))
+            continue;
+        line = trimmed(line);
+        if (text_len(line) >= 2 && (*line.at == '"' || *line.at == '\'') && line.end[-1] == *line.at)
+            line = (struct text){line.at + 1, line.end - 1};
+        return line;
+    }
+    return empty();
+}
+
+bool cloud_hear_hcloud(struct text body, struct cloud_told *told)
+{
+    char          id[CLOUD_VALUE_SIZE];
+    struct cloud *facts = &told->facts;
+    bool          has_region = cloud_value(yaml_value(body, "region"), facts->region);
+    bool          has_zone = cloud_value(yaml_value(body, "availability-zone"), facts->zone);
+    told->proven = number(yaml_value(body, "instance-id"), id) && (has_region || has_zone);
+    return told->proven;
+}
+
+bool cloud_hear_upcloud(struct text body, struct cloud_told *told)
+{
+    if (!is_json(body) || !text_is(string_of(body, "cloud_name"), "upcloud"))
+        return false;
+    told->proven = true;
+    (void)cloud_value(string_of(body, "region"), told->facts.region);
+    return true;
+}
+
+bool cloud_hear_vultr(struct text body, struct cloud_told *told)
+{
+    char id[CLOUD_VALUE_SIZE];
+    if (!is_json(body))
+        return false;
+    if (!cloud_value(string_of(body, "instanceid"), id) && !cloud_value(string_of(body, "instance-v2-id"), id))
+        return false;
+    told->proven = cloud_value(string_of(object_of(body, "region"), "regioncode"), told->facts.region);
+    return told->proven;
+}
+
+/* Every type of an ECS begins so, and nothing else at that address. */
+bool cloud_hear_alicloud_type(struct text body, struct cloud_told *told)
+{
+    if (!text_starts(trimmed(body), "ecs.") || !cloud_value(body, told->facts.instance_type))
+        return false;
+    told->proven = true;
+    return true;
+}
+
+bool cloud_hear_alicloud_account(struct text body, struct cloud_told *told)
+{
+    return told->with_account && number(body, told->facts.account);
+}
+
+bool cloud_hear_ovh_network(struct text body, struct cloud_told *told)
+{
+    struct text services;
+    struct text one;
+    if (!is_json(body) || !json_find(body, "services", &services) || !json_enter_array(&services))
+        return false;
+    while (!told->proven && json_value(&services, &one))
+        told->proven = text_is(string_of(one, "type"), "dns") && text_is(string_of(one, "address"), "213.186.33.99");
+    return told->proven;
+}
+
+/* "nova" is what OpenStack says where there are no zones. A zone is its region's name and a letter (eu-west-par-a);
+ * where it is not, the region has no more than that one. */
+bool cloud_hear_ovh_machine(struct text body, struct cloud_told *told)
+{
+    struct cloud *facts = &told->facts;
+    char          zone[CLOUD_VALUE_SIZE];
+    if (!is_json(body))
+        return false;
+    if (told->with_account)
+        (void)cloud_value(string_of(body, "project_id"), facts->account);
+    if (!cloud_value(string_of(body, "availability_zone"), zone) || strcmp(zone, "nova") == 0)
+        return true;
+    size_t len = strlen(zone);
+    memcpy(facts->region, zone, len + 1);
+    if (len > 2 && zone[len - 2] == '-' && !is_number(zone + len - 1)) {
+        memcpy(facts->zone, zone, len + 1);
+        facts->region[len - 2] = '\0';
+    }
+    return true;
+}

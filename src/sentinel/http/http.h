@@ -1,0 +1,109 @@
+/* The only door to the network; no file but http*.c knows libcurl. Many requests may be under way at
+ * once on one curl_multi; nothing blocks but http_poll, and that never beyond its timeout.
+ *
+ * TLS is always verified against the bundle given; redirects are never followed; proxies are what `struct
+ * http_options` says, the process environment is not read; sockets are CLOEXEC and >= 3; no signals.
+ * Thread: the one that called http_open. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_SENTINEL_HTTP_HTTP_H
+#define PILLION_SENTINEL_HTTP_HTTP_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+/* The certificates by which servers are trusted, for any number of connections. */
+struct http_trust;
+
+struct http_options {
+    struct http_trust *trust; /* kept by the caller while open; NULL: https fails closed */
+    /* Proxy URLs as in the environment, "" or NULL for none; copied. */
+    const char *http_proxy, *https_proxy, *no_proxy;
+    /* Called before and after each wait for the network, NULL for nobody: for who holds a lock meanwhile. */
+    void (*waits)(bool begins);
+};
+
+enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT };
+
+enum { HTTP_HEADERS_MAX = 16, HTTP_ANSWER_MAX = 1024 * 1024 };
+
+/* A whole request as data. Built by the pure code of request.c, freed by http_request_done. */
+struct http_request {
+    enum http_method method;
+    char            *url;
+    char            *headers[HTTP_HEADERS_MAX]; /* "Name: value"; the User-Agent is added by http.c */
+    size_t           header_count;
+    struct bytes     body;
+    int              connect_timeout_ms; /* 0: 10 s */
+    int              timeout_ms;         /* whole request; 0: 30 s */
+    size_t           answer_max;         /* bytes of its body; 0: HTTP_ANSWER_MAX */
+    bool             no_proxy_at_all;
+    bool             no_reuse; /* its connection is closed with it */
+};
+
+/* 0, -ENOMEM, -E2BIG (too many, or longer than 32 KiB), -EINVAL (a control character in the value). */
+int  http_request_header(struct http_request *request, const char *name, const char *value);
+void http_request_done(struct http_request *request);
+
+/* The steps of a request, in their order; what a proxy needs is in CONNECT. */
+enum http_step { HTTP_STEP_NAME, HTTP_STEP_CONNECT, HTTP_STEP_TLS, HTTP_STEP_EXCHANGE };
+
+struct http_answer {
+    int error;                   /* 0: an HTTP answer came, whatever its status. Else -errno: -ETIMEDOUT,
+                                    -ECONNREFUSED, -EHOSTUNREACH (name not found), -ECONNRESET (cut off),
+                                    -EPROTO (TLS or garbage), -EKEYREJECTED (certificate refused), -EMSGSIZE (answer
+                                    beyond what the request allows), -ECANCELED, -EIO */
+    char           message[160]; /* one sentence for the log when error; no secret in it */
+    enum http_step step;         /* the one that failed, when error */
+    bool           sent;         /* the request may have reached the server (false: surely not) */
+    long           status;
+    struct bytes   body;
+    int            retry_after_s; /* seconds; -1: none given; a date in the header is turned into seconds from now */
+    int64_t        date;          /* seconds since 1970 from the Date header, 0: none */
+    char           bucket_region[32];   /* x-amz-bucket-region, "" : none */
+    char           metadata_flavor[16]; /* Metadata-Flavor, "": none */
+};
+
+void http_answer_done(struct http_answer *answer);
+
+struct http;
+struct http_call;
+
+/* 0, -ENOMEM, -EIO. libcurl is initialised on the first call and never cleaned up. */
+int  http_open(const struct http_options *options, struct http **ret);
+void http_close(struct http *http); /* cancels what is under way; NULL is allowed */
+/* For calls that start from now on, as in struct http_options. */
+void http_use_trust(struct http *http, struct http_trust *trust);
+
+/* Starts a request. *request is taken over (moved out of the caller's struct) on success and untouched on
+ * failure: -ENOMEM, -EINVAL (no URL, or a body that failed), -EIO. What is wrong with the server or the URL itself is
+ * said by the answer; https without a CA bundle ends at once with -EKEYREJECTED. */
+int http_start(struct http *http, struct http_request *request, struct http_call **ret);
+/* Drives all transfers, waits for network, for the extra descriptors (their revents are set; at most 16) or the
+ * timeout, whatever is first; does not wait when a call ended on the way in. Without calls it is poll(2). Returns 0
+ * (a signal counts as nothing having happened) or -errno. */
+int http_poll(struct http *http, struct pollfd *extra, size_t extra_count, int timeout_ms);
+/* True once when the call has ended; the answer is then the caller's (http_answer_done) and the call is gone. */
+bool http_finished(struct http *http, struct http_call *call, struct http_answer *ret);
+void http_cancel(struct http *http, struct http_call *call);
+
+/* Blocking: start, poll until finished or deadline (CLOCK_MONOTONIC ns). The answer's error says the rest. Returns
+ * what http_start returns; *ret is the caller's in any case. */
+int http_perform(struct http *http, struct http_request *request, int64_t deadline, struct http_answer *ret);
+
+/* Finds and reads the CA bundle: the first readable of AWS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE (by `lookup`),
+ * then the distributions' paths. *ret is initialised here, 4 MiB at most, and is the caller's (bytes_done). 0,
+ * -ENOENT. Source: the places that curl's tool, the AWS tools and the distributions agree on. */
+int http_find_ca_bundle(const char *(*lookup)(const char *name), struct bytes *ret);
+
+/* Of PEM text, which is taken over, and read when it is first needed: what is no bundle is told by the answers, with
+ * -EKEYREJECTED. 0, -ENOMEM. */
+int http_trust_open(struct bytes *text, struct http_trust **ret);
+/* Of the bundle that is found. 0, -ENOENT (an empty one too), -ENOMEM. */
+int  http_trust_find(const char *(*lookup)(const char *name), struct http_trust **ret);
+void http_trust_close(struct http_trust *trust); /* NULL is allowed */
+
+#endif

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sentinel/http/http.h"
+
+enum { HEADER_MAX = 32 * 1024 };
+
+int http_request_header(struct http_request *request, const char *name, const char *value)
+{
+    if (request->header_count == HTTP_HEADERS_MAX)
+        return -E2BIG;
+    for (const char *p = value; *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            return -EINVAL;
+    if (strlen(name) + strlen(value) + 2 > HEADER_MAX)
+        return -E2BIG;
+    struct bytes line;
+    bytes_init(&line, HEADER_MAX);
+    bytes_text(&line, name);
+    bytes_text(&line, ": ");
+    bytes_text(&line, value);
+    char *text = bytes_take(&line);
+    if (!text)
+        return -ENOMEM;
+    request->headers[request->header_count++] = text;
+    return 0;
+}
+
+void http_request_done(struct http_request *request)
+{
+    for (size_t i = 0; i < request->header_count; i++)
+        free(request->headers[i]);
+    free(request->url);
+    bytes_done(&request->body);
+    *request = (struct http_request){0};
+}
+
+void http_answer_done(struct http_answer *answer)
+{
+    bytes_done(&answer->body);
+    *answer = (struct http_answer){.retry_after_s = -1};
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/journal_read.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/dir.h"
+#include "base/file.h"
+#include "base/json_write.h"
+#include "base/roots.h"
+#include "base/text.h"
+#include "store/run_dir.h"
+
+enum { QUIET = 10, FOREIGN_HOUR = 3600, DEFAULT_UPLOAD = 60, LONGEST_INTERVAL = 3600, LONGEST_UPLOAD = 86400 };
+enum { LINE_VALUES_MAX = 16 * 1024 }; /* a command has up to 4096 arguments */
+enum { KEYS_MAX = 256 };              /* ours are some forty: whatever the file says, a state has an end */
+#define STATE_FILE_MAX ((off_t)1 << 30)
+
+/* Members of `line` replace those of the same name in `state`. */
+static int merge(cJSON *state, struct text line)
+{
+    if (json_check(line, LINE_VALUES_MAX) < 0)
+        return -EBADMSG;
+    cJSON *object = cJSON_ParseWithLength(line.at, text_len(line));
+    int    error = cJSON_IsObject(object) ? 0 : -EBADMSG;
+    while (error == 0 && object->child) {
+        cJSON *item = cJSON_DetachItemViaPointer(object, object->child);
+        cJSON_DeleteItemFromObjectCaseSensitive(state, item->string);
+        if (cJSON_GetArraySize(state) >= KEYS_MAX) {
+            cJSON_Delete(item);
+            error = -EFBIG;
+        } else if (!cJSON_AddItemToObject(state, item->string, item)) {
+            cJSON_Delete(item);
+            error = -ENOMEM;
+        }
+    }
+    cJSON_Delete(object);
+    return error;
+}
+
+/* Takes the whole lines off the front of what was read so far. */
+static int merge_lines(struct bytes *read, cJSON *state, bool *any)
+{
+    struct text rest = text_span(read->data, read->len);
+    struct text line;
+    while (memchr(rest.at, '\n', text_len(rest)) && text_line(&rest, &line)) {
+        int error = merge(state, line);
+        if (error == -ENOMEM || error == -EFBIG)
+            return error;
+        *any |= error == 0;
+    }
+    read->len = text_len(rest);
+    memmove(read->data, rest.at, read->len);
+    return 0;
+}
+
+/* Line by line: a run of months has more of them than memory should hold. */
+static int merge_file(int file, cJSON *state, bool *any)
+{
+    char         block[16384];
+    struct bytes read;
+    struct stat  info; /* as of now: whoever appends faster than we read does not keep us */
+    int          error = fstat(file, &info) < 0 ? -errno : 0;
+    bytes_init(&read, RUNDIR_STATE_MAX);
+    for (off_t at = 0; error == 0 && at < info.st_size;) {
+        ssize_t n = pread(file, block, sizeof block, at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            error = n < 0 ? -errno : 0;
+            break;
+        }
+        at += n;
+        bytes_add(&read, block, (size_t)n);
+        error = at > STATE_FILE_MAX || read.failed ? -EFBIG : merge_lines(&read, state, any);
+    }
+    bytes_done(&read);
+    return error;
+}
+
+int state_load_held(int file, cJSON **ret)
+{
+    cJSON *state = cJSON_CreateObject();
+    bool   any = false;
+    int    error = state ? merge_file(file, state, &any) : -ENOMEM;
+    if (error == 0 && !any)
+        error = -EBADMSG;
+    if (error < 0)
+        cJSON_Delete(state);
+    else
+        *ret = state;
+    return error;
+}
+
+int state_load(int dir, cJSON **ret)
+{
+    struct stat info;
+    int         file = openat(dir, "run.jsonl", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
+    int         error = file < 0 ? -errno : 0;
+    if (error == 0 && (fstat(file, &info) < 0 || !S_ISREG(info.st_mode)))
+        error = -EBADMSG;
+    if (error == 0)
+        error = state_load_held(file, ret);
+    file_close(&file);
+    return error;
+}
+
+const char *state_text(const cJSON *state, const char *key)
+{
+    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(state, key));
+}
+
+bool state_is(const cJSON *state, const char *key, const char *value)
+{
+    const char *text = state_text(state, key);
+    return text && strcmp(text, value) == 0;
+}
+
+double state_number(const cJSON *state, const char *key, double fallback)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(state, key);
+    return cJSON_IsNumber(item) ? item->valuedouble : fallback;
+}
+
+bool state_is_of_this_boot(const cJSON *state)
+{
+    const cJSON *machine = cJSON_GetObjectItemCaseSensitive(state, "machine");
+    char         boot[64];
+    size_t       len = 0;
+    struct stat  ns;
+    const char  *id = state_text(machine, "boot_id");
+    if (!id || file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof boot, &len) < 0)
+        return false;
+    if (len > 0 && boot[len - 1] == '\n')
+        boot[len - 1] = '\0';
+    if (strcmp(boot, id) != 0 || stat("/proc/self/ns/pid", &ns) < 0)
+        return false;
+    return state_number(machine, "pid_namespace", 0) == (double)ns.st_ino;
+}
+
+bool state_process_started(int pid, uint64_t *ret)
+{
+    char         path[64];
+    char         stat_text[1024];
+    size_t       len = 0;
+    struct bytes name = {.data = path, .capacity = sizeof path, .max = sizeof path - 1};
+    bytes_text(&name, "/proc/");
+    if (pid)
+        bytes_signed(&name, pid);
+    else
+        bytes_text(&name, "self");
+    bytes_text(&name, "/stat");
+    if (file_read(AT_FDCWD, path, stat_text, sizeof stat_text, &len) < 0)
+        return false;
+    struct text t = text_span(stat_text, len);
+    struct text word;
+    if (!text_after_last(&t, ')'))
+        return false;
+    for (int field = 3; field < 22; field++)
+        if (!text_word(&t, &word))
+            return false;
+    return text_unsigned(&t, ret);
+}
+
+/* Cannot be told: yes. */
+static bool has_thread(int pid)
+{
+    char         path[64];
+    char         comm[32];
+    size_t       len = 0;
+    struct bytes name = {.data = path, .capacity = sizeof path, .max = sizeof path - 1};
+    struct dir   tasks;
+    pid_t        tid = 0;
+    bytes_text(&name, "/proc/");
+    bytes_signed(&name, pid);
+    bytes_text(&name, "/task");
+    if (dir_open(&tasks, AT_FDCWD, path) < 0)
+        return true;
+    bool found = false;
+    while (!found && dir_next_pid(&tasks, &tid)) {
+        bytes_clear(&name);
+        bytes_signed(&name, tid);
+        bytes_text(&name, "/comm");
+        found = file_read(tasks.fd, path, comm, sizeof comm, &len) == 0 && strcmp(comm, "pillion\n") == 0;
+    }
+    dir_close(&tasks);
+    return found;
+}
+
+/* By the clock of the file server, which touching `lock` shows; by ours where it cannot be touched. */
+static int64_t file_server_now(int dir)
+{
+    struct stat info;
+    int64_t     now = clock_real() / CLOCK_SECOND;
+    int         lock = openat(dir, "lock", O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (lock >= 0 && futimens(lock, NULL) == 0 && fstat(lock, &info) == 0)
+        now = info.st_mtime;
+    file_close(&lock);
+    return now;
+}
+
+static int64_t newest_change(int dir)
+{
+    static const char *const files[] = {"metrics.csv", "run.jsonl", "log"};
+    int64_t                  newest = 0;
+    struct stat              info;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (fstatat(dir, files[i], &info, AT_SYMLINK_NOFOLLOW) == 0 && info.st_mtime > newest)
+            newest = info.st_mtime;
+    return newest;
+}
+
+static bool rows_are_older(int dir, int64_t seconds)
+{
+    struct stat info;
+    if (fstatat(dir, "metrics.csv", &info, AT_SYMLINK_NOFOLLOW) < 0 &&
+        fstatat(dir, "run.jsonl", &info, AT_SYMLINK_NOFOLLOW) < 0)
+        return false;
+    return clock_real() / CLOCK_SECOND - info.st_mtime > seconds;
+}
+
+/* Seconds, whatever a damaged file says. */
+static int64_t duration(const cJSON *state, const char *key, double fallback, double longest)
+{
+    double value = state_number(state, key, fallback);
+    return (int64_t)(value > 0 && value < longest ? value + 1 : longest);
+}
+
+bool state_knows_numbers(void)
+{
+    int  proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    bool known = proc >= 0 && roots_has_our_numbers(proc);
+    file_close(&proc);
+    return known;
+}
+
+enum liveness state_liveness(const cJSON *state, int dir)
+{
+    double   number = state_number(state, "pid", 0);
+    int      pid = number >= 1 && number <= INT32_MAX ? (int)number : 0;
+    uint64_t start = 0;
+    if (!state_is_of_this_boot(state) || !state_knows_numbers()) {
+        int64_t silence = FOREIGN_HOUR + 3 * duration(state, "upload_interval", DEFAULT_UPLOAD, LONGEST_UPLOAD);
+        return file_server_now(dir) - newest_change(dir) > silence ? LIVENESS_DEAD : LIVENESS_FOREIGN;
+    }
+    if (pid <= 0 || !state_process_started(pid, &start) || (double)start != state_number(state, "pid_start", -1))
+        return LIVENESS_DEAD;
+    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(state, "paused")))
+        return LIVENESS_ALIVE; /* it has no thread, and a last row to come */
+    if (rows_are_older(dir, QUIET + 3 * duration(state, "interval", 1, LONGEST_INTERVAL)) && !has_thread(pid))
+        return LIVENESS_DEAD;
+    return LIVENESS_ALIVE;
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/journal_write.h"
+
+#include <errno.h>
+#include <mbedtls/sha256.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/json_write.h"
+#include "store/journal_parts.h"
+
+enum { COMMAND_MAX = 256 * 1024 };
+
+static void utc(struct bytes *line, const char *key, int64_t real)
+{
+    char when[21];
+    clock_format_utc(real / CLOCK_SECOND, when);
+    when[19] = '\0'; /* the fraction goes before the Z */
+    json_key(line, key);
+    bytes_format(line, "\"%s.%03dZ\"", when, (int)(real / CLOCK_MILLISECOND % 1000));
+}
+
+void record_token_id(const char *token, char ret[static 9])
+{
+    unsigned char hash[32] = {0};
+    ret[0] = '\0';
+    if (mbedtls_sha256((const unsigned char *)token, strlen(token), hash, 0) != 0)
+        return;
+    for (int i = 0; i < 4; i++)
+        (void)snprintf(ret + (ptrdiff_t)2 * i, 3, "%02x", hash[i]);
+}
+
+static void command(struct bytes *line, const struct record_begin *begin)
+{
+    size_t total = 0;
+    json_key(line, "command");
+    bytes_char(line, '[');
+    for (size_t i = 0; begin->arguments && begin->arguments[i]; i++) {
+        total += strlen(begin->arguments[i]);
+        if (i > 0)
+            bytes_char(line, ',');
+        if (total > COMMAND_MAX) {
+            json_string(line, "\xe2\x80\xa6", 3);
+            break;
+        }
+        json_string(line, begin->arguments[i], strlen(begin->arguments[i]));
+    }
+    bytes_char(line, ']');
+    record_text(line, "executable", begin->executable);
+}
+
+/* Where the run is to be delivered, and by whose token. */
+static void api(struct bytes *line, const struct config *config)
+{
+    char token_id[9];
+    if (!config->token[0])
+        return;
+    record_token_id(config->token, token_id);
+    record_text(line, "api_url", config->api_url);
+    record_text(line, "token_id", token_id);
+}
+
+void record_begin(struct rundir *run, const struct record_begin *begin)
+{
+    struct bytes line;
+    record_open_line(&line);
+    record_text(&line, "id", run->id);
+    record_text(&line, "state", "running");
+    command(&line, begin);
+    record_number(&line, "pid", (uint64_t)begin->pid);
+    record_number(&line, "pid_start", begin->pid_start);
+    json_key(&line, "machine");
+    bytes_char(&line, '{');
+    record_text(&line, "boot_id", begin->machine->boot_id);
+    record_number(&line, "pid_namespace", begin->pid_namespace);
+    record_text(&line, "host_name", begin->machine->host_name);
+    bytes_char(&line, '}');
+    utc(&line, "started_at", begin->started_at);
+    json_key(&line, "interval");
+    bytes_decimal(&line, (double)begin->config->interval / 1e9, 3);
+    json_key(&line, "baseline");
+    bytes_text(&line, begin->baseline);
+    if (begin->cgroups)
+        record_write_cgroup_before(&line, begin->cgroups, begin->cgroup_before);
+    json_key(&line, "upload_interval");
+    bytes_decimal(&line, (double)begin->config->upload_interval / 1e9, 0);
+    if (*begin->registration) {
+        json_key(&line, "registration");
+        bytes_text(&line, begin->registration);
+    }
+    api(&line, begin->config);
+    record_close_fact(&line, run);
+}
+
+void record_continue(struct rundir *run, const struct record_begin *begin, bool with_api)
+{
+    struct bytes line;
+    record_open_line(&line);
+    command(&line, begin);
+    if (begin->cgroups) /* it may be in another one by now */
+        record_write_cgroup_before(&line, begin->cgroups, begin->cgroup_before);
+    if (with_api)
+        api(&line, begin->config);
+    record_close_fact(&line, run);
+}
+
+void record_registration(struct rundir *run, const char *registration)
+{
+    struct bytes line;
+    record_open_line(&line);
+    json_key(&line, "registration");
+    bytes_text(&line, registration);
+    record_close_fact(&line, run);
+}
+
+void record_continues(struct rundir *run, const char *id)
+{
+    struct bytes line;
+    record_open_line(&line);
+    record_text(&line, "continues", id);
+    record_close_fact(&line, run);
+}
+
+void record_output(struct rundir *run, const char *path)
+{
+    struct bytes line;
+    record_open_line(&line);
+    record_text(&line, "output", path);
+    record_close_fact(&line, run);
+}
+
+void record_registered(struct rundir *run, const char *sentinel_run_id, const char *upload_uri_prefix)
+{
+    struct bytes line;
+    record_open_line(&line);
+    record_text(&line, "sentinel_run_id", sentinel_run_id);
+    if (upload_uri_prefix)
+        record_text(&line, "upload_uri_prefix", upload_uri_prefix);
+    record_close_fact(&line, run);
+}
+
+void record_end(struct rundir *run, const struct record_end *end)
+{
+    struct bytes line;
+    record_open_line(&line);
+    record_text(&line, "state", end->state);
+    utc(&line, "finished_at", end->finished_at);
+    json_key(&line, "duration_s");
+    bytes_decimal(&line, (double)end->duration / 1e9, 3);
+    if (end->wait_status >= 0 && WIFSIGNALED(end->wait_status)) {
+        record_number(&line, "exit_code", 128U + (unsigned)WTERMSIG(end->wait_status));
+        record_number(&line, "signal", (uint64_t)WTERMSIG(end->wait_status));
+    } else if (end->wait_status >= 0) {
+        record_number(&line, "exit_code", (uint64_t)WEXITSTATUS(end->wait_status));
+    }
+    if (end->totals)
+        record_write_totals(&line, end->totals);
+    if (end->cgroup)
+        record_write_cgroup(&line, end->cgroup);
+    json_key(&line, "cost");
+    bytes_text(&line, "{\"cpu_s\":");
+    bytes_decimal(&line, (double)end->cost_cpu / 1e9, 6);
+    record_number(&line, "rows", end->rows);
+    if (end->lost_rows)
+        record_number(&line, "lost_rows", end->lost_rows);
+    bytes_char(&line, '}');
+    (void)record_close_line(&line, run);
+}
+
+void record_state(struct rundir *run, const char *state, const char *result)
+{
+    struct bytes line;
+    if (result) { /* a line of its own: one that cannot be read back must not take the state with it */
+        record_open_line(&line);
+        json_key(&line, "result");
+        bytes_text(&line, result);
+        (void)record_close_line(&line, run);
+    }
+    record_open_line(&line);
+    record_text(&line, "state", state);
+    (void)record_close_line(&line, run);
+}
+
+/* All of it in each line: the one before may not have found room. */
+static void progress(struct bytes *line, uint64_t uploaded, uint64_t sealed, uint64_t from, uint64_t to)
+{
+    record_number(line, "uploaded", uploaded);
+    record_number(line, "sealed", sealed);
+    json_key(line, "batch");
+    bytes_char(line, '[');
+    bytes_unsigned(line, from);
+    bytes_char(line, ',');
+    bytes_unsigned(line, to);
+    bytes_char(line, ']');
+}
+
+int record_batch(struct rundir *run, uint64_t uploaded, uint64_t from, uint64_t to)
+{
+    struct bytes line;
+    record_open_line(&line);
+    progress(&line, uploaded, uploaded + 1, from, to);
+    return record_close_line(&line, run);
+}
+
+void record_uploaded(struct rundir *run, uint64_t uploaded, uint64_t from, uint64_t to)
+{
+    struct bytes line;
+    record_open_line(&line);
+    progress(&line, uploaded, uploaded, from, to);
+    (void)record_close_line(&line, run);
+}
+
+int record_finishing(struct rundir *run, const char *data_source, uint64_t uploaded, uint64_t from, uint64_t to)
+{
+    struct bytes line;
+    record_open_line(&line);
+    record_text(&line, "state", "finishing");
+    record_text(&line, "data_source", data_source);
+    if (uploaded > 0)
+        progress(&line, uploaded, uploaded, from, to);
+    return record_close_line(&line, run);
+}
+
+void record_paused(struct rundir *run, bool paused)
+{
+    const char *line = paused ? "{\"paused\":true}" : "{\"paused\":false}";
+    if (run->state >= 0)
+        (void)rundir_append_state(run, line, strlen(line));
+}
+
+void record_hopeless(struct rundir *run)
+{
+    static const char line[] = "{\"hopeless\":true}";
+    (void)rundir_append_state(run, line, sizeof line - 1);
+}
+
+void record_undelivered(struct rundir *run, const char *reason, bool unanswered)
+{
+    struct bytes line;
+    record_open_line(&line);
+    record_text(&line, "state", "undelivered");
+    record_text(&line, "reason", reason);
+    json_key(&line, "unanswered");
+    bytes_text(&line, unanswered ? "true" : "false");
+    (void)record_close_line(&line, run);
+}

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/state_dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/text.h"
+
+enum { CLOCK_SKEW = 3600 };      /* seconds that a file server may be ahead */
+enum { NAMED = -1, PLACES = 4 }; /* of a run directory; NAMED is PILLION_DIR */
+enum { DIRECTORY = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW };
+
+static bool is_ours(int fd)
+{
+    struct stat info;
+    return fstat(fd, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid();
+}
+
+/* One step down, never through a link; made on the way when asked. Takes `parent`. */
+static int step(int parent, const char *name, bool create, bool must_be_ours, int *ret)
+{
+    int error = 0;
+    if (create && mkdirat(parent, name, 0700) < 0 && errno != EEXIST)
+        error = -errno;
+    int fd = openat(parent, name, DIRECTORY);
+    if (fd < 0 && error == 0)
+        error = errno == ELOOP || errno == ENOTDIR ? -EPERM : -errno;
+    else if (fd >= 0)
+        error = 0;
+    file_close(&parent);
+    if (error == 0 && must_be_ours && !is_ours(fd))
+        error = -EPERM;
+    if (error < 0)
+        file_close(&fd);
+    *ret = fd;
+    return error;
+}
+
+/* All components of `path` below the open directory `fd`. Takes fd. */
+static int descend(int fd, const char *path, bool create, bool ours, int *ret)
+{
+    struct text rest = text_of(path);
+    struct text piece;
+    char        name[NAME_MAX + 1];
+    int         error = 0;
+    while (error == 0 && text_until(&rest, '/', &piece)) {
+        if (text_len(piece) == 0)
+            continue;
+        if (!text_copy(piece, name, sizeof name))
+            error = -ENAMETOOLONG;
+        else
+            error = step(fd, name, create, ours, &fd);
+    }
+    if (error < 0)
+        file_close(&fd);
+    *ret = fd;
+    return error;
+}
+
+/* PILLION_DIR: whatever the user named, links on the way included; only the last component must be no link. */
+static int make_parents(const char *path)
+{
+    char part[PATH_MAX];
+    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        if (!text_copy(text_span(path, (size_t)(slash - path)), part, sizeof part))
+            return -ENAMETOOLONG;
+        if (mkdir(part, 0700) < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
+            return -errno;
+    }
+    return 0;
+}
+
+/* A relative path is meant as of now: the program may go elsewhere. */
+static int make_absolute(char path[static PATH_MAX])
+{
+    char folder[PATH_MAX];
+    char whole[PATH_MAX];
+    if (path[0] == '/')
+        return 0;
+    ssize_t n = readlinkat(AT_FDCWD, "/proc/thread-self/cwd", folder, sizeof folder - 1);
+    if (n <= 0)
+        return 0;
+    folder[n] = '\0';
+    int len = snprintf(whole, sizeof whole, "%s/%s", folder, path);
+    if (len < 0 || (size_t)len >= sizeof whole)
+        return -ENAMETOOLONG;
+    memcpy(path, whole, (size_t)len + 1);
+    return 0;
+}
+
+static int try_named(const char *path, bool create, struct home *ret)
+{
+    int error = create ? make_parents(path) : 0;
+    if (error < 0)
+        return error;
+    if (create && mkdir(path, 0700) < 0 && errno != EEXIST)
+        return -errno;
+    ret->dir = open(path, DIRECTORY);
+    if (ret->dir < 0)
+        return errno == ELOOP || errno == ENOTDIR ? -EPERM : -errno;
+    return is_ours(ret->dir) ? 0 : -EPERM;
+}
+
+/* `below` a directory that has to be the effective user's (HOME) or may be everybody's (/tmp). */
+static int try_below(const char *base, const char *below, bool base_is_ours, bool create, struct home *ret)
+{
+    if (create && base_is_ours)
+        (void)mkdir(base, 0700); /* XDG_STATE_HOME need not exist yet */
+    int fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (base_is_ours && !is_ours(fd)) {
+        file_close(&fd);
+        return -EPERM;
+    }
+    return descend(fd, below, create, true, &ret->dir);
+}
+
+static int try_place(int place, const char *(*lookup)(const char *name), bool create, struct home *ret)
+{
+    const char *variable = place == 0 ? "XDG_STATE_HOME" : "HOME";
+    const char *below = place == 0 ? "pillion" : ".local/state/pillion";
+    char        own[32];
+    (void)snprintf(own, sizeof own, "pillion-%u", (unsigned)geteuid());
+    if (place >= 2) {
+        const char *base = place == 2 ? "/tmp" : "/dev/shm";
+        (void)snprintf(ret->path, sizeof ret->path, "%s/%s", base, own);
+        return try_below(base, own, false, create, ret);
+    }
+    const char *base = lookup(variable);
+    if (!base || *base != '/')
+        return -ENOENT;
+    int len = snprintf(ret->path, sizeof ret->path, "%s/%s", base, below);
+    if (len < 0 || (size_t)len >= sizeof ret->path)
+        return -ENAMETOOLONG;
+    return try_below(base, below, true, create, ret);
+}
+
+static int open_runs(bool create, struct home *ret)
+{
+    if (create && mkdirat(ret->dir, "runs", 0700) < 0 && errno != EEXIST)
+        return -errno;
+    ret->runs = openat(ret->dir, "runs", DIRECTORY);
+    if (ret->runs < 0)
+        return -errno;
+    if (!is_ours(ret->runs))
+        return -EPERM;
+    return create && faccessat(ret->runs, ".", W_OK, 0) < 0 ? -errno : 0;
+}
+
+/* A slash at the end would follow a link. */
+static struct text without_slashes(const char *path)
+{
+    struct text t = text_of(path);
+    while (text_len(t) > 1 && t.end[-1] == '/')
+        t.end--;
+    return t;
+}
+
+static int try(int place, const char *(*lookup)(const char *name), bool create, struct home *ret)
+{
+    const char *named = lookup("PILLION_DIR");
+    int         error = -ENAMETOOLONG;
+    *ret = (struct home){.dir = -1, .runs = -1};
+    if (place >= 0)
+        error = try_place(place, lookup, create, ret);
+    else if (text_copy(without_slashes(named), ret->path, sizeof ret->path))
+        error = try_named(ret->path, create, ret);
+    if (error == 0)
+        error = make_absolute(ret->path);
+    if (error == 0)
+        error = open_runs(create, ret);
+    if (error < 0)
+        home_close(ret);
+    return error;
+}
+
+/* PILLION_DIR when it is set, and then no other. */
+static int first_place(const char *(*lookup)(const char *name))
+{
+    const char *named = lookup("PILLION_DIR");
+    return named && *named ? NAMED : 0;
+}
+
+int home_open(const char *(*lookup)(const char *name), bool create, struct home *ret)
+{
+    int first = -ENOENT;
+    for (int place = first_place(lookup); place < PLACES; place++) {
+        int error = try(place, lookup, create, ret);
+        if (error == 0)
+            return 0;
+        if (first == -ENOENT)
+            first = error;
+        if (place == NAMED)
+            break;
+    }
+    return first;
+}
+
+/* What is there of a path has to be writable for the rest to be made. */
+static int could_be_made(const char *path)
+{
+    char part[PATH_MAX];
+    (void)text_copy(text_of(path), part, sizeof part);
+    while (faccessat(AT_FDCWD, part[0] ? part : ".", F_OK, 0) < 0 && errno == ENOENT && part[0]) {
+        char *slash = strrchr(part, '/');
+        if (slash && slash == part && part[1])
+            part[1] = '\0';
+        else
+            *(slash ? slash : part) = '\0';
+    }
+    return faccessat(AT_FDCWD, part[0] ? part : ".", W_OK | X_OK, 0) < 0 ? -errno : 0;
+}
+
+int home_predict(const char *(*lookup)(const char *name), struct home *ret, int *ret_refused)
+{
+    *ret_refused = 0;
+    for (int place = first_place(lookup); place < PLACES; place++) {
+        int error = try(place, lookup, false, ret);
+        if (error == 0 && faccessat(ret->runs, ".", W_OK, 0) < 0)
+            error = -errno;
+        if (error == -ENOENT && ret->path[0])
+            error = could_be_made(ret->path);
+        if (error == 0)
+            return 0;
+        home_close(ret);
+        if (ret->path[0] && *ret_refused == 0)
+            *ret_refused = error;
+        if (place == NAMED)
+            break;
+    }
+    return *ret_refused ? *ret_refused : -ENOENT;
+}
+
+int home_reopen(struct home *home)
+{
+    home->dir = open(home->path, DIRECTORY);
+    if (home->dir < 0)
+        return -errno;
+    int error = is_ours(home->dir) ? open_runs(false, home) : -EPERM;
+    if (error < 0)
+        home_close(home);
+    return error;
+}
+
+void home_close(struct home *home)
+{
+    file_close(&home->dir);
+    file_close(&home->runs);
+}
+
+void home_mark(const struct home *home, const char *name)
+{
+    int fd = openat(home->dir, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    if (fd >= 0)
+        (void)futimens(fd, NULL);
+    file_close(&fd);
+}
+
+int64_t home_mark_age(const struct home *home, const char *name)
+{
+    struct stat info;
+    if (home->dir < 0 || fstatat(home->dir, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
+        return -1;
+    int64_t age = clock_real() / CLOCK_SECOND - info.st_mtime;
+    return age < -CLOCK_SKEW ? -1 : age < 0 ? 0 : age;
+}
+
+bool home_claim(const struct home *home, const char *name, int64_t seconds)
+{
+    int64_t age = home_mark_age(home, name);
+    if (home->dir < 0 || (age >= 0 && age < seconds))
+        return false;
+    home_mark(home, name);
+    return home_mark_age(home, name) >= 0;
+}
+
+void home_unmark(const struct home *home, const char *name)
+{
+    (void)unlinkat(home->dir, name, 0);
+}
