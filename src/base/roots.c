@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/text.h"
 
 int roots_open(const char *root, const char *path, int flags)
@@ -30,4 +31,24 @@ bool roots_has_our_numbers(int proc)
         return fstatat(proc, "self", &link, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISLNK(link.st_mode);
     struct text t = text_span(target, (size_t)len);
     return text_unsigned(&t, &self) && self == (uint64_t)getpid();
+}
+
+void roots_read_line(const char *root, const char *path, char *ret, size_t size)
+{
+    char        content[512];
+    size_t      len = 0;
+    struct text t;
+    struct text line;
+    int         fd = roots_open(root, path, 0);
+    ret[0] = '\0';
+    if (fd < 0)
+        return;
+    if (file_reread(fd, content, sizeof content, &len) == 0) {
+        t = text_span(content, len);
+        if (text_line(&t, &line)) {
+            text_trim(&line);
+            (void)text_copy(line, ret, size);
+        }
+    }
+    close(fd);
 }

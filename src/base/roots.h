@@ -4,6 +4,12 @@
 #define PILLION_BASE_ROOTS_H
 
 #include <stdbool.h>
+#include <stddef.h>
+
+struct roots {
+    const char *proc; /* "/proc" */
+    const char *sys;  /* "/sys" */
+};
 
 /* Opens root/path (path relative, "." for the root itself) for reading, O_CLOEXEC, without ever blocking.
  * `flags` is added (O_DIRECTORY). Returns a descriptor of the caller, or -errno. */
@@ -12,5 +18,9 @@ int roots_open(const char *root, const char *path, int flags);
 /* Does this /proc number processes as we do? Not one that was mounted in another PID namespace than ours (`unshare
  * --pid` without --mount-proc): there, our numbers are other processes'. `proc`: a descriptor of it. */
 bool roots_has_our_numbers(int proc);
+
+/* The first line of a small file below a root, without the blanks around it; "" when it cannot be read or does not fit.
+ */
+void roots_read_line(const char *root, const char *path, char *ret, size_t size);
 
 #endif

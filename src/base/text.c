@@ -135,3 +135,10 @@ bool text_copy(struct text t, char *ret, size_t size)
     ret[fits ? text_len(t) : 0] = '\0';
     return fits;
 }
+
+void text_trim(struct text *t)
+{
+    text_blanks(t);
+    while (t->at < t->end && (unsigned char)t->end[-1] <= ' ')
+        t->end--;
+}

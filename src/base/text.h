@@ -27,6 +27,7 @@ bool text_unsigned(struct text *t, uint64_t *ret);                  /* leading b
 bool text_skip(struct text *t, const char *prefix);
 
 void text_blanks(struct text *t); /* skips spaces and tabs */
+void text_trim(struct text *t);   /* the same, and what is white or a control character at the end */
 /* Moves past the last occurrence of c; false and unmoved without one. */
 bool text_after_last(struct text *t, char c);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/text.h"
 #include "client/client_session.h"
 #include "config/credentials.h"
@@ -47,7 +48,7 @@ static int check(const struct sentinel_client *client, const struct sentinel_obj
     const char *endpoint = client ? client->s3_endpoint : NULL;
     const char *region = object->credentials ? object->credentials->region : NULL;
     if (!endpoint)
-        endpoint = client_environment("PILLION_S3_ENDPOINT");
+        endpoint = environment_value("PILLION_S3_ENDPOINT");
     *ret = (struct putting){.object = object};
     ret->target = (struct s3_target){object->uri, ret->region, ret->endpoint};
     if (s3_check_uri(object->uri) != 0)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/environment.h"
 #include "config/credentials.h"
 
 enum { TIMEOUT_MS = 30 * 1000 };
@@ -52,7 +53,7 @@ static int find_token(const struct sentinel_client *client, struct session *s, s
         bytes_text(&s->token, client->token);
         error = s->token.failed ? -ENOMEM : 0;
     } else {
-        error = client_environment_token(&s->token);
+        error = credentials_token(&s->token);
     }
     if (error == -ENOMEM)
         return session_fail(reterr, error, "out of memory");
@@ -66,7 +67,7 @@ static int find_token(const struct sentinel_client *client, struct session *s, s
 
 static int find_url(const struct sentinel_client *client, struct session *s, struct sentinel_api_error *reterr)
 {
-    const char *url = client && client->base_url ? client->base_url : client_environment("SENTINEL_API_URL");
+    const char *url = client && client->base_url ? client->base_url : environment_value("SENTINEL_API_URL");
     int         error = api_check_url(url ? url : SENTINEL_DEFAULT_URL, s->url, sizeof s->url);
     s->api.base_url = s->url;
     if (error == -EACCES)
@@ -90,12 +91,12 @@ int session_connect(struct session *s, const char *url, struct sentinel_api_erro
 {
     /* Without a bundle https ends with the reason; plain http needs none. */
     if (strncmp(url, "https:", strlen("https:")) == 0)
-        (void)http_trust_find(client_environment, &s->trust);
+        (void)http_trust_find(environment_value, &s->trust);
     const struct http_options options = {
         .trust = s->trust,
-        .http_proxy = client_environment_proxy("http_proxy", NULL),
-        .https_proxy = client_environment_proxy("https_proxy", "HTTPS_PROXY"),
-        .no_proxy = client_environment_proxy("no_proxy", "NO_PROXY"),
+        .http_proxy = environment_proxy("http_proxy", NULL),
+        .https_proxy = environment_proxy("https_proxy", "HTTPS_PROXY"),
+        .no_proxy = environment_proxy("no_proxy", "NO_PROXY"),
         .waits = give_turn,
     };
     int error = http_open(&options, &s->http);

@@ -14,13 +14,9 @@
 #include <sys/types.h>
 
 #include "base/bytes.h"
+#include "base/roots.h"
 
 #define METRIC_NONE UINT64_MAX
-
-struct roots {
-    const char *proc; /* "/proc" */
-    const char *sys;  /* "/sys" */
-};
 
 /* What the root had used, with its reaped children, when its run began. */
 struct tree_begin {

@@ -35,9 +35,4 @@ int cpu_read(struct cpu *cpu, struct sample *ret);
 
 void cpu_close(struct cpu *cpu);
 
-/* CPUs online: sysfs-devices-system-cpu, "online", else the cpuN lines of /proc/stat; 0 when neither tells. */
-unsigned cpu_count_online(const struct roots *roots);
-/* The number of CPUs in a list such as "0-3,8"; 0 when it is none. */
-unsigned cpu_count_list(struct text list);
-
 #endif

@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/cpu_count.h"
 #include "base/file.h"
 #include "base/roots.h"
 #include "base/text.h"
@@ -15,33 +16,6 @@
 #include "collect/memory.h"
 
 enum { CPUINFO_SIZE = 4096 };
-
-static void trim(struct text *t)
-{
-    text_blanks(t);
-    while (t->at < t->end && (unsigned char)t->end[-1] <= ' ')
-        t->end--;
-}
-
-void machine_read_line(const char *root, const char *path, char *ret, size_t size)
-{
-    char        content[512];
-    size_t      len = 0;
-    struct text t;
-    struct text line;
-    int         fd = roots_open(root, path, 0);
-    ret[0] = '\0';
-    if (fd < 0)
-        return;
-    if (file_reread(fd, content, sizeof content, &len) == 0) {
-        t = text_span(content, len);
-        if (text_line(&t, &line)) {
-            trim(&line);
-            (void)text_copy(line, ret, size);
-        }
-    }
-    close(fd);
-}
 
 /* proc.rst "/proc/cpuinfo": "model name : ..." on x86, "Model Name" on LoongArch, "cpu : ..." on POWER; ARM has two
  * numbers instead. Only the first CPU matters, so a part of the file is enough. */
@@ -60,8 +34,8 @@ static void read_cpu_model(const struct roots *roots, char *ret, size_t size)
     while (ret[0] == '\0' && text_len(part) == 0 && text_line(&t, &line)) {
         if (!text_until(&line, ':', &key))
             continue;
-        trim(&key);
-        trim(&line);
+        text_trim(&key);
+        text_trim(&line);
         if (text_is(key, "model name") || text_is(key, "Model Name") || text_is(key, "cpu"))
             (void)text_copy(line, ret, size);
         else if (text_is(key, "CPU implementer"))
@@ -98,12 +72,12 @@ static bool is_placeholder(const char *tag)
 /* On AWS the board's asset tag is the instance's id (sysfs-class-dmi). */
 static void read_id(const struct roots *roots, char *ret, size_t size)
 {
-    machine_read_line(roots->sys, "class/dmi/id/board_asset_tag", ret, size);
+    roots_read_line(roots->sys, "class/dmi/id/board_asset_tag", ret, size);
     if (!is_placeholder(ret))
         return;
     ret[0] = '\0';
     if (strcmp(roots->proc, "/proc") == 0)
-        machine_read_line("/etc", "machine-id", ret, size);
+        roots_read_line("/etc", "machine-id", ret, size);
 }
 
 int machine_read(const struct roots *roots, struct machine *ret)
@@ -113,7 +87,7 @@ int machine_read(const struct roots *roots, struct machine *ret)
         .cpus = METRIC_NONE, .memory_mib = METRIC_NONE, .gpu_count = METRIC_NONE, .gpu_memory_mib = METRIC_NONE};
     if (uname(&name) == 0)
         (void)text_copy(text_of(name.nodename), ret->host_name, sizeof ret->host_name);
-    machine_read_line(roots->proc, "sys/kernel/random/boot_id", ret->boot_id, sizeof ret->boot_id);
+    roots_read_line(roots->proc, "sys/kernel/random/boot_id", ret->boot_id, sizeof ret->boot_id);
     read_cpu_model(roots, ret->cpu_model, sizeof ret->cpu_model);
     read_id(roots, ret->id, sizeof ret->id);
     unsigned cpus = cpu_count_online(roots);

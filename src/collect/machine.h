@@ -10,10 +10,6 @@
 #include "base/text.h"
 #include "collect/collect.h"
 
-/* The first line of a small file below a root, without the blanks around it; "" when it cannot be read or does not fit.
- */
-void machine_read_line(const char *root, const char *path, char *ret, size_t size);
-
 /* The IPv4 address that the machine goes out with: of the interface that the default route names, else the first one,
  * rather not of a bridge for containers (netdevice(7), SIOCGIFCONF). Neither loopback nor link-local. It makes a
  * socket, so machine_read does not ask: only who wants to share it does. -ENODATA when there is none, or -errno. */

@@ -8,18 +8,14 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "config/config_parts.h"
 #include "config/variable_names.h"
+#include "sentinel/requests.h"
+#include "sentinel/s3.h"
 
-const char *config_set(const char *name)
-{
-    const char *value = getenv(name);
-    return value && *value ? value : NULL;
-}
-
-void config_invalid(struct log *log, const char *name, const char *value, const char *allowed, const char *fallback)
+static void invalid(struct log *log, const char *name, const char *value, const char *allowed, const char *fallback)
 {
     log_line(log, LOG_WARN, "%s=%.200s is not valid: %s; %s is used", name, value, allowed, fallback);
 }
@@ -34,11 +30,11 @@ struct number {
 static int64_t seconds(const struct number *option, struct log *log)
 {
     double      value = 0;
-    const char *given = config_set(option->name);
+    const char *given = environment_value(option->name);
     if (given && text_decimal(text_of(given), &value) && value >= option->min && value <= option->max)
         return (int64_t)(value * (double)CLOCK_SECOND + 0.5);
     if (given)
-        config_invalid(log, option->name, given, option->allowed, option->fallback);
+        invalid(log, option->name, given, option->allowed, option->fallback);
     (void)text_decimal(text_of(option->fallback), &value);
     return (int64_t)(value * (double)CLOCK_SECOND + 0.5);
 }
@@ -49,7 +45,7 @@ static void read_times(struct config *c, struct log *log)
     static const struct number life = {"PILLION_MIN_SECONDS", "0", 0, 31536000, "seconds from 0"};
     static const struct number exit_time = {"PILLION_EXIT_TIMEOUT", "5", 0, 3600, "seconds from 0 to 3600"};
     struct number              upload = {"TRACKER_UPLOAD_INTERVAL", "60", 1, 86400, "seconds from 1 to 86400"};
-    if (!config_set(upload.name))
+    if (!environment_value(upload.name))
         upload.name = "PILLION_UPLOAD_INTERVAL";
     c->interval = seconds(&interval, log);
     c->min_life = seconds(&life, log);
@@ -93,7 +89,7 @@ static bool read_size(struct text t, uint64_t *ret)
 
 static void read_keep(struct config *c, struct log *log)
 {
-    const char *given = config_set("PILLION_KEEP");
+    const char *given = environment_value("PILLION_KEEP");
     c->keep_runs = 200;
     c->keep_bytes = UINT64_C(1) << 30;
     if (!given)
@@ -108,17 +104,16 @@ static void read_keep(struct config *c, struct log *log)
         c->keep_runs = runs;
         c->keep_bytes = bytes;
     } else {
-        config_invalid(log, "PILLION_KEEP", given, "a number of runs, and a size such as 500M or 1G behind a comma",
-                       "200,1G");
+        invalid(log, "PILLION_KEEP", given, "a number of runs, and a size such as 500M or 1G behind a comma", "200,1G");
     }
 }
 
 static void read_log(struct config *c, struct log *log)
 {
     static const char *const levels[] = {"error", "warn", "info", "debug"};
-    const char              *given = config_set("PILLION_LOG_LEVEL");
+    const char              *given = environment_value("PILLION_LOG_LEVEL");
     bool                     known = !given;
-    c->log = config_set("PILLION_LOG");
+    c->log = environment_value("PILLION_LOG");
     c->log_level = LOG_WARN;
     for (int i = 0; given && i < 4; i++)
         if (strcmp(given, levels[i]) == 0) {
@@ -127,7 +122,7 @@ static void read_log(struct config *c, struct log *log)
         }
     log->level = c->log_level;
     if (!known)
-        config_invalid(log, "PILLION_LOG_LEVEL", given, "error, warn, info, debug", "warn");
+        invalid(log, "PILLION_LOG_LEVEL", given, "error, warn, info, debug", "warn");
 }
 
 /* `words` is a list of strings, ended by an empty one. Any case. */
@@ -151,7 +146,7 @@ static void read_words(struct config *c, struct log *log)
     };
     unsigned chosen[sizeof table / sizeof *table] = {0};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        const char *given = config_set(table[i].name);
+        const char *given = environment_value(table[i].name);
         bool        known = false;
         for (unsigned w = 0; given && w < 3; w++)
             if (strcmp(given, table[i].words[w]) == 0) {
@@ -159,36 +154,18 @@ static void read_words(struct config *c, struct log *log)
                 chosen[i] = w;
             }
         if (given && !known)
-            config_invalid(log, table[i].name, given, table[i].allowed, table[i].fallback);
+            invalid(log, table[i].name, given, table[i].allowed, table[i].fallback);
     }
     c->cloud = (enum config_cloud)chosen[1];
 }
 
 static void read_signals(struct config *c, struct log *log)
 {
-    const char *given = config_set("PILLION_SIGNALS");
+    const char *given = environment_value("PILLION_SIGNALS");
     bool        off = given && is_one_of(given, "0\0false\0no\0off\0");
     if (given && !off && !is_one_of(given, "1\0true\0yes\0on\0"))
-        config_invalid(log, "PILLION_SIGNALS", given, "on, off", "on");
+        invalid(log, "PILLION_SIGNALS", given, "on, off", "on");
     c->takes_signals = !off;
-}
-
-void config_read(struct config *ret, const char *const *names, struct log *log)
-{
-    read_log(ret, log);
-    read_times(ret, log);
-    config_read_api(ret, log);
-    read_keep(ret, log);
-    config_read_share(ret, log);
-    config_read_crowd(ret);
-    config_read_metadata(ret, log);
-    read_signals(ret, log);
-    read_words(ret, log);
-    ret->output = config_set("PILLION_OUTPUT");
-    if (!ret->output)
-        ret->output = config_set("TRACKER_OUTPUT");
-    if (names)
-        names_check(names, log);
 }
 
 int config_output(const char *pattern, long pid, const char *machine, const char *id, char *ret, size_t size)
@@ -227,4 +204,189 @@ int config_output(const char *pattern, long pid, const char *machine, const char
         memcpy(ret, path.data, path.len + 1);
     bytes_done(&path);
     return error;
+}
+
+static bool token_is_clean(const char *token)
+{
+    for (; *token; token++)
+        if (*token <= ' ' || *token > '~')
+            return false;
+    return true;
+}
+
+/* The first line, in c->token; NULL when there is none. */
+static const char *read_token_file(struct config *c, const char *file, struct log *log)
+{
+    char        text[CONFIG_TOKEN_MAX];
+    struct text line = text_of("");
+    size_t      len = 0;
+    int         error = file_read(AT_FDCWD, file, text, sizeof text, &len);
+    if (error == -EFBIG && memchr(text, '\n', sizeof text)) { /* the first line is all that is wanted */
+        len = sizeof text;
+        error = 0;
+    }
+    if (error < 0) {
+        log_line(log, LOG_ERROR, "SENTINEL_API_TOKEN_FILE=%.200s cannot be read (%s); the run stays local", file,
+                 strerror(-error));
+        return NULL;
+    }
+    for (size_t i = 0; i < len; i++)
+        text[i] = text[i] ? text[i] : ' '; /* no better than a space, and no end */
+    struct text t = text_span(text, len);
+    if (text_line(&t, &line) && text_len(line) > 0 && line.end[-1] == '\r')
+        line.end--;
+    if (text_copy(line, c->token, sizeof c->token) && c->token[0])
+        return c->token;
+    c->token[0] = '\0';
+    log_line(log, LOG_ERROR, "the first line of SENTINEL_API_TOKEN_FILE=%.200s is no token; the run stays local", file);
+    return NULL;
+}
+
+/* The value itself is never logged. */
+static void read_token(struct config *c, struct log *log)
+{
+    const char *token = environment_value("SENTINEL_API_TOKEN");
+    const char *file = environment_value("SENTINEL_API_TOKEN_FILE");
+    if (!token)
+        token = environment_value("SENTINEL_API_KEY");
+    if (!token && file)
+        token = read_token_file(c, file, log);
+    if (!token)
+        return;
+    if (!token_is_clean(token) || strlen(token) >= sizeof c->token) {
+        log_line(log, LOG_ERROR,
+                 "the API token holds spaces or control characters, or is too long; the run stays "
+                 "local: set SENTINEL_API_TOKEN to the token alone");
+        c->token[0] = '\0';
+    } else if (token != c->token) {
+        memcpy(c->token, token, strlen(token) + 1);
+    }
+}
+
+static void read_s3_endpoint(struct config *c, struct log *log)
+{
+    const char *url = environment_value("PILLION_S3_ENDPOINT");
+    if (!url || s3_check_endpoint(url, c->s3_endpoint, sizeof c->s3_endpoint) == 0)
+        return;
+    c->s3_endpoint[0] = '\0';
+    invalid(log, "PILLION_S3_ENDPOINT", strchr(url, '@') ? "(…)" : url, "an http or https URL", "AWS");
+}
+
+/* A token is for the server that its owner named: with an unusable URL it goes nowhere. */
+static void read_api(struct config *c, struct log *log)
+{
+    const char *url = environment_value("SENTINEL_API_URL");
+    int         error = api_check_url(url ? url : SENTINEL_DEFAULT_URL, c->api_url, sizeof c->api_url);
+    read_token(c, log);
+    read_s3_endpoint(c, log);
+    if (error == 0)
+        return;
+    bool secret = !url || strchr(url, '@') != NULL; /* a password may stand in it */
+    log_line(log, LOG_ERROR, "SENTINEL_API_URL=%.200s is not valid: %s; the run stays local", secret ? "(…)" : url,
+             error == -EACCES ? "plain http goes to this machine alone, use https" : "an http or https URL");
+    c->token[0] = c->api_url[0] = '\0';
+}
+
+static void read_share(struct config *c, struct log *log)
+{
+    static const struct {
+        const char *name;
+        unsigned    bit;
+    } words[] = {{"hostname", SHARE_HOSTNAME}, {"ip", SHARE_IP},           {"host_id", SHARE_HOST_ID},
+                 {"account", SHARE_ACCOUNT},   {"command", SHARE_COMMAND}, {"all", SHARE_ALL}};
+    const char *given = environment_value("PILLION_SHARE");
+    struct text rest = text_of(given ? given : "");
+    struct text word;
+    while (text_until(&rest, ',', &word)) {
+        bool known = text_len(word) == 0;
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+            if (text_is(word, words[i].name)) {
+                c->share |= words[i].bit;
+                known = true;
+            }
+        if (!known)
+            invalid(log, "PILLION_SHARE", given, "hostname, ip, host_id, account, command, all, with commas",
+                    "what is known of it");
+    }
+}
+
+/* Slurm's own variables: nothing that a user sets for us, hence nothing to complain about. */
+static void read_crowd(struct config *c)
+{
+    static const char *const names[] = {"SLURM_STEP_NUM_NODES", "SLURM_ARRAY_TASK_COUNT"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = environment_value(names[i]);
+        struct text t = text_of(value ? value : "");
+        uint64_t    count = 0;
+        if (text_unsigned(&t, &count) && count > c->crowd)
+            c->crowd = count < 1000000 ? count : 1000000;
+    }
+}
+
+static void add_tag(struct config *c, struct text piece, char **at, struct log *log)
+{
+    struct text key;
+    size_t      len = text_len(piece);
+    size_t      room = sizeof c->tag_text - (size_t)(*at - c->tag_text);
+    if (len == 0)
+        return;
+    if (!memchr(piece.at, '=', len) || *piece.at == '=' || len + 2 > room || c->metadata.tag_count == CONFIG_TAGS_MAX) {
+        log_line(log, LOG_WARN, "TRACKER_TAGS: %.*s is not valid: key=value, at most 64 of them; it is left out",
+                 (int)(len < 200 ? len : 200), piece.at);
+        return;
+    }
+    (void)text_until(&piece, '=', &key);
+    struct sentinel_pair *tag = &c->tags[c->metadata.tag_count++];
+    tag->key = *at;
+    (void)text_copy(key, *at, room);
+    *at += text_len(key) + 1;
+    tag->value = *at;
+    (void)text_copy(piece, *at, room - text_len(key) - 1);
+    *at += text_len(piece) + 1;
+}
+
+void config_look_around(struct config *c, const char *job)
+{
+    surroundings_fill(environment_value, c->share, job, &c->metadata, c->surroundings);
+}
+
+static void read_metadata(struct config *c, struct log *log)
+{
+    struct sentinel_run *m = &c->metadata;
+    m->job_name = environment_value("TRACKER_JOB_NAME");
+    m->project_name = environment_value("TRACKER_PROJECT_NAME");
+    m->stage_name = environment_value("TRACKER_STAGE_NAME");
+    m->task_name = environment_value("TRACKER_TASK_NAME");
+    m->team = environment_value("TRACKER_TEAM");
+    m->env = environment_value("TRACKER_ENV");
+    m->language = environment_value("TRACKER_LANGUAGE");
+    m->orchestrator = environment_value("TRACKER_ORCHESTRATOR");
+    m->executor = environment_value("TRACKER_EXECUTOR");
+    m->external_run_id = environment_value("TRACKER_EXTERNAL_RUN_ID");
+    m->container_image = environment_value("TRACKER_CONTAINER_IMAGE");
+    m->tags = c->tags;
+    const char *given = environment_value("TRACKER_TAGS");
+    struct text rest = text_of(given ? given : "");
+    struct text piece;
+    char       *at = c->tag_text;
+    while (text_until(&rest, ',', &piece))
+        add_tag(c, piece, &at, log);
+}
+
+void config_read(struct config *ret, const char *const *names, struct log *log)
+{
+    read_log(ret, log);
+    read_times(ret, log);
+    read_api(ret, log);
+    read_keep(ret, log);
+    read_share(ret, log);
+    read_crowd(ret);
+    read_metadata(ret, log);
+    read_signals(ret, log);
+    read_words(ret, log);
+    ret->output = environment_value("PILLION_OUTPUT");
+    if (!ret->output)
+        ret->output = environment_value("TRACKER_OUTPUT");
+    if (names)
+        names_check(names, log);
 }

@@ -6,24 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/environment.h"
 #include "base/file.h"
 #include "base/text.h"
 
 enum { TOKEN_FILE_MAX = 64 * 1024 };
-
-const char *client_environment(const char *name)
-{
-    const char *value = getenv(name);
-    return value && *value ? value : NULL;
-}
-
-const char *client_environment_proxy(const char *name, const char *upper_name)
-{
-    const char *value = client_environment(name);
-    if (!value && upper_name)
-        value = client_environment(upper_name);
-    return value ? value : "";
-}
 
 static bool is_white(char c)
 {
@@ -49,16 +36,16 @@ static int read_token_file(const char *path, struct bytes *ret)
     return error != 0 ? error : ret->failed ? -ENOMEM : ret->len == 0 ? -ENOENT : 0;
 }
 
-int client_environment_token(struct bytes *ret)
+int credentials_token(struct bytes *ret)
 {
     bytes_init(ret, TOKEN_FILE_MAX);
-    const char *token = client_environment("SENTINEL_API_TOKEN");
+    const char *token = environment_value("SENTINEL_API_TOKEN");
     if (!token)
-        token = client_environment("SENTINEL_API_KEY");
+        token = environment_value("SENTINEL_API_KEY");
     if (token) {
         bytes_text(ret, token);
         return ret->failed ? -ENOMEM : 0;
     }
-    const char *path = client_environment("SENTINEL_API_TOKEN_FILE");
+    const char *path = environment_value("SENTINEL_API_TOKEN_FILE");
     return path ? read_token_file(path, ret) : -ENOENT;
 }

@@ -8,10 +8,13 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
-#include "delivery/delivery_parts.h"
+#include "base/json_read.h"
+#include "delivery/rising_timestamps.h"
 #include "sentinel/requests.h"
 #include "store/journal_read.h"
 #include "store/journal_write.h"
+
+#define DELIVERY_API_DOWN "api-down" /* the mark in PILLION_DIR */
 
 #define API_DOWN_SECONDS 600
 #define SPREAD_MAX       (30 * CLOCK_SECOND)
@@ -33,7 +36,7 @@ void delivery_init(struct delivery *d, const struct config *config, const struct
     upload_init(&d->upload, config, run, log);
 }
 
-void delivery_cancel(struct delivery *d)
+static void cancel(struct delivery *d)
 {
     if (d->call && d->network->http)
         http_cancel(d->network->http, d->call);
@@ -43,7 +46,7 @@ void delivery_cancel(struct delivery *d)
 void delivery_suspend(struct delivery *d)
 {
     d->attempts.unanswered |= d->call && d->phase == DELIVERY_FINISH;
-    delivery_cancel(d);
+    cancel(d);
 }
 
 void delivery_done(struct delivery *d)
@@ -77,21 +80,21 @@ void delivery_restore(struct delivery *d, const cJSON *state)
     upload_restore(&d->upload, state);
 }
 
-void delivery_set_phase(struct delivery *d, enum delivery_phase phase)
+static void set_phase(struct delivery *d, enum delivery_phase phase)
 {
     d->phase = phase;
     d->attempts = (struct attempts){0};
     d->next_try = 0;
 }
 
-void delivery_refuse(struct delivery *d)
+static void give_up(struct delivery *d)
 {
     d->last_failure = clock_monotonic();
     d->phase = DELIVERY_REFUSED;
     log_line(d->log, LOG_ERROR, "%s; the run stays on disk for pillion sync", d->reason);
 }
 
-uint32_t delivery_draw(void)
+static uint32_t draw(void)
 {
     uint32_t random = 0;
     (void)getrandom(&random, sizeof random, GRND_NONBLOCK);
@@ -100,15 +103,384 @@ uint32_t delivery_draw(void)
 
 int64_t delivery_random_part(int64_t whole)
 {
-    return (int64_t)((double)whole * delivery_draw() / (double)UINT32_MAX);
+    return (int64_t)((double)whole * draw() / (double)UINT32_MAX);
 }
 
 void delivery_begin(struct delivery *d)
 {
     int64_t spread = (int64_t)d->config->crowd * 10 * CLOCK_MILLISECOND;
-    delivery_set_phase(d, d->run_id[0] ? DELIVERY_STREAM : DELIVERY_REGISTER);
+    set_phase(d, d->run_id[0] ? DELIVERY_STREAM : DELIVERY_REGISTER);
     if (spread > 0)
         d->next_try = clock_monotonic() + delivery_random_part(spread < SPREAD_MAX ? spread : SPREAD_MAX);
+}
+
+bool delivery_api_is_down(const struct home *home)
+{
+    int64_t age = home_mark_age(home, DELIVERY_API_DOWN);
+    return age >= 0 && age < API_DOWN_SECONDS;
+}
+
+bool delivery_is_over(const struct delivery *d)
+{
+    return d->phase == DELIVERY_DONE || d->phase == DELIVERY_REFUSED || d->phase == DELIVERY_OFF;
+}
+
+enum { URI_SIZE = UPLOAD_PREFIX_SIZE + 32 };
+
+static size_t inline_max(const struct delivery *d)
+{
+    return d->upload.prefix[0] && d->inline_max > DELIVERY_INLINE_MAX ? DELIVERY_INLINE_MAX : d->inline_max;
+}
+
+static bool fits_inline(const struct delivery *d)
+{
+    return d->run->forgotten == 0 && rundir_rows_size(d->run, true) <= inline_max(d);
+}
+
+static int compose_inline(struct delivery *d)
+{
+    struct bytes rows;
+    bytes_init(&rows, d->unanswered ? DELIVERY_SYNC_MAX : inline_max(d));
+    int error = rundir_load_rows(d->run, &rows);
+    if (error == 0 && rows.len == 0)
+        error = -ENODATA;
+    if (error == 0)
+        error = rising_mend(&rows);
+    d->finish_facts.data_source = SENTINEL_DATA_INLINE;
+    d->finish_facts.data_csv = rows.data;
+    d->finish_facts.data_csv_len = rows.len;
+    if (error == 0)
+        error = request_finish_body(&d->finish_facts, &d->finish);
+    d->finish_facts.data_csv = NULL;
+    bytes_done(&rows);
+    return error;
+}
+
+static int compose_s3(struct delivery *d)
+{
+    size_t count = (size_t)d->upload.uploaded;
+    char **uris = calloc(count + 1, sizeof *uris);
+    char   uri[URI_SIZE];
+    int    error = uris ? 0 : -ENOMEM;
+    for (size_t i = 0; error == 0 && i < count; i++) {
+        error = upload_uri(&d->upload, i + 1, uri, sizeof uri);
+        uris[i] = error == 0 ? strdup(uri) : NULL;
+        if (error == 0 && !uris[i])
+            error = -ENOMEM;
+    }
+    d->finish_facts.data_source = SENTINEL_DATA_S3;
+    d->finish_facts.data_uris = (const char *const *)uris;
+    d->finish_facts.data_uri_count = count;
+    if (error == 0)
+        error = request_finish_body(&d->finish_facts, &d->finish);
+    d->finish_facts.data_uris = NULL;
+    for (size_t i = 0; uris && i < count; i++)
+        free(uris[i]);
+    free(uris);
+    return error;
+}
+
+/* The body is fixed from here on. */
+static void begin_finish(struct delivery *d, enum delivery_form form)
+{
+    cancel(d);
+    bytes_done(&d->finish);
+    d->form = form;
+    int error = form == DELIVERY_S3 ? compose_s3(d) : compose_inline(d);
+    if (error < 0) {
+        (void)snprintf(d->reason, sizeof d->reason, "the finish cannot be composed: %s", strerror(-error));
+        give_up(d);
+        return;
+    }
+    set_phase(d, DELIVERY_FINISH);
+    d->next_try = d->finish_after;
+    d->announced = d->gzip = false; /* what was too large is another form's */
+    d->attempts.unanswered = d->unanswered;
+}
+
+static void give_up_rows(struct delivery *d)
+{
+    const char *why = d->upload.reason[0]   ? d->upload.reason
+                      : d->upload.prefix[0] ? "no time is left"
+                                            : "the API named no place in S3";
+    (void)snprintf(d->reason, sizeof d->reason, "too many rows to go inline, and they cannot be uploaded: %.160s", why);
+    d->hopeless = !d->upload.prefix[0];
+    give_up(d);
+}
+
+static void give_up_long_finish(struct delivery *d)
+{
+    (void)snprintf(d->reason, sizeof d->reason, "its finish, once sent without an answer, is too long to repeat here");
+    d->hopeless = true;
+    give_up(d);
+}
+
+/* The form of a first attempt that may have arrived stays. */
+static bool goes_inline(const struct delivery *d)
+{
+    const struct upload *u = &d->upload;
+    if (d->form != DELIVERY_ANY_FORM)
+        return d->form == DELIVERY_INLINE;
+    return fits_inline(d) && (u->uploaded == 0 || u->silent || !upload_is_possible(u));
+}
+
+static void choose_form(struct delivery *d)
+{
+    if (d->form == DELIVERY_INLINE && rundir_rows_size(d->run, true) > d->inline_max)
+        give_up_long_finish(d);
+    else if (goes_inline(d))
+        begin_finish(d, DELIVERY_INLINE);
+    else if (upload_is_complete(&d->upload))
+        begin_finish(d, DELIVERY_S3);
+    else if (upload_is_possible(&d->upload))
+        set_phase(d, DELIVERY_FLUSH);
+    else
+        give_up_rows(d);
+}
+
+/* Another form after a definite no to the first; false: there is none. */
+static bool try_other_form(struct delivery *d)
+{
+    if (d->other_form || d->attempts.unanswered)
+        return false;
+    if (d->form == DELIVERY_S3 ? !fits_inline(d) : !upload_is_possible(&d->upload))
+        return false;
+    d->other_form = true;
+    record_undelivered(d->run, d->reason, false);
+    if (d->form == DELIVERY_S3)
+        begin_finish(d, DELIVERY_INLINE);
+    else
+        set_phase(d, DELIVERY_FLUSH);
+    return true;
+}
+
+/* A next try behind the deadline is none. */
+static bool is_out_of_time(struct delivery *d, int64_t now)
+{
+    int64_t due = INT64_MAX;
+    if (d->call)
+        return now >= d->flush_deadline;
+    if (upload_next(&d->upload, now, &due) != UPLOAD_NOTHING)
+        return now >= d->flush_deadline;
+    return due >= d->flush_deadline;
+}
+
+static void fall_back(struct delivery *d)
+{
+    log_line(d->log, LOG_WARN, "the last rows could not be uploaded in time%s%s; all go inline",
+             d->upload.reason[0] && !d->call ? ": " : "", d->call ? "" : d->upload.reason);
+    begin_finish(d, DELIVERY_INLINE);
+}
+
+static void end_flush(struct delivery *d, int64_t now)
+{
+    if (!d->call && upload_is_complete(&d->upload))
+        begin_finish(d, DELIVERY_S3);
+    else if (upload_is_possible(&d->upload) && !is_out_of_time(d, now))
+        return;
+    else if (fits_inline(d) && d->form == DELIVERY_ANY_FORM)
+        fall_back(d);
+    else
+        give_up_rows(d);
+}
+
+static void explain(struct delivery *d, const struct http_answer *answer, const char *what)
+{
+    char described[200];
+    answer_describe(answer, described, sizeof described);
+    struct bytes reason = {.data = d->reason, .capacity = sizeof d->reason, .max = sizeof d->reason - 1};
+    bytes_text(&reason, what);
+    bytes_text(&reason, ": ");
+    bytes_text(&reason, described);
+}
+
+static void try_again(struct delivery *d, const struct http_answer *answer, int64_t now)
+{
+    d->last_failure = now;
+    d->next_try = now + answer_retry_delay_ms(answer, d->attempts.count, draw()) * CLOCK_MILLISECOND;
+    int64_t pause = (d->next_try - now) / (CLOCK_SECOND / 10);
+    log_line(d->log, LOG_WARN, "%s; attempt %u, the next in %d.%d s", d->reason, d->attempts.count, (int)(pause / 10),
+             (int)(pause % 10));
+}
+
+/* What is wrong is what we say, not who or where we are: it will be the same the next time. */
+static bool is_about_content(long status)
+{
+    return status == 400 || status == 413 || status == 415 || status == 422;
+}
+
+/* A page that is no JSON comes from what stands in front of it, which knows nothing of the run. */
+static bool is_of_the_api(const struct http_answer *answer)
+{
+    return answer->body.len == 0 || json_check(text_span(answer->body.data, answer->body.len), JSON_VALUES_MAX) == 0;
+}
+
+static void refuse(struct delivery *d, const struct http_answer *answer)
+{
+    bool run_is_closed = answer->status == 404 || answer->status == 409 || answer->status == 410;
+    d->hopeless = is_about_content(answer->status) ||
+                  (d->phase == DELIVERY_FINISH && run_is_closed && is_of_the_api(answer));
+    give_up(d);
+}
+
+static bool repair_registration(struct delivery *d, const struct http_answer *answer)
+{
+    struct bytes repaired;
+    bytes_init(&repaired, d->registration.max);
+    int error = request_register_repair(d->registration.data, answer->body.data ? answer->body.data : "", &repaired);
+    if (error < 0 || repaired.failed) {
+        bytes_done(&repaired);
+        return false;
+    }
+    bytes_done(&d->registration);
+    d->registration = repaired;
+    return true;
+}
+
+static void on_registered(struct delivery *d, const struct http_answer *answer, int64_t now)
+{
+    struct sentinel_registration registration = {0};
+    int error = answer_registration(answer->body.data ? answer->body.data : "", answer->body.len, &registration);
+    if (error == 0 && strlen(registration.run_id) < sizeof d->run_id) {
+        memcpy(d->run_id, registration.run_id, strlen(registration.run_id) + 1);
+        record_registered(d->run, d->run_id, registration.upload_uri_prefix);
+        d->reason[0] = '\0';
+        log_line(d->log, LOG_INFO, "registered as %s", d->run_id);
+        upload_registered(&d->upload, &registration, now);
+        set_phase(d, DELIVERY_STREAM);
+        if (d->ending)
+            choose_form(d);
+    } else {
+        explain(d, answer, "register: the answer makes no sense");
+        try_again(d, answer, now);
+    }
+    sentinel_registration_done(&registration);
+}
+
+static void on_register_answer(struct delivery *d, const struct http_answer *answer, int64_t now)
+{
+    explain(d, answer, "register");
+    switch (answer_judge_register(answer, &d->attempts)) {
+    case VERDICT_OK:
+        on_registered(d, answer, now);
+        break;
+    case VERDICT_REPAIR:
+        d->attempts.repaired = d->repairs++ > 0; /* tags have two forms to be tried */
+        if (repair_registration(d, answer)) {
+            log_line(d->log, LOG_WARN, "%s; sent once more without what it names", d->reason);
+            d->next_try = now;
+        } else {
+            refuse(d, answer);
+        }
+        break;
+    case VERDICT_RETRY:
+        try_again(d, answer, now);
+        break;
+    case VERDICT_ARRIVED:
+    case VERDICT_REFUSED:
+        refuse(d, answer);
+        break;
+    }
+}
+
+static void on_delivered(struct delivery *d, const struct http_answer *answer, bool has_result)
+{
+    struct bytes result;
+    bytes_init(&result, HTTP_ANSWER_MAX);
+    if (has_result && answer_result(answer->body.data ? answer->body.data : "", answer->body.len, &result) < 0)
+        bytes_clear(&result);
+    bool good = result.len > 0 && !result.failed && !strstr(result.data, "secret_key") &&
+                !strstr(result.data, "session_token"); /* statistics only: credentials never touch the disk */
+    record_state(d->run, "finished", good ? result.data : NULL);
+    bytes_done(&result);
+    d->phase = DELIVERY_DONE;
+    log_line(d->log, LOG_INFO, "finished at the API as %s", d->run_id);
+}
+
+static void on_finish_answer(struct delivery *d, const struct http_answer *answer, int64_t now)
+{
+    explain(d, answer, "finish");
+    enum verdict verdict = answer_judge_finish(answer, &d->attempts);
+    /* 502 and 504: whoever stands before the API has no answer of it. */
+    if ((answer->error && answer->sent) || answer->status == 502 || answer->status == 504)
+        d->attempts.unanswered = true;
+    switch (verdict) {
+    case VERDICT_OK:
+        on_delivered(d, answer, true);
+        break;
+    case VERDICT_ARRIVED:
+        if (is_of_the_api(answer))
+            on_delivered(d, answer, false);
+        else
+            try_again(d, answer, now);
+        break;
+    case VERDICT_REPAIR:
+        d->attempts.repaired = d->gzip = true;
+        d->next_try = now;
+        break;
+    case VERDICT_RETRY:
+        try_again(d, answer, now);
+        break;
+    case VERDICT_REFUSED:
+        if (!is_about_content(answer->status) || !try_other_form(d))
+            refuse(d, answer);
+        break;
+    }
+}
+
+static void mark_api(const struct delivery *d, bool down)
+{
+    if (d->home->dir < 0)
+        return;
+    if (down)
+        home_mark(d->home, DELIVERY_API_DOWN);
+    else
+        home_unmark(d->home, DELIVERY_API_DOWN);
+}
+
+/* The API's own answers tell whether it is there; S3's do not. */
+static void note_health(struct delivery *d, const struct http_answer *answer, int64_t now)
+{
+    d->overloaded = !answer->error && (answer->status == 429 || answer->status == 503);
+    if (!answer->error) {
+        d->last_failure = 0;
+        mark_api(d, false);
+        return;
+    }
+    d->last_failure = now;
+    if (!answer->sent)
+        mark_api(d, true);
+}
+
+static void on_answer(struct delivery *d, struct http_answer *answer, int64_t now)
+{
+    enum upload_step step = d->step;
+    answer_hide(&answer->body, d->config->token);
+    if (step == UPLOAD_PUT) {
+        answer_hide(&answer->body, d->upload.credentials.secret_key);
+        answer_hide(&answer->body, d->upload.credentials.session_token);
+    }
+    d->answered |= !answer->error;
+    if (step == UPLOAD_NOTHING || step == UPLOAD_REFRESH)
+        note_health(d, answer, now);
+    if (step != UPLOAD_NOTHING)
+        upload_answer(&d->upload, step, answer, now);
+    else if (d->phase == DELIVERY_REGISTER)
+        on_register_answer(d, answer, now);
+    else if (d->phase == DELIVERY_FINISH)
+        on_finish_answer(d, answer, now);
+}
+
+static void on_no_request(struct delivery *d, int error, int64_t now)
+{
+    struct http_answer none = {.error = error, .retry_after_s = -1, .message = "no request could be made"};
+    if (d->step != UPLOAD_NOTHING) {
+        upload_failed(&d->upload, d->step, error, now);
+        return;
+    }
+    d->attempts.count++;
+    explain(d, &none, d->phase == DELIVERY_REGISTER ? "register" : "finish");
+    try_again(d, &none, now);
 }
 
 static int build(struct delivery *d, enum upload_step step, struct http_request *ret)
@@ -144,7 +516,7 @@ static bool announce_finish(struct delivery *d)
     if (d->announced)
         return true;
     (void)snprintf(d->reason, sizeof d->reason, "run.jsonl takes no line: %s", strerror(-error));
-    delivery_refuse(d);
+    give_up(d);
     return false;
 }
 
@@ -165,17 +537,6 @@ static int start_request(struct delivery *d, enum upload_step step, int64_t now)
     return error;
 }
 
-bool delivery_api_is_down(const struct home *home)
-{
-    int64_t age = home_mark_age(home, DELIVERY_API_DOWN);
-    return age >= 0 && age < API_DOWN_SECONDS;
-}
-
-bool delivery_is_over(const struct delivery *d)
-{
-    return d->phase == DELIVERY_DONE || d->phase == DELIVERY_REFUSED || d->phase == DELIVERY_OFF;
-}
-
 /* When the next request is to be made, which it is. */
 static int64_t next_request(struct delivery *d, int64_t now, enum upload_step *ret_step)
 {
@@ -194,11 +555,11 @@ void delivery_step(struct delivery *d, int64_t now)
     enum upload_step   step = UPLOAD_NOTHING;
     if (d->call && http_finished(d->network->http, d->call, &answer)) {
         d->call = NULL;
-        delivery_on_answer(d, &answer, now);
+        on_answer(d, &answer, now);
         http_answer_done(&answer);
     }
     if (d->phase == DELIVERY_FLUSH)
-        delivery_end_flush(d, now);
+        end_flush(d, now);
     if (now >= d->deadline) /* nothing is begun that cannot be waited for */
         return;
     if (d->call || now < next_request(d, now, &step) || delivery_is_over(d))
@@ -208,7 +569,7 @@ void delivery_step(struct delivery *d, int64_t now)
     d->step = step;
     int error = start_request(d, step, now);
     if (error < 0)
-        delivery_on_no_request(d, error, now);
+        on_no_request(d, error, now);
 }
 
 int64_t delivery_due(struct delivery *d)
@@ -218,4 +579,40 @@ int64_t delivery_due(struct delivery *d)
         return 0; /* what else is to be done is decided by the next step */
     int64_t due = d->call ? INT64_MAX : next_request(d, clock_monotonic(), &step);
     return d->phase == DELIVERY_FLUSH ? clock_earlier(due, d->flush_deadline) : due;
+}
+
+static void read_facts(struct delivery *d, const cJSON *state)
+{
+    const char *when = state_text(state, "finished_at");
+    double      exit_code = state_number(state, "exit_code", -1);
+    int64_t     finished_at = 0;
+    if (!(exit_code >= 0 && exit_code <= INT32_MAX))
+        exit_code = -1;
+    if (when)
+        (void)clock_parse_utc(when, &finished_at);
+    d->finish_facts = (struct sentinel_finish){.exit_code = exit_code >= 0 ? (int)exit_code & 255 : 0,
+                                               .exit_code_unknown = exit_code < 0,
+                                               .run_status = exit_code == 0 ? SENTINEL_FINISHED : SENTINEL_FAILED,
+                                               .finished_at = finished_at};
+    d->unanswered = state_is(state, "state", "finishing") ||
+                    cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(state, "unanswered"));
+    d->form = !d->unanswered ? DELIVERY_ANY_FORM : state_is(state, "data_source", "s3") ? DELIVERY_S3 : DELIVERY_INLINE;
+}
+
+int delivery_end(struct delivery *d, const cJSON *state, size_t inline_max)
+{
+    uint64_t size = rundir_rows_size(d->run, true);
+    read_facts(d, state);
+    if (d->run->rows < 0 && d->run->on_disk)
+        return -EACCES;
+    if (size == 0)
+        return -ENODATA;
+    d->ending = true;
+    d->inline_max = inline_max;
+    upload_end(&d->upload, clock_monotonic(), size > inline_max && d->run->memory_rows.len > 0);
+    if (d->call && d->step == UPLOAD_REFRESH && upload_has_good_credentials(&d->upload))
+        cancel(d); /* there is no time to wait for better ones */
+    if (d->phase == DELIVERY_STREAM)
+        choose_form(d);
+    return 0;
 }

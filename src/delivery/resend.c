@@ -88,22 +88,17 @@ static bool deliver(struct errand *e, const struct engine_sync *sync, const char
     return outcome == ERRAND_DELIVERED || outcome == ERRAND_IGNORED;
 }
 
-int sync_all(const struct engine_sync *sync)
+int sync_all(const struct engine_sync *sync, const struct config *config, cgroup_of_lost_fn *cgroup_of_lost)
 {
-    struct config  config = {0};
     struct home    home;
     struct network network;
     struct errand  errand;
-    struct log     log;
     int            left = 0;
-    log_init(&log, LOG_WARN);
-    config_read(&config, NULL, &log);
-    log_done(&log);
-    int error = home_open(lookup, false, &home);
+    int            error = home_open(lookup, false, &home);
     if (error < 0)
         return error == -ENOENT && !sync->runs ? 0 : error;
     network_init(&network);
-    errand_init(&errand, &config, &home, &network);
+    errand_init(&errand, config, &home, &network, cgroup_of_lost);
     errand.named = sync->named;
     char **all = sync->runs ? NULL : list_runs(&home);
     for (const char *const *id = sync->runs ? sync->runs : (const char *const *)all; id && *id; id++)
@@ -116,10 +111,11 @@ int sync_all(const struct engine_sync *sync)
     return left;
 }
 
-void backlog_init(struct backlog *b, const struct config *config, const struct home *home, struct network *network)
+void backlog_init(struct backlog *b, const struct config *config, const struct home *home, struct network *network,
+                  cgroup_of_lost_fn *cgroup_of_lost)
 {
     *b = (struct backlog){.config = config, .home = home, .network = network};
-    errand_init(&b->errand, config, home, network);
+    errand_init(&b->errand, config, home, network, cgroup_of_lost);
     b->errand.by_the_way = true;
     b->errand.inline_max = SMALL; /* the program's memory is not ours to fill: more goes to S3, piece by piece */
     b->next = clock_monotonic() + FIRST_LOOK + (config->crowd > 0 ? delivery_random_part(CROWD_SPREAD) : 0);

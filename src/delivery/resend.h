@@ -9,7 +9,7 @@
 
 /* Looks at every run, or at those named, oldest first, and reports each. The number that ended undelivered, or
  * -errno when PILLION_DIR cannot be opened. */
-int sync_all(const struct engine_sync *sync);
+int sync_all(const struct engine_sync *sync, const struct config *config, cgroup_of_lost_fn *cgroup_of_lost);
 
 /* The runs that others left behind, for the loop of a leader. It begins some seconds after the leader has, and does so
  * for one leader of a PILLION_DIR in ten minutes (the mark `synced`). */
@@ -26,7 +26,8 @@ struct backlog {
     int64_t              next;    /* ns CLOCK_MONOTONIC, of the next look */
 };
 
-void    backlog_init(struct backlog *b, const struct config *config, const struct home *home, struct network *network);
+void    backlog_init(struct backlog *b, const struct config *config, const struct home *home, struct network *network,
+                     cgroup_of_lost_fn *cgroup_of_lost);
 void    backlog_step(struct backlog *b, int64_t now);
 int64_t backlog_due(struct backlog *b); /* INT64_MAX: the network says when */
 /* Stops at once; the run under way is whole on disk. */

@@ -9,16 +9,20 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "engine/cgroup_tags.h"
 #include "store/journal_read.h"
 #include "store/journal_write.h"
 
 enum { TRIES = 3, STATE_BY_THE_WAY = 4 * 1024 * 1024 };
 #define LIMIT (120 * CLOCK_SECOND) /* without an object stored */
 
-void errand_init(struct errand *e, const struct config *config, const struct home *home, struct network *network)
+void errand_init(struct errand *e, const struct config *config, const struct home *home, struct network *network,
+                 cgroup_of_lost_fn *cgroup_of_lost)
 {
-    *e = (struct errand){.config = config, .home = home, .network = network, .inline_max = DELIVERY_SYNC_MAX};
+    *e = (struct errand){.config = config,
+                         .home = home,
+                         .network = network,
+                         .cgroup_of_lost = cgroup_of_lost,
+                         .inline_max = DELIVERY_SYNC_MAX};
     log_init(&e->log, config->log_level);
     rundir_init(&e->run);
 }
@@ -86,7 +90,7 @@ static void end_lost_run(struct errand *e)
     char                 when[21];
     if (state_text(e->state, "finished_at"))
         return;
-    limits_of_lost(e->state, &events);
+    e->cgroup_of_lost(e->state, &events);
     record_end(&e->run, &end);
     clock_format_utc(end.finished_at / CLOCK_SECOND, when);
     (void)cJSON_AddStringToObject(e->state, "finished_at", when);

@@ -16,10 +16,16 @@ enum errand_outcome {
     ERRAND_FAILED,  /* `reason` */
 };
 
+struct cgroup_events;
+
+/* What a cgroup has counted for a run that wrote no end, or not yet. */
+typedef void cgroup_of_lost_fn(const cJSON *state, struct cgroup_events *ret);
+
 struct errand {
     const struct config *config;
     const struct home   *home;
     struct network      *network;
+    cgroup_of_lost_fn   *cgroup_of_lost;
     bool                 named;      /* the user named it: local runs are delivered too */
     bool                 by_the_way; /* of a program that has other things to do: nothing large, nothing in vain */
     size_t               inline_max; /* bytes of rows that go inline where S3 is not yet needed */
@@ -34,7 +40,8 @@ struct errand {
     char                 reason[256];
 };
 
-void errand_init(struct errand *e, const struct config *config, const struct home *home, struct network *network);
+void errand_init(struct errand *e, const struct config *config, const struct home *home, struct network *network,
+                 cgroup_of_lost_fn *cgroup_of_lost);
 /* Looks at the run of that name, and takes it when it is to be delivered. Anything but UNDER_WAY is over. */
 enum errand_outcome errand_begin(struct errand *e, const char *id);
 enum errand_outcome errand_step(struct errand *e, int64_t now);

@@ -8,9 +8,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/json_write.h"
 #include "base/text.h"
-#include "config/config_parts.h"
+#include "config/config.h"
 #include "config/credentials.h"
 #include "delivery/delivery.h"
 #include "sentinel/requests.h"
@@ -60,7 +61,7 @@ static void examine_lengths(const struct engine_examination *e, const struct con
              config->output);
     if (config->min_life > 0)
         tell(e, "variables", ENGINE_NOTE, "a program that ends within PILLION_MIN_SECONDS=%.40s leaves no run",
-             config_set("PILLION_MIN_SECONDS"));
+             environment_value("PILLION_MIN_SECONDS"));
     if (config->exit_timeout == 0 && config->token[0])
         tell(e, "variables", ENGINE_NOTE,
              "with PILLION_EXIT_TIMEOUT=0 nothing is delivered when a program ends, but later, by pillion sync");
@@ -127,7 +128,7 @@ static void tell_failure(struct engine_examination *e, const char *url, const st
                                         [HTTP_STEP_EXCHANGE] = "the HTTP exchange"};
     const char              *step = steps[answer->step];
     bool                     https = strncmp(url, "https:", strlen("https:")) == 0;
-    bool                     proxy = https && client_environment_proxy("https_proxy", "HTTPS_PROXY")[0];
+    bool                     proxy = https && environment_proxy("https_proxy", "HTTPS_PROXY")[0];
     if (answer->step == HTTP_STEP_NAME && !proxy)
         note_unknown_host(e, url);
     if (answer->step == HTTP_STEP_CONNECT && https && answer->error == -ETIMEDOUT)
@@ -232,7 +233,7 @@ static void examine_api(struct engine_examination *e, const struct config *confi
 
 static bool token_is_set(void)
 {
-    return config_set("SENTINEL_API_TOKEN") || config_set("SENTINEL_API_KEY") || config_set("SENTINEL_API_TOKEN_FILE");
+    return environment_value("SENTINEL_API_TOKEN") || environment_value("SENTINEL_API_KEY") || environment_value("SENTINEL_API_TOKEN_FILE");
 }
 
 int examine(struct engine_examination *e)

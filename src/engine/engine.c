@@ -70,7 +70,7 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
         run->config.metadata.job_name = strdup(start->job_name);
     network_init(&run->network);
     delivery_init(&run->delivery, &run->config, &run->home, &run->dir, &run->log, &run->network);
-    backlog_init(&run->backlog, &run->config, &run->home, &run->network);
+    backlog_init(&run->backlog, &run->config, &run->home, &run->network, limits_of_lost);
 }
 
 static int start(struct link *link, const struct engine_start *start)
@@ -126,9 +126,14 @@ static void end_here(struct link *link)
 
 static int sync_runs(const struct engine_sync *sync)
 {
+    struct config config = {0};
+    struct log    log;
     if (libc_environment(sync->environment) < 0)
         return -ENOMEM;
-    return sync_all(sync);
+    log_init(&log, LOG_WARN);
+    config_read(&config, NULL, &log);
+    log_done(&log);
+    return sync_all(sync, &config, limits_of_lost);
 }
 
 static int examine_surroundings(struct engine_examination *examination)

@@ -1,11 +1,18 @@
+/* The registration, and what comes to it later: the GPUs once their drivers have answered, and what the cloud says of
+ * this machine, before it is sent. It stands in run.jsonl without them from the start, so that a killed run can be
+ * registered, and with them once they are known. */
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/registration.h"
 
 #include <netinet/in.h>
 
+#include "base/clock.h"
+#include "base/json_write.h"
 #include "collect/machine.h"
 #include "config/job_name.h"
+#include "engine/run.h"
 #include "sentinel/requests.h"
+#include "store/journal_write.h"
 
 static const char *known(const char *text)
 {
@@ -43,4 +50,112 @@ int registration_compose(const struct config *config, const struct machine *mach
     if (config->share & SHARE_IP && machine_ip(ip, sizeof ip) == 0)
         run.host_ip = known(ip);
     return request_register_body(&run, ret);
+}
+
+#define SLICE (20 * CLOCK_MILLISECOND)
+
+void introduce_compose(struct run *run)
+{
+    if (run->delivery.registration.len == 0)
+        (void)registration_compose(&run->config, &run->machine, run->executable, (const char *const *)run->arguments,
+                                   &run->delivery.registration);
+}
+
+static void add(struct run *run, const struct sentinel_run *more)
+{
+    struct bytes *registration = &run->delivery.registration;
+    if (request_register_add(more, registration) == 0)
+        record_registration(&run->dir, registration->data);
+}
+
+void introduce_gpus(struct run *run)
+{
+    const struct machine *m = &run->machine;
+    if (!run->collectors || !run->own_table)
+        return;
+    collect_gpus(run->collectors, &run->machine);
+    const struct sentinel_run more = {.host_gpu_model = known(m->gpu_model),
+                                      .host_gpu_count = m->gpu_count,
+                                      .host_gpu_memory_mib = m->gpu_memory_mib == METRIC_NONE ? 0 : m->gpu_memory_mib};
+    if (run->composed && m->gpu_count != METRIC_NONE)
+        add(run, &more);
+}
+
+/* An image before the exec had found out, and it may be on the server already. */
+static bool is_said(const struct bytes *registration)
+{
+    struct text value;
+    struct text body = text_span(registration->data, registration->len);
+    return json_check(body, SIZE_MAX) == 0 && json_find(body, "cloud_vendor_id", &value);
+}
+
+static void say(struct run *run)
+{
+    const struct cloud       *c = &run->cloud;
+    const struct sentinel_run more = {.cloud_vendor_id = known(c->vendor),
+                                      .cloud_account_id = known(c->account),
+                                      .cloud_region_id = known(c->region),
+                                      .cloud_zone_id = known(c->zone),
+                                      .cloud_instance_type = known(c->instance_type)};
+    if (more.cloud_vendor_id)
+        add(run, &more);
+}
+
+static void begin_delivery(struct run *run)
+{
+    run->introduction = INTRODUCTION_OVER;
+    delivery_begin(&run->delivery);
+}
+
+void introduce_begin(struct run *run)
+{
+    bool is_registered = run->delivery.run_id[0] != '\0';
+    if (is_registered || run->config.cloud == CONFIG_CLOUD_OFF || is_said(&run->delivery.registration)) {
+        begin_delivery(run);
+    } else if (run->cloud.vendor[0]) { /* process 1's run before this one has asked */
+        say(run);
+        begin_delivery(run);
+    } else {
+        cloud_read_dmi(&run->roots, &run->dmi);
+        run->introduction = INTRODUCTION_WANTED;
+    }
+}
+
+/* Without a word of DMI's there is no cloud, unless the user knows better. */
+static void ask(struct run *run, int64_t now)
+{
+    unsigned vendors = cloud_named_by(&run->dmi);
+    if (vendors == 0 && run->config.cloud == CONFIG_CLOUD_PROBE)
+        vendors = CLOUD_EVERY_VENDOR;
+    if (vendors != 0)
+        probe_begin(&run->probe, &run->network, vendors, run->config.share & SHARE_ACCOUNT, now);
+    run->introduction = INTRODUCTION_UNDER_WAY;
+}
+
+static void settle(struct run *run)
+{
+    probe_stop(&run->probe);
+    (void)cloud_settle(run->probe.told, &run->dmi, &run->cloud);
+    say(run);
+    begin_delivery(run);
+}
+
+bool introduce_step(struct run *run, int64_t now)
+{
+    if (run->introduction == INTRODUCTION_WANTED)
+        ask(run, now);
+    if (run->introduction == INTRODUCTION_UNDER_WAY && probe_step(&run->probe, now))
+        settle(run);
+    return run->introduction == INTRODUCTION_OVER;
+}
+
+void introduce_end(struct run *run, int64_t until)
+{
+    int64_t now = clock_monotonic();
+    for (; now < until && !atomic_load(&run->link->hurry) && !introduce_step(run, now); now = clock_monotonic()) {
+        int64_t due = clock_earlier(probe_due(&run->probe), until);
+        network_poll(&run->network, NULL, 0, clock_earlier(due - now, SLICE));
+    }
+    if (run->introduction != INTRODUCTION_OVER)
+        settle(run);
 }

@@ -8,7 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
-#include "sentinel/http/http.h"
+#include "sentinel/http_message.h"
 
 /* 0, -EBADMSG (not JSON, nested or split up beyond measure, run_id missing or odd, …), -ENOMEM; *ret is zeroed on
  * errors. sentinel_registration_done, sentinel_credentials_done free. Of a registration only the run ID must be right:

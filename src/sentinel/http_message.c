@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "sentinel/http_message.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "sentinel/http/http.h"
 
 enum { HEADER_MAX = 32 * 1024 };
 

@@ -7,7 +7,7 @@
 #include <pillion/sentinel.h>
 
 #include "base/bytes.h"
-#include "sentinel/http/http.h"
+#include "sentinel/http_message.h"
 
 /* Where and as whom. */
 struct api {

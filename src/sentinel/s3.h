@@ -8,7 +8,7 @@
 #include <pillion/sentinel.h>
 
 #include "base/bytes.h"
-#include "sentinel/http/http.h"
+#include "sentinel/http_message.h"
 
 #define S3_DEFAULT_REGION "eu-central-1"
 

@@ -9,7 +9,6 @@
 
 #include "base/clock.h"
 #include "base/json_write.h"
-#include "store/journal_parts.h"
 
 enum { COMMAND_MAX = 256 * 1024 };
 
@@ -30,6 +29,106 @@ void record_token_id(const char *token, char ret[static 9])
         return;
     for (int i = 0; i < 4; i++)
         (void)snprintf(ret + (ptrdiff_t)2 * i, 3, "%02x", hash[i]);
+}
+
+static void open_line(struct bytes *line)
+{
+    bytes_init(line, RUNDIR_STATE_MAX);
+    bytes_char(line, '{');
+}
+
+static int close_line(struct bytes *line, struct rundir *run)
+{
+    bytes_char(line, '}');
+    int error = line->failed ? -ENOMEM : rundir_append_state(run, line->data, line->len);
+    bytes_done(line);
+    return error;
+}
+
+static void close_fact(struct bytes *line, struct rundir *run)
+{
+    bytes_char(line, '}');
+    if (!line->failed)
+        rundir_append_fact(run, line->data, line->len);
+    bytes_done(line);
+}
+
+static void record_text(struct bytes *line, const char *key, const char *value)
+{
+    json_key(line, key);
+    json_string(line, value, strlen(value));
+}
+
+static void record_number(struct bytes *line, const char *key, uint64_t value)
+{
+    json_key(line, key);
+    bytes_unsigned(line, value);
+}
+
+static void known(struct bytes *line, const char *key, uint64_t value)
+{
+    if (value != METRIC_NONE)
+        record_number(line, key, value);
+}
+
+static void write_totals(struct bytes *line, const struct totals *t)
+{
+    json_key(line, "totals");
+    bytes_char(line, '{');
+    json_key(line, "user_s");
+    bytes_decimal(line, (double)t->user_us / 1e6, 6);
+    json_key(line, "system_s");
+    bytes_decimal(line, (double)t->system_us / 1e6, 6);
+    known(line, "max_rss_kib", t->max_rss_kib);
+    if (t->max_rss_kib != METRIC_NONE) {
+        json_key(line, "max_rss_exact");
+        bytes_text(line, t->max_rss_exact ? "true" : "false");
+    }
+    known(line, "minor_faults", t->minor_faults);
+    known(line, "major_faults", t->major_faults);
+    known(line, "voluntary_switches", t->voluntary_switches);
+    known(line, "involuntary_switches", t->involuntary_switches);
+    known(line, "cgroup_memory_peak", t->cgroup_memory_peak);
+    bytes_char(line, '}');
+}
+
+static void write_events(struct bytes *line, const struct cgroup_events *e)
+{
+    known(line, "cpu_periods", e->periods);
+    known(line, "cpu_periods_throttled", e->throttled);
+    if (e->throttled_us != METRIC_NONE) {
+        json_key(line, "cpu_throttled_s");
+        bytes_decimal(line, (double)e->throttled_us / 1e6, 6);
+    }
+    known(line, "oom_kills", e->oom_kills);
+}
+
+static void write_cgroup(struct bytes *line, const struct cgroup_events *e)
+{
+    if (e->periods == METRIC_NONE && e->throttled == METRIC_NONE && e->throttled_us == METRIC_NONE &&
+        e->oom_kills == METRIC_NONE)
+        return;
+    json_key(line, "cgroup");
+    bytes_char(line, '{');
+    write_events(line, e);
+    bytes_char(line, '}');
+}
+
+static void write_cgroup_before(struct bytes *line, const struct cgroup_watch *watch,
+                                const struct cgroup_events *before)
+{
+    if (watch->cpu.path[0] == '\0' && watch->memory.path[0] == '\0')
+        return;
+    json_key(line, "cgroup_before");
+    bytes_char(line, '{');
+    if (watch->memory.path[0] != '\0') {
+        record_text(line, "memory", watch->memory.path);
+        known(line, "memory_id", watch->memory_id);
+        known(line, "memory_peak", before->memory_peak);
+        record_number(line, "memory_version", watch->memory.v2 ? 2 : 1);
+    }
+    write_events(line, before);
+    bytes_char(line, '}');
 }
 
 static void command(struct bytes *line, const struct record_begin *begin)
@@ -65,7 +164,7 @@ static void api(struct bytes *line, const struct config *config)
 void record_begin(struct rundir *run, const struct record_begin *begin)
 {
     struct bytes line;
-    record_open_line(&line);
+    open_line(&line);
     record_text(&line, "id", run->id);
     record_text(&line, "state", "running");
     command(&line, begin);
@@ -83,7 +182,7 @@ void record_begin(struct rundir *run, const struct record_begin *begin)
     json_key(&line, "baseline");
     bytes_text(&line, begin->baseline);
     if (begin->cgroups)
-        record_write_cgroup_before(&line, begin->cgroups, begin->cgroup_before);
+        write_cgroup_before(&line, begin->cgroups, begin->cgroup_before);
     json_key(&line, "upload_interval");
     bytes_decimal(&line, (double)begin->config->upload_interval / 1e9, 0);
     if (*begin->registration) {
@@ -91,60 +190,60 @@ void record_begin(struct rundir *run, const struct record_begin *begin)
         bytes_text(&line, begin->registration);
     }
     api(&line, begin->config);
-    record_close_fact(&line, run);
+    close_fact(&line, run);
 }
 
 void record_continue(struct rundir *run, const struct record_begin *begin, bool with_api)
 {
     struct bytes line;
-    record_open_line(&line);
+    open_line(&line);
     command(&line, begin);
     if (begin->cgroups) /* it may be in another one by now */
-        record_write_cgroup_before(&line, begin->cgroups, begin->cgroup_before);
+        write_cgroup_before(&line, begin->cgroups, begin->cgroup_before);
     if (with_api)
         api(&line, begin->config);
-    record_close_fact(&line, run);
+    close_fact(&line, run);
 }
 
 void record_registration(struct rundir *run, const char *registration)
 {
     struct bytes line;
-    record_open_line(&line);
+    open_line(&line);
     json_key(&line, "registration");
     bytes_text(&line, registration);
-    record_close_fact(&line, run);
+    close_fact(&line, run);
 }
 
 void record_continues(struct rundir *run, const char *id)
 {
     struct bytes line;
-    record_open_line(&line);
+    open_line(&line);
     record_text(&line, "continues", id);
-    record_close_fact(&line, run);
+    close_fact(&line, run);
 }
 
 void record_output(struct rundir *run, const char *path)
 {
     struct bytes line;
-    record_open_line(&line);
+    open_line(&line);
     record_text(&line, "output", path);
-    record_close_fact(&line, run);
+    close_fact(&line, run);
 }
 
 void record_registered(struct rundir *run, const char *sentinel_run_id, const char *upload_uri_prefix)
 {
     struct bytes line;
-    record_open_line(&line);
+    open_line(&line);
     record_text(&line, "sentinel_run_id", sentinel_run_id);
     if (upload_uri_prefix)
         record_text(&line, "upload_uri_prefix", upload_uri_prefix);
-    record_close_fact(&line, run);
+    close_fact(&line, run);
 }
 
 void record_end(struct rundir *run, const struct record_end *end)
 {
     struct bytes line;
-    record_open_line(&line);
+    open_line(&line);
     record_text(&line, "state", end->state);
     utc(&line, "finished_at", end->finished_at);
     json_key(&line, "duration_s");
@@ -156,9 +255,9 @@ void record_end(struct rundir *run, const struct record_end *end)
         record_number(&line, "exit_code", (uint64_t)WEXITSTATUS(end->wait_status));
     }
     if (end->totals)
-        record_write_totals(&line, end->totals);
+        write_totals(&line, end->totals);
     if (end->cgroup)
-        record_write_cgroup(&line, end->cgroup);
+        write_cgroup(&line, end->cgroup);
     json_key(&line, "cost");
     bytes_text(&line, "{\"cpu_s\":");
     bytes_decimal(&line, (double)end->cost_cpu / 1e9, 6);
@@ -166,21 +265,21 @@ void record_end(struct rundir *run, const struct record_end *end)
     if (end->lost_rows)
         record_number(&line, "lost_rows", end->lost_rows);
     bytes_char(&line, '}');
-    (void)record_close_line(&line, run);
+    (void)close_line(&line, run);
 }
 
 void record_state(struct rundir *run, const char *state, const char *result)
 {
     struct bytes line;
     if (result) { /* a line of its own: one that cannot be read back must not take the state with it */
-        record_open_line(&line);
+        open_line(&line);
         json_key(&line, "result");
         bytes_text(&line, result);
-        (void)record_close_line(&line, run);
+        (void)close_line(&line, run);
     }
-    record_open_line(&line);
+    open_line(&line);
     record_text(&line, "state", state);
-    (void)record_close_line(&line, run);
+    (void)close_line(&line, run);
 }
 
 /* All of it in each line: the one before may not have found room. */
@@ -199,28 +298,28 @@ static void progress(struct bytes *line, uint64_t uploaded, uint64_t sealed, uin
 int record_batch(struct rundir *run, uint64_t uploaded, uint64_t from, uint64_t to)
 {
     struct bytes line;
-    record_open_line(&line);
+    open_line(&line);
     progress(&line, uploaded, uploaded + 1, from, to);
-    return record_close_line(&line, run);
+    return close_line(&line, run);
 }
 
 void record_uploaded(struct rundir *run, uint64_t uploaded, uint64_t from, uint64_t to)
 {
     struct bytes line;
-    record_open_line(&line);
+    open_line(&line);
     progress(&line, uploaded, uploaded, from, to);
-    (void)record_close_line(&line, run);
+    (void)close_line(&line, run);
 }
 
 int record_finishing(struct rundir *run, const char *data_source, uint64_t uploaded, uint64_t from, uint64_t to)
 {
     struct bytes line;
-    record_open_line(&line);
+    open_line(&line);
     record_text(&line, "state", "finishing");
     record_text(&line, "data_source", data_source);
     if (uploaded > 0)
         progress(&line, uploaded, uploaded, from, to);
-    return record_close_line(&line, run);
+    return close_line(&line, run);
 }
 
 void record_paused(struct rundir *run, bool paused)
@@ -239,10 +338,18 @@ void record_hopeless(struct rundir *run)
 void record_undelivered(struct rundir *run, const char *reason, bool unanswered)
 {
     struct bytes line;
-    record_open_line(&line);
+    open_line(&line);
     record_text(&line, "state", "undelivered");
     record_text(&line, "reason", reason);
     json_key(&line, "unanswered");
     bytes_text(&line, unanswered ? "true" : "false");
-    (void)record_close_line(&line, run);
+    (void)close_line(&line, run);
+}
+
+void record_cgroup(struct rundir *run, const struct cgroup_events *events)
+{
+    struct bytes line;
+    open_line(&line);
+    write_cgroup(&line, events);
+    (void)close_line(&line, run);
 }

@@ -31,10 +31,15 @@ KNOTS = {
 
 KNOTS_OF_INCLUDES = {
 }
-# What has no code: what hook and engine agree on, and what users include.
+# Beside those: headers without code (what hook and engine agree on, what users include), and data that is handed on.
 MAY_INCLUDE = {room: {"pillion"} for room in MAY_CALL}
 MAY_INCLUDE["hook"] = {"link"}
-MAY_INCLUDE["engine"] |= {"link"}
+MAY_INCLUDE["engine"] |= {"link", "libc", "collect/tree", "collect/gpu", "collect/cgroup"}
+MAY_INCLUDE["delivery"] |= {"link", "config"}
+MAY_INCLUDE["store"] |= {"config", "collect", "collect/cgroup"}
+MAY_INCLUDE["collect/tree"] |= {"collect"}
+MAY_INCLUDE["collect/gpu"] |= {"collect"}
+MAY_INCLUDE["collect/cgroup"] |= {"collect"}
 PARSING = r"(base|sentinel|store|delivery|engine|config|client)/"
 INCLUDE = re.compile(r'^#include "(.+)"', re.M)
 SOURCES = objects.SOURCE / "src"

@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (config.token[0])
         is_first_line(config.token, data, size);
     log_done(&log);
-    if (client_environment_token(&token) == 0 && api_token_is_fine(token.data))
+    if (credentials_token(&token) == 0 && api_token_is_fine(token.data))
         HOLDS(token.len > 0 && memmem(data, size, token.data, token.len));
     bytes_done(&token);
     return 0;

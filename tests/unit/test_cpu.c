@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "base/cpu_count.h"
 #include "collect/cpu.h"
 
 static void user_and_nice_are_one_and_guest_is_not_added(void **state)

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "delivery/resend.h"
+#include "engine/cgroup_tags.h"
 #include "folder.h"
 #include "server.h"
 #include "store/journal_read.h"
@@ -85,8 +86,13 @@ static void hear(void *context, const char *id, const char *outcome, const char 
 static int sync_runs(const char *const *runs)
 {
     struct engine_sync sync = {.runs = runs, .named = runs != NULL, .report = hear, .context = heard};
+    struct config      all = {0};
+    struct log         log;
     heard[0] = '\0';
-    return sync_all(&sync);
+    log_init(&log, LOG_WARN);
+    config_read(&all, NULL, &log);
+    log_done(&log);
+    return sync_all(&sync, &all, limits_of_lost);
 }
 
 static int sync_one(const char *id)
@@ -449,7 +455,7 @@ static void along_the_way(const struct server_reply *replies, size_t count)
     home = (struct home){.dir = folder_open(&folder), .runs = -1};
     home.runs = openat(home.dir, "runs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     network_init(&network);
-    backlog_init(&b, &config, &home, &network);
+    backlog_init(&b, &config, &home, &network, limits_of_lost);
     assert_true(go_along(&b, &network) > 0);
     assert_null(b.names);
     backlog_drop(&b);

@@ -4,10 +4,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/roots.h"
+
+/* The number behind a name in a file of "name number" lines; untouched and false when not there. */
 
 enum { OWN_MAX = 1024, MOUNT_MAX = 128 };
 
@@ -153,4 +156,144 @@ uint64_t cgroup_number(const struct cgroup *cgroup, const char *file)
     struct text t;
     uint64_t    value = 0;
     return cgroup_file(cgroup, file, content, &t) && text_unsigned(&t, &value) ? value : METRIC_NONE;
+}
+
+static bool entry(struct text entries, const char *name, uint64_t *ret)
+{
+    struct text line;
+    struct text word;
+    while (text_line(&entries, &line))
+        if (text_word(&line, &word) && text_is(word, name))
+            return text_unsigned(&line, ret);
+    return false;
+}
+
+uint64_t cgroup_id(const char *path)
+{
+    struct stat info;
+    return *path && stat(path, &info) == 0 ? (uint64_t)info.st_ino : METRIC_NONE;
+}
+
+/* throttled_usec in version 2, throttled_time in nanoseconds in version 1. */
+void cgroup_read_throttling(const struct cgroup_watch *watch, struct cgroup_events *ret)
+{
+    char        content[CGROUP_FILE_MAX];
+    struct text t;
+    uint64_t    ns = 0;
+    ret->periods = ret->throttled = ret->throttled_us = METRIC_NONE;
+    if (!cgroup_file(&watch->cpu, "cpu.stat", content, &t))
+        return;
+    (void)entry(t, "nr_periods", &ret->periods);
+    (void)entry(t, "nr_throttled", &ret->throttled);
+    if (!entry(t, "throttled_usec", &ret->throttled_us) && entry(t, "throttled_time", &ns))
+        ret->throttled_us = ns / 1000;
+}
+
+/* memory.events counts what happens in the cgroup and all below it; memory.oom_control, in the cgroup alone. */
+void cgroup_read_kills(const struct cgroup_watch *watch, struct cgroup_events *ret)
+{
+    char        content[CGROUP_FILE_MAX];
+    struct text t;
+    ret->oom_kills = METRIC_NONE;
+    if (cgroup_file(&watch->memory, watch->memory.v2 ? "memory.events" : "memory.oom_control", content, &t))
+        (void)entry(t, "oom_kill", &ret->oom_kills);
+}
+
+void cgroup_read_peak(const struct cgroup_watch *watch, struct cgroup_events *ret)
+{
+    ret->memory_peak = cgroup_number(&watch->memory, watch->memory.v2 ? "memory.peak" : "memory.max_usage_in_bytes");
+}
+
+#define NO_MEMORY_LIMIT (UINT64_C(1) << 62) /* version 1 says the largest number of pages there can be */
+
+/* To the one above; false, and unmoved, at the mount. */
+static bool go_up(struct cgroup *cgroup)
+{
+    struct text above = text_of(cgroup->path + cgroup->top);
+    if (!text_after_last(&above, '/'))
+        return false;
+    cgroup->path[above.at - 1 - cgroup->path] = '\0';
+    return true;
+}
+
+/* "50000 100000" in version 2, "max 100000" without a limit; two files in version 1, -1 without a limit. */
+static double quota_of(const struct cgroup *cgroup)
+{
+    char        content[CGROUP_FILE_MAX];
+    struct text t;
+    uint64_t    quota = 0;
+    uint64_t    period = 0;
+    if (!cgroup_file(cgroup, cgroup->v2 ? "cpu.max" : "cpu.cfs_quota_us", content, &t) || !text_unsigned(&t, &quota))
+        return 0;
+    if (!cgroup->v2)
+        period = cgroup_number(cgroup, "cpu.cfs_period_us");
+    else if (!text_unsigned(&t, &period))
+        return 0;
+    return period > 0 && period != METRIC_NONE ? (double)quota / (double)period : 0;
+}
+
+/* The least quota from this cgroup upwards, in CPUs, and *cgroup becomes the one that has it; 0: there is none. */
+static double least_quota(struct cgroup *cgroup)
+{
+    struct cgroup at = *cgroup;
+    double        least = 0;
+    do {
+        double cpus = quota_of(&at);
+        if (cpus > 0 && (least == 0 || cpus < least)) {
+            least = cpus;
+            *cgroup = at;
+        }
+    } while (go_up(&at));
+    return least;
+}
+
+/* Version 1 tells the least of all above, also of those that cannot be seen from here. */
+static uint64_t hierarchical_limit(const struct cgroup *memory)
+{
+    char        content[CGROUP_FILE_MAX];
+    struct text t;
+    uint64_t    limit = METRIC_NONE;
+    if (!memory->v2 && cgroup_file(memory, "memory.stat", content, &t))
+        (void)entry(t, "hierarchical_memory_limit", &limit);
+    return limit;
+}
+
+static uint64_t memory_limit(struct cgroup memory)
+{
+    uint64_t least = hierarchical_limit(&memory);
+    bool     is_all = least != METRIC_NONE;
+    while (!is_all) {
+        uint64_t limit = cgroup_number(&memory, memory.v2 ? "memory.max" : "memory.limit_in_bytes");
+        least = limit < least ? limit : least;
+        is_all = !go_up(&memory);
+    }
+    return least < NO_MEMORY_LIMIT ? least : METRIC_NONE;
+}
+
+/* Memory of a cgroup without the controller is charged to the nearest one above that has it, and killed for there. */
+static void find_charged(struct cgroup *memory)
+{
+    struct cgroup at = *memory;
+    char          content[CGROUP_FILE_MAX];
+    struct text   t;
+    if (!memory->v2)
+        return;
+    do {
+        if (cgroup_file(&at, "memory.events", content, &t)) {
+            *memory = at;
+            return;
+        }
+    } while (go_up(&at));
+}
+
+void cgroup_limits_read(const struct roots *roots, struct cgroup_limits *ret, struct cgroup_watch *ret_watch)
+{
+    *ret = (struct cgroup_limits){.memory = METRIC_NONE};
+    if (cgroup_find(roots, "cpu", &ret_watch->cpu))
+        ret->cpus = least_quota(&ret_watch->cpu);
+    if (cgroup_find(roots, "memory", &ret_watch->memory)) {
+        ret->memory = memory_limit(ret_watch->memory);
+        find_charged(&ret_watch->memory);
+    }
+    ret_watch->memory_id = cgroup_id(ret_watch->memory.path);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cpu_count.h"
 #include "base/file.h"
 #include "base/roots.h"
 #include "collect/cpu.h"

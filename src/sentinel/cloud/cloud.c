@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "collect/machine.h"
 #include "sentinel/cloud/cloud_answers.h"
 
 #define LINK_LOCAL  "http://169.254.169.254"
@@ -100,10 +99,10 @@ const struct cloud_service *cloud_service(enum cloud_vendor vendor)
 
 void cloud_read_dmi(const struct roots *roots, struct cloud_dmi *ret)
 {
-    machine_read_line(roots->sys, "class/dmi/id/sys_vendor", ret->sys_vendor, sizeof ret->sys_vendor);
-    machine_read_line(roots->sys, "class/dmi/id/product_name", ret->product_name, sizeof ret->product_name);
-    machine_read_line(roots->sys, "class/dmi/id/bios_version", ret->bios_version, sizeof ret->bios_version);
-    machine_read_line(roots->sys, "class/dmi/id/chassis_asset_tag", ret->chassis_asset_tag,
+    roots_read_line(roots->sys, "class/dmi/id/sys_vendor", ret->sys_vendor, sizeof ret->sys_vendor);
+    roots_read_line(roots->sys, "class/dmi/id/product_name", ret->product_name, sizeof ret->product_name);
+    roots_read_line(roots->sys, "class/dmi/id/bios_version", ret->bios_version, sizeof ret->bios_version);
+    roots_read_line(roots->sys, "class/dmi/id/chassis_asset_tag", ret->chassis_asset_tag,
                       sizeof ret->chassis_asset_tag);
 }
 

@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/roots.h"
 #include "base/text.h"
-#include "collect/collect.h"
 
 enum { CLOUD_VALUE_SIZE = 64, CLOUD_TOKEN_SIZE = 512, CLOUD_QUESTIONS_MAX = 6, CLOUD_ANSWER_MAX = 64 * 1024 };
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "config/credentials.h"
+#include "base/environment.h"
 
 enum { LONGEST_WAIT_MS = 3600 * 1000 };
 
@@ -29,7 +29,7 @@ void network_done(struct network *network)
 static void find_trust(struct network *network)
 {
     if (!network->trust)
-        (void)http_trust_find(client_environment, &network->trust);
+        (void)http_trust_find(environment_value, &network->trust);
     http_use_trust(network->http, network->trust);
 }
 
@@ -37,9 +37,9 @@ int network_open(struct network *network, const char *url)
 {
     int error = 0;
     if (!network->http) {
-        const struct http_options options = {.http_proxy = client_environment_proxy("http_proxy", NULL),
-                                             .https_proxy = client_environment_proxy("https_proxy", "HTTPS_PROXY"),
-                                             .no_proxy = client_environment_proxy("no_proxy", "NO_PROXY")};
+        const struct http_options options = {.http_proxy = environment_proxy("http_proxy", NULL),
+                                             .https_proxy = environment_proxy("https_proxy", "HTTPS_PROXY"),
+                                             .no_proxy = environment_proxy("no_proxy", "NO_PROXY")};
         error = http_open(&options, &network->http);
     }
     if (error == 0 && strncmp(url, "https:", strlen("https:")) == 0)
