@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "sentinel/http/http.h"
 #include "sentinel/s3.h"
 #include "server.h"
 
