@@ -1,10 +1,17 @@
-/* The 32 columns of a run's CSV, in order: the one table of them.
+/* The 32 columns of a run's CSV, in order: the one table of them. CELL(name, ...) in src/engine/row.c computes each.
  *
  * COLUMN(name, unit, decimals, kind, source): `kind` is gauge (as it is now) or delta (since the last row); a
- * missing figure is an empty cell. Kernel documents: proc = Documentation/filesystems/proc.rst, iostats =
- * Documentation/admin-guide/iostats.rst, statvfs(3), cgroup-v2 = Documentation/admin-guide/cgroup-v2.rst,
- * drm-usage-stats = Documentation/gpu/drm-usage-stats.rst, amdgpu = Documentation/gpu/amdgpu/thermal.rst and
- * driver-misc.rst. Units: s, cores (CPU seconds per second), MiB = 2^20 B, GB = 10^9 B, bytes, count. */
+ * missing figure is an empty cell. Units: s, cores (CPU seconds per second), MiB = 2^20 B, GB = 10^9 B, bytes, count.
+ *
+ * Kernel documents: proc = Documentation/filesystems/proc.rst, iostats = Documentation/admin-guide/iostats.rst,
+ * pagemap = Documentation/admin-guide/mm/pagemap.rst, drm-usage-stats = Documentation/gpu/drm-usage-stats.rst,
+ * amdgpu = Documentation/gpu/amdgpu/thermal.rst and driver-misc.rst; statvfs(3).
+ *
+ * CPU clocks are clock_getcpuclockid(3) of each process and getrusage(2) of the program. PID/stat counts whole ticks;
+ * the clocks add what is less than a tick.
+ *
+ * Pss divides each page by the number of its users. The counters of PID/stat and PID/statm tell how the sum changes;
+ * smaps_rollup or pagemap is read where they leave a doubt. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLUMNS_H
 #define PILLION_COLUMNS_H
@@ -33,14 +40,14 @@
     COLUMN(system_gpu_vram_mib,       MiB,   4, gauge, "NVML or amdgpu (mem_info_vram_used): memory in use") \
     COLUMN(system_gpu_utilized,       count, 0, gauge, "NVML or amdgpu (gpu_busy_percent): devices in use") \
     COLUMN(process_pid,               count, 0, gauge, "getpid(2) of the program") \
-    COLUMN(process_children,          count, 0, gauge, "proc: descendants, task/TID/children") \
-    COLUMN(process_utime,             s,     6, delta, "proc: PID/stat, utime + cutime of the tree") \
-    COLUMN(process_stime,             s,     6, delta, "proc: PID/stat, stime + cstime of the tree") \
-    COLUMN(process_cpu_usage,         cores, 4, delta, "proc: PID/stat, both of the above") \
-    COLUMN(process_memory_mib,        MiB,   4, gauge, "proc: PID/smaps_rollup, Pss of the tree") \
+    COLUMN(process_children,          count, 0, gauge, "proc: descendants; loadavg, PID/stat, task/TID/children") \
+    COLUMN(process_utime,             s,     6, delta, "proc: PID/stat, utime + cutime of the tree; CPU clocks") \
+    COLUMN(process_stime,             s,     6, delta, "proc: PID/stat, stime + cstime of the tree; CPU clocks") \
+    COLUMN(process_cpu_usage,         cores, 4, delta, "proc: PID/stat, CPU clocks: both of the above") \
+    COLUMN(process_memory_mib,        MiB,   4, gauge, "proc: Pss; PID/stat, statm, smaps_rollup; pagemap") \
     COLUMN(process_disk_read_bytes,   bytes, 0, delta, "proc: PID/io, read_bytes of the tree") \
     COLUMN(process_disk_write_bytes,  bytes, 0, delta, "proc: PID/io, write_bytes of the tree") \
-    COLUMN(process_gpu_usage,         cores, 4, gauge, "NVML or drm-usage-stats: sum over the tree") \
+    COLUMN(process_gpu_usage,         cores, 4, gauge, "NVML, drm-usage-stats or amdgpu: sum over the tree") \
     COLUMN(process_gpu_vram_mib,      MiB,   4, gauge, "NVML or drm-usage-stats: memory of the tree") \
     COLUMN(process_gpu_utilized,      count, 0, gauge, "NVML or drm-usage-stats: devices used by the tree")
 /* clang-format on */

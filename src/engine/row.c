@@ -6,18 +6,12 @@
 
 #define MICROSECONDS  1e6
 #define SHORT_SECONDS 0.1
+#define GB            1e9
+#define MIB           1048576.
+#define MIB_IN_KIB    1024.
+#define GPU_PARTS     1e4 /* a device's usage is in ten-thousandths */
 
-/* A row while it is written: the next cell's column knows its decimals. */
-struct row {
-    struct bytes *out;
-    int           column;
-};
-
-static const int decimals[PILLION_COLUMN_COUNT] = {
-#define COLUMN(name, unit, digits, kind, source) digits,
-    PILLION_COLUMNS(COLUMN)
-#undef COLUMN
-};
+enum { CPU_USER, CPU_SYSTEM, CPU_INTERRUPT, CPU_KINDS };
 
 void row_header(struct bytes *ret)
 {
@@ -28,34 +22,6 @@ void row_header(struct bytes *ret)
         ;
     bytes_text(ret, header + 1);
     bytes_char(ret, '\n');
-}
-
-static void next(struct row *row)
-{
-    if (row->column++ > 0)
-        bytes_char(row->out, ',');
-}
-
-static void cell(struct row *row, double value)
-{
-    int digits = decimals[row->column];
-    next(row);
-    bytes_decimal(row->out, value, digits);
-}
-
-static void integer(struct row *row, uint64_t value)
-{
-    next(row);
-    if (value != METRIC_NONE)
-        bytes_unsigned(row->out, value);
-}
-
-static void scaled(struct row *row, uint64_t value, double unit)
-{
-    if (value == METRIC_NONE)
-        next(row);
-    else
-        cell(row, (double)value / unit);
 }
 
 /* METRIC_NONE unless both samples know the counter; 0 rather than less. */
@@ -77,11 +43,9 @@ static uint64_t sum(uint64_t a, uint64_t b)
     return a == METRIC_NONE || b == METRIC_NONE ? METRIC_NONE : a + b;
 }
 
-static void gpu_cells(struct row *row, uint64_t usage, uint64_t memory, uint64_t used)
+static uint64_t all_cpu(const uint64_t cpu[static CPU_KINDS])
 {
-    scaled(row, usage, 10000);
-    scaled(row, memory, 1048576);
-    integer(row, used);
+    return sum(sum(cpu[CPU_USER], cpu[CPU_SYSTEM]), cpu[CPU_INTERRUPT]);
 }
 
 /* Over which usage is meant: since its counters were last known. */
@@ -89,8 +53,6 @@ static double longer(double seconds, uint64_t gap)
 {
     return seconds + (double)gap / (double)CLOCK_SECOND;
 }
-
-enum { CPU_KINDS = 3 }; /* user, system, interrupt */
 
 /* Microseconds, with what earlier rows could not hold. */
 static void used_cpu(const struct row_shape *shape, const struct sample *before, const struct sample *now,
@@ -120,7 +82,7 @@ static void shown_cpu(const struct row_shape *shape, const struct sample *before
                       double seconds, uint64_t ret[static CPU_KINDS])
 {
     used_cpu(shape, before, now, ret);
-    if (now->cpus == METRIC_NONE || now->cpus == 0 || sum(sum(ret[0], ret[1]), ret[2]) == METRIC_NONE)
+    if (now->cpus == METRIC_NONE || now->cpus == 0 || all_cpu(ret) == METRIC_NONE)
         return;
     bool has_before = before->cpu_shown_ns != METRIC_NONE && before->cpu_shown_ns > 0;
     if (shape->is_last && seconds < SHORT_SECONDS && has_before)
@@ -144,7 +106,7 @@ void row_carry(const struct row_shape *shape, const struct sample *before, struc
     double   seconds = longer(seconds_between(before, now), before->cpu_gap);
     used_cpu(shape, before, now, used);
     shown_cpu(shape, before, now, seconds, shown);
-    bool is_known = sum(sum(used[0], used[1]), used[2]) != METRIC_NONE;
+    bool is_known = all_cpu(used) != METRIC_NONE;
     for (int k = 0; k < CPU_KINDS; k++) {
         now->cpu_owed[k] = !is_known ? before->cpu_owed[k] : used[k] > shown[k] ? used[k] - shown[k] : 0;
         now->cpu_shown[k] = is_known ? shown[k] : 0;
@@ -152,67 +114,109 @@ void row_carry(const struct row_shape *shape, const struct sample *before, struc
     now->cpu_shown_ns = is_known ? (uint64_t)(seconds * (double)CLOCK_SECOND) : 0;
 }
 
-static void machine_cells(struct row *row, const struct row_shape *shape, double seconds, const struct sample *before,
-                          const struct sample *now)
+/* What the cells of one row are computed from. */
+struct row {
+    const struct row_shape *shape;
+    const struct sample    *before, *now;
+    double                  cpu_seconds, tree_seconds; /* over which CPU of the machine and of the tree is meant */
+    uint64_t                cpu[CPU_KINDS];            /* microseconds, as this row shows them */
+    uint64_t                tree_user, tree_system;    /* microseconds */
+};
+
+/* A cell's value; METRIC_NONE: an empty cell. */
+struct figure {
+    uint64_t value;
+    double   unit; /* what it is divided by; 0: a count, printed whole, for a double holds 53 bits of it */
+};
+
+static struct figure count(uint64_t value)
 {
-    const double mib = 1024;
-    const double gb = 1e9;
-    double       cpu_seconds = longer(seconds, before->cpu_gap);
-    uint64_t     cpu[CPU_KINDS];
-    shown_cpu(shape, before, now, cpu_seconds, cpu);
-    integer(row, now->processes);
-    scaled(row, cpu[0], MICROSECONDS);
-    scaled(row, cpu[1], MICROSECONDS);
-    scaled(row, sum(sum(cpu[0], cpu[1]), cpu[2]), MICROSECONDS * cpu_seconds);
-    scaled(row, now->memory_free, mib);
-    scaled(row, now->memory_used, mib);
-    scaled(row, now->memory_buffers, mib);
-    scaled(row, now->memory_cached, mib);
-    scaled(row, now->memory_active, mib);
-    scaled(row, now->memory_inactive, mib);
-    integer(row, delta(before->disk_read, now->disk_read));
-    integer(row, delta(before->disk_write, now->disk_write));
-    scaled(row, now->space_total, gb);
-    scaled(row, now->space_used, gb);
-    scaled(row, now->space_free, gb);
-    integer(row, delta(before->net_recv, now->net_recv));
-    integer(row, delta(before->net_sent, now->net_sent));
-    gpu_cells(row, now->gpu_usage, now->gpu_memory, now->gpus_used);
+    return (struct figure){value, 0};
+}
+
+static struct figure scaled(uint64_t value, double unit)
+{
+    return (struct figure){value, unit};
 }
 
 /* A process's figures come in clock ticks while it lives, and a row may be shorter than one. */
-static void usage_cell(struct row *row, uint64_t microseconds, double seconds, uint64_t cpus)
+static struct figure at_most(uint64_t cpus, struct figure usage)
 {
-    double usage = (double)microseconds / (MICROSECONDS * seconds);
-    bool   is_known = cpus != METRIC_NONE && cpus > 0;
-    if (microseconds == METRIC_NONE)
-        next(row);
-    else
-        cell(row, is_known && usage > (double)cpus ? (double)cpus : usage);
+    bool is_known = usage.value != METRIC_NONE && cpus != METRIC_NONE && cpus > 0;
+    return is_known && (double)usage.value / usage.unit > (double)cpus ? scaled(cpus, 1) : usage;
 }
 
-static void tree_cells(struct row *row, double seconds, const struct sample *before, const struct sample *now)
+/* The computation of a column, found by the column's name. The header decides the place of the cell, so the order here
+ * is free. The compiler refuses a column without a computation, and a computation without a column. */
+#define CELL(column, computation)                             \
+    static struct figure cell_##column(const struct row *row) \
+    {                                                         \
+        return computation;                                   \
+    }                                                         \
+    _Static_assert(PILLION_COLUMN_##column < PILLION_COLUMN_COUNT, #column)
+
+CELL(timestamp, scaled((uint64_t)row->now->real, (double)CLOCK_SECOND));
+CELL(system_processes, count(row->now->processes));
+CELL(system_utime, scaled(row->cpu[CPU_USER], MICROSECONDS));
+CELL(system_stime, scaled(row->cpu[CPU_SYSTEM], MICROSECONDS));
+CELL(system_cpu_usage, scaled(all_cpu(row->cpu), MICROSECONDS * row->cpu_seconds));
+CELL(system_memory_free_mib, scaled(row->now->memory_free, MIB_IN_KIB));
+CELL(system_memory_used_mib, scaled(row->now->memory_used, MIB_IN_KIB));
+CELL(system_memory_buffers_mib, scaled(row->now->memory_buffers, MIB_IN_KIB));
+CELL(system_memory_cached_mib, scaled(row->now->memory_cached, MIB_IN_KIB));
+CELL(system_memory_active_mib, scaled(row->now->memory_active, MIB_IN_KIB));
+CELL(system_memory_inactive_mib, scaled(row->now->memory_inactive, MIB_IN_KIB));
+CELL(system_disk_read_bytes, count(delta(row->before->disk_read, row->now->disk_read)));
+CELL(system_disk_write_bytes, count(delta(row->before->disk_write, row->now->disk_write)));
+CELL(system_disk_space_total_gb, scaled(row->now->space_total, GB));
+CELL(system_disk_space_used_gb, scaled(row->now->space_used, GB));
+CELL(system_disk_space_free_gb, scaled(row->now->space_free, GB));
+CELL(system_net_recv_bytes, count(delta(row->before->net_recv, row->now->net_recv)));
+CELL(system_net_sent_bytes, count(delta(row->before->net_sent, row->now->net_sent)));
+CELL(system_gpu_usage, scaled(row->now->gpu_usage, GPU_PARTS));
+CELL(system_gpu_vram_mib, scaled(row->now->gpu_memory, MIB));
+CELL(system_gpu_utilized, count(row->now->gpus_used));
+CELL(process_pid, count(row->shape->main_process > 0 ? (uint64_t)row->shape->main_process : METRIC_NONE));
+CELL(process_children, count(row->now->tree_processes));
+CELL(process_utime, scaled(row->tree_user, MICROSECONDS));
+CELL(process_stime, scaled(row->tree_system, MICROSECONDS));
+CELL(process_cpu_usage,
+     at_most(row->now->cpus, scaled(sum(row->tree_user, row->tree_system), MICROSECONDS * row->tree_seconds)));
+CELL(process_memory_mib, scaled(row->now->tree_memory, MIB_IN_KIB));
+CELL(process_disk_read_bytes, count(delta(row->before->tree_disk_read, row->now->tree_disk_read)));
+CELL(process_disk_write_bytes, count(delta(row->before->tree_disk_write, row->now->tree_disk_write)));
+CELL(process_gpu_usage, scaled(row->now->tree_gpu_usage, GPU_PARTS));
+CELL(process_gpu_vram_mib, scaled(row->now->tree_gpu_memory, MIB));
+CELL(process_gpu_utilized, count(row->now->tree_gpus_used));
+
+static void write_cell(struct bytes *ret, enum pillion_column column, struct figure figure, int decimals)
 {
-    uint64_t user = delta(before->tree_user, now->tree_user);
-    uint64_t system = delta(before->tree_system, now->tree_system);
-    integer(row, now->tree_processes);
-    scaled(row, user, MICROSECONDS);
-    scaled(row, system, MICROSECONDS);
-    usage_cell(row, sum(user, system), longer(seconds, before->tree_gap), now->cpus);
-    scaled(row, now->tree_memory, 1024);
-    integer(row, delta(before->tree_disk_read, now->tree_disk_read));
-    integer(row, delta(before->tree_disk_write, now->tree_disk_write));
-    gpu_cells(row, now->tree_gpu_usage, now->tree_gpu_memory, now->tree_gpus_used);
+    if (column > 0)
+        bytes_char(ret, ',');
+    if (figure.value == METRIC_NONE)
+        return;
+    if (figure.unit > 0)
+        bytes_decimal(ret, (double)figure.value / figure.unit, decimals);
+    else
+        bytes_unsigned(ret, figure.value);
 }
 
 void row_encode(const struct row_shape *shape, const struct sample *before, const struct sample *now, struct bytes *ret)
 {
-    struct row row = {.out = ret};
     double     seconds = seconds_between(before, now);
-    cell(&row, (double)now->real / (double)CLOCK_SECOND);
-    machine_cells(&row, shape, seconds, before, now);
-    integer(&row, shape->main_process > 0 ? (uint64_t)shape->main_process : METRIC_NONE);
-    tree_cells(&row, seconds, before, now);
+    struct row row = {
+        .shape = shape,
+        .before = before,
+        .now = now,
+        .cpu_seconds = longer(seconds, before->cpu_gap),
+        .tree_seconds = longer(seconds, before->tree_gap),
+        .tree_user = delta(before->tree_user, now->tree_user),
+        .tree_system = delta(before->tree_system, now->tree_system),
+    };
+    shown_cpu(shape, before, now, row.cpu_seconds, row.cpu);
+#define COLUMN(name, unit, decimals, kind, source) write_cell(ret, PILLION_COLUMN_##name, cell_##name(&row), decimals);
+    PILLION_COLUMNS(COLUMN)
+#undef COLUMN
     bytes_char(ret, '\n');
 }
 

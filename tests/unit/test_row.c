@@ -57,6 +57,24 @@ static void the_header_is_the_32_names(void **state)
     bytes_done(&out);
 }
 
+static void each_column_names_the_document_of_its_figure(void **state)
+{
+    (void)state;
+    static const char *const documents[] = {"proc: ", "iostats: ", "statvfs(3): ", "(2)", "NVML"};
+    static const char *const sources[] = {
+#define COLUMN(name, unit, decimals, kind, source) source,
+        PILLION_COLUMNS(COLUMN)
+#undef COLUMN
+    };
+    for (size_t i = 0; i < PILLION_COLUMN_COUNT; i++) {
+        bool is_named = false;
+        for (size_t k = 0; k < sizeof documents / sizeof *documents; k++)
+            is_named = is_named || strstr(sources[i], documents[k]);
+        if (!is_named)
+            fail_msg("column %zu: \"%s\" names no document", i, sources[i]);
+    }
+}
+
 static void figures_have_the_units_and_decimals_of_the_table(void **state)
 {
     (void)state;
@@ -272,6 +290,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_header_is_the_32_names),
+        cmocka_unit_test(each_column_names_the_document_of_its_figure),
         cmocka_unit_test(figures_have_the_units_and_decimals_of_the_table),
         cmocka_unit_test(what_is_missing_is_an_empty_cell),
         cmocka_unit_test(a_counter_known_in_one_sample_only_is_missing),
