@@ -201,6 +201,6 @@ void upkeep_hourly(struct run *run)
 {
     if (run->marker)
         (void)utimensat(AT_FDCWD, run->marker, NULL, AT_SYMLINK_NOFOLLOW);
-    if (run->made && upkeep_is_due(run))
+    if (run->state != RUN_UNMADE && upkeep_is_due(run))
         upkeep_tidy(run);
 }

@@ -56,12 +56,9 @@ static bool is_anothers(const struct run *run, const cJSON *state)
 static void take_up(struct run *run, const cJSON *state)
 {
     const char *output = state_text(state, "output");
-    run->is_anothers = is_anothers(run, state);
-    if (output) {
-        free(run->output_pattern);
-        run->output_pattern = strdup(output);
-        run->output_is_known = true;
-    }
+    run->origin = is_anothers(run, state) ? ORIGIN_ANOTHERS : ORIGIN_BEFORE;
+    if (output)
+        run->output.path = strdup(output);
     const char *started = state_text(state, "started_at");
     delivery_restore(&run->delivery, state);
     int64_t seconds = 0;
@@ -134,9 +131,9 @@ static int output_path(const struct run *run, char *ret, size_t size)
 {
     char path[PATH_MAX];
     char folder[PATH_MAX] = "";
-    if (run->output_is_known)
-        return text_copy(text_of(run->output_pattern), ret, size) ? 0 : -ENAMETOOLONG;
-    int error = config_output(run->output_pattern, (long)run->shape.main_process, run->machine.host_name, run->dir.id,
+    if (run->output.path)
+        return text_copy(text_of(run->output.path), ret, size) ? 0 : -ENAMETOOLONG;
+    int error = config_output(run->output.pattern, (long)run->shape.main_process, run->machine.host_name, run->dir.id,
                               path, sizeof path);
     if (error == 0 && path[0] != '/' && readlinkat(AT_FDCWD, "/proc/thread-self/cwd", folder, sizeof folder - 1) <= 0)
         folder[0] = '\0';
@@ -168,42 +165,43 @@ static void copy_rows(struct run *run)
     struct bytes rows;
     bytes_init(&rows, RUNDIR_MEMORY_MAX);
     if (rundir_load_rows(&run->dir, &rows) == 0 && rows.len > 0)
-        (void)file_write(run->output, rows.data, rows.len, NULL);
+        (void)file_write(run->output.fd, rows.data, rows.len, NULL);
     bytes_done(&rows);
 }
 
+/* Rows that the run has on disk stand in the output too: those of an image before, or of before a pause. */
 static void open_output(struct run *run)
 {
-    char path[PATH_MAX];
-    bool again = run->continues && run->dir.on_disk;
-    if (!run->output_pattern || !run->own_table)
+    struct output *output = &run->output;
+    char           path[PATH_MAX];
+    bool           appends = run->dir.on_disk;
+    if ((!output->pattern && !output->path) || run->seat != SEAT_OWN)
         return;
     int  error = output_path(run, path, sizeof path);
-    bool goes_on = error == 0 && run->output_before && strcmp(path, run->output_before) == 0;
+    bool goes_on = error == 0 && output->before && strcmp(path, output->before) == 0;
     if (error == 0)
-        error = open_regular(path, !again && !goes_on, &run->output);
+        error = open_regular(path, !appends && !goes_on, &output->fd);
     if (error < 0) {
         log_line(&run->log, LOG_WARN,
                  "PILLION_OUTPUT=%.200s cannot be written (%s): it has to be a regular file; the "
                  "run directory has the rows",
-                 run->output_pattern, strerror(-error));
+                 output->path ? output->path : output->pattern, strerror(-error));
         return;
     }
-    run->output_goes_on = goes_on && lseek(run->output, 0, SEEK_END) > 0;
-    if (!run->output_is_known)
-        record_output(&run->dir, path);
-    if (!again)
+    output->has_header = goes_on && lseek(output->fd, 0, SEEK_END) > 0;
+    if (!appends)
         copy_rows(run);
     else if (run->dir.memory_rows.len > 0)
-        (void)file_write(run->output, run->dir.memory_rows.data, run->dir.memory_rows.len, NULL);
-    run->output_is_known = true;
-    free(run->output_pattern);
-    run->output_pattern = strdup(path);
+        (void)file_write(output->fd, run->dir.memory_rows.data, run->dir.memory_rows.len, NULL);
+    if (output->path)
+        return;
+    record_output(&run->dir, path);
+    output->path = strdup(path);
 }
 
 void make_again(struct run *run)
 {
-    if (!run->made)
+    if (run->state == RUN_UNMADE)
         return;
     int error = home_reopen(&run->home);
     if (error == 0)
@@ -213,7 +211,6 @@ void make_again(struct run *run)
                  strerror(-error));
     record_paused(&run->dir, false);
     log_attach(&run->log, run->dir.log);
-    run->continues = true; /* PILLION_OUTPUT is appended to */
     open_output(run);
 }
 
@@ -237,17 +234,17 @@ static struct record_begin begin_of(const struct run *run)
 
 static void go_live(struct run *run)
 {
-    run->made = true;
+    run->state = RUN_MADE;
     log_attach(&run->log, run->dir.log);
     open_output(run);
-    if (run->config.token[0] && run->own_table && !run->is_anothers)
+    if (run->config.token[0] && run->seat == SEAT_OWN && run->origin != ORIGIN_ANOTHERS)
         introduce_begin(run);
 }
 
 bool make_continued(struct run *run)
 {
     struct record_begin begin = begin_of(run);
-    if (!run->continues)
+    if (run->origin != ORIGIN_SOUGHT)
         return false;
     run->shape.main_process = atomic_load(&run->link->main_process);
     if (home_open(lookup, false, &run->home) < 0)
@@ -257,7 +254,7 @@ bool make_continued(struct run *run)
         return false;
     }
     introduce_compose(run);
-    record_continue(&run->dir, &begin, !run->is_anothers);
+    record_continue(&run->dir, &begin, run->origin != ORIGIN_ANOTHERS);
     go_live(run);
     return true;
 }
@@ -268,7 +265,7 @@ void make_run(struct run *run)
     struct bytes        baseline;
     if (make_continued(run))
         return;
-    run->composed = true;
+    run->origin = ORIGIN_HERE;
     run->shape.main_process = atomic_load(&run->link->main_process);
     (void)home_open(lookup, true, &run->home);
     bytes_init(&baseline, BASELINE_MAX);

@@ -44,16 +44,16 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
     run->tree.root = start->root;
     run->tree.root_is_ours = start->root_is_ours;
     run->home.dir = run->home.runs = -1;
-    run->wake = run->output = -1;
+    run->wake = run->output.fd = -1;
     run->load = clock_monotonic();
     run->load_real = clock_real();
     run->anchor = (struct anchor){run->load_real / 1000 * 1000, run->load / 1000 * 1000,
                                   clock_suspended() / 1000 * 1000};
     run->is_the_program = !start->root_is_ours || start->in_step;
-    run->continues = start->continues;
+    run->origin = start->continues ? ORIGIN_SOUGHT : ORIGIN_HERE;
     run->tree.main_process = atomic_load(&link->main_process);
     tree_begin(&run->roots, &run->tree);
-    usage_read(&run->tree, &run->usage_before);
+    usage_read(&run->tree, &run->account.before);
     run->shape.clock_ticks = sysconf(_SC_CLK_TCK);
     run->shape.main_process = run->tree.main_process;
     log_init(&run->log, LOG_WARN);
@@ -63,9 +63,8 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
     run->arguments = copy_arguments(start->arguments);
     run->executable = strdup(start->executable ? start->executable : "");
     run->marker = start->marker ? strdup(start->marker) : NULL;
-    run->output_pattern = start->output ? strdup(start->output) : NULL;
-    if (!run->output_pattern && run->config.output)
-        run->output_pattern = strdup(run->config.output);
+    const char *output = start->output ? start->output : run->config.output;
+    run->output.pattern = output ? strdup(output) : NULL;
     if (start->job_name)
         run->config.metadata.job_name = strdup(start->job_name);
     network_init(&run->network);
@@ -111,8 +110,7 @@ static void end_here(struct link *link)
     (void)sigaddset(&ours, SIGPIPE);
     if (!pthread_sigmask || pthread_sigmask(SIG_BLOCK, &ours, &before) != 0 || sigpending(&pending) < 0)
         return;
-    run->unobserved_exit = true;
-    run->own_table = false; /* it was the thread's */
+    run->seat = SEAT_PROGRAM;
     loop_open(run);
     finish_run(run);
     upkeep_remove_marker(run);

@@ -75,7 +75,7 @@ static const char *const usage_keys[USAGE_KEYS] = {
 
 static void usage_of(struct run *run, uint64_t *ret[static USAGE_KEYS])
 {
-    struct usage *u = &run->usage_before;
+    struct usage *u = &run->account.before;
     uint64_t     *all[USAGE_KEYS] = {
             &u->minor_faults,
             &u->major_faults,
@@ -178,10 +178,10 @@ void carry_on(struct run *run, const cJSON *state)
     if (!baseline || !sum_rows(&run->dir, sums, &timestamp, &count))
         return;
     run->rows = count > 0 ? count : run->rows;
-    run->is_carried = true;
+    run->account.images = USAGE_SEVERAL;
     carry_usage(run, baseline);
-    run->user_us = microseconds(sums[0]);
-    run->system_us = microseconds(sums[1]);
+    run->account.user_us = microseconds(sums[0]);
+    run->account.system_us = microseconds(sums[1]);
     carry_time(run, baseline, timestamp);
     counters_of(&run->last, counters);
     for (size_t i = 0; i < CARRIED; i++) {

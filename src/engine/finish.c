@@ -22,35 +22,32 @@
 static void read_totals(struct run *run, struct totals *ret)
 {
     const struct sample *end = &run->last;
-    enum usage_images    images = run->is_carried ? USAGE_SEVERAL : USAGE_THIS_IMAGE;
-    totals_read(&run->roots, &run->tree, &run->usage_before, run->is_again ? USAGE_PART_OF_ONE : images,
-                run->collectors, ret);
-    if (run->has_baseline && end->tree_user != METRIC_NONE) {
-        ret->user_us = run->user_us;
-        ret->system_us = run->system_us;
+    totals_read(&run->roots, &run->tree, &run->account.before, run->account.images, run->collectors, ret);
+    if (run->collectors && end->tree_user != METRIC_NONE) {
+        ret->user_us = run->account.user_us;
+        ret->system_us = run->account.system_us;
         ret->minor_faults = row_delta(run->baseline.tree_minor_faults, end->tree_minor_faults);
         ret->major_faults = row_delta(run->baseline.tree_major_faults, end->tree_major_faults);
     }
     ret->cgroup_memory_peak = limits_memory_peak(&run->limits);
 }
 
-static void write_end(struct run *run)
+static void write_end(struct run *run, int64_t finished_at)
 {
     struct totals        totals;
     struct cgroup_events events;
-    run->finished_at = clock_real();
     limits_end(&run->limits, &events);
     read_totals(run, &totals);
     struct record_end end = {
-        .finished_at = run->finished_at,
-        .duration = run->has_baseline ? run->last.real - run->load_real : clock_monotonic() - run->load,
+        .finished_at = finished_at,
+        .duration = run->collectors ? run->last.real - run->load_real : clock_monotonic() - run->load,
         .wait_status = atomic_load(&run->link->wait_status),
         .totals = &totals,
         .cgroup = &events,
         .rows = run->rows,
         .lost_rows = run->dir.lost_rows,
-        .cost_cpu = run->cost_before + (run->unobserved_exit ? 0 : clock_thread_cpu()),
-        .state = run->config.token[0] || run->is_anothers ? "undelivered" : "local",
+        .cost_cpu = run->account.cost_before + (run->seat == SEAT_PROGRAM ? 0 : clock_thread_cpu()),
+        .state = run->config.token[0] || run->origin == ORIGIN_ANOTHERS ? "undelivered" : "local",
     };
     record_end(&run->dir, &end);
 }
@@ -62,7 +59,7 @@ static const char *no_hold(const struct run *run, int64_t now)
         return "PILLION_EXIT_TIMEOUT is 0";
     if (atomic_load(&run->link->local_only))
         return "the program ended with other threads alive";
-    if (!run->own_table)
+    if (run->seat != SEAT_OWN)
         return "no descriptor table of its own could be had";
     if (run->delivery.last_failure && now - run->delivery.last_failure < FAILED_RECENTLY)
         return "the API failed within the last minute";
@@ -72,12 +69,12 @@ static const char *no_hold(const struct run *run, int64_t now)
 }
 
 /* What a finish says of the end, as run.jsonl has it too, unless the disk is full. */
-static cJSON *facts(const struct run *run)
+static cJSON *facts(const struct run *run, int64_t finished_at)
 {
     cJSON *state = cJSON_CreateObject();
     char   when[21];
     int    status = atomic_load(&run->link->wait_status);
-    clock_format_utc(run->finished_at / CLOCK_SECOND, when);
+    clock_format_utc(finished_at / CLOCK_SECOND, when);
     (void)cJSON_AddStringToObject(state, "finished_at", when);
     if (status >= 0)
         (void)cJSON_AddNumberToObject(state, "exit_code", status & 0x7f ? 128 + (status & 0x7f) : status >> 8);
@@ -117,14 +114,14 @@ static void deliver(struct run *run)
     }
 }
 
-static void try_to_deliver(struct run *run)
+static void try_to_deliver(struct run *run, int64_t finished_at)
 {
     struct delivery *d = &run->delivery;
     const char      *reason = no_hold(run, clock_monotonic());
     int64_t          cloud = atomic_load(&run->link->hold_began) + clock_earlier(CLOUD_LIMIT, budget_of(run) / 4);
     introduce_end(run, reason ? 0 : cloud);
-    if (!reason || rundir_is_in_memory(&run->dir)) { /* those of process 1 may have time after the hold: again.c */
-        cJSON *state = facts(run);
+    if (!reason || rundir_is_in_memory(&run->dir)) { /* those of process 1 may have time after the hold: pid1.c */
+        cJSON *state = facts(run, finished_at);
         int    error = delivery_end(d, state, DELIVERY_INLINE_MAX);
         cJSON_Delete(state);
         if (error < 0)
@@ -143,18 +140,22 @@ static void try_to_deliver(struct run *run)
 void finish_run(struct run *run)
 {
     int64_t lived = atomic_load(&run->link->hold_began) - run->load;
-    if (!run->made && lived < run->config.min_life && !make_continued(run))
+    if (run->state >= RUN_ENDED)
         return;
-    if (!run->made)
+    if (run->state == RUN_UNMADE && lived < run->config.min_life && !make_continued(run))
+        return;
+    if (run->state == RUN_UNMADE)
         make_run(run);
     backlog_drop(&run->backlog);
     if (run->collectors)
         collect_before_last(run->collectors);
     run->shape.is_last = true;
     loop_row(run);
-    write_end(run);
-    if (run->is_anothers)
+    int64_t finished_at = clock_real();
+    write_end(run, finished_at);
+    if (run->origin == ORIGIN_ANOTHERS)
         record_undelivered(&run->dir, "registered with another URL or token than the program has now", false);
     else if (run->config.token[0])
-        try_to_deliver(run);
+        try_to_deliver(run, finished_at);
+    run->state = RUN_ENDED;
 }

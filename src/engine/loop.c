@@ -25,10 +25,10 @@
 
 void loop_open(struct run *run)
 {
-    if (run->has_baseline) {
-        if (run->own_table) {
+    if (run->collectors) {
+        if (run->seat == SEAT_OWN) {
             (void)collect_resume(run->collectors, &run->roots);
-            if (run->made)
+            if (run->state != RUN_UNMADE)
                 collect_allow_drivers(run->collectors);
         }
         make_again(run);
@@ -46,7 +46,7 @@ void loop_open(struct run *run)
     run->last.monotonic = run->load;
     run->last.real = loop_date(run, run->load);
     run->baseline = run->last;
-    if (!run->own_table)
+    if (run->seat != SEAT_OWN)
         collect_suspend(run->collectors);
     (void)machine_read(&run->roots, &run->machine);
     (void)state_process_started(0, &run->pid_start);
@@ -55,21 +55,20 @@ void loop_open(struct run *run)
     struct stat ns;
     if (stat("/proc/self/ns/pid", &ns) == 0)
         run->pid_namespace = ns.st_ino;
-    run->has_baseline = true;
     run->next_upkeep = run->load + HOUR;
 }
 
 void loop_close(struct run *run)
 {
     backlog_drop(&run->backlog);
-    probe_stop(&run->probe);
+    probe_stop(&run->introduction.probe);
     delivery_suspend(&run->delivery);
     network_close(&run->network);
     if (run->collectors)
         collect_suspend(run->collectors);
     rundir_suspend(&run->dir);
     home_close(&run->home);
-    file_close(&run->output);
+    file_close(&run->output.fd);
     run->log.file = -1;
     file_close(&run->log.copy);
 }
@@ -79,11 +78,11 @@ static void copy_to_output(struct run *run)
 {
     struct text rows = text_span(run->line.data, run->line.len);
     struct text header;
-    if (run->rows == 0 && run->output_goes_on)
+    if (run->rows == 0 && run->output.has_header)
         (void)text_line(&rows, &header);
-    if (run->output >= 0 && file_write(run->output, rows.at, text_len(rows), NULL) < 0) {
+    if (run->output.fd >= 0 && file_write(run->output.fd, rows.at, text_len(rows), NULL) < 0) {
         log_line(&run->log, LOG_WARN, "PILLION_OUTPUT: %s; no more rows go there", strerror(errno));
-        file_close(&run->output);
+        file_close(&run->output.fd);
     }
 }
 
@@ -107,17 +106,17 @@ static void wait_for_next_millisecond(const struct sample *last)
 /* In the program's table nothing stays open: any number in it may be the program's a moment later. */
 static void read_sample(struct run *run, struct sample *ret)
 {
-    if (!run->own_table)
+    if (run->seat != SEAT_OWN)
         (void)collect_resume(run->collectors, &run->roots);
     collect_read(run->collectors, ret);
-    if (!run->own_table)
+    if (run->seat != SEAT_OWN)
         collect_suspend(run->collectors);
 }
 
 void loop_row(struct run *run)
 {
     struct sample now;
-    if (!run->collectors || !run->has_baseline)
+    if (!run->collectors)
         return;
     run->shape.main_process = atomic_load(&run->link->main_process);
     collect_set_main_process(run->collectors, run->shape.main_process);
@@ -130,8 +129,8 @@ void loop_row(struct run *run)
     row_encode(&run->shape, &run->last, &now, &run->line);
     if (run->line.failed)
         return;
-    run->user_us += row_delta(run->last.tree_user, now.tree_user);
-    run->system_us += row_delta(run->last.tree_system, now.tree_system);
+    run->account.user_us += row_delta(run->last.tree_user, now.tree_user);
+    run->account.system_us += row_delta(run->last.tree_system, now.tree_system);
     uint64_t lost = run->dir.lost_rows;
     (void)rundir_append_row(&run->dir, run->line.data, run->line.len);
     if (run->dir.lost_rows > lost && lost == 0)
@@ -226,7 +225,7 @@ static bool has_time_for_others(const struct run *run)
 static int64_t deliver(struct run *run)
 {
     if (!introduce_step(run, clock_monotonic()))
-        return probe_due(&run->probe);
+        return probe_due(&run->introduction.probe);
     delivery_step(&run->delivery, clock_monotonic());
     if (has_time_for_others(run))
         backlog_step(&run->backlog, clock_monotonic());
@@ -241,27 +240,27 @@ static int64_t rest(struct run *run, int64_t now)
         return deliver(run);
     if (now >= run->rests_until)
         again_begin(run);
-    return run->rests_until ? run->rests_until : now;
+    return run->state == RUN_RESTS ? run->rests_until : now;
 }
 
 static int64_t ride(struct run *run, int64_t now, int64_t *tick)
 {
     bool due = now >= *tick;
-    bool begins = !run->made && now >= making_due(run);
+    bool begins = run->state == RUN_UNMADE && now >= making_due(run);
     if (begins) {
         make_run(run);
-        if (run->own_table && run->collectors)
+        if (run->seat == SEAT_OWN && run->collectors)
             collect_allow_drivers(run->collectors);
     }
     if (due) {
         loop_row(run);
-        if (run->made)
+        if (run->state == RUN_MADE)
             limits_look(&run->limits, &run->dir, now);
         *tick = next_tick(run, now);
     }
     if (begins) /* after a row that is due: a driver may take seconds to answer, or for ever */
         introduce_gpus(run);
-    return clock_earlier(*tick, run->made ? deliver(run) : making_due(run));
+    return clock_earlier(*tick, run->state == RUN_MADE ? deliver(run) : making_due(run));
 }
 
 enum link_request loop_run(struct run *run)
@@ -271,10 +270,10 @@ enum link_request loop_run(struct run *run)
     uint32_t request;
     while ((request = atomic_load(&run->link->request)) < LINK_PAUSE) {
         int interrupted = atomic_exchange(&run->link->interrupted, 0);
-        if (interrupted && !run->rests_until)
+        if (interrupted && run->state != RUN_RESTS)
             again_end(run, interrupted);
         int64_t now = clock_monotonic();
-        int64_t due = run->rests_until ? rest(run, now) : ride(run, now, &tick);
+        int64_t due = run->state == RUN_RESTS ? rest(run, now) : ride(run, now, &tick);
         if (now >= run->next_upkeep) {
             upkeep_hourly(run);
             run->next_upkeep = now + HOUR;

@@ -18,16 +18,17 @@ void again_end(struct run *run, int signal)
     atomic_store(&run->link->wait_status, signal);
     atomic_store(&run->link->hold_began, now);
     finish_run(run);
-    if (!run->made) /* younger than PILLION_MIN_SECONDS: nothing has begun */
+    if (run->state == RUN_UNMADE) /* younger than PILLION_MIN_SECONDS: nothing has begun */
         return;
     delivery_suspend(&run->delivery);
+    run->state = RUN_RESTS;
     run->rests_until = now + GRACE;
     run->delivery.deadline = run->delivery.flush_deadline = INT64_MAX; /* those of the hold */
 }
 
 bool again_owes(const struct run *run)
 {
-    return rundir_is_in_memory(&run->dir) && run->config.token[0] && !run->is_anothers &&
+    return rundir_is_in_memory(&run->dir) && run->config.token[0] && run->origin != ORIGIN_ANOTHERS &&
            !delivery_is_over(&run->delivery);
 }
 
@@ -51,19 +52,19 @@ static void forget(struct run *run)
     delivery_done(&run->delivery);
     rundir_close(&run->dir);
     home_close(&run->home);
-    file_close(&run->output);
+    file_close(&run->output.fd);
     log_init(&log, run->log.level);
     log.copy = run->log.copy;
     log.copy_limit = run->log.copy_limit;
     bytes_done(&run->log.early);
     run->log = log;
-    free(run->output_before);
-    run->output_before = run->output_pattern;
-    run->output_pattern = run->config.output ? strdup(run->config.output) : NULL;
-    run->output_is_known = false;
-    run->continues = run->made = run->is_anothers = false;
+    free(run->output.before);
+    run->output.before = run->output.path;
+    run->output.path = NULL;
+    run->state = RUN_UNMADE;
+    run->origin = ORIGIN_HERE;
     run->rows = 0;
-    run->cost_before = -clock_thread_cpu();
+    run->account = (struct account){.images = USAGE_PART_OF_ONE, .cost_before = -clock_thread_cpu()};
 }
 
 void again_begin(struct run *run)
@@ -75,13 +76,10 @@ void again_begin(struct run *run)
     rundir_init(&run->dir);
     limits_again(&run->limits);
     delivery_init(&run->delivery, &run->config, &run->home, &run->dir, &run->log, &run->network);
-    run->rests_until = 0;
     run->baseline = run->last;
-    run->user_us = run->system_us = 0;
-    usage_read(&run->tree, &run->usage_before);
+    usage_read(&run->tree, &run->account.before);
     if (run->collectors)
         collect_begin_again(run->collectors);
-    run->is_again = true;
     run->shape.is_last = false;
     run->load_real = run->last.real;
     run->anchor = (struct anchor){run->last.real / 1000 * 1000, run->last.monotonic / 1000 * 1000, clock_suspended()};

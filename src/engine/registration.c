@@ -71,13 +71,13 @@ static void add(struct run *run, const struct sentinel_run *more)
 void introduce_gpus(struct run *run)
 {
     const struct machine *m = &run->machine;
-    if (!run->collectors || !run->own_table)
+    if (!run->collectors || run->seat != SEAT_OWN)
         return;
     collect_gpus(run->collectors, &run->machine);
     const struct sentinel_run more = {.host_gpu_model = known(m->gpu_model),
                                       .host_gpu_count = m->gpu_count,
                                       .host_gpu_memory_mib = m->gpu_memory_mib == METRIC_NONE ? 0 : m->gpu_memory_mib};
-    if (run->composed && m->gpu_count != METRIC_NONE)
+    if (run->origin == ORIGIN_HERE && m->gpu_count != METRIC_NONE)
         add(run, &more);
 }
 
@@ -91,7 +91,7 @@ static bool is_said(const struct bytes *registration)
 
 static void say(struct run *run)
 {
-    const struct cloud       *c = &run->cloud;
+    const struct cloud       *c = &run->introduction.cloud;
     const struct sentinel_run more = {.cloud_vendor_id = known(c->vendor),
                                       .cloud_account_id = known(c->account),
                                       .cloud_region_id = known(c->region),
@@ -103,7 +103,7 @@ static void say(struct run *run)
 
 static void begin_delivery(struct run *run)
 {
-    run->introduction = INTRODUCTION_OVER;
+    run->introduction.state = INTRODUCTION_OVER;
     delivery_begin(&run->delivery);
 }
 
@@ -112,50 +112,50 @@ void introduce_begin(struct run *run)
     bool is_registered = run->delivery.run_id[0] != '\0';
     if (is_registered || run->config.cloud == CONFIG_CLOUD_OFF || is_said(&run->delivery.registration)) {
         begin_delivery(run);
-    } else if (run->cloud.vendor[0]) { /* process 1's run before this one has asked */
+    } else if (run->introduction.cloud.vendor[0]) { /* process 1's run before this one has asked */
         say(run);
         begin_delivery(run);
     } else {
-        cloud_read_dmi(&run->roots, &run->dmi);
-        run->introduction = INTRODUCTION_WANTED;
+        cloud_read_dmi(&run->roots, &run->introduction.dmi);
+        run->introduction.state = INTRODUCTION_WANTED;
     }
 }
 
 /* Without a word of DMI's there is no cloud, unless the user knows better. */
 static void ask(struct run *run, int64_t now)
 {
-    unsigned vendors = cloud_named_by(&run->dmi);
+    unsigned vendors = cloud_named_by(&run->introduction.dmi);
     if (vendors == 0 && run->config.cloud == CONFIG_CLOUD_PROBE)
         vendors = CLOUD_EVERY_VENDOR;
     if (vendors != 0)
-        probe_begin(&run->probe, &run->network, vendors, run->config.share & SHARE_ACCOUNT, now);
-    run->introduction = INTRODUCTION_UNDER_WAY;
+        probe_begin(&run->introduction.probe, &run->network, vendors, run->config.share & SHARE_ACCOUNT, now);
+    run->introduction.state = INTRODUCTION_UNDER_WAY;
 }
 
 static void settle(struct run *run)
 {
-    probe_stop(&run->probe);
-    (void)cloud_settle(run->probe.told, &run->dmi, &run->cloud);
+    probe_stop(&run->introduction.probe);
+    (void)cloud_settle(run->introduction.probe.told, &run->introduction.dmi, &run->introduction.cloud);
     say(run);
     begin_delivery(run);
 }
 
 bool introduce_step(struct run *run, int64_t now)
 {
-    if (run->introduction == INTRODUCTION_WANTED)
+    if (run->introduction.state == INTRODUCTION_WANTED)
         ask(run, now);
-    if (run->introduction == INTRODUCTION_UNDER_WAY && probe_step(&run->probe, now))
+    if (run->introduction.state == INTRODUCTION_UNDER_WAY && probe_step(&run->introduction.probe, now))
         settle(run);
-    return run->introduction == INTRODUCTION_OVER;
+    return run->introduction.state == INTRODUCTION_OVER;
 }
 
 void introduce_end(struct run *run, int64_t until)
 {
     int64_t now = clock_monotonic();
     for (; now < until && !atomic_load(&run->link->hurry) && !introduce_step(run, now); now = clock_monotonic()) {
-        int64_t due = clock_earlier(probe_due(&run->probe), until);
+        int64_t due = clock_earlier(probe_due(&run->introduction.probe), until);
         network_poll(&run->network, NULL, 0, clock_earlier(due - now, SLICE));
     }
-    if (run->introduction != INTRODUCTION_OVER)
+    if (run->introduction.state != INTRODUCTION_OVER)
         settle(run);
 }

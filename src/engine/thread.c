@@ -87,12 +87,12 @@ static void settle(struct run *run)
     if (syscall(SYS_sched_getscheduler, 0) != SCHED_OTHER) /* filters often kill for changing it */
         (void)syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &normal);
     int kept = keep_stderr(run);
-    run->own_table = own_table(kept);
+    run->seat = own_table(kept) ? SEAT_OWN : SEAT_GUEST;
     (void)syscall(SYS_unshare, CLONE_FS);
-    run->wake = run->own_table ? open_wake() : -1;
+    run->wake = run->seat == SEAT_OWN ? open_wake() : -1;
     if (kept >= 0)
         log_copy_to(&run->log, kept);
-    else if (run->own_table && run->config.log && strcmp(run->config.log, "stderr") != 0)
+    else if (run->seat == SEAT_OWN && run->config.log && strcmp(run->config.log, "stderr") != 0)
         log_copy_to(&run->log, open(run->config.log, LOG_FILE_FLAGS, 0600));
 }
 
@@ -138,7 +138,7 @@ static void *thread_main(void *argument)
     struct run *run = argument;
     atomic_store(&run->link->tid, (int32_t)syscall(SYS_gettid));
     settle(run);
-    if (!run->own_table) {
+    if (run->seat == SEAT_GUEST) {
         /* Nothing may be opened beside a running program: main still waits, so the baseline is taken now, and this
          * thread goes. The run has the one row of end_here. */
         loop_open(run);
@@ -150,13 +150,12 @@ static void *thread_main(void *argument)
     loop_open(run);
     while (loop_run(run) == LINK_PAUSE) {
         if (step_aside(run)) {
-            run->cost_before += clock_thread_cpu();
+            run->account.cost_before += clock_thread_cpu();
             leave(run, LINK_PAUSED);
             return NULL;
         }
     }
-    if (!run->rests_until)
-        finish_run(run);
+    finish_run(run);
     upkeep_remove_marker(run);
     leave(run, LINK_ENDED);
     return NULL;

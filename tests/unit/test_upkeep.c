@@ -219,7 +219,7 @@ static void without_a_folder_there_is_nothing_to_tidy(void **state)
     (void)state;
     home_close(&run.home);
     tidy(&run);
-    run.made = true;
+    run.state = RUN_MADE;
     upkeep_hourly(&run);
     upkeep_remove_marker(&run);
 }
