@@ -12,31 +12,31 @@
 
 #define GAP_MAX (3600 * CLOCK_SECOND) /* an exec follows its last row within an interval */
 
-enum { TICKS = 0, CARRIED = 6, ROWS_MAX = 64 * 1024 * 1024 };
+enum { TICKS = 0, ROWS_MAX = 64 * 1024 * 1024 };
+enum { CARRIED_USER, CARRIED_SYSTEM, CARRIED = 6 };
 
 struct carried {
     const char *key; /* in `baseline` of run.jsonl */
+    uint64_t   *counter;
     unsigned    column;
     double      unit; /* of the counter, in one of the column; TICKS: what the kernel says */
+    double      sum;  /* of the column, over the rows */
 };
 
-static const struct carried carried[CARRIED] = {
-    {"user", PILLION_COLUMN_process_utime, 1e6},          {"system", PILLION_COLUMN_process_stime, 1e6},
-    {"read", PILLION_COLUMN_process_disk_read_bytes, 1},  {"written", PILLION_COLUMN_process_disk_write_bytes, 1},
-    {"machine_user", PILLION_COLUMN_system_utime, TICKS}, {"machine_system", PILLION_COLUMN_system_stime, TICKS},
-};
-
-static void counters_of(struct sample *sample, uint64_t *ret[static CARRIED])
+static void carried_of(struct sample *sample, struct carried ret[static CARRIED])
 {
-    ret[0] = &sample->tree_user;
-    ret[1] = &sample->tree_system;
-    ret[2] = &sample->tree_disk_read;
-    ret[3] = &sample->tree_disk_write;
-    ret[4] = &sample->cpu_user;
-    ret[5] = &sample->cpu_system;
+    const struct carried all[CARRIED] = {
+        [CARRIED_USER] = {"user", &sample->tree_user, PILLION_COLUMN_process_utime, 1e6, 0},
+        [CARRIED_SYSTEM] = {"system", &sample->tree_system, PILLION_COLUMN_process_stime, 1e6, 0},
+        {"read", &sample->tree_disk_read, PILLION_COLUMN_process_disk_read_bytes, 1, 0},
+        {"written", &sample->tree_disk_write, PILLION_COLUMN_process_disk_write_bytes, 1, 0},
+        {"machine_user", &sample->cpu_user, PILLION_COLUMN_system_utime, TICKS, 0},
+        {"machine_system", &sample->cpu_system, PILLION_COLUMN_system_stime, TICKS, 0},
+    };
+    memcpy(ret, all, sizeof all);
 }
 
-static void add_line(struct text line, double ret_sums[static CARRIED], double *ret_timestamp)
+static void add_line(struct text line, struct carried carried[static CARRIED], double *ret_timestamp)
 {
     struct text cell;
     for (unsigned column = 0; text_until(&line, ',', &cell); column++) {
@@ -45,12 +45,12 @@ static void add_line(struct text line, double ret_sums[static CARRIED], double *
         for (size_t i = 0; i < CARRIED; i++) {
             double value = 0;
             if (carried[i].column == column && text_decimal(cell, &value))
-                ret_sums[i] += value;
+                carried[i].sum += value;
         }
     }
 }
 
-static bool sum_rows(const struct rundir *run, double ret_sums[static CARRIED], double *ret_timestamp,
+static bool sum_rows(const struct rundir *run, struct carried carried[static CARRIED], double *ret_timestamp,
                      uint64_t *ret_count)
 {
     struct bytes rows;
@@ -60,7 +60,7 @@ static bool sum_rows(const struct rundir *run, double ret_sums[static CARRIED], 
     struct text rest = text_span(rows.data, rows.len);
     (void)text_line(&rest, &line); /* the header */
     for (*ret_count = 0; good && text_line(&rest, &line); (*ret_count)++)
-        add_line(line, ret_sums, ret_timestamp);
+        add_line(line, carried, ret_timestamp);
     bytes_done(&rows);
     return good;
 }
@@ -68,24 +68,24 @@ static bool sum_rows(const struct rundir *run, double ret_sums[static CARRIED], 
 /* Of the process itself, for the run's totals: what the kernel had counted when the run began. */
 enum { USAGE_KEYS = 9 };
 
-static const char *const usage_keys[USAGE_KEYS] = {
-    "minor_faults", "major_faults",   "voluntary_switches", "involuntary_switches", "child_faults",
-    "own_peak_kib", "child_peak_kib", "tree_minor_faults",  "tree_major_faults",
+struct usage_key {
+    const char *key;
+    uint64_t   *value;
 };
 
-static void usage_of(struct run *run, uint64_t *ret[static USAGE_KEYS])
+static void usage_of(struct run *run, struct usage_key ret[static USAGE_KEYS])
 {
-    struct usage *u = &run->account.before;
-    uint64_t     *all[USAGE_KEYS] = {
-            &u->minor_faults,
-            &u->major_faults,
-            &u->voluntary,
-            &u->involuntary,
-            &u->child_faults,
-            &u->own_peak,
-            &u->child_peak,
-            &run->baseline.tree_minor_faults,
-            &run->baseline.tree_major_faults,
+    struct usage          *u = &run->account.before;
+    const struct usage_key all[USAGE_KEYS] = {
+        {"minor_faults", &u->minor_faults},
+        {"major_faults", &u->major_faults},
+        {"voluntary_switches", &u->voluntary},
+        {"involuntary_switches", &u->involuntary},
+        {"child_faults", &u->child_faults},
+        {"own_peak_kib", &u->own_peak},
+        {"child_peak_kib", &u->child_peak},
+        {"tree_minor_faults", &run->baseline.tree_minor_faults},
+        {"tree_major_faults", &run->baseline.tree_major_faults},
     };
     memcpy(ret, all, sizeof all);
 }
@@ -98,15 +98,15 @@ static void put(struct bytes *b, const char *key, uint64_t value)
 
 void carry_record(struct run *run, struct bytes *ret)
 {
-    uint64_t *counters[CARRIED];
-    uint64_t *usage[USAGE_KEYS];
-    counters_of(&run->baseline, counters);
+    struct carried   carried[CARRIED];
+    struct usage_key usage[USAGE_KEYS];
+    carried_of(&run->baseline, carried);
     usage_of(run, usage);
     bytes_char(ret, '{');
     for (size_t i = 0; i < CARRIED; i++)
-        put(ret, carried[i].key, *counters[i]);
+        put(ret, carried[i].key, *carried[i].counter);
     for (size_t i = 0; i < USAGE_KEYS; i++)
-        put(ret, usage_keys[i], *usage[i]);
+        put(ret, usage[i].key, *usage[i].value);
     put(ret, "real_us", (uint64_t)run->anchor.real / 1000);
     put(ret, "monotonic_us", (uint64_t)run->anchor.monotonic / 1000);
     put(ret, "suspended_us", (uint64_t)run->anchor.suspended / 1000);
@@ -154,12 +154,12 @@ static void carry_time(struct run *run, const cJSON *baseline, double timestamp)
 /* The run began before this image did. */
 static void carry_usage(struct run *run, const cJSON *baseline)
 {
-    uint64_t *usage[USAGE_KEYS];
+    struct usage_key usage[USAGE_KEYS];
     usage_of(run, usage);
     for (size_t i = 0; i < USAGE_KEYS; i++) {
-        double then = state_number(baseline, usage_keys[i], -1);
-        if (then >= 0 && then < (double)*usage[i])
-            *usage[i] = (uint64_t)then;
+        double then = state_number(baseline, usage[i].key, -1);
+        if (then >= 0 && then < (double)*usage[i].value)
+            *usage[i].value = (uint64_t)then;
     }
 }
 
@@ -170,26 +170,26 @@ static uint64_t microseconds(double seconds)
 
 void carry_on(struct run *run, const cJSON *state)
 {
-    const cJSON *baseline = cJSON_GetObjectItemCaseSensitive(state, "baseline");
-    double       sums[CARRIED] = {0};
-    uint64_t    *counters[CARRIED];
-    double       timestamp = 0;
-    uint64_t     count = 0;
-    if (!baseline || !sum_rows(&run->dir, sums, &timestamp, &count))
+    const cJSON   *baseline = cJSON_GetObjectItemCaseSensitive(state, "baseline");
+    struct carried carried[CARRIED];
+    double         timestamp = 0;
+    uint64_t       count = 0;
+    carried_of(&run->last, carried);
+    if (!baseline || !sum_rows(&run->dir, carried, &timestamp, &count))
         return;
     run->rows = count > 0 ? count : run->rows;
     run->account.images = USAGE_SEVERAL;
     carry_usage(run, baseline);
-    run->account.user_us = microseconds(sums[0]);
-    run->account.system_us = microseconds(sums[1]);
+    run->account.user_us = microseconds(carried[CARRIED_USER].sum);
+    run->account.system_us = microseconds(carried[CARRIED_SYSTEM].sum);
     carry_time(run, baseline, timestamp);
-    counters_of(&run->last, counters);
     for (size_t i = 0; i < CARRIED; i++) {
-        double unit = carried[i].unit == TICKS ? (double)run->shape.clock_ticks : carried[i].unit;
-        double first = state_number(baseline, carried[i].key, -1);
-        double then = first < 0 ? -1 : first + sums[i] * unit + 0.5;
+        const struct carried *c = &carried[i];
+        double                unit = c->unit == TICKS ? (double)run->shape.clock_ticks : c->unit;
+        double                first = state_number(baseline, c->key, -1);
+        double                then = first < 0 ? -1 : first + c->sum * unit + 0.5;
         /* More than now: what the old image kept of processes that nobody reaped. */
-        if (then >= 0 && *counters[i] != METRIC_NONE && then < (double)*counters[i])
-            *counters[i] = (uint64_t)then;
+        if (then >= 0 && *c->counter != METRIC_NONE && then < (double)*c->counter)
+            *c->counter = (uint64_t)then;
     }
 }
