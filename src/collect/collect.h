@@ -145,6 +145,9 @@ void collect_set_main_process(struct collectors *collectors, pid_t main_process)
 /* Where the calling process is the root of its tree. On the program's thread, before main. */
 void tree_begin(const struct roots *roots, struct tree *tree);
 
+/* `pillion run`; a step's root is the launcher, and the calling process a rank of it. */
+bool tree_root_is_outside(const struct tree *tree);
+
 void usage_read(const struct tree *tree, struct usage *ret);
 /* What was used since `before`, by the process, its reaped children and, where `collectors` is not NULL, the others of
  * the tree as the last reading found them. CPU and faults are those of reaped processes until they are taken from the

@@ -3,7 +3,6 @@
  *   CPU, RSS, faults, context switches    getrusage(2); process_others.h for processes that nobody has reaped
  *   max_rss_kib                           VmHWM of /proc/self/status (proc.rst table 1-2), ru_maxrss */
 #include <stddef.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -11,42 +10,6 @@
 #include "base/text.h"
 #include "collect/collect.h"
 #include "collect/tree/process_others.h"
-
-static uint64_t microseconds(struct timeval t)
-{
-    return (uint64_t)t.tv_sec * MICROSECONDS + (uint64_t)t.tv_usec;
-}
-
-static void add(const struct rusage *use, struct usage *ret)
-{
-    ret->user_us += microseconds(use->ru_utime);
-    ret->system_us += microseconds(use->ru_stime);
-    ret->minor_faults += (uint64_t)use->ru_minflt;
-    ret->major_faults += (uint64_t)use->ru_majflt;
-    ret->voluntary += (uint64_t)use->ru_nvcsw;
-    ret->involuntary += (uint64_t)use->ru_nivcsw;
-}
-
-/* `pillion run`; a step's root is the launcher, and the calling process a rank of it. */
-static bool is_outside(const struct tree *tree)
-{
-    return tree->root_is_ours && tree->root == getpid();
-}
-
-void usage_read(const struct tree *tree, struct usage *ret)
-{
-    struct rusage own = {0};
-    struct rusage children = {0};
-    *ret = (struct usage){0};
-    (void)getrusage(RUSAGE_SELF, &own);
-    (void)getrusage(RUSAGE_CHILDREN, &children);
-    if (!is_outside(tree))
-        add(&own, ret);
-    add(&children, ret);
-    ret->child_faults = (uint64_t)children.ru_minflt;
-    ret->own_peak = (uint64_t)own.ru_maxrss;
-    ret->child_peak = (uint64_t)children.ru_maxrss;
-}
 
 /* Of the image that is there now, in KiB; 0: unknown. */
 static uint64_t image_peak(const struct roots *roots)
@@ -107,7 +70,7 @@ void totals_read(const struct roots *roots, const struct tree *tree, const struc
     struct usage  now;
     struct others others = {.are_all_known = false};
     struct peak   peak = {0};
-    bool          outside = is_outside(tree);
+    bool          outside = tree_root_is_outside(tree);
     usage_read(tree, &now);
     if (collectors)
         collect_others(collectors, &others);
