@@ -11,46 +11,36 @@
 #include "base/environment.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "config/variable_names.h"
+#include "config/variables.h"
 #include "sentinel/requests.h"
 #include "sentinel/s3.h"
 
-static void invalid(struct log *log, const char *name, const char *value, const char *allowed, const char *fallback)
+static void invalid(struct log *log, const char *name, const char *value, const char *allowed)
 {
-    log_line(log, LOG_WARN, "%s=%.200s is not valid: %s; %s is used", name, value, allowed, fallback);
+    log_line(log, LOG_WARN, "%s=%.200s is not valid: %s; %s is used", name, value, allowed, variable_default(name));
 }
 
-struct number {
-    const char *name;
-    const char *fallback;
-    double      min, max;
-    const char *allowed;
-};
-
-static int64_t seconds(const struct number *option, struct log *log)
+static int64_t seconds(const char *name, double min, double max, const char *allowed, struct log *log)
 {
     double      value = 0;
-    const char *given = environment_value(option->name);
-    if (given && text_decimal(text_of(given), &value) && value >= option->min && value <= option->max)
-        return (int64_t)(value * (double)CLOCK_SECOND + 0.5);
-    if (given)
-        invalid(log, option->name, given, option->allowed, option->fallback);
-    (void)text_decimal(text_of(option->fallback), &value);
+    const char *given = environment_value(name);
+    bool        good = given && text_decimal(text_of(given), &value) && value >= min && value <= max;
+    if (given && !good)
+        invalid(log, name, given, allowed);
+    if (!good)
+        (void)text_decimal(text_of(variable_default(name)), &value);
     return (int64_t)(value * (double)CLOCK_SECOND + 0.5);
 }
 
 static void read_times(struct config *c, struct log *log)
 {
-    static const struct number interval = {"PILLION_INTERVAL", "1", 0.05, 3600, "seconds from 0.05 to 3600"};
-    static const struct number life = {"PILLION_MIN_SECONDS", "0", 0, 31536000, "seconds from 0"};
-    static const struct number exit_time = {"PILLION_EXIT_TIMEOUT", "5", 0, 3600, "seconds from 0 to 3600"};
-    struct number              upload = {"TRACKER_UPLOAD_INTERVAL", "60", 1, 86400, "seconds from 1 to 86400"};
-    if (!environment_value(upload.name))
-        upload.name = "PILLION_UPLOAD_INTERVAL";
-    c->interval = seconds(&interval, log);
-    c->min_life = seconds(&life, log);
-    c->exit_timeout = seconds(&exit_time, log);
-    c->upload_interval = seconds(&upload, log);
+    const char *upload = "TRACKER_UPLOAD_INTERVAL";
+    if (!environment_value(upload))
+        upload = "PILLION_UPLOAD_INTERVAL";
+    c->interval = seconds("PILLION_INTERVAL", 0.05, 3600, "seconds from 0.05 to 3600", log);
+    c->min_life = seconds("PILLION_MIN_SECONDS", 0, 31536000, "seconds from 0", log);
+    c->exit_timeout = seconds("PILLION_EXIT_TIMEOUT", 0, 3600, "seconds from 0 to 3600", log);
+    c->upload_interval = seconds(upload, 1, 86400, "seconds from 1 to 86400", log);
 }
 
 static bool read_size(struct text t, uint64_t *ret)
@@ -87,42 +77,59 @@ static bool read_size(struct text t, uint64_t *ret)
     return true;
 }
 
-static void read_keep(struct config *c, struct log *log)
+/* "RUNS" or "RUNS,SIZE". */
+static bool parse_keep(const char *value, struct config *c)
 {
-    const char *given = environment_value("PILLION_KEEP");
-    c->keep_runs = 200;
-    c->keep_bytes = UINT64_C(1) << 30;
-    if (!given)
-        return;
-    struct text rest = text_of(given);
+    struct text rest = text_of(value);
     struct text count = {0};
     uint64_t    runs = 0;
     uint64_t    bytes = c->keep_bytes;
-    bool        comma = strchr(given, ',') != NULL;
-    bool        good = text_until(&rest, ',', &count) && text_unsigned(&count, &runs) && text_len(count) == 0;
-    if (good && (!comma || read_size(rest, &bytes))) {
-        c->keep_runs = runs;
-        c->keep_bytes = bytes;
-    } else {
-        invalid(log, "PILLION_KEEP", given, "a number of runs, and a size such as 500M or 1G behind a comma", "200,1G");
+    if (!text_until(&rest, ',', &count) || !text_unsigned(&count, &runs) || text_len(count) > 0 ||
+        (strchr(value, ',') && !read_size(rest, &bytes)))
+        return false;
+    c->keep_runs = runs;
+    c->keep_bytes = bytes;
+    return true;
+}
+
+static void read_keep(struct config *c, struct log *log)
+{
+    const char *given = environment_value("PILLION_KEEP");
+    (void)parse_keep(variable_default("PILLION_KEEP"), c);
+    if (given && !parse_keep(given, c))
+        invalid(log, "PILLION_KEEP", given, "a number of runs, and a size such as 500M or 1G behind a comma");
+}
+
+static bool find_word(const char *words, const char *value, unsigned *ret)
+{
+    struct text rest = text_of(words);
+    struct text word;
+    for (*ret = 0; text_until(&rest, ',', &word); (*ret)++) {
+        text_blanks(&word);
+        if (text_is(word, value))
+            return true;
     }
+    return false;
+}
+
+/* Which of the words, "a, b, c" as they are told, the value is. */
+static unsigned choose(const char *name, const char *words, struct log *log)
+{
+    unsigned    chosen = 0;
+    const char *given = environment_value(name);
+    if (given && find_word(words, given, &chosen))
+        return chosen;
+    if (given)
+        invalid(log, name, given, words);
+    (void)find_word(words, variable_default(name), &chosen);
+    return chosen;
 }
 
 static void read_log(struct config *c, struct log *log)
 {
-    static const char *const levels[] = {"error", "warn", "info", "debug"};
-    const char              *given = environment_value("PILLION_LOG_LEVEL");
-    bool                     known = !given;
     c->log = environment_value("PILLION_LOG");
-    c->log_level = LOG_WARN;
-    for (int i = 0; given && i < 4; i++)
-        if (strcmp(given, levels[i]) == 0) {
-            c->log_level = (enum log_level)i;
-            known = true;
-        }
+    c->log_level = (enum log_level)choose("PILLION_LOG_LEVEL", "error, warn, info, debug", log);
     log->level = c->log_level;
-    if (!known)
-        invalid(log, "PILLION_LOG_LEVEL", given, "error, warn, info, debug", "warn");
 }
 
 /* `words` is a list of strings, ended by an empty one. Any case. */
@@ -134,29 +141,10 @@ static bool is_one_of(const char *value, const char *words)
     return false;
 }
 
-/* PILLION_RANKS is checked here; the hook reads it itself. */
 static void read_words(struct config *c, struct log *log)
 {
-    static const struct {
-        const char *name, *allowed, *fallback;
-        const char *words[3];
-    } table[] = {
-        {"PILLION_RANKS", "node, all, first", "node", {"node", "all", "first"}},
-        {"PILLION_CLOUD", "auto, probe, off", "auto", {"auto", "probe", "off"}},
-    };
-    unsigned chosen[sizeof table / sizeof *table] = {0};
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        const char *given = environment_value(table[i].name);
-        bool        known = false;
-        for (unsigned w = 0; given && w < 3; w++)
-            if (strcmp(given, table[i].words[w]) == 0) {
-                known = true;
-                chosen[i] = w;
-            }
-        if (given && !known)
-            invalid(log, table[i].name, given, table[i].allowed, table[i].fallback);
-    }
-    c->cloud = (enum config_cloud)chosen[1];
+    (void)choose("PILLION_RANKS", "node, all, first", log); /* for the complaint: the hook reads it itself */
+    c->cloud = (enum config_cloud)choose("PILLION_CLOUD", "auto, probe, off", log);
 }
 
 static void read_signals(struct config *c, struct log *log)
@@ -164,7 +152,7 @@ static void read_signals(struct config *c, struct log *log)
     const char *given = environment_value("PILLION_SIGNALS");
     bool        off = given && is_one_of(given, "0\0false\0no\0off\0");
     if (given && !off && !is_one_of(given, "1\0true\0yes\0on\0"))
-        invalid(log, "PILLION_SIGNALS", given, "on, off", "on");
+        invalid(log, "PILLION_SIGNALS", given, "on, off");
     c->takes_signals = !off;
 }
 
@@ -269,7 +257,7 @@ static void read_s3_endpoint(struct config *c, struct log *log)
     if (!url || s3_check_endpoint(url, c->s3_endpoint, sizeof c->s3_endpoint) == 0)
         return;
     c->s3_endpoint[0] = '\0';
-    invalid(log, "PILLION_S3_ENDPOINT", strchr(url, '@') ? "(…)" : url, "an http or https URL", "AWS");
+    invalid(log, "PILLION_S3_ENDPOINT", strchr(url, '@') ? "(…)" : url, "an http or https URL");
 }
 
 /* A token is for the server that its owner named: with an unusable URL it goes nowhere. */
@@ -305,8 +293,8 @@ static void read_share(struct config *c, struct log *log)
                 known = true;
             }
         if (!known)
-            invalid(log, "PILLION_SHARE", given, "hostname, ip, host_id, account, command, all, with commas",
-                    "what is known of it");
+            log_line(log, LOG_WARN, "PILLION_SHARE=%.200s is not valid: %s; what is known of it is used", given,
+                     "hostname, ip, host_id, account, command, all, with commas");
     }
 }
 
@@ -388,5 +376,5 @@ void config_read(struct config *ret, const char *const *names, struct log *log)
     if (!ret->output)
         ret->output = environment_value("TRACKER_OUTPUT");
     if (names)
-        names_check(names, log);
+        variables_check(names, log);
 }

@@ -31,11 +31,13 @@ KNOTS = set()
 
 KNOTS_OF_INCLUDES = set()
 # Beside those: headers without code (what hook and engine agree on, what users include), and data that is handed on.
+# A name with .h is that header alone.
 MAY_INCLUDE = {room: {"pillion"} for room in MAY_CALL}
 MAY_INCLUDE["hook"] = {"link"}
 MAY_INCLUDE["engine"] |= {"link", "libc", "collect/tree", "collect/gpu", "collect/cgroup"}
 MAY_INCLUDE["delivery"] |= {"link", "config"}
 MAY_INCLUDE["store"] |= {"config", "collect", "collect/cgroup"}
+MAY_INCLUDE["libc"] |= {"config/variables.h"}  # which variables the snapshot takes: a table, and never its functions
 MAY_INCLUDE["collect/tree"] |= {"collect"}
 MAY_INCLUDE["collect/gpu"] |= {"collect"}
 MAY_INCLUDE["collect/cgroup"] |= {"collect"}
@@ -86,7 +88,7 @@ class Layers(unittest.TestCase):
                 source = "%s/%s" % (room, path.name)
                 rooms = may_call(room, source) | MAY_INCLUDE.get(room, set())
                 offences |= {"%s includes %s" % (source, header) for header in INCLUDE.findall(path.read_text())
-                             if header.rpartition("/")[0] not in rooms}
+                             if not {header, header.rpartition("/")[0]} & rooms}
         self.assertEqual(sorted(offences ^ KNOTS_OF_INCLUDES), [])
 
     def test_no_name_is_defined_twice(self):

@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "config/variables.h"
 #include "libc/libc.h"
 
 static int (*libc_snprintf)(char *, size_t, const char *, ...);
@@ -366,6 +367,29 @@ static void getenv_answers_from_the_snapshot_alone(void **state)
     assert_null(getenv("https_proxy"));
 }
 
+static void the_snapshot_holds_what_the_engine_reads_and_nothing_else(void **state)
+{
+#define ROW(name, readers, ...) {#name, #name "=value", readers},
+    static const struct {
+        const char *name, *entry;
+        unsigned    readers;
+    } rows[] = {VARIABLES(ROW) VARIABLES_OF_OTHERS(ROW)};
+#undef ROW
+    const char *environment[sizeof rows / sizeof *rows + 4] = {"PILLION_WRONG=1", "SENTINEL_SECRET=1", "HTTP_PROXY=1"};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        environment[i + 3] = rows[i].entry;
+    assert_int_equal(libc_environment(environment), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *value = getenv(rows[i].name);
+        if ((value != NULL) != ((rows[i].readers & IN_ENGINE) != 0) || (value && strcmp(value, "value") != 0))
+            fail_msg("%s is %s in the snapshot", rows[i].name, value ? value : "not");
+    }
+    assert_null(getenv("PILLION_WRONG"));
+    assert_null(getenv("SENTINEL_SECRET"));
+    assert_null(getenv("HTTP_PROXY"));
+}
+
 static void strcasecmp_folds_ascii_alone(void **state)
 {
     (void)state;
@@ -471,6 +495,7 @@ int main(void)
         cmocka_unit_test(gmtime_r_agrees_with_libc_over_all_years),
         cmocka_unit_test(qsort_sorts_and_loses_nothing),
         cmocka_unit_test(getenv_answers_from_the_snapshot_alone),
+        cmocka_unit_test(the_snapshot_holds_what_the_engine_reads_and_nothing_else),
         cmocka_unit_test(strcasecmp_folds_ascii_alone),
         cmocka_unit_test(strerror_r_names_common_errors_and_numbers_the_others),
         cmocka_unit_test(streams_read_files_from_front_to_back),

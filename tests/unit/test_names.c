@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-#include "config/variable_names.h"
+#include "base/log.h"
+#include "config/variables.h"
 
 static struct log said;
 
@@ -17,7 +18,7 @@ static const char *check(const char *const *environment)
 {
     log_done(&said);
     log_init(&said, LOG_WARN);
-    names_check(environment, &said);
+    variables_check(environment, &said);
     return said.early.data ? said.early.data : "";
 }
 
@@ -28,16 +29,15 @@ static int done(void **state)
     return 0;
 }
 
-static void every_variable_of_the_contract_is_known(void **state)
+static void every_variable_of_the_table_is_known(void **state)
 {
     (void)state;
-    const char *const environment[] = {"PILLION_DISABLE=",       "PILLION_INTERVAL=1",     "PILLION_UPLOAD_INTERVAL=1",
-                                       "PILLION_DIR=x",          "PILLION_KEEP=1",         "PILLION_OUTPUT=x",
-                                       "PILLION_EXIT_TIMEOUT=1", "PILLION_INCLUDE=x",      "PILLION_EXCLUDE=x",
-                                       "PILLION_MIN_SECONDS=1",  "PILLION_RANKS=node",     "PILLION_SIGNALS=on",
-                                       "PILLION_SHARE=ip",       "PILLION_CLOUD=auto",     "PILLION_S3_ENDPOINT=x",
-                                       "PILLION_LOG=x",          "PILLION_LOG_LEVEL=info", NULL};
+#define ROW(name, ...) #name "=x",
+    const char *const environment[] = {VARIABLES(ROW) NULL};
+#undef ROW
     assert_string_equal(check(environment), "");
+    assert_string_equal(variable_default("PILLION_INTERVAL"), "1");
+    assert_string_equal(variable_default("PILLION"), "");
 }
 
 static void the_nearest_name_is_offered(void **state)
@@ -95,7 +95,7 @@ static void long_and_odd_names_are_cut_and_few_are_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_variable_of_the_contract_is_known),
+        cmocka_unit_test(every_variable_of_the_table_is_known),
         cmocka_unit_test(the_nearest_name_is_offered),
         cmocka_unit_test(other_names_are_nobodys_business),
         cmocka_unit_test(long_and_odd_names_are_cut_and_few_are_told),

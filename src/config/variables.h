@@ -1,0 +1,105 @@
+/* The variables, one table: name, who reads it, what an unset one stands for, meaning. The snapshot of the environment
+ * and the spell check are made of it, and the README and the manual are tested against it, because a list that is kept
+ * twice goes apart. It includes nothing, for libc/ expands it too. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_CONFIG_VARIABLES_H
+#define PILLION_CONFIG_VARIABLES_H
+
+struct log;
+
+/* Who reads a variable; a set of bits. */
+enum variable_reader { IN_HOOK = 1, IN_ENGINE = 2, IN_COMMAND = 4, IN_CLIENT = 8 };
+
+/* clang-format off */
+/* What users set. A default is the value, "unset", or the place that is meant. */
+#define VARIABLES(ROW) \
+    ROW(PILLION_DISABLE,         IN_HOOK | IN_COMMAND,             "off",   "do nothing at all") \
+    ROW(SENTINEL_API_TOKEN,      IN_ENGINE | IN_CLIENT,            "unset", "the token: deliver to Sentinel") \
+    ROW(SENTINEL_API_KEY,        IN_ENGINE | IN_CLIENT,            "unset", "the token, where that is unset") \
+    ROW(SENTINEL_API_TOKEN_FILE, IN_ENGINE | IN_CLIENT,            "unset", "a file with it, where both are unset") \
+    ROW(SENTINEL_API_URL,        IN_ENGINE | IN_CLIENT,            SENTINEL_DEFAULT_URL, "base URL of the API") \
+    ROW(PILLION_INTERVAL,        IN_ENGINE,                        "1",     "seconds between rows") \
+    ROW(TRACKER_UPLOAD_INTERVAL, IN_ENGINE,                        "60",    "seconds between uploads to S3") \
+    ROW(PILLION_UPLOAD_INTERVAL, IN_ENGINE,                        "60",    "the same, where that is unset") \
+    ROW(PILLION_S3_ENDPOINT,     IN_ENGINE | IN_CLIENT,            "AWS",   "URL of a server that speaks S3") \
+    ROW(PILLION_DIR,             IN_ENGINE | IN_COMMAND, \
+        "$XDG_STATE_HOME/pillion, else ~/.local/state/pillion, else /tmp/pillion-UID", "where runs are kept") \
+    ROW(PILLION_KEEP,            IN_ENGINE,                        "200,1G", "how many ended runs, how much of them") \
+    ROW(PILLION_OUTPUT,          IN_ENGINE,                        "unset", "another file for the CSV") \
+    ROW(TRACKER_OUTPUT,          IN_ENGINE,                        "unset", "the same, where that is unset") \
+    ROW(PILLION_SIGNALS,         IN_ENGINE,                        "on",    "signals to die of finish the run first") \
+    ROW(PILLION_EXIT_TIMEOUT,    IN_ENGINE,                        "5",     "seconds for which an end may be held") \
+    ROW(PILLION_INCLUDE,         IN_HOOK | IN_COMMAND,             "unset", "patterns of the programs that lead") \
+    ROW(PILLION_EXCLUDE,         IN_HOOK | IN_COMMAND,             "unset", "patterns of those that do not") \
+    ROW(PILLION_RANKS,           IN_HOOK | IN_ENGINE | IN_COMMAND, "node",  "runs of an MPI or Slurm step") \
+    ROW(PILLION_MIN_SECONDS,     IN_ENGINE,                        "0",     "a shorter life leaves no run") \
+    ROW(PILLION_SHARE,           IN_ENGINE,                        "unset", "what else goes out") \
+    ROW(PILLION_LOG,             IN_ENGINE,                        "unset", "another file for the log") \
+    ROW(PILLION_LOG_LEVEL,       IN_ENGINE,                        "warn",  "error, warn, info, debug") \
+    ROW(TRACKER_JOB_NAME,        IN_ENGINE,                        "unset", "metadata: job_name") \
+    ROW(TRACKER_PROJECT_NAME,    IN_ENGINE,                        "unset", "metadata: project_name") \
+    ROW(TRACKER_STAGE_NAME,      IN_ENGINE,                        "unset", "metadata: stage_name") \
+    ROW(TRACKER_TASK_NAME,       IN_ENGINE,                        "unset", "metadata: task_name") \
+    ROW(TRACKER_TEAM,            IN_ENGINE,                        "unset", "metadata: team") \
+    ROW(TRACKER_ENV,             IN_ENGINE,                        "unset", "metadata: env") \
+    ROW(TRACKER_LANGUAGE,        IN_ENGINE,                        "unset", "metadata: language") \
+    ROW(TRACKER_ORCHESTRATOR,    IN_ENGINE,                        "unset", "metadata: orchestrator") \
+    ROW(TRACKER_EXECUTOR,        IN_ENGINE,                        "unset", "metadata: executor") \
+    ROW(TRACKER_EXTERNAL_RUN_ID, IN_ENGINE,                        "unset", "metadata: external_run_id") \
+    ROW(TRACKER_CONTAINER_IMAGE, IN_ENGINE,                        "unset", "metadata: container_image") \
+    ROW(TRACKER_TAGS,            IN_ENGINE,                        "unset", "metadata: tags") \
+    ROW(PILLION_CLOUD,           IN_ENGINE,                        "auto",  "whether the cloud's metadata are asked") \
+    ROW(http_proxy,              IN_ENGINE | IN_CLIENT,            "unset", "proxy for http; HTTP_PROXY is CGI's") \
+    ROW(https_proxy,             IN_ENGINE | IN_CLIENT,            "unset", "proxy for https") \
+    ROW(HTTPS_PROXY,             IN_ENGINE | IN_CLIENT,            "unset", "the same, where that is unset") \
+    ROW(no_proxy,                IN_ENGINE | IN_CLIENT,            "unset", "hosts without a proxy") \
+    ROW(NO_PROXY,                IN_ENGINE | IN_CLIENT,            "unset", "the same, where that is unset") \
+    ROW(AWS_CA_BUNDLE,           IN_ENGINE | IN_CLIENT,            "unset", "certificates to trust") \
+    ROW(CURL_CA_BUNDLE,          IN_ENGINE | IN_CLIENT,            "unset", "the same, where that is unset") \
+    ROW(SSL_CERT_FILE,           IN_ENGINE | IN_CLIENT,            "unset", "the same, where both are unset")
+
+/* What others set for purposes of their own: the system, launchers of ranks, and the batch systems, CI and workflow
+ * managers of config/env_metadata_table.c. Each is named, for a prefix would copy other people's secrets too. */
+#define VARIABLES_OF_OTHERS(ROW) \
+    ROW(HOME, IN_ENGINE | IN_COMMAND) ROW(XDG_STATE_HOME, IN_ENGINE | IN_COMMAND) ROW(LD_LIBRARY_PATH, IN_ENGINE) \
+    ROW(RES_OPTIONS, IN_ENGINE | IN_CLIENT) ROW(LOCALDOMAIN, IN_ENGINE | IN_CLIENT) /* c-ares asks for both */ \
+    ROW(OMPI_COMM_WORLD_LOCAL_RANK, IN_HOOK | IN_COMMAND) ROW(OMPI_COMM_WORLD_RANK, IN_HOOK | IN_COMMAND) \
+    ROW(MV2_COMM_WORLD_LOCAL_RANK, IN_HOOK | IN_COMMAND) ROW(MV2_COMM_WORLD_RANK, IN_HOOK | IN_COMMAND) \
+    ROW(MPI_LOCALRANKID, IN_HOOK | IN_COMMAND) ROW(PMI_RANK, IN_HOOK | IN_COMMAND) \
+    ROW(PALS_LOCAL_RANKID, IN_HOOK | IN_COMMAND) ROW(PALS_RANKID, IN_HOOK | IN_COMMAND) \
+    ROW(FLUX_TASK_LOCAL_ID, IN_HOOK | IN_COMMAND) ROW(FLUX_TASK_RANK, IN_HOOK | IN_COMMAND) \
+    ROW(SLURM_PROCID, IN_HOOK | IN_COMMAND) ROW(SLURM_LOCALID, IN_HOOK | IN_COMMAND) \
+    ROW(SLURM_TASK_PID, IN_HOOK | IN_COMMAND) ROW(SLURM_JOB_ID, IN_HOOK | IN_ENGINE | IN_COMMAND) \
+    ROW(SLURM_STEP_ID, IN_HOOK | IN_ENGINE | IN_COMMAND) ROW(SLURM_STEP_NUM_NODES, IN_ENGINE) \
+    ROW(AIRFLOW_CTX_DAG_ID, IN_ENGINE) ROW(AIRFLOW_CTX_DAG_RUN_ID, IN_ENGINE) ROW(AIRFLOW_CTX_TASK_ID, IN_ENGINE) \
+    ROW(ARGO_CONTAINER_NAME, IN_ENGINE) ROW(ARGO_WORKFLOW_NAME, IN_ENGINE) ROW(AWS_BATCH_JOB_ID, IN_ENGINE) \
+    ROW(BRANCH_NAME, IN_ENGINE) ROW(BUILDKITE, IN_ENGINE) ROW(BUILDKITE_JOB_ID, IN_ENGINE) \
+    ROW(BUILDKITE_PIPELINE_SLUG, IN_ENGINE) ROW(BUILDKITE_STEP_KEY, IN_ENGINE) ROW(BUILD_BUILDID, IN_ENGINE) \
+    ROW(BUILD_NUMBER, IN_ENGINE) ROW(BUILD_TAG, IN_ENGINE) ROW(CIRCLECI, IN_ENGINE) ROW(CIRCLE_BUILD_NUM, IN_ENGINE) \
+    ROW(CIRCLE_JOB, IN_ENGINE) ROW(CIRCLE_PROJECT_REPONAME, IN_ENGINE) ROW(CIRCLE_WORKFLOW_JOB_ID, IN_ENGINE) \
+    ROW(CI_ENVIRONMENT_TIER, IN_ENGINE) ROW(CI_JOB_ID, IN_ENGINE) ROW(CI_JOB_IMAGE, IN_ENGINE) \
+    ROW(CI_JOB_NAME, IN_ENGINE) ROW(CI_JOB_STAGE, IN_ENGINE) ROW(CI_PROJECT_NAME, IN_ENGINE) \
+    ROW(CI_PROJECT_PATH, IN_ENGINE) ROW(CLOUD_RUN_EXECUTION, IN_ENGINE) ROW(CLOUD_RUN_TASK_INDEX, IN_ENGINE) \
+    ROW(DAGSTER_RUN_JOB_NAME, IN_ENGINE) ROW(DAGSTER_RUN_STEP_KEY, IN_ENGINE) \
+    ROW(ECS_CONTAINER_METADATA_URI_V4, IN_ENGINE) ROW(FLUX_JOB_ID, IN_ENGINE) ROW(GITHUB_ACTIONS, IN_ENGINE) \
+    ROW(GITHUB_JOB, IN_ENGINE) ROW(GITHUB_REPOSITORY, IN_ENGINE) ROW(GITHUB_REPOSITORY_OWNER, IN_ENGINE) \
+    ROW(GITHUB_RUN_ATTEMPT, IN_ENGINE) ROW(GITHUB_RUN_ID, IN_ENGINE) ROW(GITLAB_CI, IN_ENGINE) \
+    ROW(JENKINS_URL, IN_ENGINE) ROW(JOB_ID, IN_ENGINE) ROW(JOB_NAME, IN_ENGINE) \
+    ROW(KUBERNETES_SERVICE_HOST, IN_ENGINE) ROW(LSB_JOBID, IN_ENGINE) ROW(LSB_JOBINDEX, IN_ENGINE) \
+    ROW(METAFLOW_FLOW_NAME, IN_ENGINE) ROW(METAFLOW_RUN_ID, IN_ENGINE) ROW(METAFLOW_STEP_NAME, IN_ENGINE) \
+    ROW(NOMAD_ALLOC_ID, IN_ENGINE) ROW(NOMAD_GROUP_NAME, IN_ENGINE) ROW(NOMAD_TASK_NAME, IN_ENGINE) \
+    ROW(NXF_TASK_WORKDIR, IN_ENGINE) ROW(PBS_JOBID, IN_ENGINE) ROW(PBS_JOBNAME, IN_ENGINE) \
+    ROW(PREFECT__FLOW_RUN_ID, IN_ENGINE) ROW(SGE_TASK_ID, IN_ENGINE) ROW(SLURM_ARRAY_JOB_ID, IN_ENGINE) \
+    ROW(SLURM_ARRAY_TASK_COUNT, IN_ENGINE) ROW(SLURM_ARRAY_TASK_ID, IN_ENGINE) ROW(SLURM_JOB_ACCOUNT, IN_ENGINE) \
+    ROW(SLURM_JOB_NAME, IN_ENGINE) ROW(STAGE_NAME, IN_ENGINE) ROW(SYSTEM_JOBNAME, IN_ENGINE) \
+    ROW(SYSTEM_STAGENAME, IN_ENGINE) ROW(SYSTEM_TEAMPROJECT, IN_ENGINE) ROW(TF_BUILD, IN_ENGINE) \
+    ROW(TRAINING_JOB_ARN, IN_ENGINE) ROW(TRAINING_JOB_NAME, IN_ENGINE)
+/* clang-format on */
+
+/* What an unset variable stands for, as VARIABLES says; "" for a name that is not in it. */
+const char *variable_default(const char *name);
+
+/* Logs every PILLION_ name of the environment that is none of ours, with the nearest that is. */
+void variables_check(const char *const *environment, struct log *log);
+
+#endif
