@@ -40,7 +40,7 @@ extern "C" {
  * PILLION_S3_ENDPOINT; AWS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE, else the distribution's bundle) and the default
  * time limits. A NULL client means the same. The environment is read during the call, by getenv. */
 struct sentinel_client {
-    const char *token;    /* visible ASCII, 8 KiB at most */
+    const char *token;    /* visible ASCII, 8 KiB at most; white space around it is taken off */
     const char *base_url; /* a path in it is kept, trailing slashes are not; http only to loopback, no proxy there */
     int         connect_timeout_ms; /* 0: 10,000 */
     int         timeout_ms;         /* 0: 30,000, an object 120,000; each whole request, DNS to last byte */

@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "base/environment.h"
-#include "config/credentials.h"
 
 enum { TIMEOUT_MS = 30 * 1000 };
 
@@ -47,22 +46,12 @@ int session_fail_arguments(struct sentinel_api_error *reterr, int error)
 
 static int find_token(const struct sentinel_client *client, struct session *s, struct sentinel_api_error *reterr)
 {
-    int error = 0;
-    if (client && client->token) {
-        bytes_init(&s->token, strlen(client->token));
-        bytes_text(&s->token, client->token);
-        error = s->token.failed ? -ENOMEM : 0;
-    } else {
-        error = credentials_token(&s->token);
-    }
-    if (error == -ENOMEM)
-        return session_fail(reterr, error, "out of memory");
-    if (error != 0)
-        return session_fail(reterr, -EINVAL, "no token: SENTINEL_API_TOKEN is not set, or its file cannot be read");
-    if (!api_token_is_fine(s->token.data))
-        return session_fail(reterr, -EINVAL, "the token is empty, too long or has characters that no token has");
-    s->api.token = s->token.data;
-    return 0;
+    char reason[TOKEN_REASON_SIZE] = "no token: SENTINEL_API_TOKEN is not set";
+    int  error = client && client->token
+                     ? credentials_accept("sentinel_client.token", text_of(client->token), s->token, reason)
+                     : credentials_token(s->token, reason);
+    s->api.token = s->token;
+    return error == 0 && s->token[0] ? 0 : session_fail(reterr, -EINVAL, reason);
 }
 
 static int find_url(const struct sentinel_client *client, struct session *s, struct sentinel_api_error *reterr)
@@ -116,7 +105,6 @@ void session_close(struct session *s)
 {
     http_close(s->http);
     http_trust_close(s->trust);
-    bytes_done(&s->token);
     give_turn(true);
 }
 

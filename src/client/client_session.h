@@ -5,7 +5,7 @@
 
 #include <pillion/sentinel.h>
 
-#include "base/bytes.h"
+#include "config/credentials.h"
 #include "sentinel/http/http.h"
 #include "sentinel/requests.h"
 
@@ -14,7 +14,7 @@ enum { SESSION_URL_MAX = 4 * 1024 };
 struct session {
     struct api         api;
     char               url[SESSION_URL_MAX];
-    struct bytes       token;
+    char               token[TOKEN_SIZE];
     struct http_trust *trust;
     struct http       *http;
     int                connect_timeout_ms;

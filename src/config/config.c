@@ -2,14 +2,12 @@
 #include "config/config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/clock.h"
 #include "base/environment.h"
-#include "base/file.h"
 #include "base/text.h"
 #include "config/variables.h"
 #include "sentinel/requests.h"
@@ -194,61 +192,11 @@ int config_output(const char *pattern, long pid, const char *machine, const char
     return error;
 }
 
-static bool token_is_clean(const char *token)
-{
-    for (; *token; token++)
-        if (*token <= ' ' || *token > '~')
-            return false;
-    return true;
-}
-
-/* The first line, in c->token; NULL when there is none. */
-static const char *read_token_file(struct config *c, const char *file, struct log *log)
-{
-    char        text[CONFIG_TOKEN_MAX];
-    struct text line = text_of("");
-    size_t      len = 0;
-    int         error = file_read(AT_FDCWD, file, text, sizeof text, &len);
-    if (error == -EFBIG && memchr(text, '\n', sizeof text)) { /* the first line is all that is wanted */
-        len = sizeof text;
-        error = 0;
-    }
-    if (error < 0) {
-        log_line(log, LOG_ERROR, "SENTINEL_API_TOKEN_FILE=%.200s cannot be read (%s); the run stays local", file,
-                 strerror(-error));
-        return NULL;
-    }
-    for (size_t i = 0; i < len; i++)
-        text[i] = text[i] ? text[i] : ' '; /* no better than a space, and no end */
-    struct text t = text_span(text, len);
-    if (text_line(&t, &line) && text_len(line) > 0 && line.end[-1] == '\r')
-        line.end--;
-    if (text_copy(line, c->token, sizeof c->token) && c->token[0])
-        return c->token;
-    c->token[0] = '\0';
-    log_line(log, LOG_ERROR, "the first line of SENTINEL_API_TOKEN_FILE=%.200s is no token; the run stays local", file);
-    return NULL;
-}
-
-/* The value itself is never logged. */
 static void read_token(struct config *c, struct log *log)
 {
-    const char *token = environment_value("SENTINEL_API_TOKEN");
-    const char *file = environment_value("SENTINEL_API_TOKEN_FILE");
-    if (!token)
-        token = environment_value("SENTINEL_API_KEY");
-    if (!token && file)
-        token = read_token_file(c, file, log);
-    if (!token)
-        return;
-    if (!token_is_clean(token) || strlen(token) >= sizeof c->token) {
-        log_line(log, LOG_ERROR,
-                 "the API token holds spaces or control characters, or is too long; the run stays "
-                 "local: set SENTINEL_API_TOKEN to the token alone");
-        c->token[0] = '\0';
-    } else if (token != c->token) {
-        memcpy(c->token, token, strlen(token) + 1);
-    }
+    char reason[TOKEN_REASON_SIZE];
+    if (credentials_token(c->token, reason) < 0)
+        log_line(log, LOG_ERROR, "%s; the run stays local", reason);
 }
 
 static void read_s3_endpoint(struct config *c, struct log *log)

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "config/credentials.h"
 #include "config/env_metadata.h"
 #include "pillion/sentinel.h"
 
@@ -23,11 +24,11 @@ enum share {
 /* PILLION_CLOUD: where the clouds' metadata services are asked. */
 enum config_cloud { CONFIG_CLOUD_AUTO, CONFIG_CLOUD_PROBE, CONFIG_CLOUD_OFF };
 
-enum { CONFIG_TOKEN_MAX = 4096, CONFIG_URL_MAX = 1024, CONFIG_TAGS_MAX = 64, CONFIG_TEXT_MAX = 16 * 1024 };
+enum { CONFIG_URL_MAX = 1024, CONFIG_TAGS_MAX = 64, CONFIG_TEXT_MAX = 16 * 1024 };
 enum { CONFIG_OWN_TAGS_MAX = 4 }; /* those of limits.c, and `continues` */
 
 struct config {
-    char           token[CONFIG_TOKEN_MAX]; /* "": everything stays local */
+    char           token[TOKEN_SIZE]; /* "": everything stays local */
     char           api_url[CONFIG_URL_MAX];
     int64_t        interval;        /* ns */
     int64_t        upload_interval; /* ns between batches to S3 */

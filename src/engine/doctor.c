@@ -231,11 +231,6 @@ static void examine_api(struct engine_examination *e, const struct config *confi
     network_done(&network);
 }
 
-static bool token_is_set(void)
-{
-    return environment_value("SENTINEL_API_TOKEN") || environment_value("SENTINEL_API_KEY") || environment_value("SENTINEL_API_TOKEN_FILE");
-}
-
 int examine(struct engine_examination *e)
 {
     struct config *config = calloc(1, sizeof *config);
@@ -247,7 +242,7 @@ int examine(struct engine_examination *e)
         examine_directory(e, config);
     if (error == 0 && config->token[0])
         examine_api(e, config);
-    else if (error == 0 && !token_is_set())
+    else if (error == 0 && !credentials_variable())
         tell(e, "token", ENGINE_NOTE,
              "SENTINEL_API_TOKEN is not set: runs stay on this machine, and the network is not used, not even by this "
              "command");

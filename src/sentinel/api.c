@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "sentinel/requests.h"
 
-enum { TOKEN_MAX = 8 * 1024, RUN_ID_MAX = 128 };
+enum { RUN_ID_MAX = 128 };
 
 static char lower(char c)
 {
@@ -122,7 +122,7 @@ bool api_token_is_fine(const char *token)
     for (size_t i = 0; i < len; i++)
         if (token[i] <= ' ' || token[i] >= 0x7f)
             return false;
-    return len > 0 && len <= TOKEN_MAX;
+    return len > 0 && len <= API_TOKEN_MAX;
 }
 
 bool api_run_id_is_fine(const char *run_id)

@@ -19,8 +19,10 @@ struct api {
  * to another host (a token never goes out in the clear). Writes the URL without trailing slashes. */
 int api_check_url(const char *url, char *ret, size_t size);
 
-/* What may go into a header or a URL: a token of visible ASCII, 8 KiB at most; a run ID of [A-Za-z0-9_-]{1,128}.
- * NULL is not fine. */
+enum { API_TOKEN_MAX = 8 * 1024 };
+
+/* What may go into a header or a URL: a token of visible ASCII, API_TOKEN_MAX at most; a run ID of
+ * [A-Za-z0-9_-]{1,128}. NULL is not fine. */
 bool api_token_is_fine(const char *token);
 bool api_run_id_is_fine(const char *run_id);
 

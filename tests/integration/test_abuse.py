@@ -401,7 +401,7 @@ class TokenFiles(AbuseTest):
 
     def test_what_is_no_token_is_told(self):
         path = self.tmp / "token"
-        for name, data in {"binary": b"\x7fELF\x02\x01\x01\0\0\0", "nul": b"tok\0en\n", "long": b"t" * 4096,
+        for name, data in {"binary": b"\x7fELF\x02\x01\x01\0\0\0", "nul": b"tok\0en\n", "long": b"t" * 8193,
                            "longer": b"t" * 100000, "spaces": b"my token\n", "escapes": b"to\x1b[2Jken\n"}.items():
             with self.subTest(name):
                 path.write_bytes(data)

@@ -142,9 +142,9 @@ static void what_a_client_does_not_say_comes_from_the_environment(void **state)
     assert_token_sent(&zeroed, &server, "from-key");
     assert_int_equal(setenv("SENTINEL_API_TOKEN", "", 1), 0);
     assert_token_sent(NULL, &server, "from-key");
-    assert_int_equal(setenv("SENTINEL_API_TOKEN", "from-token", 1), 0);
+    assert_int_equal(setenv("SENTINEL_API_TOKEN", "from-token\n", 1), 0);
     assert_token_sent(NULL, &server, "from-token");
-    zeroed.token = "given";
+    zeroed.token = "given\n";
     assert_token_sent(&zeroed, &server, "given");
     assert_int_equal(unlink(path), 0);
     server_done(&server);
@@ -177,6 +177,7 @@ static void a_client_without_a_usable_token_asks_nothing(void **state)
     assert_int_equal(setenv("SENTINEL_API_URL", url, 1), 0);
     assert_not_asked(NULL, -EINVAL);
     assert_not_asked(&(struct sentinel_client){.token = ""}, -EINVAL);
+    assert_not_asked(&(struct sentinel_client){.token = " \t"}, -EINVAL);
     assert_not_asked(&(struct sentinel_client){.token = "hidden\nX: y"}, -EINVAL);
     assert_not_asked(&(struct sentinel_client){.token = "hidden part"}, -EINVAL);
     assert_int_equal(setenv("SENTINEL_API_TOKEN_FILE", "/no/such/file", 1), 0);

@@ -194,8 +194,10 @@ static void a_token_file_may_have_any_line_end_or_none(void **state)
     (void)state;
     static const struct {
         const char *text, *token;
-    } files[] = {{"abc", "abc"},  {"abc\n", "abc"}, {"abc\r\n", "abc"}, {"abc\r\nmore\r\n", "abc"},
-                 {"\nabc\n", ""}, {"\n", ""},       {"\r\n", ""},       {"", ""}};
+    } files[] = {
+        {"abc", "abc"}, {"abc\n", "abc"}, {"abc\r\n", "abc"}, {"abc\r\nmore\r\n", "abc"}, {"\nabc\n", ""},
+        {"\n", ""},     {"\r\n", ""},     {"", ""},           {"abc \n", "abc"},          {" \tabc\t \r\nmore", "abc"},
+        {"a bc\n", ""}, {" \n", ""}};
     struct folder folder;
     char          path[FOLDER_PATH];
     assert_true(folder_make(&folder));
@@ -233,11 +235,11 @@ static void a_token_with_spaces_or_controls_is_refused_and_never_shown(void **st
 {
     (void)state;
     static const char *const bad[] = {"se cret",
-                                      "secret\n",
                                       "secret\r\nX-Header: 1",
                                       "s\xc3\xa9"
                                       "cret",
-                                      "\tsecret",
+                                      " secret\x1b ",
+                                      " \t",
                                       "secret\x7f"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         read_with("SENTINEL_API_TOKEN", bad[i]);
@@ -245,6 +247,21 @@ static void a_token_with_spaces_or_controls_is_refused_and_never_shown(void **st
         assert_non_null(strstr(said_text(), "SENTINEL_API_TOKEN"));
         assert_null(strstr(said_text(), "cret"));
     }
+}
+
+static void white_space_around_a_token_is_taken_off_wherever_it_comes_from(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"SENTINEL_API_TOKEN", "SENTINEL_API_KEY"};
+    static const char *const values[] = {"secret ", "\tsecret", "secret\n", " secret\r\n", "\n secret"};
+    for (size_t n = 0; n < sizeof names / sizeof *names; n++)
+        for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+            read_with(names[n], values[i]);
+            assert_string_equal(config.token, "secret");
+            assert_silent();
+        }
+    read_with("SENTINEL_API_KEY", "a b");
+    assert_said("SENTINEL_API_KEY", "is no token", "space", "local");
 }
 
 static void the_token_is_never_in_the_log(void **state)
@@ -271,12 +288,12 @@ static void the_token_is_never_in_the_log(void **state)
 static void a_token_has_a_longest_length(void **state)
 {
     (void)state;
-    static char token[CONFIG_TOKEN_MAX + 1];
-    memset(token, 'a', CONFIG_TOKEN_MAX);
+    static char token[TOKEN_SIZE + 1];
+    memset(token, 'a', TOKEN_SIZE);
     read_with("SENTINEL_API_TOKEN", token);
     assert_string_equal(config.token, "");
     assert_non_null(strstr(said_text(), "too long"));
-    token[CONFIG_TOKEN_MAX - 1] = '\0';
+    token[TOKEN_SIZE - 1] = '\0';
     read_with("SENTINEL_API_TOKEN", token);
     assert_string_equal(config.token, token);
     assert_silent();
@@ -614,6 +631,7 @@ int main(void)
         TEST(a_token_file_may_have_any_line_end_or_none),
         TEST(a_token_file_that_cannot_be_read_is_named),
         TEST(a_token_with_spaces_or_controls_is_refused_and_never_shown),
+        TEST(white_space_around_a_token_is_taken_off_wherever_it_comes_from),
         TEST(the_token_is_never_in_the_log),
         TEST(a_token_has_a_longest_length),
         TEST(a_url_is_kept_with_its_path_and_without_trailing_slashes),
