@@ -1,4 +1,5 @@
-/* The engine's way in. A library that cannot be loaded is no error here, only a program that runs unobserved. */
+/* The engine's way into a leader. A library that cannot be loaded is no error here, only a program that runs
+ * unobserved. */
 // SPDX-License-Identifier: Apache-2.0
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -15,8 +16,9 @@ typedef void *open_function(const char *file, int mode);
 typedef void *symbol_function(void *library, const char *name);
 typedef int   address_function(const void *address, Dl_info *ret);
 
-/* Before 2.34 glibc kept these in libraries that a program need not have. Its libc could load them all the same, as it
- * did for NSS, and libpthread takes a program over that ran without it. Global: the engine finds them there. */
+/* Threads and loader stood in libraries of their own before glibc 2.34, which a program need not have. Its libc can
+ * load them all the same, as it does for NSS; libpthread takes over a program that ran without it. They are loaded
+ * globally, so that the engine finds them. */
 static void load_what_libc_lacks(void)
 {
     static const char *const names[] = {"libpthread.so.0", "libdl.so.2"};
@@ -28,8 +30,8 @@ static void load_what_libc_lacks(void)
         (void)open(names[i], RTLD_NOW | RTLD_GLOBAL | from_libc);
 }
 
-/* ld.so maps what the headers speak of: a file that is cut short, by a copy under way or a full disk, would end the
- * program by SIGBUS. The table that ends the file tells how long it has to be. */
+/* A file that is cut short, by a copy under way or a full disk, would end the program by SIGBUS: ld.so maps what the
+ * headers speak of. The table that ends the file tells how long it has to be. */
 static bool is_whole(const char *path)
 {
     ElfW(Ehdr) head;

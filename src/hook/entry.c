@@ -1,5 +1,5 @@
-/* Where the hook gets its chance: __libc_start_main, which every dynamically linked program calls once, after the
- * libraries' constructors and before its own. A passenger's call goes straight through. */
+/* The hook's chance is __libc_start_main. Every dynamically linked program calls it once, after the libraries'
+ * constructors and before its own code. A passenger's call goes straight through. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <sys/mman.h>
@@ -14,14 +14,14 @@
 enum { ALIVE = 0x70696c6c, PAGE = 4096 };
 
 typedef int  main_function(int argc, char **argv, char **envp);
-typedef void exit_function(void *argument, int status); /* how glibc calls what it registered itself */
+typedef void exit_function(void *argument, int status); /* glibc calls what it registered itself like this */
 typedef int  start_function(main_function *main, int argc, char **argv, void (*init)(void), void (*fini)(void),
                             void (*rtld_fini)(void), void *stack_end);
 
 int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(void), void (*fini)(void),
                       void (*rtld_fini)(void), void *stack_end);
 
-/* Absent on musl. */
+/* Missing on musl. */
 extern int on_exit(void (*handler)(int status, void *argument), void *argument) __attribute__((weak));
 
 struct hook           hook;
@@ -44,7 +44,8 @@ bool hook_owns(void)
     return confinement() == FREE && hook_leads();
 }
 
-/* A page that a forked child finds zeroed: in a nested pid namespace it may even have our pid. */
+/* The page marks the leader: a forked child finds it zeroed. A pid would not do, since a child in a nested pid
+ * namespace may have ours. */
 static bool own(void)
 {
     void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -84,14 +85,14 @@ static void start_engine(char **argv)
     errno = saved;
 }
 
-/* musl has no last handler, and calls its own exit where nobody can step in. */
+/* On musl there is no last handler, and its own calls of exit pass no wrapper. So exit is always the place there. */
 bool hook_ends_here(void)
 {
     return hook_owns() && (!program_rtld_fini || !process_alone());
 }
 
-/* libc's own calls of exit (err, error) come by no wrapper. Registered when all globals are there, this runs before the
- * first of them goes. */
+/* This handler sees libc's own calls of exit (err, error), which pass no wrapper. Registered when all globals are
+ * there, the handler runs before the first of them goes. */
 static void exit_began(int status, void *nothing)
 {
     (void)nothing;
@@ -110,7 +111,7 @@ static int leader_main(int argc, char **argv, char **envp)
     return status;
 }
 
-/* glibc registers it before everything else: the last of all exit handlers. */
+/* The last of all exit handlers: glibc registers it before everything else. */
 static void last_handler(void *argument, int status)
 {
     if (hook_owns())
@@ -118,10 +119,10 @@ static void last_handler(void *argument, int status)
     ((exit_function *)program_rtld_fini)(argument, status); // NOLINT(clang-diagnostic-cast-function-type)
 }
 
-/* On the stack, whose pages are there already: a passenger touches none of ours. */
+/* The answer stands on the stack, whose pages are there already: a passenger touches none of ours. */
 static bool decide(void)
 {
-    struct lead decided; /* not zeroed: it is two pages */
+    struct lead decided; /* not zeroed: it has two pages */
     decided.role = ROLE_NONE;
     lead_decide(&decided);
     if (decided.role == ROLE_LEADER)
@@ -136,7 +137,7 @@ int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(v
     start_function *next = (start_function *)next_symbol("__libc_start_main");
     ends_resolve();
     signals_resolve();
-    bool leads = confinement() == FREE && decide(); /* not where a constructor has forbidden calls */
+    bool leads = confinement() == FREE && decide(); /* no lead where a constructor has forbidden calls */
     errno = saved;
     if (!leads)
         return next(main, argc, argv, init, fini, rtld_fini, stack_end);

@@ -1,4 +1,4 @@
-/* Every way in which a program ends by a call of libc. */
+/* The wrappers of every libc call by which a program ends. */
 // SPDX-License-Identifier: Apache-2.0
 #include <pthread.h>
 #include <stdio.h>
@@ -18,8 +18,8 @@ static end_function        *next_quick_exit;
 static end_function        *next_thrd_exit;
 static thread_end_function *next_pthread_exit;
 
-/* Before main: later the loader's lock may be held by a thread that waits for the one that ends, or that a handler has
- * interrupted. */
+/* Names are looked up before main. Later the loader's lock may be held by a thread that waits for the ending one, or by
+ * code that a handler has interrupted. */
 void ends_resolve(void)
 {
     next_exit = (end_function *)next_symbol("exit");
@@ -29,7 +29,7 @@ void ends_resolve(void)
     next_pthread_exit = (thread_end_function *)next_symbol("pthread_exit");
 }
 
-/* A library's constructor may call one of them before that. */
+/* A library's constructor may call one of the wrappers before ends_resolve. */
 static void resolve_if_early(void)
 {
     if (!next_exit)
@@ -37,11 +37,11 @@ static void resolve_if_early(void)
 }
 
 #ifdef __GLIBC__
-extern FILE *all_streams __asm__("_IO_list_all") __attribute__((weak)); /* absent on musl */
+extern FILE *all_streams __asm__("_IO_list_all") __attribute__((weak)); /* missing on musl */
 #endif
 
-/* What the program wrote must be out before it is kept waiting: unless a thread took the lock of a stream with it when
- * it ended, for which libc's exit does not ask. */
+/* The program's output must be out before the program is kept waiting. But a thread may have ended with a stream's
+ * lock: then nothing is flushed here, since fflush would wait for that lock, and libc's exit does not. */
 void ends_flush(void)
 {
 #ifdef __GLIBC__
@@ -94,7 +94,7 @@ _Noreturn void quick_exit(int status)
     end_at_once(status);
 }
 
-/* Once main's thread has gone, libc runs exit on whichever thread is the last; ours must not be that one. */
+/* Our thread must not be the last one: once main's thread has gone, libc runs exit on whichever thread is. */
 static void step_aside_for_main(void)
 {
     if (hook_leads() && call_tid() == call_pid())
@@ -111,7 +111,7 @@ _Noreturn void pthread_exit(void *value)
         (void)syscall(SYS_exit, 0);
 }
 
-/* C11's, which libc does not take to pthread_exit. */
+/* C11's name for it: libc does not take this one to pthread_exit. */
 _Noreturn void thrd_exit(int value)
 {
     step_aside_for_main();

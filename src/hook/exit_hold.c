@@ -1,5 +1,5 @@
-/* The hold: the program's thread tells ours how the program ended and waits, on a futex and never past a deadline,
- * for the run to be finished. A signal that would have ended the program ends the hold instead. */
+/* The hold: the program's thread tells ours how the program ended, and waits until the run is finished. The wait is on
+ * a futex and never past a deadline. A signal that would have ended the program ends the hold instead. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <linux/futex.h>
@@ -14,7 +14,7 @@ enum { JOIN_LIMIT = 20 * 1000 * 1000, LAST_JOIN_LIMIT = 500 * 1000 * 1000, RETRY
 #define STEP_LIMIT     INT64_C(1000000000)                                                        /* ns */
 #define MIRROR_LIMIT   INT64_C(10000000000)                                                       /* ns */
 #define THREADED_LIMIT INT64_C(1000000000)                                                        /* ns */
-#define CPU_LIMIT      INT64_C(100000000) /* ns: the hard limit of CPU time is near */
+#define CPU_LIMIT      INT64_C(100000000) /* ns; the hard limit of CPU time is near */
 
 static const int terminating[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGALRM,
                                   SIGUSR1, SIGUSR2, SIGXCPU, SIGPROF, SIGVTALRM};
@@ -32,7 +32,7 @@ static void wake_thread(void)
         atomic_fetch_add(&hook.link.wakes, 1);
 }
 
-/* A thread of the program's that sleeps in hold_mirror need not wait any longer. */
+/* A thread of the program that sleeps in hold_mirror need not wait any longer. */
 static void ask_for_end(void)
 {
     atomic_store(&hook.link.request, LINK_END);
@@ -45,8 +45,8 @@ static void sleep_on(_Atomic uint32_t *word, uint32_t while_it_is, int64_t left)
     (void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, while_it_is, &limit, NULL, 0);
 }
 
-/* Until the thread has come to rest: paused, ended, or gone for good without a descriptor table of its own. False at
- * the deadline or when in a hurry. */
+/* Waits until the thread has come to rest: paused, ended, or gone for good without a descriptor table of its own. False
+ * at the deadline or when in a hurry. */
 static bool wait_for_rest(int64_t deadline)
 {
     for (;;) {
@@ -91,15 +91,15 @@ static void defaults_give_back(const struct sigaction old[static TERMINATING], c
             signals_put_default(terminating[i], &old[i]);
 }
 
-/* The engine on the program's own thread takes some 50 KiB of stack: main's has them, another thread's or a signal
- * stack perhaps not. */
+/* The engine on the program's own thread takes some 50 KiB of stack. Main's stack has them; another thread's, or a
+ * signal stack, perhaps not. */
 static bool stack_is_mains(void)
 {
     stack_t stack = {0};
     return call_tid() == call_pid() && syscall(SYS_sigaltstack, NULL, &stack) == 0 && !(stack.ss_flags & SS_ONSTACK);
 }
 
-/* True: a thread is there, or will be in a moment, that finishes the run. */
+/* True: a thread is there, or will be in a moment, and finishes the run. */
 static bool thread_finishes(void)
 {
     uint32_t state = atomic_load(&hook.link.state);
@@ -110,8 +110,8 @@ static bool thread_finishes(void)
     return state != LINK_OFF;
 }
 
-/* A handler, which has its signal blocked, may have come in the midst of libc's own work on threads, whose lock a join
- * takes. Only leak checkers miss the join. */
+/* A join takes libc's lock on threads. A handler has its signal blocked, and may have come in the midst of libc's work
+ * under that lock. Only leak checkers miss the join. */
 static bool may_be_in_handler(void)
 {
     uint64_t blocked = 0;
@@ -125,7 +125,7 @@ static __attribute__((noinline)) void wait_for_end(void)
     int64_t                 deadline = hook.link.hold_began + hook.link.hold_limit;
     defaults_take(old, taken);
     wake_thread();
-    /* It may just have been asked to pause: then it rests without having seen the end. */
+    /* The thread may just have been asked to pause: then it rests without having seen the end. */
     while (wait_for_rest(deadline) && atomic_load(&hook.link.state) == LINK_PAUSED && thread_finishes())
         ;
     if (atomic_load(&hook.link.state) == LINK_ENDED && !may_be_in_handler())
@@ -133,9 +133,9 @@ static __attribute__((noinline)) void wait_for_end(void)
     defaults_give_back(old, taken);
 }
 
-static atomic_bool dies; /* of a signal: that is the status, whoever else would end it meanwhile */
+static atomic_bool dies; /* of a signal: its status counts, whoever else would end the program meanwhile */
 
-/* Two threads may end the program at once. The second would end it under the first one's hold; the same thread comes
+/* Two threads may end the program at once: the second would end it under the first one's hold. The same thread comes
  * again when a handler calls _exit. */
 static __attribute__((noinline)) bool is_first(void)
 {
@@ -167,7 +167,7 @@ void hold(enum hold_place place, int status)
         return;
     }
     signals_end();
-    /* Threads that turned up in the last handlers look at what is gone by now: they are given no time for it. */
+    /* Threads that turn up in the last handlers look at globals that are gone by now: they are given no time for it. */
     bool alone = place != HOLD_DIRECT_EXIT && process_alone();
     bool too_late = place == HOLD_LAST_HANDLER && !alone;
     if (too_late)
@@ -187,8 +187,8 @@ void hold(enum hold_place place, int status)
     errno = saved;
 }
 
-/* In a handler, perhaps on a small stack, and perhaps in the midst of libc: nothing is made or resumed here, and other
- * threads, which work on meanwhile, are let do so for a second at most. */
+/* A handler is perhaps on a small stack, and perhaps in the midst of libc: so nothing is made or resumed here. Other
+ * threads work on meanwhile, for a second at most. */
 void hold_for_signal(int number)
 {
     if (!hook.engine || !is_first())
@@ -216,7 +216,8 @@ void hold_interrupt(int number)
     wake_thread();
 }
 
-/* Until the link is free for a request. The alternative is an abort in libc's next setuid: so the wait is long. */
+/* Waits until the link is free for a request. The wait is long, since the alternative is an abort in libc's next
+ * setuid. */
 static bool take_link(int64_t deadline)
 {
     for (int64_t left; (left = deadline - call_monotonic()) > 0;) {
@@ -273,7 +274,7 @@ bool hold_pause(int64_t limit_ns)
     if (!wait_for_rest(deadline)) {
         request = LINK_PAUSE;
         if (atomic_compare_exchange_strong(&hook.link.request, &request, LINK_NONE))
-            return false; /* it has not seen it, or takes it back */
+            return false; /* the thread has not seen it, or takes it back */
         (void)wait_for_rest(deadline + STEP_LIMIT);
     }
     if (atomic_load(&hook.link.state) == LINK_OFF || hook.engine->join(&hook.link, JOIN_LIMIT))

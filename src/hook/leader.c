@@ -1,4 +1,4 @@
-/* Who leads: the questions of the design's §6, in its order; the first answer stands. */
+/* The questions that decide who leads, in the order of the design's §6; the first answer stands. */
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 
 enum { ANCESTORS_MAX = 128 };
 
-/* Programs that only wait for, or wrap, the one that matters: the lead passes through them. */
+/* Wrappers only wait for, or wrap, the program that matters: the lead passes through them. */
 static const char *const wrappers[] = {"sbatch", "salloc",  "ssh",     "docker",   "podman", "kubectl", "sudo",
                                        "su",     "runuser", "gdb",     "valgrind", "strace", "ltrace",  "env",
                                        "nice",   "nohup",   "timeout", "setsid",   "stdbuf", "pillion"};
@@ -21,14 +21,14 @@ static bool is_wrapper(const char *executable)
            strncmp(name, "valgrind.bin", 12) == 0;
 }
 
-/* Those among the wrappers that become what they wrap: the lead stays with the process. */
+/* Some wrappers become the program that they wrap: the lead stays with the process. */
 static bool execs_in_place(const char *executable)
 {
     static const char *const names[] = {"env", "nice", "nohup", "stdbuf"};
     return word_among(word_base_name(executable), names, sizeof names / sizeof *names);
 }
 
-/* LEAD_NOTHING_AGAINST when it is not. */
+/* Returns LEAD_NOTHING_AGAINST when it is not excluded. */
 static enum lead_why excluded(const char *executable)
 {
     const char *include = word_environment("PILLION_INCLUDE");
@@ -39,7 +39,8 @@ static enum lead_why excluded(const char *executable)
     return is_wrapper(executable) ? LEAD_WRAPPER : LEAD_NOTHING_AGAINST;
 }
 
-/* The kernel's mark behind the name of a file that is gone: patterns, and the run's name, are about the file. */
+/* Cuts off the kernel's mark behind the name of a file that is gone: patterns, and the run's name, are about the file.
+ */
 static void forget_deletion(char *path)
 {
     static const char mark[] = " (deleted)";
@@ -59,7 +60,7 @@ static bool read_executable(pid_t pid, char *ret, size_t size)
     return true;
 }
 
-/* Does this list of a cgroup's processes hold an older one than `entered`? -1: it is not the list of its cgroup. */
+/* Does this list of a cgroup's processes hold an older one than `entered`? -1: the list is not that of its cgroup. */
 static int list_holds_older(const char *file, const struct process *entered)
 {
     char           text[2048];
@@ -76,8 +77,8 @@ static int list_holds_older(const char *file, const struct process *entered)
     return is_ours ? older : -1;
 }
 
-/* The same of the list at this path of a hierarchy, or at its top: a container finds its cgroup there when it is told
- * the machine's path of it. */
+/* The same of the list at this path of a hierarchy, or at its top. A container that is told the machine's path of its
+ * cgroup finds that cgroup at the top. */
 static int hierarchy_holds_older(const char *controllers, const char *path, const struct process *entered)
 {
     char file[2048];
@@ -93,9 +94,9 @@ static int hierarchy_holds_older(const char *controllers, const char *path, cons
     return older;
 }
 
-/* Does the cgroup that this process was put into hold an older one? Then it came in from outside: `docker exec`, a
- * health check. A container that shares another's processes has a cgroup of its own. Unreadable: process 1 of the
- * namespace is older than anybody. */
+/* A process whose cgroup holds an older one came in from outside: `docker exec`, a health check. A container that
+ * shares another's processes has a cgroup of its own. Where the list is unreadable, process 1 of the namespace counts
+ * as older than anybody. */
 static bool cgroup_holds_older(const struct process *entered)
 {
     char           text[2048];
@@ -117,8 +118,8 @@ static bool cgroup_holds_older(const struct process *entered)
     return process_read(1, &other) == 0 && other.start <= entered->start;
 }
 
-/* The last look before a new run begins: a leader whose marker cannot be seen from here (a chroot, a /tmp of its
- * own), or a parent that carries the hook and does not lead: its run has ended, and nothing begins again. */
+/* The last look before a new run begins. A leader may have a marker that cannot be seen from here (a chroot, a /tmp of
+ * its own). A parent may carry the hook and not lead: its run has ended, and nothing begins again. */
 static enum lead_why somebody_else_led(const struct process *ancestors, size_t count, struct process *ret_above)
 {
     char executable[HOOK_PATH_MAX];
@@ -134,7 +135,7 @@ static enum lead_why somebody_else_led(const struct process *ancestors, size_t c
     return LEAD_BELOW_HOOK;
 }
 
-/* "pid:[4026531836]". Read as a link: stat would have the kernel make an inode for it. */
+/* The link reads "pid:[4026531836]". A stat in its place would have the kernel make an inode for it. */
 static bool read_namespace(pid_t pid, uint64_t *ret)
 {
     char link[64];
@@ -153,9 +154,10 @@ static bool starts_ranks(pid_t pid)
     return read_executable(pid, executable, sizeof executable) && step_is_launcher(executable);
 }
 
-/* Walks up until a marker (true, of the one at *ret_count), or the end; the ancestors seen are kept for a second look.
- * Where every rank leads, the end is what started the rank: a leader above that has runs of its own. A parent that can
- * be seen is in our own namespace, and its link is known to the kernel already: looking up ours costs 8 us more. */
+/* Walks up to a marker (true; it is that of the ancestor at *ret_count), or to the end; the ancestors seen are kept for
+ * a second look. Where every rank leads, the end is the process that started the rank: a leader above it has runs of
+ * its own. A parent that can be seen is in our own namespace, and its link is known to the kernel already: looking up
+ * ours costs 8 us more. */
 static bool ancestor_leads(enum ranks ranks, uint64_t *ret_namespace, struct process *ret, size_t *ret_count)
 {
     char  marker[HOOK_NAME_MAX];
@@ -184,14 +186,15 @@ static enum lead_why switched_off(void)
     return getauxval(AT_SECURE) != 0 ? LEAD_SECURE : LEAD_NOTHING_AGAINST;
 }
 
-/* Not only the first process of a container, but one that was put into it: its parents end outside. */
+/* True for a process that was put into a container, whose parents end outside; false for the container's own first
+ * process. */
 static bool was_put_into_a_container(const struct process *ancestors, size_t count, const struct process *self)
 {
     const struct process *top = count ? &ancestors[count - 1] : self;
     return top->parent == 0 && top->pid != 1 && cgroup_holds_older(top);
 }
 
-/* Of a process below no marker; NULL: the executable is its own. */
+/* Judges a process below no marker; executable NULL: its own. */
 static enum lead_why judge_itself(const char *executable, enum ranks ranks, const struct process *ancestors,
                                   size_t count, struct lead *ret)
 {
@@ -203,7 +206,8 @@ static enum lead_why judge_itself(const char *executable, enum ranks ranks, cons
         return LEAD_NO_PROC;
     enum lead_why why = ret->executable[0] ? excluded(ret->executable) : LEAD_NOTHING_AGAINST;
     if (why) {
-        /* A leader that exec'd into it: what it starts must not take its marker for a leader's. */
+        /* The marker is that of a leader which has exec'd into a wrapper: processes that it starts must not take it for
+         * a leader's. */
         if (!execs_in_place(ret->executable))
             (void)marker_exists(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker);
         return why;
@@ -230,8 +234,8 @@ static enum role role_of(enum lead_why why)
     return why >= LEAD_BELOW_MARKER ? ROLE_PASSENGER : ROLE_NONE;
 }
 
-/* Most processes are passengers, and this is all that they pay. An ancestor's marker decides before anything is read
- * about the process itself: the answer would be the same. */
+/* Most processes are passengers, and pay for this alone. An ancestor's marker decides before anything is read about the
+ * process itself: the answer would be the same. */
 static void judge(const char *executable, struct lead *ret)
 {
     struct process ancestors[ANCESTORS_MAX];

@@ -1,5 +1,6 @@
-/* A marker is an empty file PIDNS-PID-START in /tmp/.pillion-UID/, or below /dev/shm where /tmp cannot be written.
- * It says: that process leads. It counts only if directory and file are the process's owner's, and no links. */
+/* A marker, an empty file, says that a process leads. Its path is PIDNS-PID-START in /tmp/.pillion-UID/, or below
+ * /dev/shm where /tmp cannot be written. A marker counts only if directory and file belong to the process's owner and
+ * are no links. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +35,7 @@ static bool is_directory_of(const char *path, uid_t uid)
     return call_lstat(path, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == uid;
 }
 
-/* Most ancestors have one owner: its two directories are looked at once. */
+/* Most ancestors have one owner, whose two directories are looked at once. */
 static bool directory_counts(uid_t uid, size_t place, const char *path)
 {
     static struct {
@@ -70,7 +71,7 @@ bool marker_exists(uint64_t pid_namespace, const struct process *p, char *ret_pa
     return false;
 }
 
-/* What this process's user is called in the user namespace around its own; the same where that is not told. */
+/* The number of this process's user in the user namespace around its own; unchanged where that is not told. */
 static uid_t uid_outside(uid_t uid)
 {
     char        map[128];
@@ -107,7 +108,7 @@ int marker_make(uint64_t pid_namespace, const struct process *p, char *ret_path,
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         struct word path = word_in(ret_path, size);
         directory_name(p->uid, places[i], &path);
-        /* 0711 whatever the umask, which is the program's and stays: other users look into it by name. */
+        /* The mode is 0711 whatever the umask, which is the program's and stays: other users look into it by name. */
         if (!is_directory_of(ret_path, p->uid)) {
             if (syscall(SYS_mkdirat, AT_FDCWD, ret_path, 0711) == 0)
                 (void)syscall(SYS_fchmodat, AT_FDCWD, ret_path, 0711);

@@ -1,4 +1,4 @@
-/* MPI and Slurm steps, as launchers tell of them in the environment. */
+/* Steps of MPI and Slurm, as launchers tell of them in the environment. */
 // SPDX-License-Identifier: Apache-2.0
 #include "hook/hook.h"
 
@@ -10,7 +10,7 @@ bool step_is_launcher(const char *executable)
     return word_among(word_base_name(executable), launchers, sizeof launchers / sizeof *launchers);
 }
 
-/* The rank in an MPI or Slurm step, of this node's or of all; -1 outside of one. The launchers' own names go before
+/* The rank in an MPI or Slurm step, on this node or of all; -1 outside of one. The launchers' own names go before
  * Slurm's: under mpirun in an allocation Slurm's describe the batch script. */
 int64_t step_rank(bool of_all)
 {
@@ -38,7 +38,7 @@ enum ranks step_ranks(void)
     return word_equal(given, "all") ? RANKS_ALL : word_equal(given, "first") ? RANKS_FIRST : RANKS_NODE;
 }
 
-/* Slurm's prologs and epilogs of a task have its environment, and a child of slurmstepd's for a parent. Only a task is
+/* A prolog or epilog of a Slurm task has the task's environment, and a child of slurmstepd for a parent. Only a task is
  * itself the process that SLURM_TASK_PID names. */
 bool step_is_prolog(void)
 {

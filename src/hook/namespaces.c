@@ -1,4 +1,5 @@
-/* The few calls that a second thread would make fail, or that count for one thread alone: ours steps aside. */
+/* A few calls fail beside a second thread, or count for one thread alone: our thread steps aside for them, or makes the
+ * same. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <sched.h>
@@ -16,7 +17,7 @@ enum { CAPABILITY_VERSION_1 = 0x19980330 }; /* capset(2): one data element, late
 
 int capset(void *header, const void *data);
 
-/* Runs one of the two again without our thread. The kernel drops a thread that was joined a moment late: EINVAL is
+/* Runs unshare or setns again without our thread. The kernel drops a thread that was joined a moment late, so EINVAL is
  * tried again for a while. */
 static long again_alone(long number, long first, long second)
 {
@@ -51,14 +52,14 @@ int setns(int fd, int type)
 {
     int  before = errno;
     long result = syscall(SYS_setns, fd, type);
-    if (result < 0 && (errno == EINVAL || errno == EUSERS)) /* the latter of a time namespace */
+    if (result < 0 && (errno == EINVAL || errno == EUSERS)) /* EUSERS: of a time namespace */
         result = again_alone(SYS_setns, fd, type);
     if (result == 0)
         errno = before;
     return (int)result;
 }
 
-/* Capabilities are a thread's own: with other ones in ours, libc's next setuid over all threads would abort. So ours
+/* Capabilities belong to a thread. With other ones in ours, libc's next setuid over all threads would abort: so ours
  * makes the same call. */
 static void mirror(const struct link_call *call)
 {

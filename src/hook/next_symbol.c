@@ -21,7 +21,7 @@ struct tables {
     size_t count;
 };
 
-/* The number of symbols is told by the hash tables alone. */
+/* Nothing but the hash tables tells the number of symbols. */
 static size_t count_by_gnu_hash(const uint32_t *table)
 {
     uint32_t        buckets = table[0];
@@ -38,7 +38,7 @@ static size_t count_by_gnu_hash(const uint32_t *table)
     return (size_t)last + 1;
 }
 
-/* glibc relocates the addresses in the dynamic section in place, musl and the vDSO do not. */
+/* Addresses in the dynamic section are relocated in place by glibc, but not by musl or in the vDSO. */
 static const void *address_of(ElfW(Addr) base, ElfW(Addr) value)
 {
     return (const void *)(value < base ? base + value : value); // NOLINT(performance-no-int-to-ptr)
@@ -101,7 +101,7 @@ void *next_symbol(const char *name)
         __asm__ volatile("" ::: "memory"); /* no tail call: RTLD_NEXT is judged by the return address */
         if (found)
             return found;
-        if (dlerror) /* the program's first dlerror is not to tell of ours */
+        if (dlerror) /* the program's first dlerror must not tell of ours */
             (void)dlerror();
     }
     struct quest quest = {.name = name};

@@ -1,4 +1,4 @@
-/* What leadership needs of /proc/PID. proc.rst, "stat", "maps", "task". */
+/* The facts of /proc/PID that leadership needs. Source: proc.rst, "stat", "maps", "task". */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@ void process_file(char ret[static 64], pid_t pid, const char *file)
     word_add(&path, file);
 }
 
-/* Fields 4 (ppid), 20 (num_threads) and 22 (starttime); the name in field 2 may hold spaces and parentheses. */
+/* Reads fields 4 (ppid), 20 (num_threads) and 22 (starttime). The name in field 2 may hold spaces and parentheses. */
 static int parse_stat(const char *text, struct process *ret)
 {
     const char *at = text;
@@ -64,7 +64,7 @@ int process_read(pid_t pid, struct process *ret)
     ret->uid = owner.st_uid;
     if (error == 0)
         error = parse_stat(text, ret);
-    /* A /proc of another pid namespace names somebody else. */
+    /* A /proc of another pid namespace names another process by our number. */
     if (error == 0 && ret->pid != (pid ? pid : (pid_t)call_pid()))
         return -ESRCH;
     return error;
@@ -120,7 +120,7 @@ bool process_maps_hook(pid_t pid)
     return maps_file(pid, "/libpillion.so") > 0;
 }
 
-/* One read: a name comes whole. */
+/* A single read is enough: a name comes whole. */
 static bool is_named_pillion(int tasks, const char *tid)
 {
     char        path[32];
@@ -143,8 +143,8 @@ bool process_has_thread_named_pillion(const struct process *p)
     int  most = THREADS_LOOKED_AT;
     if (p->threads < 2)
         return false;
-    /* Of many threads every name costs more to read than the few files of a map. Where that may not be read, the first
-     * names will do: ours is made before main. */
+    /* With many threads every name costs more to read than the few files of a map. Where the map may not be read, the
+     * first names will do: our thread is made before main. */
     if (p->threads > FEW_THREADS) {
         int mapped = maps_file(p->pid, "/libpillion-engine.so");
         if (mapped == 0)
@@ -173,7 +173,7 @@ bool process_has_thread_named_pillion(const struct process *p)
     return found;
 }
 
-/* Main's thread that has left by pthread_exit still counts until the end of the process. */
+/* A main thread that has left by pthread_exit still counts as a thread until the process ends. */
 static __attribute__((noinline)) bool main_has_left(void)
 {
     char text[STAT_MAX];
@@ -183,7 +183,8 @@ static __attribute__((noinline)) bool main_has_left(void)
     return end && end[1] == ' ' && end[2] == 'Z';
 }
 
-/* Threads but ours; -1 when it cannot be told. One that has just left may be ours: 0. */
+/* Counts threads but ours; -1 when it cannot be told. The answer is 0 when ours has just left and is taken off all the
+ * same. */
 static int64_t count_threads(void)
 {
     struct stat task;

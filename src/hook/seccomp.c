@@ -6,9 +6,9 @@
 
 #include "hook/hook.h"
 
-static const int       *main_errno; /* its address tells a thread without a system call */
+static const int       *main_errno; /* an address that tells a thread without a system call */
 static _Atomic uint32_t of_main;    /* enum confinement */
-static _Atomic uint32_t of_another; /* which, its children would not know: so all but main's count */
+static _Atomic uint32_t of_another; /* its children would not know which thread it was: it counts for all but main's */
 
 static _Atomic uint32_t *here(void)
 {
@@ -25,9 +25,9 @@ void confine_watch(void)
     main_errno = &errno;
 }
 
-/* libseccomp installs its filter by a bare system call, which is not seen; but the one before it is, without which an
- * ordinary user may install none. A library's constructor may do it before anybody was watched: then this process is
- * not to lead. */
+/* libseccomp installs its filter by a bare system call, which is not seen. The call before it is: without that one an
+ * ordinary user may install none. A library's constructor may make it before anybody was watching: then this process
+ * does not lead. */
 enum confinement confine_begins(long option, long argument)
 {
     if (option != PR_SET_SECCOMP && (option != PR_SET_NO_NEW_PRIVS || argument != 1))

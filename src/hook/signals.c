@@ -1,5 +1,6 @@
-/* The signals by which people and schedulers end a program. While their action is the default, the leader has a handler
- * there that finishes the run and then dies of that very signal. The program is shown what it would have seen. */
+/* Four signals by which people and schedulers end a program. While their action is the default, the leader has a
+ * handler there that finishes the run and then dies of that very signal. The program is shown the action that it would
+ * have seen. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <signal.h>
@@ -14,7 +15,7 @@ typedef void              handler_function(int number);
 typedef int               action_function(int number, const struct sigaction *action, struct sigaction *old);
 typedef handler_function *signal_function(int number, handler_function *handler);
 
-/* Not every libc declares them. */
+/* Some libcs do not declare these. */
 handler_function *bsd_signal(int number, handler_function *handler);
 handler_function *sysv_signal(int number, handler_function *handler);   // NOLINT(readability-redundant-declaration)
 handler_function *__sysv_signal(int number, handler_function *handler); // NOLINT(readability-redundant-declaration)
@@ -28,14 +29,14 @@ enum { SYSV_INTERRUPT = 0x20000000 }; /* SA_INTERRUPT, as glibc's signal.h had i
 static action_function *next_sigaction;
 static signal_function *next_signal;
 
-/* Read by fork children and vfork children too, written by the leader alone. */
+/* Fork children and vfork children read these too; the leader alone writes them. */
 static struct watched {
     int              number;
     struct sigaction shown; /* the default action, with the flags and the mask that the program gave it */
 } watched[] = {{.number = SIGTERM}, {.number = SIGINT}, {.number = SIGHUP}, {.number = SIGXCPU}};
 enum { WATCHED = sizeof watched / sizeof *watched };
 
-static atomic_bool on; /* signals_begin; not yet signals_end */
+static atomic_bool on; /* between signals_begin and signals_end */
 
 static void on_signal(int number, siginfo_t *info, void *context);
 
@@ -68,8 +69,8 @@ static bool is_ours(const struct sigaction *action)
     return action->sa_sigaction == on_signal;
 }
 
-/* Process 1 of a pid namespace does not die of these by default, and a handler makes a call of it fail with EINTR that
- * would have gone on: that is for the one by which containers are stopped. */
+/* Process 1 of a pid namespace does not die of these signals by default, and a handler would make calls fail with EINTR
+ * that would have gone on. So only the signal by which containers are stopped is taken there. */
 static bool is_for_us(int number)
 {
     return hook.owner != 1 || number == SIGTERM;
@@ -94,7 +95,7 @@ void signals_begin(void)
     errno = saved;
 }
 
-/* As the kernel has it: libc's sigaction would leave a flag behind that was not there. */
+/* The kernel's own call: libc's sigaction would leave a flag behind that was not there. */
 void signals_put_default(int number, const struct sigaction *known)
 {
     struct {
@@ -123,9 +124,10 @@ void signals_end(void)
     errno = saved;
 }
 
-/* Best at the very instruction where the signal found the program, so that a core file is what it would be: blocked
- * until the handler has returned. Inside sigsuspend and the like the mask to return to may block it: then here. That
- * mask the kernel reads for us: who found this handler by the bare call may call it with the number alone. */
+/* The program dies best at the very instruction where the signal found it, so that a core file is what it would be. So
+ * the signal stays blocked until the handler has returned. Inside sigsuspend and the like the mask to return to may
+ * block it too: then the program dies here. The kernel reads that mask for us, because code that found this handler by
+ * the bare call may call it with the number alone. */
 static void die_of(int number, const void *context)
 {
     const ucontext_t *where = context;
@@ -137,7 +139,8 @@ static void die_of(int number, const void *context)
     (void)syscall(SYS_tgkill, call_pid(), call_tid(), number);
 }
 
-/* `timeout`, a closing terminal and others send the same signal twice in a row: the second one is for the group. */
+/* A second signal right after the first is an echo: `timeout`, a closing terminal and others send the same one again,
+ * for the group. */
 static bool is_an_echo(int number)
 {
     static _Atomic int32_t first;
@@ -152,7 +155,7 @@ static bool is_an_echo(int number)
     return none == number && (began == 0 || now - began < ECHO);
 }
 
-/* Finishes the run at the first of them. False: this one is to be forgotten. */
+/* Finishes the run at the first of the signals. False: this one is to be forgotten. */
 static bool finish_first(int number)
 {
     static atomic_flag begun = ATOMIC_FLAG_INIT;
@@ -166,8 +169,8 @@ static bool finish_first(int number)
     return true;
 }
 
-/* Also in a child between fork and exec, which has the handler but nothing to finish. And called by a handler of the
- * program's that took it from the kernel: what it stands for is the default all the same. */
+/* This handler also runs in a child between fork and exec, which has it but nothing to finish. And a handler of the
+ * program's that took it from the kernel may call it: it still stands for the default. */
 static void on_signal(int number, siginfo_t *info, void *context)
 {
     (void)info;
@@ -182,7 +185,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
     errno = saved;
 }
 
-/* The program has just set an action for this signal, and had `old` before it, which may be NULL. */
+/* The program has just set an action for this signal. Before it the program had `old`, which may be NULL. */
 static void show(struct watched *w, struct sigaction *old, const struct sigaction *shown)
 {
     if (old && is_ours(old))
@@ -248,7 +251,7 @@ handler_function *ssignal(int number, handler_function *handler)
     return signal(number, handler);
 }
 
-/* The two below by sigaction, as libc has them: a name that is looked up may wait for the loader. */
+/* These two go by sigaction, as libc has them: a name that is looked up may wait for the loader. */
 handler_function *sysv_signal(int number, handler_function *handler)
 {
     struct sigaction action = {.sa_handler = handler, .sa_flags = (int)SA_RESETHAND | SA_NODEFER | SYSV_INTERRUPT};

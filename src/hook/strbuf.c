@@ -1,3 +1,4 @@
+/* Text in buffers on the stack, patterns, and numbers. Nothing is allocated. */
 // SPDX-License-Identifier: Apache-2.0
 #include "hook/hook.h"
 
@@ -75,7 +76,7 @@ uint64_t word_parse(const char **at)
     return value;
 }
 
-/* One bracket expression at p (after '['); *ret_end is behind its ']', NULL when it has none. */
+/* Matches one bracket expression at p, which is behind its '['; *ret_end is behind its ']', NULL when it has none. */
 static bool bracket_matches(const char *p, const char *end, char c, const char **ret_end)
 {
     bool        negated = p < end && (*p == '!' || *p == '^');
@@ -97,7 +98,8 @@ static bool bracket_matches(const char *p, const char *end, char c, const char *
     return found != negated;
 }
 
-/* Iterative, with one level of backtracking: linear in pattern times text, no recursion on a foreign stack. */
+/* The search is iterative, with one level of backtracking: linear in pattern times text, and no recursion on a foreign
+ * stack. */
 bool word_matches(const char *pattern, size_t len, const char *text)
 {
     const char *p = pattern;

@@ -1,4 +1,4 @@
-/* System calls by number: a program may define read, open or stat of its own. */
+/* System calls by number: a program may define a read, open or stat of its own. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
