@@ -1,3 +1,4 @@
+/* The cgroups of the run: limits become tags of the registration, events become lines of run.jsonl. */
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/cgroup_tags.h"
 
@@ -11,10 +12,10 @@
 #include "store/journal_write.h"
 
 #define KILLS_EVERY      (2 * CLOCK_SECOND)
-#define THROTTLING_EVERY (10 * CLOCK_SECOND) /* version 2 sums up over all CPUs for it */
+#define THROTTLING_EVERY (10 * CLOCK_SECOND) /* version 2 sums up over all CPUs for each answer */
 #define MIB              (1024.0 * 1024.0)
 
-enum { EACH = 16 }; /* so many are told one by one */
+enum { EACH = 16 }; /* so many kills are told one by one */
 
 static bool user_has(const struct sentinel_run *m, const char *key)
 {
@@ -24,7 +25,7 @@ static bool user_has(const struct sentinel_run *m, const char *key)
     return false;
 }
 
-/* As short as three decimals allow. */
+/* The value is written as short as three decimals allow. */
 static void add_tag(struct config *config, const char *key, double value, char text[static LIMITS_TAG_MAX])
 {
     struct sentinel_run *m = &config->metadata;
@@ -64,7 +65,7 @@ void limits_begin(struct limits *limits, const struct roots *roots, const struct
     read_events(limits, &limits->before);
 }
 
-/* A number that is not there, or no count, is unknown. */
+/* A number that is missing, or no count, is unknown. */
 static uint64_t count(const cJSON *object, const char *key, double unit)
 {
     double value = state_number(object, key, -1);
@@ -80,7 +81,8 @@ static void read_back(const cJSON *object, struct cgroup_events *ret)
     ret->memory_peak = count(object, "memory_peak", 1);
 }
 
-/* A program may enter a cgroup of its own before its exec, as `systemd-run --scope` does. */
+/* Is it the cgroup of the image before? A program may enter one of its own before its exec, as `systemd-run --scope`
+ * does. */
 static bool is_the_one_before(const struct cgroup *memory, uint64_t id, const cJSON *before)
 {
     const char *path = state_text(before, "memory");
@@ -135,7 +137,7 @@ uint64_t limits_memory_peak(const struct limits *limits)
     return has_risen ? now.memory_peak : METRIC_NONE;
 }
 
-/* So a run of months has few lines of it. */
+/* News is told rarely when there is much of it, so that a run of months has few lines of it. */
 static bool is_news(uint64_t told, uint64_t count)
 {
     uint64_t known = told == METRIC_NONE ? 0 : told;
@@ -162,7 +164,7 @@ void limits_look(struct limits *limits, struct rundir *dir, int64_t now)
     record_cgroup(dir, &limits->told);
 }
 
-/* It is still the same cgroup, seen from the same place. */
+/* Finds the run's cgroup again; false when it is another one, or seen from another place. */
 static bool find_again(const cJSON *state, const cJSON *before, struct cgroup *ret)
 {
     static const char all[] = "/sys/fs/cgroup/";

@@ -1,5 +1,5 @@
-/* What the program's cgroups allow it: tags of the registration. And what they do to it: throttling and kills for
- * memory, at the end of the run, and along the way for one that does not come to its end. */
+/* Limits of the program's cgroups become tags of the registration. Their events (throttling, kills for memory) go to
+ * run.jsonl at the end of the run, and along the way for a run that does not come to its end. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_ENGINE_CGROUP_TAGS_H
 #define PILLION_ENGINE_CGROUP_TAGS_H
@@ -15,28 +15,28 @@ enum { LIMITS_TAGS = 3, LIMITS_TAG_MAX = 24 };
 
 struct limits {
     struct cgroup_watch  watch;
-    struct cgroup_events before;                      /* what had been counted when the run began */
-    struct cgroup_events told;                        /* during the run, as run.jsonl has it */
+    struct cgroup_events before;                      /* the counts when the run began */
+    struct cgroup_events told;                        /* during the run, as run.jsonl has them */
     int64_t              next_kills, next_throttling; /* ns CLOCK_MONOTONIC, of the next look */
     char                 tags[LIMITS_TAGS][LIMITS_TAG_MAX];
 };
 
-/* Before main has done much: finds the cgroups, reads the counters, adds tags to the configuration:
+/* Finds the cgroups, reads the counters and adds tags to the configuration, before main has done much:
  *   cgroup_cpus        CPU quota in CPUs, a decimal
  *   cgroup_memory_mib  memory limit
  *   cpus_allowed       by cpuset and affinity, where they are fewer than the machine's
  * A tag of the user's with the same key stands. */
 void limits_begin(struct limits *limits, const struct roots *roots, const struct machine *machine,
                   struct config *config);
-/* Exec in place: as before the first image, unless this one is in another cgroup, whose counters begin with it. */
+/* After an exec in place: counts go on from before the first image. In another cgroup they begin with this image. */
 void limits_carry_on(struct limits *limits, const cJSON *state);
 void limits_again(struct limits *limits); /* another run begins now */
-/* After a row, now and then: new kills, and new throttling, go to run.jsonl; when there are many, not each, but what
- * stands there is half of them at least. */
+/* Writes new kills and new throttling to run.jsonl, now and then after a row. When there are many, not each is written,
+ * but what stands there is at least half of them. */
 void limits_look(struct limits *limits, struct rundir *dir, int64_t now);
-/* What has happened since the run began; METRIC_NONE where that is not counted. */
+/* The events since the run began; METRIC_NONE where they are not counted. */
 void limits_end(const struct limits *limits, struct cgroup_events *ret);
-/* The same of a run that wrote no end, or not yet: what it had told, and the kills that its cgroup has counted until
+/* The same for a run that wrote no end, or not yet: what it had told, and the kills that its cgroup has counted until
  * now, if that is still there. */
 void limits_of_lost(const cJSON *state, struct cgroup_events *ret);
 /* The cgroup's memory peak in bytes, if it was reached since the run began, else METRIC_NONE. */

@@ -1,4 +1,4 @@
-/* What keeps a machine tidy over months: markers of dead leaders go, old runs go. */
+/* Cleanup keeps a machine tidy over months: markers of dead leaders go, old runs go. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@ void upkeep_remove_marker(struct run *run)
         (void)unlink(run->marker);
 }
 
-/* Markers of our pid namespace whose process is gone. */
+/* Removes markers of our pid namespace whose process is gone. */
 static void sweep_markers(const struct run *run)
 {
     char        folder[PATH_MAX];
@@ -74,7 +74,8 @@ static uint64_t size_of(int dir)
 
 enum verdict_on { RUN_OVER, RUN_UNDELIVERED, RUN_UNKNOWN };
 
-/* From the last line of run.jsonl that begins with the state: most runs are told without parsing the whole. */
+/* Judges a run by the last line of run.jsonl that begins with the state: most runs are told without parsing the whole.
+ */
 static enum verdict_on glance(int dir)
 {
     static const char key[] = "\n{\"state\":\"";
@@ -95,7 +96,7 @@ static enum verdict_on glance(int dir)
     return strncmp(last, "undelivered\"", 12) == 0 ? RUN_UNDELIVERED : RUN_UNKNOWN;
 }
 
-/* A run that began and never said how it ended; or not even that it began, and an hour ago. */
+/* Lost is a run that began and never said how it ended; or that never said it began, and is an hour old. */
 static bool is_lost(int dir)
 {
     struct stat info;
@@ -108,7 +109,7 @@ static bool is_lost(int dir)
     return lost;
 }
 
-/* False: not ended, not readable, or not ours to judge. */
+/* False: the run has not ended, is not readable, or is not ours to judge. */
 static bool look_at(const struct home *home, const char *name, struct old_run *ret)
 {
     int             dir = openat(home->runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -128,7 +129,7 @@ static void remove_run(const struct home *home, const char *name)
     int                      dir = openat(home->runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     int                      lock = dir < 0 ? -1 : openat(dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
-        file_close(&dir); /* sync is at it */
+        file_close(&dir); /* sync is at work on it */
     if (dir < 0) {
         file_close(&lock);
         return;

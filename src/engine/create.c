@@ -23,7 +23,7 @@ static const char *lookup(const char *name)
     return getenv(name);
 }
 
-/* This very process began that run, in an image before. */
+/* Did this very process begin that run, in an image before? */
 static bool is_ours(const struct run *run, const cJSON *state)
 {
     const cJSON *machine = cJSON_GetObjectItemCaseSensitive(state, "machine");
@@ -42,7 +42,7 @@ static bool name_holds_pid(const char *name, pid_t pid)
     return strstr(name, text) != NULL;
 }
 
-/* The image before may have had another token, or one at all where this one has none. */
+/* The image before may have had another token, or one where this image has none. */
 static bool is_anothers(const struct run *run, const cJSON *state)
 {
     char token_id[9];
@@ -64,14 +64,14 @@ static void take_up(struct run *run, const cJSON *state)
     int64_t seconds = 0;
     if (started && clock_parse_utc(started, &seconds) == 0)
         run->load_real = seconds * CLOCK_SECOND;
-    if (run->dir.on_disk) /* its header stands there */
+    if (run->dir.on_disk) /* the header stands there */
         rundir_cut_waiting_header(&run->dir);
     run->rows += run->dir.on_disk;
     carry_on(run, state);
     limits_carry_on(&run->limits, state);
 }
 
-/* Until it was locked a sync may have taken it for dead, and ended it. */
+/* Asks again under the lock: until then a sync may have taken the run for dead, and ended it. */
 static bool lock_ours(struct run *run, const char *name, cJSON **state)
 {
     int error = rundir_open(&run->home, name, &run->dir);
@@ -126,7 +126,7 @@ static void create(struct run *run, const struct record_begin *begin)
     record_begin(&run->dir, begin);
 }
 
-/* Absolute, as of the directory at load: an image that follows may stand in another. */
+/* The path is absolute, as of the directory at load: an image that follows may stand in another. */
 static int output_path(const struct run *run, char *ret, size_t size)
 {
     char path[PATH_MAX];
@@ -141,7 +141,8 @@ static int output_path(const struct run *run, char *ret, size_t size)
     return error < 0 ? error : len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
 }
 
-/* A link, or a second name of a file, in a folder that others write to would lead to a file that nobody named. */
+/* Opens nothing but a regular file with one name. In a folder that others write to, a link or a second name would lead
+ * to a file that nobody named. */
 static int open_regular(const char *path, bool truncate, int *ret)
 {
     struct stat info;
@@ -159,7 +160,7 @@ static int open_regular(const char *path, bool truncate, int *ret)
     return error;
 }
 
-/* Rows that came before the run was made (PILLION_MIN_SECONDS) are copied first. */
+/* Copies the rows that came before the run was made (PILLION_MIN_SECONDS). */
 static void copy_rows(struct run *run)
 {
     struct bytes rows;

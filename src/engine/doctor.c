@@ -1,3 +1,4 @@
+/* The engine's part of `pillion doctor`: the variables, PILLION_DIR, the token and the API. */
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/doctor.h"
 
@@ -132,7 +133,7 @@ static void tell_failure(struct engine_examination *e, const char *url, const st
     if (answer->step == HTTP_STEP_NAME && !proxy)
         note_unknown_host(e, url);
     if (answer->step == HTTP_STEP_CONNECT && https && answer->error == -ETIMEDOUT)
-        step = "connecting, or the TLS handshake"; /* of one that is not over libcurl does not say how far it came */
+        step = "connecting, or the TLS handshake"; /* libcurl does not say how far a connection came that is not over */
     tell(e, "api", ENGINE_CAUSE, "%s cannot be reached%s; the step that failed is %s: %s", url,
          proxy ? " (https_proxy is set)" : "", step, answer->message);
 }
@@ -144,7 +145,7 @@ static bool is_json_object(const struct bytes *body)
     return text_starts(t, "{") && json_check(t, JSON_VALUES_MAX) == 0;
 }
 
-/* What the API's framework says of a path that it does not have; the token is not looked at for that. */
+/* Is it the answer of the API's framework to a path that it does not have? The token is not looked at for that. */
 static bool is_routers(const struct bytes *body)
 {
     static const char *const words[] = {"{\"detail\":\"Not Found\"}", "{\"detail\":\"Method Not Allowed\"}"};

@@ -1,11 +1,12 @@
-/* What `pillion doctor` can only ask of the engine: it has the configuration's one reader, and the network. */
+/* The doctor's questions that only the engine can answer: it has the one reader of the configuration, and the network.
+ */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_ENGINE_DOCTOR_H
 #define PILLION_ENGINE_DOCTOR_H
 
 #include "link/engine.h"
 
-/* struct engine.examine, once getenv answers. */
+/* Answers them: engine.examine, once getenv works. */
 int examine(struct engine_examination *examination);
 
 #endif

@@ -1,4 +1,4 @@
-/* The door: the table of functions that the hook and the command call, on the program's threads. */
+/* The door to the engine: the table of functions that the hook and the command call, on the program's threads. */
 // SPDX-License-Identifier: Apache-2.0
 #include "link/engine.h"
 
@@ -39,7 +39,7 @@ static char **copy_arguments(const char *const *arguments)
 
 static void prepare(struct run *run, struct link *link, const struct engine_start *start)
 {
-    run->link = link; /* what is 0 stays untouched: it has pages that a short run never needs */
+    run->link = link; /* members that are 0 stay untouched: a short run never needs some of their pages */
     run->roots = (struct roots){.proc = "/proc", .sys = "/sys"};
     run->tree.root = start->root;
     run->tree.root_is_ours = start->root_is_ours;
@@ -96,7 +96,7 @@ static int resume(struct link *link)
     return thread_start(&the_run);
 }
 
-/* SIGXFSZ and the like, raised by our writing, must not end the program: they are taken back before anything is
+/* Signals such as SIGXFSZ, raised by our writing, must not end the program: they are taken back before anything is
  * unblocked. */
 static void end_here(struct link *link)
 {

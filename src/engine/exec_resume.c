@@ -1,6 +1,6 @@
-/* An exec in place: the counters of the process and of the machine's CPUs go on in the kernel, so the first row of the
- * new image begins where the last row of the old one ended, and what was used between the two is not lost. Disks and
- * interfaces begin anew: which of them were counted from when on is not written down. */
+/* An exec in place keeps the process, so its counters and those of the machine's CPUs go on in the kernel. The first
+ * row of the new image begins where the last row of the old one ended: what was used between the two is not lost. Disks
+ * and interfaces begin anew, since it is not written down from when on each of them was counted. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 
@@ -65,7 +65,7 @@ static bool sum_rows(const struct rundir *run, struct carried carried[static CAR
     return good;
 }
 
-/* Of the process itself, for the run's totals: what the kernel had counted when the run began. */
+/* Counts of the process itself for the run's totals: the kernel's, when the run began. */
 enum { USAGE_KEYS = 9 };
 
 struct usage_key {
@@ -113,8 +113,8 @@ void carry_record(struct run *run, struct bytes *ret)
     bytes_char(ret, '}');
 }
 
-/* Seconds that a line or a row of ours can say, until 2096 and for 31 years: a damaged one may say anything, and sums of
- * these in ns are int64_t. */
+/* Seconds that a line or a row of ours can say: until 2096, and for 31 years. A damaged one may say anything, and sums
+ * of these in ns are int64_t. */
 #define TIME_MAX   4e9
 #define UPTIME_MAX 1e9
 
@@ -140,7 +140,7 @@ static void carry_time(struct run *run, const cJSON *baseline, double timestamp)
         at = is_known ? at : run->anchor.real;
         run->load_real = run->anchor.real;
         run->last.real = loop_date(run, run->last.monotonic);
-    } else if (is_known && at >= run->last.real) { /* an older version's, and the clock was set back */
+    } else if (is_known && at >= run->last.real) { /* a run of an older version, and the clock was set back */
         run->anchor.real += at + CLOCK_MILLISECOND - run->last.real;
         run->last.real = at + CLOCK_MILLISECOND;
     }
@@ -151,7 +151,7 @@ static void carry_time(struct run *run, const cJSON *baseline, double timestamp)
     run->last.real = at;
 }
 
-/* The run began before this image did. */
+/* The counts are those from before the first image: the run began before this image did. */
 static void carry_usage(struct run *run, const cJSON *baseline)
 {
     struct usage_key usage[USAGE_KEYS];

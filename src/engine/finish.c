@@ -1,4 +1,4 @@
-/* The program ends: what the run still needs, first on disk, then, within the hold, at the API. */
+/* The end of the program: the run is completed first on disk, then, within the hold, at the API. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <stdlib.h>
@@ -13,12 +13,12 @@
 #define UNANSWERED_LIMIT CLOCK_SECOND
 #define FAILED_RECENTLY  (60 * CLOCK_SECOND)
 #define LOCAL_RESERVE    (50 * CLOCK_MILLISECOND) /* of the hold, for the last line on disk */
-#define CROWD_FINISH     16                       /* nodes: a larger step spreads its finishes */
+#define CROWD_FINISH     16                       /* nodes; a larger step spreads its finishes */
 #define FLUSH_PERCENT    60                       /* of the hold, for the last rows to S3; then they go inline */
 #define SLICE            (20 * CLOCK_MILLISECOND)
-#define CLOUD_LIMIT      (200 * CLOCK_MILLISECOND) /* of the hold, and a quarter of it at most, for what the cloud says */
+#define CLOUD_LIMIT      (200 * CLOCK_MILLISECOND) /* of the hold, and a quarter of it at most, for the cloud */
 
-/* CPU is what the rows say, so that the two agree; without a tree to read it is the kernel's own account. */
+/* CPU is the sum of the rows, so that the two agree. Without a tree to read it is the kernel's own account. */
 static void read_totals(struct run *run, struct totals *ret)
 {
     const struct sample *end = &run->last;
@@ -52,7 +52,7 @@ static void write_end(struct run *run, int64_t finished_at)
     record_end(&run->dir, &end);
 }
 
-/* Why the program is not to be held at all; NULL: it may be. */
+/* Returns why the program must not be held at all; NULL: it may be held. */
 static const char *no_hold(const struct run *run, int64_t now)
 {
     if (run->config.exit_timeout == 0)

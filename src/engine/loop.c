@@ -1,4 +1,4 @@
-/* The one loop: the next tick, the network and the program's wake-up are waited for at once. */
+/* The one loop waits for the next tick, the network and the program's wake-up at once. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 #include "store/journal_read.h"
 
 #define HOUR       (3600 * CLOCK_SECOND)
-#define LOOK_AGAIN CLOCK_SECOND             /* whether the program is still there */
+#define LOOK_AGAIN CLOCK_SECOND             /* until the next look whether the program is still there */
 #define UNWAKEABLE (50 * CLOCK_MILLISECOND) /* without a signalfd to wait on */
 
 void loop_open(struct run *run)
@@ -42,7 +42,7 @@ void loop_open(struct run *run)
             "/proc is another PID namespace's: what the run's own processes use is not known; mount a /proc of this "
             "one (unshare --mount-proc)");
     collect_read(run->collectors, &run->last);
-    /* What the program has used since its run began is in the first row, so that is when the row begins. */
+    /* The first row has all that the program has used since its run began, so that is when the row begins. */
     run->last.monotonic = run->load;
     run->last.real = loop_date(run, run->load);
     run->baseline = run->last;
@@ -73,7 +73,7 @@ void loop_close(struct run *run)
     file_close(&run->log.copy);
 }
 
-/* A consumer of PILLION_OUTPUT gets the same bytes; when its disk is full it gets no more. */
+/* PILLION_OUTPUT gets the same bytes; when its disk is full it gets no more. */
 static void copy_to_output(struct run *run)
 {
     struct text rows = text_span(run->line.data, run->line.len);
@@ -89,11 +89,11 @@ static void copy_to_output(struct run *run)
 int64_t loop_date(const struct run *run, int64_t monotonic)
 {
     int64_t slept = clock_suspended() - run->anchor.suspended;
-    /* The two clocks behind it are read one after the other. */
+    /* The two clocks behind `slept` are read one after the other. */
     return run->anchor.real + monotonic - run->anchor.monotonic + (slept >= CLOCK_SECOND ? slept : 0);
 }
 
-/* Timestamps have milliseconds, and rise: a program that ends right after a tick waits for the next one. */
+/* Timestamps have milliseconds, and rise: a program that ends right after a tick waits for the next millisecond. */
 static void wait_for_next_millisecond(const struct sample *last)
 {
     int64_t since = clock_monotonic() - last->monotonic;
@@ -103,7 +103,7 @@ static void wait_for_next_millisecond(const struct sample *last)
     (void)nanosleep(&rest, NULL);
 }
 
-/* In the program's table nothing stays open: any number in it may be the program's a moment later. */
+/* Nothing stays open in the program's table: any number in it may be the program's a moment later. */
 static void read_sample(struct run *run, struct sample *ret)
 {
     if (run->seat != SEAT_OWN)
@@ -142,7 +142,7 @@ void loop_row(struct run *run)
     run->last = now;
 }
 
-/* When the run directory is made and registration begins; before it, nothing leaves a trace. */
+/* Returns when the run directory is made and registration begins; before it, nothing leaves a trace. */
 static int64_t making_due(const struct run *run)
 {
     int64_t first = run->config.interval < CLOCK_SECOND ? run->config.interval : CLOCK_SECOND;
@@ -154,7 +154,7 @@ static int64_t next_tick(const struct run *run, int64_t now)
     return run->load + ((now - run->load) / run->config.interval + 1) * run->config.interval;
 }
 
-/* A call that the program's thread made for itself, made for this one too. */
+/* Makes a call that the program's thread made for itself, for this thread too. */
 static void mirror_call(struct link *link)
 {
     struct link_call *call = &link->call;
@@ -169,7 +169,7 @@ static void mirror_call(struct link *link)
 }
 
 /* The signalfd is read only when a wake-up was sent, and for that one alone (the kernel hands out a thread's own
- * signals first): a SIGURG that was sent to the process, and that the program blocks to have it by sigwait, is not ours
+ * signals first). A SIGURG that was sent to the process, and that the program blocks to have it by sigwait, is not ours
  * to take. While such a one is pending, the link is looked at by the clock. */
 static void wait_for_something(struct run *run, int64_t due, bool *deaf)
 {
@@ -188,8 +188,8 @@ static void wait_for_something(struct run *run, int64_t due, bool *deaf)
         mirror_call(run->link);
 }
 
-/* Main's thread has gone by a raw exit, and all others too: only we keep the process. The kernel takes the status of
- * the last thread to go; unless others outlived main, that would have been main's. */
+/* True when only we keep the process: main's thread has gone by a raw exit, and all others too. The kernel takes the
+ * status of the last thread to go; unless others outlived main, that would have been main's. */
 static bool alone_in_dead_process(struct run *run)
 {
     char        content[512];
@@ -215,7 +215,7 @@ static bool alone_in_dead_process(struct run *run)
     return true;
 }
 
-/* Our own run comes first; those that others left behind, while it has nothing to send. */
+/* Our own run comes first. Runs that others left behind have time while it has nothing to send. */
 static bool has_time_for_others(const struct run *run)
 {
     const struct delivery *d = &run->delivery;
@@ -233,7 +233,7 @@ static int64_t deliver(struct run *run)
     return has_time_for_others(run) ? clock_earlier(due, backlog_due(&run->backlog)) : due;
 }
 
-/* The run is over, and perhaps the program in a moment. */
+/* Rests after the run is over; the program perhaps ends in a moment. */
 static int64_t rest(struct run *run, int64_t now)
 {
     if (again_owes(run))
@@ -258,7 +258,7 @@ static int64_t ride(struct run *run, int64_t now, int64_t *tick)
             limits_look(&run->limits, &run->dir, now);
         *tick = next_tick(run, now);
     }
-    if (begins) /* after a row that is due: a driver may take seconds to answer, or for ever */
+    if (begins) /* after a row that is due, since a driver may take seconds to answer, or for ever */
         introduce_gpus(run);
     return clock_earlier(*tick, run->state == RUN_MADE ? deliver(run) : making_due(run));
 }

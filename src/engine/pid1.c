@@ -1,5 +1,6 @@
-/* Process 1 of a container, without a handler of its own: the kernel drops the SIGTERM that asks it to end, and it
- * lives until the SIGKILL some seconds later, or for years. The run ends at the first; what lives on gets another. */
+/* Process 1 of a container, without a handler of its own, outlives the SIGTERM that asks it to end: the kernel drops
+ * it. The SIGKILL comes some seconds later, or after years. So the run ends at the SIGTERM, and a process that lives on
+ * gets another run. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include "engine/run.h"
 #include "store/journal_write.h"
 
-#define GRACE (30 * CLOCK_SECOND) /* after it, the SIGKILL is not coming any more */
+#define GRACE (30 * CLOCK_SECOND) /* by then the SIGKILL is not coming any more */
 
 void again_end(struct run *run, int signal)
 {
@@ -23,7 +24,7 @@ void again_end(struct run *run, int signal)
     delivery_suspend(&run->delivery);
     run->state = RUN_RESTS;
     run->rests_until = now + GRACE;
-    run->delivery.deadline = run->delivery.flush_deadline = INT64_MAX; /* those of the hold */
+    run->delivery.deadline = run->delivery.flush_deadline = INT64_MAX; /* the hold's deadlines do not count here */
 }
 
 bool again_owes(const struct run *run)
@@ -32,7 +33,8 @@ bool again_owes(const struct run *run)
            !delivery_is_over(&run->delivery);
 }
 
-/* Where the API knows the run, by the API's name: ours has the machine's in it. */
+/* Tags the run with the API's name of the one before, where the API knows that: our own name has the machine's in it.
+ */
 static void tag(struct run *run)
 {
     static char          continues[] = "continues";

@@ -1,6 +1,6 @@
-/* The registration, and what comes to it later: the GPUs once their drivers have answered, and what the cloud says of
- * this machine, before it is sent. It stands in run.jsonl without them from the start, so that a killed run can be
- * registered, and with them once they are known. */
+/* The registration, and what comes to it later: the GPUs once their drivers have answered, and the cloud's word on this
+ * machine, before it is sent. From the start it stands in run.jsonl without them, so that a killed run can be
+ * registered; later with them. */
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/registration.h"
 
@@ -81,7 +81,7 @@ void introduce_gpus(struct run *run)
         add(run, &more);
 }
 
-/* An image before the exec had found out, and it may be on the server already. */
+/* An image before the exec may have found out: then it may be on the server already. */
 static bool is_said(const struct bytes *registration)
 {
     struct text value;
@@ -121,7 +121,7 @@ void introduce_begin(struct run *run)
     }
 }
 
-/* Without a word of DMI's there is no cloud, unless the user knows better. */
+/* Asks the clouds. Without a word of DMI's there is none to ask, unless the user knows better. */
 static void ask(struct run *run, int64_t now)
 {
     unsigned vendors = cloud_named_by(&run->introduction.dmi);

@@ -1,4 +1,4 @@
-/* One CSV line: the difference of two samples, in the units and decimals of pillion/columns.h. Pure. */
+/* A line of the CSV: the difference of two samples, in the units and decimals of pillion/columns.h. Pure. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_ENGINE_ROW_H
 #define PILLION_ENGINE_ROW_H
@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "collect/collect.h"
 
-/* What stays constant over a run's rows. */
+/* Facts that stay the same over a run's rows. */
 struct row_shape {
     long  clock_ticks; /* per second, sysconf(_SC_CLK_TCK) */
     pid_t main_process;
@@ -14,12 +14,12 @@ struct row_shape {
 };
 
 void row_header(struct bytes *ret); /* the 32 names and \n */
-/* A counter that could not be read keeps its last value, so that what passes meanwhile is in the next row that knows
- * it. `before` is the sample before, and `now` has been encoded. */
+/* A counter that could not be read keeps its last value, so that its next reading shows what passed meanwhile. `before`
+ * is the sample before, and `now` has been encoded. */
 void     row_keep(const struct sample *before, struct sample *now);
 uint64_t row_delta(uint64_t before, uint64_t now); /* of a counter; 0 where one of the two is unknown */
-/* The machine's CPU is counted in ticks, and a row may be as short as one: what it cannot hold is owed to the next.
- * `now` has been encoded. */
+/* Owes to the next row what this one cannot hold: the machine's CPU is counted in ticks, and a row may be as short as
+ * one. `now` has been encoded. */
 void row_carry(const struct row_shape *shape, const struct sample *before, struct sample *now);
 void row_encode(const struct row_shape *shape, const struct sample *before, const struct sample *now,
                 struct bytes *ret);

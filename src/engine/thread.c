@@ -1,4 +1,4 @@
-/* The thread `pillion`: how it comes to be, and how it leaves everything that is the program's behind. */
+/* The thread `pillion`: how it begins, and how it leaves everything behind that is the program's. */
 // SPDX-License-Identifier: Apache-2.0
 #include <dlfcn.h>
 #include <errno.h>
@@ -34,7 +34,7 @@ void thread_tell(struct link *link, enum link_state state)
     (void)syscall(SYS_futex, &link->state, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
-/* PILLION_LOG=stderr is the one descriptor of the program's that we keep, because it was asked for. */
+/* The stderr of the program is kept for PILLION_LOG=stderr alone, because that was asked for. */
 static int keep_stderr(const struct run *run)
 {
     if (!run->config.log || strcmp(run->config.log, "stderr") != 0)
@@ -42,7 +42,7 @@ static int keep_stderr(const struct run *run)
     return syscall(SYS_unshare, CLONE_FILES) < 0 ? -1 : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 }
 
-/* On kernels before 5.9: one by one, in a table that is already ours. */
+/* Kernels before 5.9 have no close_range: descriptors are closed one by one, in a table that is already ours. */
 static bool close_one_by_one(int kept)
 {
     long limit = sysconf(_SC_OPEN_MAX);
@@ -54,8 +54,8 @@ static bool close_one_by_one(int kept)
     return true;
 }
 
-/* A descriptor table of our own with nothing of the program's in it; 0 to 2 lead nowhere. False: the table is the
- * program's still, and nothing may be held open in it. */
+/* Makes a descriptor table of our own with nothing of the program's in it; 0 to 2 lead nowhere. False: the table is
+ * still the program's, and nothing may be held open in it. */
 static bool own_table(int kept)
 {
     bool own = false;
@@ -98,14 +98,15 @@ static void settle(struct run *run)
 
 extern const char *gnu_get_libc_version(void) __attribute__((weak)); /* glibc's own */
 
-/* Once main's thread is gone, libc would run exit on the last thread to return: the raw call is not counted.
- * musl would go on listing this thread, and what the kernel clears when it ends is musl's lock of that list. */
+/* A thread that ends by the raw call is not counted: once main's thread is gone, libc would run exit on the last thread
+ * to return. On musl the thread returns. musl would go on listing it, and the kernel clears musl's lock of that list
+ * when it ends. */
 static void leave(struct run *run, enum link_state state)
 {
     int status = atomic_load(&run->link->wait_status) >> 8 & 0xff;
     if (state == LINK_ENDED && run->collectors)
         collect_leave_drivers(run->collectors);
-    file_close(&run->wake); /* before the program goes on: valgrind counts it among the program's */
+    file_close(&run->wake); /* before the program goes on: valgrind counts the descriptor among the program's */
     if (state == LINK_ENDED) {
         bool tidies = upkeep_is_due(run);
         atomic_store(&run->link->tidies, tidies);
@@ -121,7 +122,7 @@ static void leave(struct run *run, enum link_state state)
     thread_tell(run->link, state);
 }
 
-/* False: whoever asked for the pause has given up meanwhile. */
+/* False: the thread that asked for the pause has given up meanwhile. */
 static bool step_aside(struct run *run)
 {
     uint32_t pause = LINK_PAUSE;
@@ -164,8 +165,8 @@ static void *thread_main(void *argument)
 typedef int create_function(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 typedef int join_function(pthread_t, void **);
 
-/* Past a sanitizer's: LeakSanitizer would complain of a thread that it cannot stop, and ThreadSanitizer wait for ever
- * for one that ends by the raw exit call. */
+/* Libc's own function, past a sanitizer's. LeakSanitizer would complain of a thread that it cannot stop;
+ * ThreadSanitizer would wait for ever for one that ends by the raw exit call. */
 static void *libc_own(const char *name, void *otherwise)
 {
     void *own = dlsym ? dlsym(RTLD_NEXT, name) : NULL;
@@ -173,7 +174,8 @@ static void *libc_own(const char *name, void *otherwise)
     return own ? own : otherwise;
 }
 
-/* Looked up before the thread is made: at the end another thread may hold the loader's lock, and wait for this one. */
+/* Both are looked up before the thread is made: at the end another thread may hold the loader's lock, and wait for this
+ * one. */
 static create_function *make;
 static join_function   *join;
 
@@ -232,7 +234,7 @@ int thread_start(struct run *run)
 
 bool thread_join(struct link *link, int64_t limit)
 {
-    static atomic_flag joining = ATOMIC_FLAG_INIT; /* two at once on one thread is undefined */
+    static atomic_flag joining = ATOMIC_FLAG_INIT; /* two joins at once of one thread are undefined */
     int64_t            deadline = clock_monotonic() + limit;
     int                error = EBUSY;
     while (join && atomic_load(&link->tid) != 0) {
