@@ -1,3 +1,4 @@
+/* The delivery of one run, phase by phase: register, stream batches, flush the last rows, finish. */
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/delivery.h"
 
@@ -180,7 +181,7 @@ static int compose_s3(struct delivery *d)
     return error;
 }
 
-/* The body is fixed from here on. */
+/* Fixes the body of the finish: from here on each try sends the same. */
 static void begin_finish(struct delivery *d, enum delivery_form form)
 {
     cancel(d);
@@ -194,7 +195,7 @@ static void begin_finish(struct delivery *d, enum delivery_form form)
     }
     set_phase(d, DELIVERY_FINISH);
     d->next_try = d->finish_after;
-    d->announced = d->gzip = false; /* what was too large is another form's */
+    d->announced = d->gzip = false; /* the body that was too large had another form */
     d->attempts.unanswered = d->unanswered;
 }
 
@@ -215,7 +216,7 @@ static void give_up_long_finish(struct delivery *d)
     give_up(d);
 }
 
-/* The form of a first attempt that may have arrived stays. */
+/* A first attempt that may have arrived keeps its form. */
 static bool goes_inline(const struct delivery *d)
 {
     const struct upload *u = &d->upload;
@@ -254,7 +255,7 @@ static bool try_other_form(struct delivery *d)
     return true;
 }
 
-/* A next try behind the deadline is none. */
+/* A next try that is due behind the deadline counts as none. */
 static bool is_out_of_time(struct delivery *d, int64_t now)
 {
     int64_t due = INT64_MAX;
@@ -401,7 +402,7 @@ static void on_finish_answer(struct delivery *d, const struct http_answer *answe
 {
     explain(d, answer, "finish");
     enum verdict verdict = answer_judge_finish(answer, &d->attempts);
-    /* 502 and 504: whoever stands before the API has no answer of it. */
+    /* 502 and 504: a server before the API had no answer of it. */
     if ((answer->error && answer->sent) || answer->status == 502 || answer->status == 504)
         d->attempts.unanswered = true;
     switch (verdict) {
@@ -438,7 +439,7 @@ static void mark_api(const struct delivery *d, bool down)
         home_unmark(d->home, DELIVERY_API_DOWN);
 }
 
-/* The API's own answers tell whether it is there; S3's do not. */
+/* The API's own answers tell whether it is there; those of S3 do not. */
 static void note_health(struct delivery *d, const struct http_answer *answer, int64_t now)
 {
     d->overloaded = !answer->error && (answer->status == 429 || answer->status == 503);
@@ -507,8 +508,8 @@ static void limit_time(const struct delivery *d, int64_t now, struct http_reques
         request->connect_timeout_ms = request->timeout_ms;
 }
 
-/* A finish that is not written down could be sent a second time, in another form. Rows that only memory holds are
- * worth that risk: they would be gone. */
+/* A finish that is not written down could be sent a second time, in another form. Rows that only memory holds are worth
+ * that risk: they would be gone. */
 static bool announce_finish(struct delivery *d)
 {
     int error = d->announced ? 0 : upload_record_finishing(&d->upload, d->form == DELIVERY_S3);
@@ -537,7 +538,7 @@ static int start_request(struct delivery *d, enum upload_step step, int64_t now)
     return error;
 }
 
-/* When the next request is to be made, which it is. */
+/* Returns when the next request is to be made, and in *ret_step which. */
 static int64_t next_request(struct delivery *d, int64_t now, enum upload_step *ret_step)
 {
     int64_t due = INT64_MAX;
@@ -576,7 +577,7 @@ int64_t delivery_due(struct delivery *d)
 {
     enum upload_step step = UPLOAD_NOTHING;
     if (d->phase == DELIVERY_FLUSH && !d->call && !upload_is_possible(&d->upload))
-        return 0; /* what else is to be done is decided by the next step */
+        return 0; /* the next step decides what else is to be done */
     int64_t due = d->call ? INT64_MAX : next_request(d, clock_monotonic(), &step);
     return d->phase == DELIVERY_FLUSH ? clock_earlier(due, d->flush_deadline) : due;
 }

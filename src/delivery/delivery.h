@@ -1,6 +1,6 @@
-/* Delivering one run to the Sentinel API: register, batches to S3, finish, with the retries and judgements of the
- * wire's contract. A state machine without a clock or a loop of its own: whoever owns it calls delivery_step when the
- * network moved or delivery_due has come. The thread's loop and sync are its two owners. */
+/* The delivery of one run to the Sentinel API: register, batches to S3, finish, with the retries and judgements of the
+ * wire's contract. This state machine has no clock and no loop of its own. Its owner calls delivery_step when the
+ * network moved or delivery_due has come; the thread's loop and sync are the two owners. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_DELIVERY_DELIVERY_H
 #define PILLION_DELIVERY_DELIVERY_H
@@ -21,15 +21,15 @@
 
 enum delivery_phase {
     DELIVERY_OFF,      /* no token, or not yet begun */
-    DELIVERY_REGISTER, /* wants to, or is on the way */
+    DELIVERY_REGISTER, /* a registration is wanted, or on the way */
     DELIVERY_STREAM,   /* registered; rows go out in batches until the end */
     DELIVERY_FLUSH,    /* the end: the last rows go out */
-    DELIVERY_FINISH,   /* wants to, or is on the way */
+    DELIVERY_FINISH,   /* a finish is wanted, or on the way */
     DELIVERY_DONE,     /* finished and acknowledged */
-    DELIVERY_REFUSED,  /* it ends here: `reason` */
+    DELIVERY_REFUSED,  /* the delivery ends here: `reason` */
 };
 
-/* Where a finish says that the rows are. */
+/* The place of the rows, as a finish tells it. */
 enum delivery_form { DELIVERY_ANY_FORM, DELIVERY_INLINE, DELIVERY_S3 };
 
 enum { DELIVERY_RUN_ID_MAX = 129, DELIVERY_INLINE_MAX = 8 * 1024 * 1024, DELIVERY_SYNC_MAX = 64 * 1024 * 1024 };
@@ -42,15 +42,15 @@ struct delivery {
     struct network      *network; /* the owner's, shared */
     enum delivery_phase  phase;
     struct http_call    *call; /* the request under way */
-    enum upload_step     step; /* what of the upload it is; nothing: it is register or finish */
+    enum upload_step     step; /* the step of the upload that it is; UPLOAD_NOTHING: it is register or finish */
     struct attempts      attempts;
     int64_t              next_try;       /* ns CLOCK_MONOTONIC */
-    int64_t              finish_after;   /* the same: a crowd finishes one after the other */
+    int64_t              finish_after;   /* the same; a crowd finishes one after the other */
     int64_t              last_failure;   /* the same, of the API; 0: none */
     int64_t              deadline;       /* of the hold or the sync; INT64_MAX: none */
     int64_t              flush_deadline; /* from then on the last rows go inline, if they are few enough */
-    bool                 answered;       /* any request of the run ever was */
-    bool                 overloaded;     /* its last answer was 429 or 503 */
+    bool                 answered;       /* the API or S3 ever answered a request of this run */
+    bool                 overloaded;     /* the API's last answer was 429 or 503 */
     bool                 gzip;
     unsigned             repairs;      /* of the registration */
     struct bytes         registration; /* the body, as it stands after a repair */
@@ -58,12 +58,12 @@ struct delivery {
     struct upload        upload;
     char                 run_id[DELIVERY_RUN_ID_MAX];
     char                 reason[256];
-    /* the end of the run */
+    /* The end of the run. */
     bool                   ending;
     bool                   unanswered; /* an earlier finish may have arrived; its form is fixed */
     bool                   announced;  /* run.jsonl says that it is finishing */
     bool                   other_form; /* the first one was refused */
-    bool                   hopeless;   /* refused for what the run is: trying it again along the way will not help */
+    bool                   hopeless;   /* refused for what the run is: another try along the way will not help */
     enum delivery_form     form;
     size_t                 inline_max;
     struct sentinel_finish finish_facts;
@@ -74,21 +74,21 @@ void delivery_init(struct delivery *d, const struct config *config, const struct
 void delivery_done(struct delivery *d);
 /* Ends the request under way; the phase stays and can go on later. */
 void delivery_suspend(struct delivery *d);
-/* What run.jsonl knows of an earlier beginning: run ID, registration, objects. */
+/* Takes over from run.jsonl what it knows of an earlier beginning: run ID, registration, objects. */
 void delivery_restore(struct delivery *d, const cJSON *state);
 
-void delivery_begin(struct delivery *d); /* OFF to REGISTER, or to STREAM when run_id is known */
-/* The end of the run: its rows go inline (at most inline_max bytes; 8 MiB where there is a place in S3) or to S3, and
- * the finish after them. `state` is the run's merged state: exit_code, finished_at; an earlier attempt that may have
- * arrived is told by its `state` or `unanswered`. 0, -ENODATA (no row), -errno. */
+void delivery_begin(struct delivery *d); /* from OFF to REGISTER, or to STREAM when run_id is known */
+/* Begins the end of the run: its rows go inline (at most inline_max bytes; 8 MiB where there is a place in S3) or to
+ * S3, and the finish after them. `state` is the run's merged state: exit_code and finished_at are read from it. Its
+ * `state` or `unanswered` tells of an earlier attempt that may have arrived. 0, -ENODATA (no row), -errno. */
 int delivery_end(struct delivery *d, const cJSON *state, size_t inline_max);
 
 void    delivery_step(struct delivery *d, int64_t now);
-int64_t delivery_due(struct delivery *d); /* when to call next without network activity; INT64_MAX: never */
+int64_t delivery_due(struct delivery *d); /* when to call next if the network stays quiet; INT64_MAX: never */
 bool    delivery_is_over(const struct delivery *d);
-/* Uniformly between 0 and `whole` ns, so that a crowd does not act at once. */
+/* A random part of `whole` ns, evenly spread, so that a crowd does not act at once. */
 int64_t delivery_random_part(int64_t whole);
-/* The api-down mark of PILLION_DIR is younger than ten minutes. */
+/* True while the api-down mark of PILLION_DIR is younger than ten minutes. */
 bool delivery_api_is_down(const struct home *home);
 
 #endif

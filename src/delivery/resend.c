@@ -1,3 +1,4 @@
+/* Runs that were left undelivered, one after the other. */
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/resend.h"
 
@@ -39,7 +40,7 @@ static bool add_name(char ***names, size_t *count, size_t *room, const char *nam
     return (*names)[*count] && ++*count < RUNS_MAX;
 }
 
-/* NULL-terminated, in order; NULL: there are none. */
+/* Lists the runs in order, NULL-terminated; NULL: there are none. */
 static char **list_runs(const struct home *home)
 {
     struct dir  list;
@@ -74,7 +75,7 @@ static void report(const struct engine_sync *sync, const char *id, const struct 
     sync->report(sync->context, id, words[outcome], e->reason);
 }
 
-/* True: nothing is left to do for it, or it is not counted. */
+/* True: nothing is left to do for the run, or it is not counted. */
 static bool deliver(struct errand *e, const struct engine_sync *sync, const char *id)
 {
     enum errand_outcome outcome = errand_begin(e, id);
@@ -160,7 +161,7 @@ void backlog_step(struct backlog *b, int64_t now)
         rest(b, now);
         return;
     }
-    /* Reading hundreds of states at once would be seen. */
+    /* A pause comes between any two, since reading hundreds of states at once would be seen. */
     b->next = now + PAUSE;
     b->left--;
     (void)errand_begin(&b->errand, b->names[b->at++ % b->count]);

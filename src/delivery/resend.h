@@ -1,5 +1,5 @@
-/* Delivering what a killed program could not: all of it for `pillion sync`, which waits, and one run after the other
- * along the way of a leader that has nothing else to send. */
+/* Delivery of what a killed program could not deliver. `pillion sync` waits for all of it; a leader that has nothing
+ * else to send delivers one run after the other along its way. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_DELIVERY_RESEND_H
 #define PILLION_DELIVERY_RESEND_H
@@ -7,12 +7,12 @@
 #include "delivery/resend_run.h"
 #include "link/engine.h"
 
-/* Looks at every run, or at those named, oldest first, and reports each. The number that ended undelivered, or
+/* Looks at every run, or at those named, oldest first, and reports each. Returns the number that stay undelivered, or
  * -errno when PILLION_DIR cannot be opened. */
 int sync_all(const struct engine_sync *sync, const struct config *config, cgroup_of_lost_fn *cgroup_of_lost);
 
-/* The runs that others left behind, for the loop of a leader. It begins some seconds after the leader has, and does so
- * for one leader of a PILLION_DIR in ten minutes (the mark `synced`). */
+/* The runs that others left behind, for the loop of a leader. The first look comes some seconds after the leader's
+ * start. Of the leaders of a PILLION_DIR one looks, once in ten minutes (the mark `synced`). */
 struct backlog {
     const struct config *config;
     const struct home   *home;

@@ -1,3 +1,4 @@
+/* The delivery of a run from its directory alone: its program is gone. */
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/resend_run.h"
 
@@ -27,7 +28,7 @@ void errand_init(struct errand *e, const struct config *config, const struct hom
     rundir_init(&e->run);
 }
 
-/* Why this run is not ours to deliver now; NULL: it is. */
+/* Returns why this run is not ours to deliver now; NULL: it is. */
 static const char *why_not(const struct errand *e, int dir)
 {
     char        token_id[9];
@@ -78,7 +79,7 @@ static int64_t last_change(const struct rundir *run)
     return fstat(run->rows, &info) == 0 ? (int64_t)info.st_mtime * CLOCK_SECOND + info.st_mtim.tv_nsec : clock_real();
 }
 
-/* A run whose program was killed has no end yet: when the last row came, and no exit code. */
+/* Ends a run whose program was killed: at the time of its last row, and without an exit code. */
 static void end_lost_run(struct errand *e)
 {
     bool                 sent = state_is(e->state, "state", "finishing");
@@ -96,7 +97,7 @@ static void end_lost_run(struct errand *e)
     (void)cJSON_AddStringToObject(e->state, "finished_at", when);
 }
 
-/* A finish that nobody answered, of this errand or of any attempt before it. */
+/* True when nobody answered a finish, of this errand or of any attempt before it. */
 static bool may_have_arrived(const struct delivery *d)
 {
     if (d->finish.len == 0)
@@ -104,7 +105,7 @@ static bool may_have_arrived(const struct delivery *d)
     return d->attempts.unanswered || (d->phase == DELIVERY_FINISH && d->call);
 }
 
-/* What stands there already is not written again: a run that is tried for months must not grow by it. */
+/* Notes nothing that stands there already: a run that is tried for months must not grow by it. */
 static void note(struct errand *e, const char *reason)
 {
     bool unanswered = may_have_arrived(&e->delivery);
@@ -116,7 +117,7 @@ static void note(struct errand *e, const char *reason)
         record_hopeless(&e->run);
 }
 
-/* Reading it would be seen in a program. */
+/* A large run.jsonl is not read along the way: reading it would be seen in a program. */
 static bool is_too_large(const struct errand *e, int dir)
 {
     struct stat info;
@@ -129,13 +130,13 @@ static const char *text_of_error(int error)
     return error == -ENODATA ? "it has no row" : error == -EBADMSG ? "damaged" : strerror(-error);
 }
 
-/* Locked, and still to be delivered: to the start line. */
+/* Prepares the delivery of a run that is locked and still to be delivered. */
 static enum errand_outcome set_out(struct errand *e)
 {
     delivery_init(&e->delivery, e->config, e->home, &e->run, &e->log, e->network);
     e->locked = true;
     log_attach(&e->log, e->run.log);
-    int error = reload(e); /* it may have been delivered between the look and the lock */
+    int error = reload(e); /* the run may have been delivered between the look and the lock */
     if (error == 0 && state_is(e->state, "state", "finished"))
         return over(e, ERRAND_DELIVERED, "");
     if (error == 0 && !state_text(e->state, "sentinel_run_id"))
@@ -187,7 +188,7 @@ enum errand_outcome errand_begin(struct errand *e, const char *id)
     return reason ? over(e, ERRAND_LEFT, reason) : lock(e, id);
 }
 
-/* Enough is enough: the next sync has more luck. */
+/* A few failed tries are enough: the next sync has more luck. */
 static bool has_tried_enough(const struct delivery *d, int64_t now)
 {
     if (now >= d->deadline)

@@ -1,13 +1,14 @@
+/* Timestamps that fall are replaced by ones that rise, at about the usual spacing. */
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/rising_timestamps.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* A row that follows after so many times the usual time does so because the clock was set forward. */
+/* A gap of so many usual spacings means that the clock was set forward. */
 enum { SPACING_UNKNOWN = 1000, JUMP = 4, MILLISECONDS = 1000 };
 
-#define LATEST 1e12 /* s: beyond it is no time, but a damaged row */
+#define LATEST 1e12 /* s; a later time is none, but a damaged row */
 
 static bool read_time(struct text line, int64_t *ret)
 {
@@ -19,8 +20,8 @@ static bool read_time(struct text line, int64_t *ret)
     return true;
 }
 
-/* The time that the row is sent with. A step back is made up for from that row on, and what was made up is taken back
- * when the clock is set forward again. */
+/* Returns the time that the row is sent with. A step back is made up for from that row on. The made-up time is taken
+ * back when the clock is set forward again. */
 static int64_t follow(struct rising *r, int64_t at)
 {
     int64_t spacing = r->spacing > 0 ? r->spacing : SPACING_UNKNOWN;
@@ -53,7 +54,7 @@ static void put_row(struct text line, int64_t at, struct bytes *ret)
     bytes_char(ret, '\n');
 }
 
-/* ret: NULL, or where the lines go. */
+/* The lines go to `ret`; NULL: nowhere. */
 static bool pass(struct rising *r, struct text rows, struct bytes *ret)
 {
     struct text line;

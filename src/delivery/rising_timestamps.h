@@ -1,5 +1,5 @@
-/* Rows whose timestamps fall, because the wall clock was set back while an older version wrote them: the API refuses
- * such a CSV, so they are sent with timestamps that rise. The file keeps its bytes. Pure; the same rows give the same
+/* Rows have timestamps that fall where the wall clock was set back while an older version wrote them. The API refuses
+ * such a CSV, so they are sent with timestamps that rise; the file keeps its bytes. Pure: the same rows give the same
  * bytes each time. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_DELIVERY_RISING_TIMESTAMPS_H
@@ -11,11 +11,11 @@
 #include "base/bytes.h"
 #include "base/text.h"
 
-/* Between two rows, in ms; all 0 before the first. */
+/* The state between two rows, in ms; all 0 before the first. */
 struct rising {
-    int64_t last;    /* what the row before was sent with */
-    int64_t spacing; /* as rows usually follow each other; 0: unknown */
-    int64_t shift;   /* what is added */
+    int64_t last;    /* the time that the row before was sent with */
+    int64_t spacing; /* the usual distance of two rows; 0: unknown */
+    int64_t shift;   /* the time that is added */
 };
 
 /* Goes over whole lines, header included. True: some of them have to be changed. */

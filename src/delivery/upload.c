@@ -1,3 +1,4 @@
+/* The upload of one run's rows to S3, batch by batch. */
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/upload.h"
 
@@ -60,7 +61,8 @@ void upload_restore(struct upload *u, const cJSON *state)
     u->from = position(cJSON_GetArrayItem(batch, 0));
     u->to = position(cJSON_GetArrayItem(batch, 1));
     u->sealed = position(cJSON_GetObjectItemCaseSensitive(state, "sealed")) > u->uploaded && u->to > u->from;
-    /* Damaged, or the line that names the run found no room: what is stored, and where, cannot be told. */
+    /* The state is damaged, or the line that names the run found no room: then it cannot be told what is stored, and
+     * where. */
     if (u->uploaded > u->to / SHORTEST_ROW || !state_text(state, "sentinel_run_id")) {
         u->prefix[0] = '\0';
         u->uploaded = u->from = u->to = 0;
@@ -69,7 +71,7 @@ void upload_restore(struct upload *u, const cJSON *state)
     u->run->safe = u->sealed ? u->from : u->to;
 }
 
-/* Of the credentials, by S3's clock; negative when they have expired. */
+/* The seconds left to the credentials, by S3's clock; negative when they have expired. */
 static int64_t seconds_left(const struct upload *u)
 {
     int64_t now = clock_real() / CLOCK_SECOND + u->skew;
@@ -101,7 +103,7 @@ void upload_registered(struct upload *u, struct sentinel_registration *registrat
     u->next_refresh = short_lived ? now + UPLOAD_REFRESH_PAUSE : now;
 }
 
-/* While the run goes on, rows that the disk has refused wait for it. */
+/* While the run goes on, rows that the disk has refused wait for the disk. */
 static uint64_t rows_size(const struct upload *u)
 {
     return rundir_rows_size(u->run, u->ending || rundir_is_in_memory(u->run));
@@ -111,7 +113,7 @@ void upload_end(struct upload *u, int64_t now, bool at_any_price)
 {
     u->ending = true;
     u->at_any_price = at_any_price;
-    if (u->sealed && rows_size(u) < u->to) { /* what waited in memory has gone with its process */
+    if (u->sealed && rows_size(u) < u->to) { /* rows that waited in memory have gone with their process */
         u->sealed = false;
         u->to = u->from;
     }
@@ -147,8 +149,8 @@ static int64_t later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* Five minutes before they expire, and not within a minute of the last time. At the end only what has expired is worth
- * the time. */
+/* A refresh is due five minutes before the credentials expire, and not within a minute of the last one. At the end it
+ * is worth its time only when they have expired. */
 static int64_t refresh_due(const struct upload *u, int64_t now)
 {
     int64_t before = u->ending ? 0 : REFRESH_BEFORE;
@@ -160,7 +162,7 @@ static int64_t refresh_due(const struct upload *u, int64_t now)
     return later(now + left, u->next_refresh);
 }
 
-/* There is a batch, or rows for one whose time has come. */
+/* True when there is a batch, or rows for one whose time has come. */
 static bool wants_to_put(struct upload *u, int64_t now)
 {
     if (u->sealed)
@@ -173,7 +175,7 @@ static bool wants_to_put(struct upload *u, int64_t now)
     return false;
 }
 
-/* What S3 itself has said counts more than what came with the credentials. */
+/* The region that S3 itself has named counts more than the one of the credentials. */
 static const char *region_of(const struct upload *u)
 {
     if (u->region[0])
@@ -202,14 +204,14 @@ enum upload_step upload_next(struct upload *u, int64_t now, int64_t *ret_due)
     return UPLOAD_NOTHING;
 }
 
-/* Its last line is whole, whatever the disk has done to the one behind it. */
+/* Cuts the rows behind their last whole line, whatever the disk has done to the line behind it. */
 static void cut_to_lines(struct bytes *rows)
 {
     const char *end = rows->len > 0 ? memrchr(rows->data, '\n', rows->len) : NULL;
     rows->len = end ? (size_t)(end - rows->data) + 1 : 0;
 }
 
-/* The rows behind the last batch become the next one. */
+/* Seals the rows behind the last batch as the next one. */
 static int seal(struct upload *u)
 {
     struct bytes rows;
@@ -248,7 +250,8 @@ static int add_header(const struct upload *u, struct bytes *ret)
     return 0;
 }
 
-/* So far as the rows before the batch can be read: those that memory has forgotten are this version's, and rise. */
+/* Goes over the rows before the batch, as far as they can be read. Rows that memory has forgotten are this version's,
+ * and rise. */
 static void pass_rows_before(struct upload *u)
 {
     struct bytes rows;
@@ -312,7 +315,7 @@ static int put_request(struct upload *u, struct http_request *ret)
     return error;
 }
 
-/* While the old ones still serve, batches wait for nothing longer than this. */
+/* Batches wait no longer than this for new credentials while the old ones still serve. */
 static int refresh_request(const struct upload *u, const struct api *api, const char *run_id, struct http_request *ret)
 {
     int error = request_refresh(api, run_id, ret);
@@ -432,7 +435,7 @@ static void on_put_answer(struct upload *u, const struct http_answer *answer, in
     }
 }
 
-/* Without an answer it is a guess, and asked again if the upload fails too. */
+/* Without an answer the region is a guess, and asked for again if the upload fails too. */
 static void on_region_answer(struct upload *u, const struct http_answer *answer)
 {
     u->silent = answer->error != 0;

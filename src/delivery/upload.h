@@ -1,9 +1,10 @@
-/* The rows of one run on their way to S3: batches, credentials, region, retries. A state machine without a network or a
- * loop: delivery asks what is next, sends the request that is composed here, and hands back its answer.
+/* The rows of one run on their way to S3: batches, credentials, region, retries. This state machine has no network and
+ * no loop. Delivery asks what is next, sends the request that is composed here, and hands back its answer.
  *
- * A batch is a piece of the rows between two positions, at most UPLOAD_BATCH_MAX bytes, written down in run.jsonl
- * before it is first sent; its object is made anew from them for each try, and is the same each time. Objects go out
- * one after the other: the number of those acknowledged, and the positions of the next, say everything. */
+ * A batch is a piece of the rows between two positions, at most UPLOAD_BATCH_MAX bytes. Its positions are written down
+ * in run.jsonl before it is first sent; its object is made anew from the rows for each try, and is the same each time.
+ * Objects go out one after the other: so the number of acknowledged ones, and the positions of the next, say
+ * everything. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_DELIVERY_UPLOAD_H
 #define PILLION_DELIVERY_UPLOAD_H
@@ -43,22 +44,22 @@ struct upload {
     uint64_t uploaded; /* objects acknowledged */
     uint64_t from, to; /* the batch that is sealed, else the last one */
     bool     sealed;   /* a batch is sealed and not acknowledged */
-    /* what the rows before a position are sent with */
+    /* how the rows before a position are sent */
     struct rising rising;
     uint64_t      rising_at;
     /* since the last object was acknowledged */
     struct s3_attempts attempts;
     unsigned           tries;
     bool               silent; /* S3 did not even answer the last time */
-    /* when, ns CLOCK_MONOTONIC */
+    /* when, in ns CLOCK_MONOTONIC */
     int64_t  next_batch;
     int64_t  next_try;
     int64_t  next_refresh;
     unsigned refresh_tries;
     bool     rejected;     /* S3 does not take these credentials any more */
     bool     stopped;      /* a definite no: `reason` */
-    bool     ending;       /* no more rows come, all are to go */
-    bool     at_any_price; /* they go even when a batch cannot be sealed: nothing else is left */
+    bool     ending;       /* no more rows come, and all must go */
+    bool     at_any_price; /* rows go even when a batch cannot be sealed: nothing else is left */
     char     reason[256];
 };
 
@@ -67,7 +68,7 @@ void upload_done(struct upload *u);
 void upload_restore(struct upload *u, const cJSON *state); /* prefix and progress, from run.jsonl */
 /* Takes place and credentials over from a registration. */
 void upload_registered(struct upload *u, struct sentinel_registration *registration, int64_t now);
-/* The run has ended: what is left goes at once, and what was refused is tried once more. */
+/* Ends the run: all rows left go at once, and rows that were refused are tried once more. */
 void upload_end(struct upload *u, int64_t now, bool at_any_price);
 
 bool upload_is_possible(const struct upload *u); /* there is a place, and no definite no */
@@ -77,9 +78,9 @@ bool upload_has_good_credentials(const struct upload *u); /* as far as is known 
 /* "PREFIX/0001.csv.gz"; 0, -ENAMETOOLONG. */
 int upload_uri(const struct upload *u, uint64_t number, char *ret, size_t size);
 
-/* What is to be sent now; nothing: *ret_due says when to ask again. */
+/* Tells what is to be sent now; UPLOAD_NOTHING: *ret_due says when to ask again. */
 enum upload_step upload_next(struct upload *u, int64_t now, int64_t *ret_due);
-/* Composes that request; a PUT's batch is sealed first. 0; -errno: upload_failed is to be told. */
+/* Composes that request; the batch of a PUT is sealed first. 0; -errno: the caller then calls upload_failed. */
 int  upload_request(struct upload *u, enum upload_step step, const struct api *api, const char *run_id,
                     struct http_request *ret);
 void upload_answer(struct upload *u, enum upload_step step, const struct http_answer *answer, int64_t now);
