@@ -1,3 +1,4 @@
+/* The reader of run.jsonl, and the question whether the process of a run is still there. */
 // SPDX-License-Identifier: Apache-2.0
 #include "store/journal_read.h"
 
@@ -18,10 +19,10 @@
 
 enum { QUIET = 10, FOREIGN_HOUR = 3600, DEFAULT_UPLOAD = 60, LONGEST_INTERVAL = 3600, LONGEST_UPLOAD = 86400 };
 enum { LINE_VALUES_MAX = 16 * 1024 }; /* a command has up to 4096 arguments */
-enum { KEYS_MAX = 256 };              /* ours are some forty: whatever the file says, a state has an end */
+enum { KEYS_MAX = 256 };              /* ours has some forty: whatever the file says, a state has an end */
 #define STATE_FILE_MAX ((off_t)1 << 30)
 
-/* Members of `line` replace those of the same name in `state`. */
+/* Puts the members of `line` into `state`, in place of members with the same name. */
 static int merge(cJSON *state, struct text line)
 {
     if (json_check(line, LINE_VALUES_MAX) < 0)
@@ -43,7 +44,7 @@ static int merge(cJSON *state, struct text line)
     return error;
 }
 
-/* Takes the whole lines off the front of what was read so far. */
+/* Takes the whole lines off the front of the bytes read so far. */
 static int merge_lines(struct bytes *read, cJSON *state, bool *any)
 {
     struct text rest = text_span(read->data, read->len);
@@ -59,12 +60,12 @@ static int merge_lines(struct bytes *read, cJSON *state, bool *any)
     return 0;
 }
 
-/* Line by line: a run of months has more of them than memory should hold. */
+/* Reads line by line: a run of months has more lines than memory should hold. */
 static int merge_file(int file, cJSON *state, bool *any)
 {
     char         block[16384];
     struct bytes read;
-    struct stat  info; /* as of now: whoever appends faster than we read does not keep us */
+    struct stat  info; /* its size as of now: a writer faster than we read must not keep us */
     int          error = fstat(file, &info) < 0 ? -errno : 0;
     bytes_init(&read, RUNDIR_STATE_MAX);
     for (off_t at = 0; error == 0 && at < info.st_size;) {
@@ -167,7 +168,7 @@ bool state_process_started(int pid, uint64_t *ret)
     return text_unsigned(&t, ret);
 }
 
-/* Cannot be told: yes. */
+/* True also where it cannot be told. */
 static bool has_thread(int pid)
 {
     char         path[64];
@@ -192,7 +193,7 @@ static bool has_thread(int pid)
     return found;
 }
 
-/* By the clock of the file server, which touching `lock` shows; by ours where it cannot be touched. */
+/* The file server's clock, which touching `lock` shows; ours where it cannot be touched. */
 static int64_t file_server_now(int dir)
 {
     struct stat info;
@@ -224,7 +225,7 @@ static bool rows_are_older(int dir, int64_t seconds)
     return clock_real() / CLOCK_SECOND - info.st_mtime > seconds;
 }
 
-/* Seconds, whatever a damaged file says. */
+/* A duration in seconds, whatever a damaged file says. */
 static int64_t duration(const cJSON *state, const char *key, double fallback, double longest)
 {
     double value = state_number(state, key, fallback);
@@ -251,7 +252,7 @@ enum liveness state_liveness(const cJSON *state, int dir)
     if (pid <= 0 || !state_process_started(pid, &start) || (double)start != state_number(state, "pid_start", -1))
         return LIVENESS_DEAD;
     if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(state, "paused")))
-        return LIVENESS_ALIVE; /* it has no thread, and a last row to come */
+        return LIVENESS_ALIVE; /* the process lives without a thread, and a last row is to come */
     if (rows_are_older(dir, QUIET + 3 * duration(state, "interval", 1, LONGEST_INTERVAL)) && !has_thread(pid))
         return LIVENESS_DEAD;
     return LIVENESS_ALIVE;

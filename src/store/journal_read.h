@@ -1,4 +1,4 @@
-/* run.jsonl: one JSON object a line; the last value of a key stands. */
+/* The journal run.jsonl as one merged state: each line is a JSON object, and the last value of a key stands. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_STORE_JOURNAL_READ_H
 #define PILLION_STORE_JOURNAL_READ_H
@@ -9,13 +9,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Merged state of the run whose directory is open at `dir`; free with cJSON_Delete. Lines that are no object, and a
- * last line without \n, are skipped. 0, -ENOENT, -EFBIG, -EBADMSG (no line at all), -ENOMEM. */
+/* Reads the merged state of the run whose directory is open at `dir`; free it with cJSON_Delete. Lines that are no
+ * object, and a last line without \n, are skipped. 0, -ENOENT, -EFBIG, -EBADMSG (no line at all), -ENOMEM. */
 int state_load(int dir, cJSON **ret);
-/* The same of run.jsonl itself, held open. */
+/* The same from run.jsonl itself, held open. */
 int state_load_held(int file, cJSON **ret);
 
-/* Strings and numbers of it; NULL / fallback when absent or of another type. */
+/* Strings and numbers of the state; NULL or `fallback` when absent or of another type. */
 const char *state_text(const cJSON *state, const char *key);
 bool        state_is(const cJSON *state, const char *key, const char *value);
 double      state_number(const cJSON *state, const char *key, double fallback);
@@ -29,9 +29,9 @@ enum liveness {
 enum liveness state_liveness(const cJSON *state, int dir);
 /* Start time of a process in clock ticks since boot (proc.rst, stat, field 22); false when it is gone. */
 bool state_process_started(int pid, uint64_t *ret);
-/* /proc numbers processes as we do: else who has a number there is somebody else. */
+/* True when /proc numbers processes as we do: else a number there is another process's. */
 bool state_knows_numbers(void);
-/* Made on this machine since it booted, in this pid namespace. */
+/* True for a run that was made on this machine since it booted, in this pid namespace. */
 bool state_is_of_this_boot(const cJSON *state);
 
 #endif

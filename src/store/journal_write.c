@@ -1,3 +1,4 @@
+/* The writer of run.jsonl: each line is composed here, and appended by run_dir.c. */
 // SPDX-License-Identifier: Apache-2.0
 #include "store/journal_write.h"
 
@@ -150,7 +151,7 @@ static void command(struct bytes *line, const struct record_begin *begin)
     record_text(line, "executable", begin->executable);
 }
 
-/* Where the run is to be delivered, and by whose token. */
+/* Says where the run is to be delivered, and by whose token. */
 static void api(struct bytes *line, const struct config *config)
 {
     char token_id[9];
@@ -198,7 +199,7 @@ void record_continue(struct rundir *run, const struct record_begin *begin, bool 
     struct bytes line;
     open_line(&line);
     command(&line, begin);
-    if (begin->cgroups) /* it may be in another one by now */
+    if (begin->cgroups) /* the image may be in another cgroup by now */
         write_cgroup_before(&line, begin->cgroups, begin->cgroup_before);
     if (with_api)
         api(&line, begin->config);
@@ -271,7 +272,7 @@ void record_end(struct rundir *run, const struct record_end *end)
 void record_state(struct rundir *run, const char *state, const char *result)
 {
     struct bytes line;
-    if (result) { /* a line of its own: one that cannot be read back must not take the state with it */
+    if (result) { /* a line of its own: a result that cannot be read back must not take the state with it */
         open_line(&line);
         json_key(&line, "result");
         bytes_text(&line, result);
@@ -282,7 +283,7 @@ void record_state(struct rundir *run, const char *state, const char *result)
     (void)close_line(&line, run);
 }
 
-/* All of it in each line: the one before may not have found room. */
+/* Each line says all of the progress: the line before may not have found room. */
 static void progress(struct bytes *line, uint64_t uploaded, uint64_t sealed, uint64_t from, uint64_t to)
 {
     record_number(line, "uploaded", uploaded);

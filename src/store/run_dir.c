@@ -1,3 +1,4 @@
+/* The run directory: made, locked, appended to, and read again; in memory where there is none. */
 // SPDX-License-Identifier: Apache-2.0
 #include "store/run_dir.h"
 
@@ -38,8 +39,8 @@ void rundir_close(struct rundir *run)
     bytes_done(&run->facts);
 }
 
-/* Where the last line that has its \n ends, looking back from `size`; -errno. No line of ours is as long as the look.
- */
+/* Returns where the last whole line ends, looking back from `size`; -errno. The look back is longer than any line of
+ * ours. */
 static off_t end_of_whole_lines(int fd, off_t size)
 {
     char  block[4096];
@@ -57,7 +58,7 @@ static off_t end_of_whole_lines(int fd, off_t size)
     return farthest > 0 ? -EBADMSG : 0;
 }
 
-/* A torn last line, from a writer that was killed, is no line: the next one must not stick to it. */
+/* Cuts off a torn last line of a writer that was killed: the next line must not stick to it. */
 static int cut_torn_line(int fd)
 {
     struct stat info;
@@ -109,7 +110,7 @@ static int open_files(struct rundir *run)
     return error < 0 ? error : locked;
 }
 
-/* One that was just made too: another may stand in its place by now. */
+/* Opens and checks the folder, even one that was just made: another may stand in its place by now. */
 static int open_folder(const struct home *home, struct rundir *run)
 {
     struct stat info;
@@ -123,7 +124,7 @@ static int open_folder(const struct home *home, struct rundir *run)
     return open_files(run);
 }
 
-/* A machine's name becomes part of a path. */
+/* Makes a machine's name fit to be part of a path. */
 static void clean_name(const char *machine, char ret[static 48])
 {
     size_t n = 0;
@@ -149,7 +150,7 @@ int rundir_create(const struct home *home, int64_t started_s, const char *machin
         else
             (void)snprintf(ret->id, sizeof ret->id, "%s-%s-%d-%d", when, name, (int)pid, i);
         if (home->runs < 0)
-            return -ENOENT; /* the ID is wanted all the same */
+            return -ENOENT; /* the caller wants the ID all the same */
         if (mkdirat(home->runs, ret->id, 0700) == 0) {
             return open_folder(home, ret);
         }
@@ -167,7 +168,7 @@ int rundir_open(const struct home *home, const char *id, struct rundir *ret)
     return open_folder(home, ret);
 }
 
-/* All or nothing: what a full disk took of a line is taken back. */
+/* Appends all or nothing: a part that a full disk took of a line is taken back. */
 static int append(int fd, const char *data, size_t len)
 {
     size_t      written = 0;
@@ -180,7 +181,7 @@ static int append(int fd, const char *data, size_t len)
     return error;
 }
 
-/* Facts that wait go first, in the same write: what stands later counts. */
+/* Waiting facts go first, in the same write: a later value of a key stands. */
 static int append_state(struct rundir *run, const char *line, size_t len)
 {
     struct bytes lines;
@@ -231,7 +232,7 @@ bool rundir_is_in_memory(const struct rundir *run)
     return run->rows < 0 && !run->on_disk;
 }
 
-/* A run without a disk lives on: what S3 has needs no room here. */
+/* Makes room in a run without a disk: rows that S3 has need none here. */
 static bool forget_safe_rows(struct rundir *run)
 {
     struct bytes *rows = &run->memory_rows;
@@ -287,7 +288,7 @@ void rundir_cut_waiting_header(struct rundir *run)
 
 int rundir_load_rows(const struct rundir *run, struct bytes *ret)
 {
-    /* By the held descriptor: the program may have become another user, or the folder may be gone. */
+    /* The held descriptor is read: the program may have become another user, or the folder may be gone. */
     int error = run->rows >= 0 ? file_load_held(run->rows, ret) : run->on_disk ? -EACCES : 0;
     while (error == 0 && ret->len > 0 && ret->data[ret->len - 1] != '\n')
         ret->len--;
@@ -315,7 +316,7 @@ static void add_piece(const struct bytes *rows, uint64_t from, size_t len, struc
         bytes_add(ret, rows->data + from, len < rows->len - from ? len : rows->len - (size_t)from);
 }
 
-/* `from` counts what was forgotten. */
+/* Rows that were forgotten count in `from`. */
 static void read_memory(const struct rundir *run, uint64_t from, size_t len, struct bytes *ret)
 {
     size_t header = header_size(&run->memory_rows);

@@ -1,6 +1,6 @@
-/* One run directory: PILLION_DIR/runs/ID/ with run.jsonl, metrics.csv, log and lock. Everything needed to finish the
- * run after its program is gone. Append-only; a line is one write; a torn last line is cut before anything is
- * appended. Without a writable place the same calls keep the run in memory, RUNDIR_MEMORY_MAX at most. */
+/* A run directory is PILLION_DIR/runs/ID/ with run.jsonl, metrics.csv, log and lock: all that is needed to finish the
+ * run after its program is gone. Files are append-only. A line is one write, and a torn last line is cut before
+ * anything is appended. Without a writable place the same calls keep the run in memory, RUNDIR_MEMORY_MAX at most. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_STORE_RUN_DIR_H
 #define PILLION_STORE_RUN_DIR_H
@@ -27,30 +27,32 @@ struct rundir {
 };
 
 void rundir_init(struct rundir *run);
-/* Makes and locks a new directory: UTC start, machine name and pid, then -2, -3 … while the name is taken. */
+/* Makes and locks a new directory. Its name is UTC start, machine name and pid, then -2, -3 … while that is taken. */
 int rundir_create(const struct home *home, int64_t started_s, const char *machine, pid_t pid, struct rundir *ret);
-/* Opens and locks an existing one. -EBUSY: somebody works on it; -EPERM: another user's, or a link; -EBADMSG: what
- * ends it is no line; -ENOLCK: flock is refused here (it is open then, but not locked); -ENOENT. */
+/* Opens and locks an existing one. -EBUSY: somebody works on it; -EPERM: it is another user's, or a link; -EBADMSG: no
+ * line ends the file; -ENOLCK: flock is refused here (it is open then, but not locked); -ENOENT. */
 int rundir_open(const struct home *home, const char *id, struct rundir *ret);
-/* Closes the files; rows that wait in memory stay. rundir_open with its ID goes on. */
+/* Closes the files; rows that wait in memory stay. rundir_open with the same ID goes on. */
 void rundir_suspend(struct rundir *run);
 void rundir_close(struct rundir *run);
 
 int rundir_append_state(struct rundir *run, const char *json, size_t len); /* without \n */
-/* The same; refused for lack of room it is not lost, but goes before the next line, or with the next row. */
+/* The same for a fact. When refused for lack of room it is not lost: it goes before the next line, or with the next
+ * row. */
 void rundir_append_fact(struct rundir *run, const char *json, size_t len);
-/* With \n; header too. -errno of the disk: the row waits in memory, or, with lost_rows risen, is lost. */
+/* `line` ends with \n; the header is one too. -errno of the disk: the row waits in memory, or is lost (lost_rows
+ * rises). */
 int rundir_append_row(struct rundir *run, const char *line, size_t len);
-/* Rows that waited for the run to be made begin with a header; one is enough. */
+/* Cuts the header of rows that waited for the run to be made: one header is enough. */
 void rundir_cut_waiting_header(struct rundir *run);
-/* All rows, header first, whole lines only. -EFBIG beyond ret->max, or when memory has forgotten some. */
+/* Loads all rows, header first, whole lines only. -EFBIG beyond ret->max, or when memory has forgotten some. */
 int rundir_load_rows(const struct rundir *run, struct bytes *ret);
-/* The rows as one sequence of bytes, those on disk before those in memory, which count only if `waiting`. */
+/* The size of the rows as one sequence of bytes: those on disk, then, if `waiting`, those in memory. */
 uint64_t rundir_rows_size(const struct rundir *run, bool waiting);
 /* Appends at most `len` of those bytes, from `from` on; fewer when there are no more. 0, -EACCES (on disk, and out of
  * reach), -errno, -ENOMEM. */
 int rundir_read_rows(const struct rundir *run, uint64_t from, size_t len, struct bytes *ret);
-/* There is no directory at all: what is not delivered before the process ends is gone. */
+/* True without any directory: rows that are not delivered before the process ends are gone. */
 bool rundir_is_in_memory(const struct rundir *run);
 
 #endif

@@ -1,3 +1,4 @@
+/* The search for PILLION_DIR, and its marks. */
 // SPDX-License-Identifier: Apache-2.0
 #include "store/state_dir.h"
 
@@ -12,7 +13,7 @@
 #include "base/file.h"
 #include "base/text.h"
 
-enum { CLOCK_SKEW = 3600 };      /* seconds that a file server may be ahead */
+enum { CLOCK_SKEW = 3600 };      /* s; a file server may be ahead so much */
 enum { NAMED = -1, PLACES = 4 }; /* of a run directory; NAMED is PILLION_DIR */
 enum { DIRECTORY = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW };
 
@@ -22,7 +23,7 @@ static bool is_ours(int fd)
     return fstat(fd, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid();
 }
 
-/* One step down, never through a link; made on the way when asked. Takes `parent`. */
+/* Opens the next folder of a path, never through a link, and makes it when asked. Takes `parent`. */
 static int step(int parent, const char *name, bool create, bool must_be_ours, int *ret)
 {
     int error = 0;
@@ -42,7 +43,7 @@ static int step(int parent, const char *name, bool create, bool must_be_ours, in
     return error;
 }
 
-/* All components of `path` below the open directory `fd`. Takes fd. */
+/* Opens all components of `path` below the open directory `fd`. Takes fd. */
 static int descend(int fd, const char *path, bool create, bool ours, int *ret)
 {
     struct text rest = text_of(path);
@@ -63,7 +64,8 @@ static int descend(int fd, const char *path, bool create, bool ours, int *ret)
     return error;
 }
 
-/* PILLION_DIR: whatever the user named, links on the way included; only the last component must be no link. */
+/* Makes the folders above PILLION_DIR, through links too: the user named them. Only the last component must be no link.
+ */
 static int make_parents(const char *path)
 {
     char part[PATH_MAX];
@@ -76,7 +78,7 @@ static int make_parents(const char *path)
     return 0;
 }
 
-/* A relative path is meant as of now: the program may go elsewhere. */
+/* Makes a path absolute as of now: the program may go elsewhere. */
 static int make_absolute(char path[static PATH_MAX])
 {
     char folder[PATH_MAX];
@@ -107,7 +109,7 @@ static int try_named(const char *path, bool create, struct home *ret)
     return is_ours(ret->dir) ? 0 : -EPERM;
 }
 
-/* `below` a directory that has to be the effective user's (HOME) or may be everybody's (/tmp). */
+/* `below` a directory that must be the effective user's (HOME), or may be everybody's (/tmp). */
 static int try_below(const char *base, const char *below, bool base_is_ours, bool create, struct home *ret)
 {
     if (create && base_is_ours)
@@ -181,7 +183,7 @@ static int try(int place, const char *(*lookup)(const char *name), bool create, 
     return error;
 }
 
-/* PILLION_DIR when it is set, and then no other. */
+/* PILLION_DIR is the first place when it is set, and then the only one. */
 static int first_place(const char *(*lookup)(const char *name))
 {
     const char *named = lookup("PILLION_DIR");
@@ -203,7 +205,7 @@ int home_open(const char *(*lookup)(const char *name), bool create, struct home 
     return first;
 }
 
-/* What is there of a path has to be writable for the rest to be made. */
+/* The part of a path that exists has to be writable, for the rest to be made. */
 static int could_be_made(const char *path)
 {
     char part[PATH_MAX];

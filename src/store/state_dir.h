@@ -1,4 +1,4 @@
-/* PILLION_DIR: where run directories live. */
+/* The state directory PILLION_DIR, where run directories live. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_STORE_STATE_DIR_H
 #define PILLION_STORE_STATE_DIR_H
@@ -13,23 +13,23 @@ struct home {
     char path[PATH_MAX];
 };
 
-/* The first of: PILLION_DIR when set (then no other), $XDG_STATE_HOME/pillion, $HOME/.local/state/pillion,
+/* Opens the first of these: PILLION_DIR when set (then no other), $XDG_STATE_HOME/pillion, $HOME/.local/state/pillion,
  * /tmp/pillion-UID, /dev/shm/pillion-UID. HOME and XDG_STATE_HOME count only when owned by the effective user; below
- * them no component may be a link or another user's. `create` makes what is missing, 0700.
+ * them no component may be a link or another user's. `create` makes missing folders, 0700.
  * 0; -ENOENT without `create` when there is none yet; -EACCES, -EROFS …; *ret is closed by home_close. */
 int home_open(const char *(*lookup)(const char *name), bool create, struct home *ret);
-/* Where home_open with `create` would come to, and makes nothing: 0, with ret->path, and open where it is there
- * already; or what home_open would say. *ret_refused: why a place that comes before it cannot be used, 0. */
+/* Tells where home_open with `create` would come to, and makes nothing. 0, with ret->path, and open where it is there
+ * already; or the error of home_open. *ret_refused: why an earlier place cannot be used, or 0. */
 int home_predict(const char *(*lookup)(const char *name), struct home *ret, int *ret_refused);
-/* The same place again, by its path, after home_close. */
+/* Opens the same place again, by its path, after home_close. */
 int  home_reopen(struct home *home);
 void home_close(struct home *home); /* the path stays */
 
-/* Marks are empty files in PILLION_DIR whose time of change says when something was last so. */
+/* Marks are empty files in PILLION_DIR. The time of change says when something was last so. */
 void    home_mark(const struct home *home, const char *name);
 int64_t home_mark_age(const struct home *home, const char *name); /* seconds; -1: none, or far in the future */
-/* True once in so many seconds for all who share this PILLION_DIR, and renews the mark; never where it cannot be made.
- */
+/* True once in so many seconds for all who share this PILLION_DIR, and then renews the mark. Never true where the mark
+ * cannot be made. */
 bool home_claim(const struct home *home, const char *name, int64_t seconds);
 void home_unmark(const struct home *home, const char *name);
 
