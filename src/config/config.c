@@ -1,3 +1,4 @@
+/* The reader of the configuration: each variable is parsed once, and an invalid value is named in the log. */
 // SPDX-License-Identifier: Apache-2.0
 #include "config/config.h"
 
@@ -130,7 +131,7 @@ static void read_log(struct config *c, struct log *log)
     log->level = c->log_level;
 }
 
-/* `words` is a list of strings, ended by an empty one. Any case. */
+/* `words` is a list of strings, ended by an empty one. Case does not count. */
 static bool is_one_of(const char *value, const char *words)
 {
     for (; *words; words += strlen(words) + 1)
@@ -208,7 +209,7 @@ static void read_s3_endpoint(struct config *c, struct log *log)
     invalid(log, "PILLION_S3_ENDPOINT", strchr(url, '@') ? "(…)" : url, "an http or https URL");
 }
 
-/* A token is for the server that its owner named: with an unusable URL it goes nowhere. */
+/* A token is for the server that its owner named. With an unusable URL it goes nowhere. */
 static void read_api(struct config *c, struct log *log)
 {
     const char *url = environment_value("SENTINEL_API_URL");
@@ -217,7 +218,7 @@ static void read_api(struct config *c, struct log *log)
     read_s3_endpoint(c, log);
     if (error == 0)
         return;
-    bool secret = !url || strchr(url, '@') != NULL; /* a password may stand in it */
+    bool secret = !url || strchr(url, '@') != NULL; /* a password may stand in the URL */
     log_line(log, LOG_ERROR, "SENTINEL_API_URL=%.200s is not valid: %s; the run stays local", secret ? "(…)" : url,
              error == -EACCES ? "plain http goes to this machine alone, use https" : "an http or https URL");
     c->token[0] = c->api_url[0] = '\0';
@@ -246,7 +247,7 @@ static void read_share(struct config *c, struct log *log)
     }
 }
 
-/* Slurm's own variables: nothing that a user sets for us, hence nothing to complain about. */
+/* Slurm's own variables: no user sets them for us, so there is nothing to complain about. */
 static void read_crowd(struct config *c)
 {
     static const char *const names[] = {"SLURM_STEP_NUM_NODES", "SLURM_ARRAY_TASK_COUNT"};

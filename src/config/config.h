@@ -41,9 +41,9 @@ struct config {
     uint64_t       crowd; /* nodes of the step, or tasks of the array, that this run is one of; 0: neither */
     unsigned       share; /* enum share, or'ed */
     enum log_level log_level;
-    const char    *log;    /* PILLION_LOG, NULL; like all strings here it lives in the environment snapshot */
-    const char    *output; /* PILLION_OUTPUT's pattern, NULL */
-    /* the metadata fields alone; job_name may be NULL */
+    const char    *log;    /* PILLION_LOG, NULL; like all strings here a part of the environment's snapshot */
+    const char    *output; /* the pattern in PILLION_OUTPUT, NULL */
+    /* Only the metadata fields are used; job_name may be NULL. */
     struct sentinel_run  metadata;
     struct sentinel_pair tags[CONFIG_TAGS_MAX + CONFIG_OWN_TAGS_MAX]; /* the user's first */
     char                 tag_text[CONFIG_TEXT_MAX];
@@ -51,12 +51,12 @@ struct config {
     char                 surroundings[SURROUNDINGS_TEXT_MAX];
 };
 
-/* Reads everything through getenv, into a zeroed *ret. Never fails: what is invalid is logged once, with the variable,
- * its value, what is allowed and the default that is used instead. `names` is the environment, to find unknown PILLION_
- * names; it may be NULL. */
+/* Reads everything through getenv, into a zeroed *ret. Never fails. An invalid value is logged once, with the variable,
+ * the value, the allowed ones and the default that is used instead. `names` is the environment, to find unknown
+ * PILLION_ names; it may be NULL. */
 void config_read(struct config *ret, const char *const *names, struct log *log);
 
-/* Metadata that was not set is filled from the surroundings; `job` is what the program is called. */
+/* Fills metadata that was not set from the surroundings; `job` is the program's name. */
 void config_look_around(struct config *config, const char *job);
 
 /* Expands %p %h %r %% of PILLION_OUTPUT. 0, -EINVAL (another %), -ENAMETOOLONG. */

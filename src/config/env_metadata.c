@@ -1,3 +1,4 @@
+/* Values of the table are composed from the environment here, and fill what the user left open. */
 // SPDX-License-Identifier: Apache-2.0
 #include "config/env_metadata.h"
 
@@ -10,7 +11,7 @@ enum { NAME_MAX_BYTES = 64 };
 
 typedef const char *lookup_function(const char *name);
 
-/* What is composed into: a value that does not fit is cut. */
+/* The buffer that a value is composed into; a value that does not fit is cut. */
 struct buffer {
     char  *at;
     size_t len, room;
@@ -29,7 +30,7 @@ static bool is_positive(struct text t)
     return text_unsigned(&t, &number) && text_len(t) == 0 && number > 0;
 }
 
-/* "NAME", "!NAME", "NAME+", "NAME#c", "NAME%c", without the braces. */
+/* `what` is "NAME", "!NAME", "NAME+", "NAME#c" or "NAME%c", without the braces. */
 static bool put_variable(lookup_function *lookup, struct text what, struct buffer *b)
 {
     char        name[NAME_MAX_BYTES];
@@ -75,7 +76,7 @@ static bool compose(lookup_function *lookup, struct text from, struct buffer *b)
     return b->len > 0;
 }
 
-/* What batch systems call a job that nobody has named. */
+/* Batch systems call a job that nobody has named by one of these. */
 static bool is_no_name(const char *job)
 {
     static const char *const names[] = {"interactive", "bash",        "sh",     "wrap",
@@ -86,7 +87,7 @@ static bool is_no_name(const char *job)
     return false;
 }
 
-/* The text that is left begins where the last value ended. */
+/* The free text begins where the last value ended. */
 struct filling {
     lookup_function     *lookup;
     unsigned             share;

@@ -1,12 +1,12 @@
-/* What the surroundings say of a run that its user does not: the batch system, the workflow, the CI job, the container
- * platform, each known by the environment variables that it documents. Pure over a lookup.
+/* Metadata of a run from its surroundings, where the user gives none. Batch systems, workflow managers, CI and
+ * container platforms are each known by the environment variables that they document. Pure over a lookup.
  *
- * Systems may be nested, and leave their variables to what they start. The innermost is looked at first, in the fixed
- * order of surroundings_table.c: workflow managers (which run a task), batch systems (which run a job), CI (which runs
- * a pipeline), container platforms (which run anything). The first names the orchestrator; the next that runs things on
- * machines of its own, the executor; every other field is filled by the first that knows it.
+ * Systems may be nested, and leave their variables to what they start. So the innermost is looked at first, in the
+ * fixed order of env_metadata_table.c: workflow managers (which run a task), batch systems (which run a job), CI (which
+ * runs a pipeline), container platforms (which run anything). The first names the orchestrator; the next that runs
+ * things on machines of its own, the executor; every other field is filled by the first that knows it.
  *
- * Nothing of a person goes out unasked: not the owner of a repository, an account, a user, a branch, a machine's name;
+ * Nothing of a person goes out unasked: not the owner of a repository, an account, a user, a branch, a machine's name.
  * PILLION_SHARE=account adds the first two of those. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_CONFIG_ENV_METADATA_H
@@ -19,25 +19,26 @@
 
 enum { SURROUNDINGS_VALUE_MAX = 256, SURROUNDINGS_TEXT_MAX = 4096 };
 
-/* Fills those fields of `run` that are NULL. `share`: enum share. `text` holds the values. `job` is what the program is
- * called: a batch system runs a copy of the script under a name of its own, and there alone the job has its name. */
+/* Fills those fields of `run` that are NULL. `share`: enum share. `text` holds the values. `job` is the program's name:
+ * a batch system runs a copy of the script under a name of its own, and only then the job's name is that of the system.
+ */
 void surroundings_fill(const char *(*lookup)(const char *name), unsigned share, const char *job,
                        struct sentinel_run *run, char text[static SURROUNDINGS_TEXT_MAX]);
 
 /* ---- the table ---- */
 
-/* A value is composed of
+/* The pattern of a value is composed of
  *   {NAME}      the variable, which has to be set
- *   {NAME#c}    what is behind its last c, {NAME%c} what is before its first
+ *   {NAME#c}    the text behind its last c; {NAME%c}: the text before its first
  *   {NAME+}     a number greater than 0
  *   {!NAME}     nothing, and the variable must not be set
  *   ( ... )     left out if something in it is missing; not nested
  * and of other characters as they are. */
 struct surroundings_value {
     size_t      field; /* offset in struct sentinel_run */
-    unsigned    share; /* what its user has to share for it, 0: nothing */
+    unsigned    share; /* the user has to share this for it; 0: nothing */
     const char *from;
-    const char *script; /* not NULL: only if the program is called so */
+    const char *script; /* not NULL: only if the program has this name */
 };
 
 enum { SURROUNDINGS_VALUES = 8 };

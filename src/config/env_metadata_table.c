@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Who sets which variables: each system's own documentation, or, where it has none, its source. */
+/* Variables of each system, by its own documentation, or, where it has none, by its source. */
 #include "config/config.h"
 #include "config/env_metadata.h"
 
@@ -65,7 +65,7 @@ const struct surroundings_system surroundings_table[] = {
      "SGE_TASK_ID",
      true,
      {SAYS(external_run_id, "{JOB_ID}(.{SGE_TASK_ID+})"), OF_SCRIPT("{JOB_ID}", job_name, "{JOB_NAME}")}},
-    /* Amazon SageMaker AI: what its training containers are started with */
+    /* Amazon SageMaker AI: the variables that its training containers are started with */
     {"sagemaker", "TRAINING_JOB_ARN", true, {SAYS(external_run_id, "{TRAINING_JOB_NAME}")}},
     /* AWS Batch User Guide, "Job environment variables"; the ID of a child of an array has its index */
     {"aws-batch", "AWS_BATCH_JOB_ID", true, {SAYS(external_run_id, "{AWS_BATCH_JOB_ID}")}},

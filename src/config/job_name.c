@@ -1,3 +1,4 @@
+/* The name of a job, from the executable and the arguments of its program. */
 // SPDX-License-Identifier: Apache-2.0
 #include "config/job_name.h"
 
@@ -10,8 +11,8 @@ const char *job_program(const char *executable)
     return slash ? slash + 1 : executable;
 }
 
-/* What stands behind an interpreter's options. Code, and what a script on the standard input is given, is nobody's
- * business: when in doubt the job is called like the interpreter. */
+/* The options of an interpreter, behind which the script's name stands. Code, and the arguments of a script on the
+ * standard input, are nobody's business: when in doubt the job is called like the interpreter. */
 struct interpreter {
     const char *name;
     const char *code;  /* letters: code follows, or no script at all */
@@ -19,7 +20,7 @@ struct interpreter {
     char        module;
 };
 
-/* By that name, with a version behind it or without. */
+/* True for that name, with a version behind it or without. */
 static bool is_called(const char *program, const char *name)
 {
     size_t len = strlen(name);
@@ -56,7 +57,7 @@ static bool is_long_with_code(const char *option)
 
 enum option { OPTION_PLAIN, OPTION_TAKES_NEXT, OPTION_CODE, OPTION_MODULE };
 
-/* `ret` is where the module's name would begin in the same argument. */
+/* *ret becomes the place in the same argument where a module's name would begin. */
 static enum option judge(const struct interpreter *by, const char *argument, const char **ret)
 {
     if (argument[1] == '-')
@@ -75,7 +76,8 @@ static enum option judge(const struct interpreter *by, const char *argument, con
     return OPTION_PLAIN;
 }
 
-/* One file is many programs: the first argument names the one, or, where that is the file itself, the next. */
+/* Busybox is many programs in one file. The first argument names the program; where that is the file itself, the next
+ * one does. */
 static const char *of_busybox(const char *program, const char *const **arguments)
 {
     const char *name = job_program((*arguments)[0]);
@@ -85,7 +87,7 @@ static const char *of_busybox(const char *program, const char *const **arguments
     return *name && *name != '-' ? name : program;
 }
 
-/* The first argument that is no option, or the module. */
+/* Returns the first argument that is no option, or the module. */
 static const char *of_script(const struct interpreter *by, const char *program, const char *const *arguments)
 {
     const char *module = NULL;
@@ -120,7 +122,7 @@ const char *job_name(const char *executable, const char *const *arguments)
     return by ? of_script(by, program, arguments) : program;
 }
 
-/* Shells are left out: what they start is seldom written in theirs. */
+/* Shells are left out: programs that they start are seldom written in their language. */
 const char *job_language(const char *executable)
 {
     static const struct {

@@ -1,4 +1,4 @@
-/* What a program is called: the base name of its executable, or of the script that an interpreter runs. Pure. */
+/* The name of a program: the base name of its executable, or of the script that an interpreter runs. Pure. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_CONFIG_JOB_NAME_H
 #define PILLION_CONFIG_JOB_NAME_H
@@ -6,9 +6,9 @@
 #include <stddef.h>
 
 const char *job_program(const char *executable); /* base name, points into its argument */
-/* job_name's default; `arguments` is NULL-terminated. Points into its arguments. */
+/* The default of job_name; `arguments` is NULL-terminated. Points into its arguments. */
 const char *job_name(const char *executable, const char *const *arguments);
-/* In which language a program of this executable is written, NULL where that is not certain. */
+/* The language in which a program of this executable is written; NULL where that is not certain. */
 const char *job_language(const char *executable);
 
 #endif
