@@ -1,3 +1,4 @@
+/* The figures of the tree: sums over the processes that the walk has read, as counters that never fall. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/tree/process.h"
 
@@ -66,7 +67,7 @@ static void sum_up(const struct process_tree *tree, uint64_t ret[static CONSERVE
     }
 }
 
-/* Microseconds. */
+/* In microseconds. */
 static uint64_t capacity_of(const struct process_tree *tree, int64_t elapsed)
 {
     uint64_t tick = MICROSECONDS / (uint64_t)tree->units.clock_ticks;
@@ -89,16 +90,16 @@ static uint64_t growth(uint64_t before, uint64_t now)
     return now > before ? now - before : 0;
 }
 
-/* The kernel, too, knows the sum exactly, and shares it between the two by what its ticks have met. */
+/* The kernel does the same: it knows the sum exactly, and splits it into user and system by where its ticks fell. */
 static uint64_t user_part(uint64_t whole, const uint64_t sum[static CONSERVED])
 {
     uint64_t ticks = sum[USER] + sum[SYSTEM];
     return ticks > 0 ? (uint64_t)((double)whole * ((double)sum[USER] / (double)ticks)) : whole;
 }
 
-/* What exceeds the machine's capacity stays between the sum and what is reported: the next reading has it, and the last
- * one that of two intervals. So does, of user or system alone, what would have to fall: the two together are never more
- * than the sum was. */
+/* CPU beyond the machine's capacity stays between the sum and the reported figure: the next reading has it, and the
+ * last one that of two intervals. The same holds for user or system alone where one of them would have to fall. The two
+ * together are never more than the sum was. */
 static void report_cpu(struct process_tree *tree, const uint64_t sum[static CONSERVED], int64_t elapsed)
 {
     uint64_t tick = MICROSECONDS / (uint64_t)tree->units.clock_ticks;
@@ -114,7 +115,7 @@ static void report_cpu(struct process_tree *tree, const uint64_t sum[static CONS
         user = (uint64_t)((double)user / (double)(user + system) * (double)both);
         user = user < both ? user : both;
     }
-    tree->spare = tree->begun && capacity > both ? capacity - both : 0; /* before the first there was no row */
+    tree->spare = tree->begun && capacity > both ? capacity - both : 0; /* before the first reading there was no row */
     tree->reported[USER] += user;
     tree->reported[SYSTEM] += both - user;
 }

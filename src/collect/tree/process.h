@@ -1,12 +1,12 @@
-/* What the program and all its descendants use. Thread: pillion. Allocates: when the tree grows; gives back when it is
- * small again. Files: /proc/PID/{stat,statm,status,schedstat,io,smaps_rollup,maps,pagemap} and
+/* The use of the program and all its descendants. Thread: pillion. Allocates: when the tree grows; gives back when it
+ * is small again. Files: /proc/PID/{stat,statm,status,schedstat,io,smaps_rollup,maps,pagemap} and
  * /proc/PID/task/TID/children, opened, read and closed; /proc itself, /proc/loadavg and the list of CPUs, held, and
- * stat and io of the busiest (process_held.h).
+ * stat and io of the busiest processes (process_held.h).
  *
  * When a child is reaped, the kernel adds its times and its I/O to its parent's. So the sum over the live tree, with
  * the reaped children that each process accounts for, is conserved: nothing is lost with a child that came and went
- * between two readings, and nothing is counted twice. What the kernel does not hand on (a child of a process that
- * ignores SIGCHLD, one that was adopted from outside the tree) keeps its last values here. */
+ * between two readings, and nothing is counted twice. The kernel does not hand on the figures of a child whose parent
+ * ignores SIGCHLD, or of one that was adopted from outside the tree: their last values are kept here. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_TREE_PROCESS_H
 #define PILLION_COLLECT_TREE_PROCESS_H
@@ -54,26 +54,26 @@ struct process_tree {
     bool     is_foreign;    /* /proc has other numbers than ours: it would tell of other processes */
     bool     own_numbers;   /* /proc shows the PID namespace that we are in */
     bool     counts;        /* loadavg is of the same /proc: it tells the last number given out */
-    bool     tells;         /* and who is new stands in /proc behind it */
+    bool     tells;         /* and new processes stand in /proc behind it */
     bool     is_root;       /* the root is the process that asks */
     bool     begun;         /* there was a reading */
     bool     has_children;  /* the kernel has task/TID/children */
-    bool     io_known;      /* somebody's io could be read */
-    bool     suspect;       /* somebody went: the lists of children may have been read with gaps */
+    bool     io_known;      /* the io of some process could be read */
+    bool     suspect;       /* a process went: the lists of children may have been read with gaps */
     unsigned row;           /* readings so far */
-    pid_t    last[2];       /* the last number given to a process or thread: last time, and before */
-    unsigned all_after;     /* readings since all were asked for their children */
-    int64_t  all_at;        /* ns, monotonic: when that was */
-    int64_t  all_cost;      /* ns of CPU */
+    pid_t    last[2];       /* the last number given to a process or thread: last time, and the time before */
+    unsigned all_after;     /* readings since all processes were asked for their children */
+    int64_t  all_at;        /* ns, monotonic: the time of that */
+    int64_t  all_cost;      /* ns of CPU: the price of that */
     uint64_t threads;       /* of the tree */
     int64_t  read_at;       /* ns, monotonic */
-    uint64_t spare;         /* us of CPU that the machine could have done more until then, since the reading before */
+    uint64_t spare;         /* us of CPU that the machine could have done more, between the last two readings */
     bool     is_last;       /* no reading is to follow */
     uint64_t boot_ticks[2]; /* of the last reading, and of the one before */
 
     uint64_t retained[CONSERVED]; /* of processes that are gone and were not reaped in the tree */
-    uint64_t foreign[CONSERVED];  /* what processes had used before they were adopted into the tree */
-    uint64_t reported[CONSERVED]; /* what the samples say; never falls; of CPU, microseconds */
+    uint64_t foreign[CONSERVED];  /* the use of processes before they were adopted into the tree */
+    uint64_t reported[CONSERVED]; /* the samples' figures; they never fall; of CPU, microseconds */
     uint64_t resident_most;       /* KiB: of the largest process that a reading saw */
 };
 

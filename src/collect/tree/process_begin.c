@@ -1,3 +1,4 @@
+/* The tree's use before the first reading: noted before main, so that the first row counts from there. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/tree/process_begin.h"
 
@@ -10,7 +11,7 @@
 #include "base/roots.h"
 #include "collect/tree/process_stat.h"
 
-/* Suspended time is included. */
+/* Time asleep is included. */
 uint64_t process_begin_boot_ticks(long per_second)
 {
     struct timespec t = {0};
@@ -23,7 +24,7 @@ void tree_begin(const struct roots *roots, struct tree *tree)
 {
     struct tree_begin *begin = &tree->begin;
     uint64_t           own[2] = {0};
-    if (tree->root != getpid()) /* a step's, whose root is the launcher */
+    if (tree->root != getpid()) /* in a step the root is the launcher */
         return;
     int proc = open(roots->proc, O_PATH | O_DIRECTORY | O_CLOEXEC);
     begin->io_known = proc >= 0 && roots_has_our_numbers(proc) &&

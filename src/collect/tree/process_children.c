@@ -1,3 +1,4 @@
+/* The search for new children: by the numbers that the kernel gave out since, or by asking all. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/tree/process_children.h"
 
@@ -11,7 +12,7 @@
 #include "base/text.h"
 #include "collect/tree/process_stat.h"
 
-/* Every so many readings all are asked even if nobody seems to be new; where that is dear, only once in a thousand
+/* All are asked once in so many readings, even if nobody seems to be new; where that is dear, only once in a thousand
  * times its cost. A small tree is always asked, which is cheaper than a list of numbers. Between readings that are
  * further apart than LONG_SECONDS the numbers may have come round. */
 enum { ALL_AFTER_READINGS = 10, ALL_RARITY = 1000, LONG_SECONDS = 5, FEW_THREADS = 4 };
@@ -39,7 +40,7 @@ void process_children_check(struct process_tree *tree)
         t = text_span(target, (size_t)len);
     tree->is_foreign = !roots_has_our_numbers(tree->proc);
     tree->own_numbers = len > 0 && text_unsigned(&t, &self) && self == (uint64_t)getpid();
-    /* Where loadavg is a file system of its own, it tells numbers of another namespace, or old ones. */
+    /* A loadavg that is a file system of its own tells numbers of another namespace, or old ones. */
     tree->counts = fstat(tree->proc, &proc) == 0 && tree->loadavg >= 0 && fstat(tree->loadavg, &loadavg) == 0 &&
                    proc.st_dev == loadavg.st_dev;
     tree->tells = tree->own_numbers && tree->counts && is_position_of_pid(tree);
@@ -87,7 +88,7 @@ void process_children_begin(struct process_tree *tree, const struct process_now 
     pid_t last = last_number(tree);
     pid_t before = tree->last[0];
     bool  still = last > 0 && last == before;
-    /* Who has a number may not stand in /proc yet: each range is looked through twice. */
+    /* Each range is looked through twice: a process may have its number before it stands in /proc. */
     struct process_range range = {tree->last[1], last};
     bool                 is_small = tree->has_children && tree->threads <= FEW_THREADS;
     bool                 known = tree->tells && last > 0 && range.after > 0;
@@ -154,7 +155,7 @@ void process_children_find(struct process_tree *tree, struct scratch *scratch, s
 {
     const struct process *p = &tree->table.list[index];
     pid_t                 pid = p->pid;
-    /* Without having run, a process has new children only from below: a descendant's orphans come to a subreaper;
+    /* A process that has not run gets new children only from below: a descendant's orphans come to a subreaper, or by
      * CLONE_PARENT. */
     bool may_have = !p->gone && !p->dead && (!quiet || p->is_parent);
     if (may_have && tree->search == SEARCH_LISTS && tree->has_children) {
@@ -162,7 +163,7 @@ void process_children_find(struct process_tree *tree, struct scratch *scratch, s
         list_children(tree, scratch, index);
         tree->all_cost += clock_thread_cpu() - start;
     }
-    /* The root, read first, may just have shown that this kernel has no such lists. */
+    /* The root is read first, and may just have shown that this kernel has no such lists. */
     if (tree->search == SEARCH_LISTS && !tree->has_children)
         tree->search = scan(tree, PROCESS_RANGE_ALL) ? SEARCH_SCAN : SEARCH_NOBODY;
     if (tree->search == SEARCH_SCAN)

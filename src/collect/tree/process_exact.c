@@ -1,3 +1,4 @@
+/* The rest of CPU time beyond whole ticks, from clocks that count in nanoseconds and microseconds. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/tree/process_exact.h"
 
@@ -6,7 +7,7 @@
 #include "collect/tree/process.h"
 #include "collect/tree/process_stat.h"
 
-/* user and system are cut to ticks, each for itself; the process may have gone on since. */
+/* User and system are each cut to ticks; the process may have gone on since. */
 enum { OWN_CUTS = 2, CHILD_CUTS = 2, GOES_ON = 1 };
 
 static uint64_t rest(uint64_t exact, uint64_t known, uint64_t most)

@@ -1,4 +1,4 @@
-/* What the whole clock ticks of /proc leave out. Allocates: no. */
+/* CPU time that the whole clock ticks of /proc leave out. Allocates: no. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_TREE_PROCESS_EXACT_H
 #define PILLION_COLLECT_TREE_PROCESS_EXACT_H

@@ -1,3 +1,4 @@
+/* Descriptors of busy processes' files, taken and dropped within a limit. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/tree/process_held.h"
 

@@ -1,7 +1,8 @@
+/* The last values of processes that are gone are looked for in their ancestors, or kept. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/tree/process_lost.h"
 
-/* For so many readings what went with orphans is looked for: one who took it may have been read before he did. */
+/* An orphan's values are looked for in so many readings: the process that took it may have been read before it did. */
 enum { ORPHAN_READINGS = 2 };
 
 static struct process *parent_of(const struct process_table *table, const struct process *p)
@@ -9,9 +10,9 @@ static struct process *parent_of(const struct process_table *table, const struct
     return p->parent ? process_table_find(table, p->parent, p->parent_start) : NULL;
 }
 
-/* Children stand behind their parents, so going backwards a whole branch that is gone is gathered at the nearest
- * ancestor that is left: whoever reaped the top of the branch got all of it, but for those who outlived their parent.
- */
+/* Children stand behind their parents, so going backwards gathers a whole branch that is gone at its nearest ancestor
+ * that is left. The process that reaped the top of the branch got all of it, but for children that outlived their
+ * parent. */
 static void gather(struct process_table *table, uint64_t retained[static CONSERVED])
 {
     for (size_t i = table->count; i > 0; i--) {
@@ -36,9 +37,9 @@ static uint64_t take(uint64_t *from, uint64_t most)
     return taken;
 }
 
-/* Returns what of `missing` no one got. Orphans come to an ancestor (a subreaper, the first of a PID namespace); one
- * that was orphaned and has ended between two readings was never seen there. Ancestors stand before p, so what they
- * miss themselves is settled already. */
+/* Returns the part of `missing` that no one got. Orphans come to an ancestor (a subreaper, the first of a PID
+ * namespace). An orphan that ended between two readings was never seen there. Ancestors stand before p, so their own
+ * missing values are settled already. */
 static uint64_t search(const struct process_table *table, struct process *p, int kind, uint64_t missing)
 {
     missing -= take(&p->rise[kind], missing);
@@ -51,8 +52,8 @@ static uint64_t search(const struct process_table *table, struct process *p, int
     return missing;
 }
 
-/* A parent is read before its children, so a child may have been reaped between the two: then its values are missing
- * in the parent's now and there in the next reading. What is missing even then was never handed on. */
+/* A parent is read before its children, so a child may have been reaped between the two. Then its values are missing in
+ * the parent's now, and there in the next reading. Values that are missing even then were never handed on. */
 static void settle_one(const struct process_table *table, struct process *p, int kind,
                        uint64_t retained[static CONSERVED])
 {
@@ -63,7 +64,7 @@ static void settle_one(const struct process_table *table, struct process *p, int
 
 static void settle(const struct process_table *table, struct process *p, uint64_t retained[static CONSERVED])
 {
-    /* I/O is one number for the parent itself and its reaped children, so a rise of it proves nothing. Page faults,
+    /* A rise of I/O proves nothing, since it is one number for the parent itself and its reaped children. Page faults,
      * of which every process has some, are kept apart: they tell whether the children were reaped. */
     uint64_t faults = p->owed[FAULTS] + p->lost[FAULTS];
     uint64_t kept = retained[FAULTS];
@@ -72,7 +73,7 @@ static void settle(const struct process_table *table, struct process *p, uint64_
     for (int k = 0; k < FAULTS; k++) {
         bool is_io = k == READ || k == WRITTEN;
         if (is_io && p->io_denied) {
-            retained[k] += p->owed[k] + p->lost[k]; /* it has them, but does not show them */
+            retained[k] += p->owed[k] + p->lost[k]; /* the process has them, but does not show them */
             p->owed[k] = p->lost[k] = 0;
         } else if ((is_io && reaped) || (k == REST && (reaped || faults == 0))) {
             p->owed[k] = p->lost[k] = 0;

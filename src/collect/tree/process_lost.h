@@ -6,8 +6,8 @@
 
 #include "collect/tree/process_table.h"
 
-/* After every process of the table was read, before the table is compacted. Adds to `retained` what no ancestor
- * accounts for, and sets `owed`, which belongs to the tree's sums as `value` does. */
+/* To be called after every process of the table was read, and before the table is compacted. Adds to `retained` what no
+ * ancestor accounts for, and sets `owed`, which belongs to the tree's sums as `value` does. */
 void process_lost_settle(struct process_table *table, uint64_t retained[static CONSERVED]);
 
 #endif

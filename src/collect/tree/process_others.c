@@ -1,3 +1,4 @@
+/* Peaks and context switches of processes that nobody has reaped, from their status files. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/tree/process_others.h"
 
@@ -51,7 +52,7 @@ static void add_switches(struct process_tree *tree, const struct process *p, str
     dir_close(&tree->dir);
 }
 
-/* False: a peak of it, or of one of its children that it has reaped, may have gone unseen. */
+/* False: its own peak, or that of a child that it has reaped, may have gone unseen. */
 static bool add_one(struct process_tree *tree, const struct process *p, struct others *ret)
 {
     char          path[PROCESS_PATH_SIZE];

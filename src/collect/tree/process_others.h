@@ -1,4 +1,4 @@
-/* The processes of the tree beside the calling one, as they stand at the end of a run: nobody has reaped them, so the
+/* The processes of the tree beside the calling one, as they stand at the end of a run. Nobody has reaped them, so the
  * kernel's account of the calling process does not have them. Thread: pillion. Allocates: no. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_TREE_PROCESS_OTHERS_H
@@ -8,9 +8,9 @@
 
 struct others {
     uint64_t peak; /* KiB: VmHWM of the largest */
-    uint64_t seen; /* KiB: resident memory of the largest that a reading of the run met, this one too */
+    uint64_t seen; /* KiB: resident memory of the largest that a reading of the run met, the calling one too */
     uint64_t voluntary, involuntary; /* context switches of their threads */
-    bool     are_all_known;          /* nobody can have had a larger peak that went unseen */
+    bool     are_all_known;          /* no process can have had a larger peak that went unseen */
 };
 
 /*   peak                      VmHWM of /proc/PID/status                         proc.rst table 1-2

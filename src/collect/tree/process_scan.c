@@ -1,3 +1,4 @@
+/* A list of processes by parent, made anew in each scan. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/tree/process_scan.h"
 

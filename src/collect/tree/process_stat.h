@@ -1,4 +1,4 @@
-/* What the kernel says of one process: its CPU clock, /proc/PID/stat, statm, status, schedstat, io, smaps_rollup.
+/* The kernel's facts of one process: its CPU clock, /proc/PID/stat, statm, status, schedstat, io, smaps_rollup.
  * Allocates: no. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_TREE_PROCESS_STAT_H
@@ -11,7 +11,7 @@
 
 #include "base/text.h"
 
-/* proc.rst table 1-4; the numbers of the fields are those of proc(5). */
+/* The fields of proc.rst table 1-4; their numbers are those of proc(5). */
 struct process_stat {
     char     state;                    /* 3; 'Z' and 'X' are dead */
     pid_t    parent;                   /* 4 */
@@ -25,11 +25,11 @@ struct process_stat {
     uint64_t size;                     /* 23: bytes of all mappings */
     uint64_t resident_pages;           /* 24 */
     uint64_t code, stack;              /* 26, 28: where they begin; 0 or missing where that may not be known */
-    uint32_t name;                     /* 2: a hash of it */
+    uint32_t name;                     /* 2: a hash of the name */
 };
 
-/* The name in the second field may hold spaces, parentheses and line ends: the fields begin behind the last ")".
- * False for anything that is not such a line. */
+/* The fields begin behind the last ")": the name in the second field may hold spaces, parentheses and line ends. False
+ * for anything that is not such a line. */
 bool process_stat_parse(struct text content, struct process_stat *ret);
 
 /* proc: a descriptor of /proc. 0, -ENOENT or -ESRCH when the process is gone, -EBADMSG, or another -errno. */
@@ -44,13 +44,13 @@ int process_io_read(int proc, pid_t pid, pid_t tid, uint64_t *ret_read, uint64_t
 
 int process_io_reread(int fd, uint64_t *ret_read, uint64_t *ret_written);
 
-/* How long the main thread has been on a CPU, in ns, and how often: the first and the third number of
+/* The time of the main thread on a CPU, in ns, and how often it was there: the first and the third number of
  * /proc/PID/schedstat (sched-stats.rst). 0, -ENODATA from kernels that show zeros, or another -errno. */
 int process_ran_read(int proc, pid_t pid, uint64_t *ret_ran, uint64_t *ret_slices);
 
-/* How long all threads of a process have been on a CPU, in ns, by its CPU clock (clock_getcpuclockid(3)): no file, a
- * fifth of the time. pid counts in our own PID namespace. A thread that is on a CPU now has its time added at the next
- * tick. 0, -ESRCH, or -ENODATA from kernels that count it in ticks only. */
+/* The time of all threads of a process on a CPU, in ns, by its CPU clock (clock_getcpuclockid(3)): no file, a fifth of
+ * the time. pid counts in our own PID namespace. A thread that is on a CPU now has its time added at the next tick. 0,
+ * -ESRCH, or -ENODATA from kernels that count it in ticks only. */
 int process_clock_read(pid_t pid, uint64_t *ret_ran);
 
 /* Resident pages, and those of them that are of files or shared memory: the second and the third number of
@@ -66,8 +66,8 @@ struct process_rollup {
     uint64_t pss_anonymous, pss_file, pss_shared_memory; /* since Linux 5.4 */
     uint64_t private_dirty;
     uint64_t huge;                 /* AnonHugePages */
-    uint64_t hugetlb, own_hugetlb; /* all, and what nobody else maps */
-    bool     has_kinds;            /* the three of the second line are there */
+    uint64_t hugetlb, own_hugetlb; /* all, and the part that nobody else maps */
+    bool     has_kinds;            /* the three PSS of kinds are there */
 };
 int process_rollup_read(int proc, pid_t pid, struct process_rollup *ret);
 

@@ -1,3 +1,4 @@
+/* The table of processes: a list in the order of finding, with a hash by pid. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/tree/process_table.h"
 
@@ -96,7 +97,7 @@ struct process *process_table_add(struct process_table *table, pid_t pid)
     return p;
 }
 
-/* By halves, so that one that grows and shrinks by turns is not moved each time. */
+/* The room is halved at most, so that a table that grows and shrinks by turns is not moved each time. */
 static void give_back(struct process_table *table)
 {
     if (table->capacity > TABLE_FIRST && table->count < table->capacity / 8)

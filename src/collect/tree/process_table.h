@@ -1,5 +1,5 @@
-/* The processes of the tree, known by pid and start time, in the order in which they were found: a parent always
- * stands before its children, which makes the table the order of reading too.
+/* The processes of the tree, known by pid and start time, in the order in which they were found. A parent always stands
+ * before its children, which makes the table the order of reading too.
  * Allocates: when the tree grows; 65,536 processes at most. A tree that has become small gives back. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_TREE_PROCESS_TABLE_H
@@ -12,7 +12,7 @@
 
 enum { PROCESSES_MAX = 65536 };
 
-/* What the kernel adds to the parent when a child is reaped, and what therefore is conserved over the tree. */
+/* Counters that the kernel adds to the parent's when a child is reaped: so they are conserved over the tree. */
 enum conserved {
     USER,
     SYSTEM,
@@ -25,29 +25,29 @@ enum conserved {
     CONSERVED
 };
 
-/* What is known of one process's part in the memory of the tree: see pss_family.h. KiB, where nothing else is said. */
+/* The known part of one process in the memory of the tree: see pss_family.h. KiB, where nothing else is said. */
 struct pss_member {
-    uint64_t anonymous, file; /* of its RSS; file: shared memory too */
+    uint64_t anonymous, file; /* parts of its RSS; file: shared memory too */
     uint64_t old_anonymous, old_file;
     uint64_t faults, size, resident; /* as they were when that was asked */
-    uint64_t hugetlb, own_hugetlb;   /* all, and what is believed to be mapped by it alone */
+    uint64_t hugetlb, own_hugetlb;   /* all, and the part believed to be mapped by it alone */
     float    own;                    /* anonymous memory believed to be mapped by it alone */
-    float    forked;                 /* what a child that is new in this row was born with */
+    float    forked;                 /* the memory that a child which is new in this row was born with */
     float    file_pss, file_doubt;   /* PSS of `file`, and by how much it may be wrong */
     float    hugetlb_doubt;
     float    outside;    /* weight of a page of a file that others than the tree's map too; 0: unknown */
     float    guess;      /* and the one that the last survey gave it */
-    float    vague;      /* of the last survey: the part of such pages */
+    float    vague;      /* the part of such pages, in the last survey */
     float    file_own;   /* of the last look: the part of the pages of files that nobody else maps; below 0: unknown */
     uint32_t family;     /* index + 1, 0: none */
     uint32_t next;       /* index + 1 of the next member */
     uint32_t file_row;   /* the reading in which file_pss was read */
     uint8_t  age;        /* readings, as far as they matter */
-    bool     is_there;   /* has memory, which counts */
+    bool     is_there;   /* it has memory, which counts */
     bool     moved;      /* its counters were read in this reading */
     bool     is_alias;   /* shares its address space with another member (CLONE_VM), which counts */
     bool     file_known; /* file_pss was read */
-    bool     guessed;    /* by what others of its name have */
+    bool     guessed;    /* by the figures of others with its name */
     bool     has_huge;   /* much of it is in huge pages, of which samples tell nothing */
     bool     denied;
 };
@@ -58,7 +58,7 @@ struct process {
     uint64_t start;  /* clock ticks since boot: with the pid, the identity */
     uint64_t parent_start;
 
-    bool  read_yet;  /* a candidate that a parent named is not */
+    bool  read_yet;  /* a candidate that a parent named is not read yet */
     bool  gone;      /* not there in this reading */
     bool  is_parent; /* has had children in the tree */
     bool  dead;      /* a zombie: counts, has no memory */
@@ -71,13 +71,13 @@ struct process {
     uint64_t reaped_value[CONSERVED]; /* the part of its reaped children; for I/O, `value` again: it is one number */
     uint64_t rise[CONSERVED];         /* of reaped_value, since the last reading */
     uint64_t lost[CONSERVED];         /* last values of descendants that are gone since the last reading */
-    uint64_t owed[CONSERVED];         /* of those, what the next reading must find in reaped_value */
+    uint64_t owed[CONSERVED];         /* the part of `lost` that the next reading must find in reaped_value */
     uint64_t threads;
     uint64_t ran;     /* ns on a CPU when last asked; 0: unknown */
     uint64_t slices;  /* and how often */
-    bool     stood;   /* had not run since the time before */
-    uint8_t  streak;  /* times in a row that it had */
-    uint8_t  orphans; /* readings for which some of what is owed or lost is that of orphans */
+    bool     stood;   /* it had not run since the time before */
+    uint8_t  streak;  /* times in a row that it had run */
+    uint8_t  orphans; /* readings for which `owed` or `lost` may be those of orphans */
 
     int stat_fd, io_fd; /* held open, or -1 */
 
@@ -99,13 +99,13 @@ struct process_table {
 int  process_table_init(struct process_table *table); /* 0 or -ENOMEM */
 void process_table_done(struct process_table *table);
 
-/* All pointers into the table are valid until the next add or compact. */
+/* Finds a process. All pointers into the table are valid until the next add or compact. */
 struct process *process_table_find(const struct process_table *table, pid_t pid, uint64_t start);
-/* The one with this pid that is not gone. */
+/* Finds the process with this pid that is not gone. */
 struct process *process_table_find_present(const struct process_table *table, pid_t pid);
-/* A new candidate at the end; NULL when the table is full or without memory. */
+/* Adds a candidate at the end; NULL when the table is full or without memory. */
 struct process *process_table_add(struct process_table *table, pid_t pid);
-/* Forgets those that are gone, and gives back room; the order stays. */
+/* Forgets processes that are gone, and gives back room; the order stays. */
 void process_table_compact(struct process_table *table);
 
 #endif

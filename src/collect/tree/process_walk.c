@@ -1,3 +1,4 @@
+/* The pass over the tree: each process is read if it has run, and asked for children. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/tree/process_walk.h"
 
@@ -8,10 +9,10 @@
 #include "collect/tree/process_held.h"
 #include "collect/tree/process_stat.h"
 
-/* A process that has not run is read anew only at every so many readings: its RSS may have been reclaimed. */
+/* A process that has not run is read anew at one of so many readings: its RSS may have been reclaimed. */
 enum { WALK_IDLE_MAX = 16 };
 
-/* Times in a row that make a process busy. */
+/* So many times in a row make a process busy. */
 enum { WALK_BUSY_STREAK = 4 };
 
 struct io {
@@ -34,7 +35,7 @@ static int read_stat(const struct process_tree *tree, const struct process *p, s
     return p->stat_fd >= 0 ? process_stat_reread(p->stat_fd, ret) : process_stat_read(tree->proc, p->pid, ret);
 }
 
-/* `pillion run` is the root, but not the program: its own threads' I/O is taken out again. */
+/* The I/O of `pillion run`'s own threads is taken out: it is the root, but not the program. */
 static void subtract_own_io(struct process_tree *tree, pid_t pid, struct io *io)
 {
     char  path[PROCESS_PATH_SIZE];
@@ -79,7 +80,8 @@ static uint64_t rest_of(const struct process_tree *tree, const struct process *p
     return with_own ? process_exact_rest(p->pid, (stat->user + stat->system) * tick, tick) : 0;
 }
 
-/* Whose first thread has left is a zombie in name; the others still have its memory. /proc answers to their numbers. */
+/* A process whose first thread has left shows as a zombie, but its other threads still hold the memory. Read it through
+ * one of those threads; /proc answers to their numbers too. */
 static bool read_thread(struct process_tree *tree, struct process *p, struct process_stat *ret)
 {
     char  path[PROCESS_PATH_SIZE];
@@ -153,8 +155,8 @@ static void take_new_parent(struct process_tree *tree, struct process *p)
         take_parent(tree, p, stat.parent);
 }
 
-/* A process older than the reading before last was adopted: what it used before is not the tree's. (A child that
- * began since then is new, even if the last reading missed it: lists of children may have gaps.) */
+/* A process older than the reading before last was adopted: its use before that is not the tree's. (A child that began
+ * since then is new, even if the last reading missed it: lists of children may have gaps.) */
 static void take_past(struct process_tree *tree, const struct process *p)
 {
     if (!tree->begun || p->start + (uint64_t)tree->units.clock_ticks >= tree->boot_ticks[1])
@@ -163,14 +165,14 @@ static void take_past(struct process_tree *tree, const struct process *p)
         tree->foreign[k] += p->value[k];
 }
 
-/* The number of a member that went was given to another process: if that is one of ours too, it is read later. */
+/* Another process got the number of a member that went: if that is one of ours too, it is read later. */
 static void take_reused(struct process_tree *tree, pid_t pid, pid_t parent)
 {
     if (process_table_find_present(&tree->table, parent))
         (void)process_table_add(&tree->table, pid);
 }
 
-/* By the process's own clock; by the main thread's where the numbers in /proc are not ours. */
+/* Asks the process's own clock; the main thread's where the numbers in /proc are not ours. */
 static int ask_whether_it_ran(struct process_tree *tree, const struct process *p, uint64_t *ran, uint64_t *slices)
 {
     if (tree->own_numbers)
@@ -193,14 +195,15 @@ static bool is_owed(const struct process *p)
 }
 
 /* A process that has not been on a CPU has used nothing, has reaped nobody and has forked nobody: its figures are those
- * of the last look. A clock may stand still for a tick while its process runs, so it has to be seen standing twice;
- * without a tick (nohz_full) for longer, so what went with a child is looked for in its parent whatever the clock says.
- */
+ * of the last look. A clock may stand still for a tick while its process runs, so it has to be seen standing twice.
+ * Without a tick (nohz_full) it stands longer, so the values of a lost child are looked for in its parent whatever the
+ * clock says. */
 static bool has_not_run(struct process_tree *tree, struct process *p)
 {
     uint64_t ran = 0;
     uint64_t slices = 0;
-    /* Asked before the files are read, so that what happens in between shows the next time. In the root, we run. */
+    /* The clock is asked before the files are read, so that events in between show the next time. In the root, we run.
+     */
     bool known = p->pid != tree->who.root && ask_whether_it_ran(tree, p, &ran, &slices) == 0;
     bool same = known && p->read_yet && ran == p->ran && slices == p->slices;
     bool still = same && (p->stood || !tree->own_numbers) && !is_owed(p);
@@ -208,7 +211,8 @@ static bool has_not_run(struct process_tree *tree, struct process *p)
     p->slices = slices;
     p->stood = same;
     p->streak = same ? 0 : (uint8_t)(p->streak + (p->streak < WALK_BUSY_STREAK));
-    /* The program's own are opened while it still may: one that changes its user may read them, but not open them. */
+    /* The program's own files are opened while it still may: a program that changes its user may read them, but not
+     * open them. */
     bool is_self = tree->is_root && p->pid == tree->who.root;
     if (tree->own_numbers && (is_self || p->streak >= WALK_BUSY_STREAK))
         process_held_take(tree, p);
@@ -220,8 +224,9 @@ static bool has_not_run(struct process_tree *tree, struct process *p)
     return true;
 }
 
-/* It cannot be looked at now, which says nothing of it. The program may have lowered its limit of descriptors below the
- * numbers that are held: they make room, for good. Who is new may have been missed, so next time all are asked. */
+/* A process out of reach cannot be looked at now, which says nothing of it. The program may have lowered its limit of
+ * descriptors below the numbers that are held: they make room, for good. A new process may have been missed, so next
+ * time all are asked. */
 static bool is_out_of_reach(struct process_tree *tree, int error)
 {
     bool is_full = error == -EMFILE || error == -ENFILE;
@@ -239,7 +244,7 @@ static void look(struct process_tree *tree, size_t index)
 {
     struct process     *p = &tree->table.list[index];
     struct process_stat stat;
-    /* I/O first: a child reaped between the two is then missing for a moment, instead of being there twice. */
+    /* I/O comes first: a child reaped between the two is then missing for a moment, instead of being there twice. */
     struct io io = read_io(tree, p);
     int       error = read_stat(tree, p, &stat);
     bool      is_other = error == 0 && p->read_yet && stat.start != p->start;
@@ -264,7 +269,7 @@ static void look(struct process_tree *tree, size_t index)
         take_past(tree, p);
 }
 
-/* Who has lost his parent has another one now, without having run: that one may be of the tree. */
+/* An orphan has another parent now, without having run: that one may be of the tree. */
 static void look_at_orphans(struct process_tree *tree)
 {
     for (size_t i = 0; i < tree->table.count; i++) {

@@ -1,4 +1,4 @@
-/* One pass over the tree: reads every known process and finds the new ones. Allocates: when the tree grows. */
+/* A pass over the tree reads every known process and finds the new ones. Allocates: when the tree grows. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_TREE_PROCESS_WALK_H
 #define PILLION_COLLECT_TREE_PROCESS_WALK_H

@@ -1,3 +1,4 @@
+/* The purse: what is in doubt is priced, and the readings that settle most for their price are bought. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/tree/pss.h"
 
@@ -17,29 +18,29 @@
 #define ROW_MAX      (45 * CLOCK_MILLISECOND) /* by price: readings may turn out dearer */
 #define EXACT_MAX    (50 * CLOCK_MILLISECOND)
 
-/* How deep in debt a reading may lead: by how much the doubt is above its bound. */
+/* A reading may lead so deep into debt, by how far the doubt is above its bound. */
 #define DEBT_LARGE (80 * CLOCK_MILLISECOND)
 #define DEBT_SMALL (20 * CLOCK_MILLISECOND)
 
 #define DOUBT_RATIO 0.03
 #define DOUBT_MIN   (5 * 1024.0)
 
-/* While there is plenty, small readings go on until little is in doubt. */
+/* Small readings go on, while there is plenty, until little is in doubt. */
 #define FINE_RATIO 0.01
 #define FINE_MIN   512.0
 #define FINE_MAX   (4 * CLOCK_MILLISECOND) /* a row */
 #define FINE_PURSE (10 * CLOCK_MILLISECOND)
 
-/* A row is wrong that is off by more. */
+/* A row is wrong that is off by more than this. */
 #define WRONG_RATIO 0.05
 #define WRONG_MIN   (8 * 1024.0)
 
-/* More of a process's pages of files than chance makes of so few windows. */
+/* A larger change of a process's pages of files is no chance of so few windows. */
 #define GLANCE_CHANGE 0.3
 
 #define EXACT_FIXED_NS 120000.0
-/* 12.5 ms per GiB: 3 to 14 were measured with 4 KiB pages for large ones, and a first guess must not break the bound of
- * a row. */
+/* 12.5 ms per GiB: 3 to 14 were measured with 4 KiB pages for large ones. A first guess must not break the bound of a
+ * row. */
 #define EXACT_FIRST_NS_PER_KIB (12.5e6 / 1048576)
 #define LOOK_FIRST_NS          1500.0
 #define MAPS_FIRST_NS          60000.0
@@ -58,7 +59,7 @@ void pss_init(struct pss *pss, uint64_t page_bytes, pid_t except)
                         .ns_per_look = LOOK_FIRST_NS,
                         .ns_per_maps = MAPS_FIRST_NS,
                         .surveyed_max = PSS_SURVEYED_MAX};
-    if (numbers >= 0 && numbers < 4L * PSS_SURVEYED_MAX) /* each takes one while it is looked at */
+    if (numbers >= 0 && numbers < 4L * PSS_SURVEYED_MAX) /* each takes one number while it is looked at */
         pss->surveyed_max = numbers < 32 ? 8 : (unsigned)numbers / 4;
 }
 
@@ -82,7 +83,7 @@ static double distance(double a, double b)
     return a > b ? a - b : b - a;
 }
 
-/* One row's spending. */
+/* The spending of one row. */
 struct row {
     struct pss           *pss;
     struct process_table *table;
@@ -90,8 +91,8 @@ struct row {
     int64_t               start;   /* ns of CPU */
     int64_t               counted; /* ns that the counters took */
     double                kib, doubt;
-    double                bound;      /* of the doubt: above it, readings are bought */
-    bool                  is_fine;    /* it is below what has to be */
+    double                bound;      /* of the doubt; above it, readings are bought */
+    bool                  is_fine;    /* the doubt is below what it has to be */
     double                files_each; /* ns: price of a survey of files for each one that it would look at */
     bool                  files_done;
 };
@@ -111,7 +112,8 @@ static int64_t spent(const struct row *row)
     return clock_thread_cpu() - row->start;
 }
 
-/* A price too low breaks the budget, one too high only makes figures rarer: up at once, down slowly. */
+/* A price too low breaks the budget; a price too high only makes figures rarer. So it goes up at once, and down slowly.
+ */
 static void learn_price(double *price, double paid)
 {
     if (paid > *price)
@@ -163,8 +165,8 @@ static bool is_surveyed_by_file(const struct process *p)
     return p->pss.family && !p->pss.is_alias && (double)p->pss.file >= PSS_BIG && pss_exact_is_readable(p);
 }
 
-/* A survey of files does not see that others than the tree's share a page that some of the tree share: who can be read
- * for the same price is. */
+/* A survey of files counts a page wrongly that some of the tree and others outside share. So a process that can be read
+ * exactly for the same price is not left to the survey. */
 static bool is_left_to_survey(const struct row *row, const struct process *p)
 {
     double exact = price_exact(row->pss, 1, (double)p->pss.anonymous + (double)p->pss.file);
@@ -251,7 +253,7 @@ static bool is_mixed(const struct pss_family *family)
     return family->mixed > 0.01 * family->anonymous;
 }
 
-/* Exact if it is not much dearer, or where a survey would not tell. */
+/* Offers an exact reading if it is not much dearer, or where a survey would not tell. */
 static bool offer_family(const struct row *row, size_t index, struct offer *ret)
 {
     const struct pss_family *family = &row->pss->families.list[index];
@@ -294,7 +296,7 @@ static bool offer_files(const struct row *row, struct offer *ret)
     return count > 0 && doubt > 0.1 * row->bound && is_affordable(row, price);
 }
 
-/* Keeps the best ones, in order. */
+/* Keeps the best offers, in order. */
 static void keep(struct offer list[static OFFERS], size_t *count, const struct offer *offer)
 {
     size_t at = *count;
@@ -310,7 +312,7 @@ static void keep(struct offer list[static OFFERS], size_t *count, const struct o
 
 /* ---- readings ---- */
 
-/* What part of `amount` it was, of which `*part` had been counted, if the sum turned out to be so much more. */
+/* Learns a part: of `amount`, `*part` had been counted, and the sum turned out to be so much more. */
 static void learn_part(float *part, float *doubt, double amount, double more, double weight)
 {
     double seen = most(0, least(1, *part + more / amount));
@@ -319,7 +321,7 @@ static void learn_part(float *part, float *doubt, double amount, double more, do
     *part += (float)((seen - *part) * weight);
 }
 
-/* What the faults since the last reading were, that growth did not explain. */
+/* Learns from a reading how many unexplained faults since the last one were copies. */
 static void learn_copied(struct pss_family *family, double anonymous)
 {
     if (family->unexplained > LEARNED_MIN && family->read_row > 0)
@@ -328,7 +330,7 @@ static void learn_copied(struct pss_family *family, double anonymous)
     family->unexplained = 0;
 }
 
-/* What was mapped of files since the last reading, whose sum it brings from `before` to `now`. */
+/* Learns how much of the files mapped since the last reading nobody else had; the sum went from `before` to `now`. */
 static void learn_mapped(struct pss_family *family, double before, double now)
 {
     if (family->mapping > LEARNED_MIN)
@@ -337,7 +339,7 @@ static void learn_mapped(struct pss_family *family, double before, double now)
     family->mapping = 0;
 }
 
-/* Who is still ending seems to hold its pages: what is said in that moment is believed when seen again. */
+/* A process that is just ending seems to hold its pages: a figure from that moment is believed when seen again. */
 static void settle_leftover(struct pss_family *family, double anonymous, double resident)
 {
     bool is_same = distance(anonymous, family->last) <= 0.02 * resident;
@@ -357,7 +359,7 @@ static void buy_exact(struct row *row, struct pss_family *family)
     struct pss_exact exact;
     double           file = sum_of(row, family).file_pss;
     pss_exact_read(&row->pss->families, family, row->table, &row->now, &exact);
-    if (exact.walked > 128 * 1024) /* small ones say more of the caches */
+    if (exact.walked > 128 * 1024) /* small processes say more of the caches */
         learn_price(&row->pss->ns_per_kib,
                     ((double)exact.nanoseconds - exact.count * EXACT_FIXED_NS / 4) / exact.walked);
     if (exact.resident > 0) {
@@ -378,7 +380,7 @@ static void buy_exact(struct row *row, struct pss_family *family)
     family->read_exactly = true;
 }
 
-/* Puts p into a list of at most `max`, of which those behind move on; returns how many it has then. */
+/* Puts p into a list of at most `max`, where those behind it move on; returns how many it has then. */
 static unsigned insert_at(struct process **list, unsigned count, unsigned max, unsigned at, struct process *p)
 {
     if (at >= max)
@@ -389,7 +391,7 @@ static unsigned insert_at(struct process **list, unsigned count, unsigned max, u
     return kept + 1;
 }
 
-/* Those of a large family that have most for themselves, which are not like the others. */
+/* Chooses the members of a large family that have most for themselves: they are not like the others. */
 static unsigned choose_different(const struct row *row, const struct pss_family *family, unsigned max,
                                  struct process *ret[static PSS_SURVEYED_MAX])
 {
@@ -412,8 +414,8 @@ static bool is_among(const struct process *p, struct process *const *list, unsig
     return false;
 }
 
-/* All; or of a large family those that differ, and every so manyeth of the others, another one each time, who stand for
- * the rest. *ret_rest: where these begin. */
+/* Chooses all members. Of a large family it takes those that differ, and every so manyeth of the others, other ones
+ * each time, which stand for the rest. *ret_rest: where these begin. */
 static unsigned choose_members(const struct row *row, const struct pss_family *family, unsigned count,
                                struct process *ret[static PSS_SURVEYED_MAX], unsigned *ret_rest)
 {
@@ -463,7 +465,7 @@ static void take_surveyed(const struct row *row, struct process *p, const struct
     struct pss_member      *m = &p->pss;
     const struct pss_share *share = &s->anonymous;
     double                  anonymous = (double)m->anonymous;
-    /* Where nothing was found, as in one that has little, what it was thought to have alone. */
+    /* Where nothing was found, as in a process that has little, the memory it was thought to have alone. */
     double ratio = share->pages > 0 ? share->ratio : anonymous > 0 ? least(1, m->own / anonymous) : 0;
     double error = share->pages > 8 ? share->error * anonymous : 0.3 * anonymous;
     if (share->pages > 0)
@@ -474,7 +476,8 @@ static void take_surveyed(const struct row *row, struct process *p, const struct
     estimate->squares += ratio * anonymous * ratio * anonymous;
     estimate->touched += pss_family_read_again(&row->now, p);
     estimate->count++;
-    /* More than there is: pages of zeros, which were read but never written. They are no memory, but look like it. */
+    /* More than there is means pages of zeros, which were read but never written. They are no memory, but look like it.
+     */
     bool has_zeros = share->present * (1 - 2 * share->error) > 1.3 * anonymous + 4096;
     estimate->vague += (has_zeros ? 1 : share->vague / 4) * anonymous;
     double doubt = s->file.error + vague_doubt(m, s->file.vague) * 1.5;
@@ -490,7 +493,7 @@ static double root_of(double square)
     return square > 0 ? root : 0;
 }
 
-/* Some stand for others, whose RSS is known. */
+/* Members that were read stand for the others, whose RSS is known. */
 static void stand_for(struct estimate *some, double resident, unsigned count)
 {
     if (some->count == 0 || some->resident <= 0)
@@ -525,7 +528,7 @@ static void blend(const struct row *row, struct pss_family *family, const struct
     family->is_leaky = family->is_leaky && family->is_ambiguous;
 }
 
-/* One that is left over alone, too large to be read: if nearly all that was found is its own, so is all. */
+/* A process that is left over alone may be too large to be read. If nearly all that was found is its own, so is all. */
 static void settle_single(struct pss_family *family, const struct process *p, const struct pss_surveyed *s)
 {
     double anonymous = (double)p->pss.anonymous;
@@ -544,7 +547,7 @@ static void learn_looks(struct pss *pss, const struct pss_survey *survey, unsign
         learn_price(&pss->ns_per_look, most(300, ((double)cost - count * pss->ns_per_maps) / survey->looks));
 }
 
-/* Adds up what was seen, of those from `first` on until `end`. */
+/* Adds up the figures of the members from `first` on until `end`. */
 static struct estimate add_up(const struct row *row, struct process *const *members, const struct pss_surveyed *list,
                               unsigned first, unsigned end)
 {
@@ -594,7 +597,7 @@ static void buy_survey(struct row *row, struct pss_family *family)
     learn_looks(row->pss, &survey, count, clock_thread_cpu() - start);
 }
 
-/* The largest ones first: those beyond the number that can be surveyed keep what they had. */
+/* Takes the largest first: processes beyond the number that can be surveyed keep their figures. */
 static unsigned choose_by_file(const struct row *row, struct process *ret[static PSS_SURVEYED_MAX])
 {
     unsigned max = row->pss->surveyed_max;
@@ -690,12 +693,12 @@ static bool buy_best(struct row *row)
         left -= list[i].doubt;
         bought = true;
         if (!buy(row, &list[i]))
-            break; /* what the files are may have changed what else is wanted */
+            break; /* the files' figures may have changed what else is wanted */
     }
     return bought;
 }
 
-/* What of its files may have other users by now is enough for the row to be wrong. */
+/* True when a change of users of its files would be enough for the row to be wrong. */
 static bool is_at_stake(const struct row *row, const struct process *p)
 {
     const struct pss_member *m = &p->pss;
@@ -716,8 +719,8 @@ static struct process *choose_glanced(const struct row *row)
     return NULL;
 }
 
-/* Who maps the same file outside of the tree comes and goes without a sign in any counter. But then all pages of it are
- * one's own no more, or again: a few windows of one process tell. In each row those of another one. */
+/* Other users of a file outside of the tree come and go without a sign in any counter. But then all its pages stop
+ * being one's own, or become so again: a few windows of one process tell. Each row looks at another process. */
 static void glance(struct row *row)
 {
     struct process *p = row->pss->purse > 0 ? choose_glanced(row) : NULL;
@@ -739,7 +742,8 @@ static void glance(struct row *row)
         m->file_doubt = (float)least((double)m->file, m->file_doubt + change * (double)m->file);
 }
 
-/* Who has ended since its counters were read has no files any more: what was read of the others has its share in it. */
+/* A process that has ended since its counters were read has no files any more: the others' figures have its share
+ * already. */
 static void let_go_of_ended(struct row *row)
 {
     unsigned asked = 0;
@@ -772,7 +776,7 @@ static void spend(struct row *row)
     }
 }
 
-/* What is read of those that share pages with one that is just ending may be anything, but nothing grows by an end. */
+/* Readings of processes that share pages with one that is just ending may say anything; but nothing grows by an end. */
 uint64_t pss_read(struct pss *pss, int proc, struct process_table *table, int64_t monotonic, uint64_t hugetlb)
 {
     double           seconds = pss->row > 0 ? (double)(monotonic - pss->read_at) / (double)CLOCK_SECOND : 0;

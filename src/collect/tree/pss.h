@@ -1,14 +1,15 @@
 /* Memory of the tree within a budget.
  *
- * Pss (each shared page divided by the number of its users) is what adds up, but reading it makes the kernel walk the
+ * Pss (each shared page divided by the number of its users) is what adds up. But reading it makes the kernel walk the
  * page tables, milliseconds per GiB, under the process's mmap_lock. So it is kept account of by counters
  * (pss_family.h), and each guess in that adds to a doubt. While the doubt of the whole tree is above 3 % (or 5 MiB),
- * readings are bought for it, the one first that settles most for its price: smaps_rollup of a family (pss_exact.h), or
- * a look at some of its pages (pss_survey.h) where that costs too much, or at those of all that have many files.
+ * readings are bought for it, first the one that settles most for its price: smaps_rollup of a family (pss_exact.h); a
+ * look at some of its pages (pss_survey.h), where that costs too much; or a look at the pages of all that have many
+ * files.
  *
- * All that this takes is paid for from a purse: 2 ms of CPU for each second, and at most 100 ms of it ahead, the deeper
- * the larger the doubt. No row takes more than 50 ms. A tree that stands still, or that only grows and shrinks, buys
- * nothing. Allocates: see pss_family.h and pss_survey.h. */
+ * A purse pays for all of this: 2 ms of CPU for each second, and at most 100 ms of it ahead, the deeper the larger the
+ * doubt. No row takes more than 50 ms. A tree that stands still, or that only grows and shrinks, buys nothing.
+ * Allocates: see pss_family.h and pss_survey.h. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_TREE_PSS_H
 #define PILLION_COLLECT_TREE_PSS_H
@@ -32,7 +33,7 @@ struct pss {
     uint32_t            row;                      /* readings so far */
 };
 
-/* except: whose memory is not the program's; 0: nobody. */
+/* except: a process whose memory is not the program's; 0: none. */
 void pss_init(struct pss *pss, uint64_t page_bytes, pid_t except);
 void pss_done(struct pss *pss);
 

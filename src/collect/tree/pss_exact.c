@@ -1,3 +1,4 @@
+/* Exact readings: each member's smaps_rollup is read and noted. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/tree/pss_exact.h"
 
@@ -16,7 +17,7 @@ static double least(double a, double b)
     return a < b ? a : b;
 }
 
-/* Kernels before 5.4 say the sum alone: then files have what they were thought to have. */
+/* Kernels before 5.4 tell the sum alone: then files keep the figure that they were thought to have. */
 static void split(const struct process *p, struct process_rollup *rollup)
 {
     double anonymous = (double)p->pss.anonymous;
@@ -38,7 +39,7 @@ static void take(const struct pss_now *now, struct process *p, const struct proc
     m->hugetlb = rollup->hugetlb;
     m->own_hugetlb = rollup->own_hugetlb;
     m->hugetlb_doubt = 0;
-    /* A survey in this reading knew all but what a page is worth that others than the tree's map too: now that is
+    /* A survey in this reading left one thing open: the worth of a page that others than the tree's map too. Now it is
      * known. */
     if (m->file_known && m->file_row == now->row && vague > 0) {
         double outside = m->guess + (file - m->file_pss) / vague;
@@ -64,7 +65,7 @@ void pss_exact_read(struct pss_families *families, const struct pss_family *fami
             error = process_rollup_read(now->proc, p->memory_of, &rollup);
             p->pss.denied = error == -EACCES || error == -EPERM || error == -ENOENT;
         }
-        if (error) { /* perhaps it is just ending, or between two programs */
+        if (error) { /* the process is perhaps just ending, or between two programs */
             ret->unread += anonymous;
             continue;
         }

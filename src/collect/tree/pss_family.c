@@ -1,3 +1,4 @@
+/* The account: families are found, counters are read, and their changes become memory and doubt. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/tree/pss_family.h"
 
@@ -9,26 +10,26 @@
 
 enum { FAMILIES_FIRST = 64, FAULT_AROUND = 16, KID_ROWS = 5, HUGE_PAGES = 512, MIXED_ELDERS = 3, ALIAS_GROWTH = 1024 /* KiB */, ALIAS_NEAR = 256 /* pages */ };
 
-/* Whatever a file says, sums stay numbers. */
+/* Sums stay numbers, whatever a file says. */
 #define PAGES_MAX (UINT64_C(1) << 40)
 
-/* To begin with: three of four faults that growth does not explain are copies. */
+/* At first, three of four faults that growth does not explain count as copies. */
 #define COPIED_FIRST       0.75F
 #define COPIED_DOUBT_FIRST 0.4F
-/* And half of what is mapped of files is mapped by another as well, or none, or all of it. */
+/* Half of the mapped files counts as mapped by another as well; it may be none, or all of it. */
 #define MAPPED_FIRST 0.5F
 /* Half of an unread program's files count: libraries have other users. */
 #define FILE_FIRST   0.5F
 #define KIND_ERROR   0.15F
 #define KIND_CERTAIN 0.02F
-/* Who ends holds its pages for a while yet: whether they are shared with others is asked later. */
+/* A process that ends holds its pages for a while yet: whether they are shared with others is asked later. */
 #define ENDED_SECONDS 0.5F
-/* That one left over shares its pages with others than the tree's may end without a sign: by so much a second it
- * becomes doubtful, by half of that each time that it was seen to be so. */
+/* A process left over that shares its pages with others outside the tree may stop doing so without a sign. By so much a
+ * second it becomes doubtful, by half of that each time that it was seen to be so. */
 #define LEAKY_AGES 0.06
 
-/* By so much a second, files change users without a sign; where others than the tree's are known to be among them,
- * faster. */
+/* Files change users without a sign, by so much a second; faster where others outside the tree are known to be among
+ * them. */
 #define FILE_AGES         0.0005
 #define FILE_AGES_OUTSIDE 0.01
 
@@ -61,8 +62,8 @@ void pss_families_done(struct pss_families *families)
 
 /* ---- the table of families ---- */
 
-/* Where the stack begins is chosen at random for each program that is executed, and kept by a fork. Who may not be
- * looked into is a family of its own. */
+/* The beginning of the stack is chosen at random for each program that is executed, and kept by a fork. A process that
+ * may not be looked into is a family of its own. */
 static uint64_t key_of(const struct process *p)
 {
     uint64_t key = p->stack ? p->stack * UINT64_C(0x9e3779b97f4a7c15) ^ p->code
@@ -83,7 +84,7 @@ static void enter(struct pss_families *families, size_t index)
     families->slots[slot] = (uint32_t)index + 1;
 }
 
-/* Families end at any time; instead of taking them out, the slots are filled anew when somebody joins. */
+/* Families end at any time. They are not taken out of the slots; these are filled anew when a process joins. */
 static void enter_all(struct pss_families *families)
 {
     memset(families->slots, 0, families->slot_count * sizeof *families->slots);
@@ -109,7 +110,7 @@ static bool grow(struct pss_families *families)
     return true;
 }
 
-/* There were many once: those that are left move together, by halves. */
+/* Gives back room after there were many families: the rest moves together, by halves. */
 static void give_back(struct pss_families *families, struct process_table *table)
 {
     size_t kept = 0;
@@ -118,7 +119,7 @@ static void give_back(struct pss_families *families, struct process_table *table
     for (size_t i = 0; i < families->count; i++) {
         if (!families->list[i].key)
             continue;
-        families->list[i].first = (uint32_t)kept + 1; /* where it goes */
+        families->list[i].first = (uint32_t)kept + 1; /* its new place */
         kept++;
     }
     for (size_t i = 0; i < table->count; i++) {
@@ -151,7 +152,7 @@ static struct pss_family *family_for(struct pss_families *families, uint64_t key
             return &families->list[*ret_index];
     }
     size_t index = families->count;
-    if (index == families->capacity) /* one that ended is somewhere */
+    if (index == families->capacity) /* the place of one that ended is free */
         for (index = 0; families->list[index].key;)
             index++;
     else
@@ -203,7 +204,7 @@ void pss_kind_guess(const struct pss_families *families, struct process *p)
 
 /* ---- one reading ---- */
 
-/* What it has more is its own, unless a reading says otherwise. */
+/* A growth of hugetlb pages is the process's own, unless a reading says otherwise. */
 static void take_hugetlb(const struct pss_now *now, struct process *p)
 {
     struct pss_member *m = &p->pss;
@@ -218,7 +219,7 @@ static void take_hugetlb(const struct pss_now *now, struct process *p)
     m->own_hugetlb = m->own_hugetlb < kib ? m->own_hugetlb : kib;
 }
 
-/* False for who has no memory: it is ending. */
+/* False for a process without memory: it is ending. */
 static bool read_counters(const struct pss_now *now, struct process *p)
 {
     struct pss_member *m = &p->pss;
@@ -305,8 +306,8 @@ static void leave(struct pss_families *families, struct process_table *table, co
 static void join_family(struct pss_family *family, struct process_table *table, const struct pss_now *now,
                         struct process *p)
 {
-    /* A fork conserves the sum. What the child has more than its parent is its own; what it wrote since, of the rest,
-     * is at most its faults. */
+    /* A fork conserves the sum. A child's memory beyond its parent's is its own. Of the rest, it has written at most
+     * its faults since. */
     struct pss_member *m = &p->pss;
     struct process    *parent = process_table_find(table, p->parent, p->parent_start);
     bool               is_known = parent && parent->pss.family == m->family;
@@ -314,7 +315,7 @@ static void join_family(struct pss_family *family, struct process_table *table, 
     double             growth = is_known ? most(0, anonymous - (double)parent->pss.anonymous) : 0;
     double             written = least(most(0, (double)p->faults * now->page - growth), anonymous - growth);
     m->own = (float)(growth + written * COPIED_FIRST);
-    m->file_doubt = (float)m->file * 0.2F / (float)family->count; /* the more there are, the less is its part */
+    m->file_doubt = (float)m->file * 0.2F / (float)family->count; /* the more members there are, the less is its part */
     family->anonymous += m->own;
     family->doubt += (float)(written * 0.35 + growth * 0.02);
     if (is_known && anonymous - growth > (double)parent->pss.forked)
@@ -349,8 +350,8 @@ static void join(struct pss_families *families, struct process_table *table, con
     moved->files += (double)m->file;
 }
 
-/* The faults are asked last: they may be ahead of the memory, never behind, but for the one of each thread that is not
- * counted yet. */
+/* Faults are asked last: they may be ahead of the memory, but never behind, except for one fault of each thread that is
+ * not counted yet. */
 static bool has_grown_by_others(const struct pss_now *now, const struct process *p, uint64_t *ret_resident,
                                 uint64_t *ret_shared)
 {
@@ -368,8 +369,8 @@ static bool is_near(uint64_t a, uint64_t b)
     return (a > b ? a - b : b - a) <= ALIAS_NEAR;
 }
 
-/* Memory that grew without a fault of its own was touched by another process that shares the address space, and has
- * the same pages now. All else that tells (kcmp) may be forbidden, and kill who asks. Only exec ends it, or the end. */
+/* Memory that grew without a fault of its own was touched by another process that shares the address space, and has the
+ * same pages now. All other ways to tell (kcmp) may be forbidden, and kill the asker. Only exec ends it, or the end. */
 static bool has_become_alias(const struct pss_family *family, struct process_table *table, const struct pss_now *now,
                              struct process *p)
 {
@@ -434,7 +435,7 @@ static void take_file(struct pss_family *family, struct pss_member *m, double se
 {
     double by = (double)m->file - (double)m->old_file;
     if (by > 0) {
-        bool is_kid = family->count > 1 && m->age < KID_ROWS; /* what its parent had mapped as well */
+        bool is_kid = family->count > 1 && m->age < KID_ROWS; /* its parent had mapped these as well */
         m->file_pss += is_kid ? 0 : (float)by * family->mapped;
         m->file_doubt += (float)by * family->mapped_doubt;
         family->mapping += is_kid ? 0 : (float)by;
@@ -447,7 +448,7 @@ static void take_file(struct pss_family *family, struct pss_member *m, double se
         m->file_doubt += (float)(m->file_pss * seconds * (m->vague > 0.02F ? FILE_AGES_OUTSIDE : FILE_AGES));
 }
 
-/* At most. */
+/* Returns the growth at most. */
 static double growth_of(const struct process *p, double page)
 {
     const struct pss_member *m = &p->pss;
@@ -484,7 +485,7 @@ static void take_one(struct pss_families *families, struct process_table *table,
         take_file(family, m, now->seconds);
         if (family->count == 1 && family->is_leaky && !family->is_unchecked)
             family->doubt += (float)((double)m->anonymous * LEAKY_AGES * now->seconds / (1 << family->agreed));
-        /* What a family maps more is learned by the family. */
+        /* The family learns by itself what it maps more. */
         if ((double)by >= PSS_BIG / 2 && (family->count == 1 || m->file < m->old_file))
             moved->files += (double)by;
     }
@@ -493,7 +494,7 @@ static void take_one(struct pss_families *families, struct process_table *table,
     m->size = p->size;
 }
 
-/* Those that came or went, or whose files moved, may share them with any other. */
+/* Files that came, went or moved may be shared with any other process. */
 static void doubt_files(struct process_table *table, const struct pss_now *now, double moved)
 {
     for (size_t i = 0; i < table->count; i++) {
@@ -512,7 +513,7 @@ static void link_up(struct pss_family *family, struct process_table *table, uint
 {
     struct process *p = &table->list[index];
     p->pss.next = 0;
-    if (family->first) { /* which stays the first */
+    if (family->first) { /* the first stays the first */
         struct pss_member *first = &table->list[family->first - 1].pss;
         p->pss.next = first->next;
         first->next = index + 1;
@@ -521,7 +522,7 @@ static void link_up(struct pss_family *family, struct process_table *table, uint
     }
 }
 
-/* Who ended, or became another program, leaves. True if somebody is to join. */
+/* A process that ended, or became another program, leaves. True if a process is to join. */
 static bool look_at_all(struct pss_families *families, struct process_table *table, const struct pss_now *now,
                         struct pss_moved *moved)
 {

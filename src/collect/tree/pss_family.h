@@ -1,11 +1,12 @@
-/* The memory of the tree, kept account of by counters that cost nothing but a look: which of it is anonymous (statm's
- * resident pages less the shared ones), which is of files, and how many faults there were.
+/* The account of the tree's memory. Its counters cost nothing but a look: how much is anonymous (statm's resident pages
+ * less the shared ones), how much is of files, and how many faults there were.
  *
- * A family is who was forked, and has not executed another program since: stat says the same beginning of code and
- * stack of all of them. What counts is its sum. A fork conserves the sum of anonymous memory; what a member's grows by
- * is its own; faults beyond that growth are copies on write, or pages that it had copied already, so a part of them is
- * counted, as learned from readings. Each such guess adds what it may be wrong by to a doubt, and readings
- * (pss_exact.h, pss_survey.h) are bought for the doubt alone: a family of one needs none, however it grows.
+ * A family is all processes that were forked from one, and have not executed another program since: stat says the same
+ * beginning of code and stack of all of them. Its sum is what counts. A fork conserves the sum of anonymous memory, and
+ * growth of a member is its own. Faults beyond that growth are copies on write, or pages that the member had copied
+ * already. So a part of them is counted, as learned from readings. Each such guess adds its possible error to a doubt,
+ * and readings (pss_exact.h, pss_survey.h) are bought for the doubt alone: a family of one needs none, however it
+ * grows.
  *
  * Files and shared memory are kept by process: whom they are shared with has nothing to do with forks.
  * KiB everywhere. Allocates: 88 bytes for each family; gives back when there are few. */
@@ -30,8 +31,8 @@ struct pss_family {
     float    mapped_doubt; /* by how much that part may be wrong */
     float    mapping;      /* growth of files since the last reading */
     float    learned;      /* by how much a survey of files changed their sum */
-    float    last;         /* the last exact reading of the one that was left over */
-    float    mixed;        /* what two groups of members may share, each its own pages, at the same addresses */
+    float    last;         /* the last exact reading of the member that was left over */
+    float    mixed;        /* memory that two groups of members may share, each its own pages, at the same addresses */
     uint32_t first;        /* member, index + 1; the others follow by pss.next */
     uint32_t count;        /* of members that are no aliases */
     uint32_t aliases;
@@ -39,14 +40,14 @@ struct pss_family {
     uint32_t read_row; /* the reading in which it was read, and the one in which a member left last */
     uint32_t left_row;
     float    since_left; /* seconds */
-    uint8_t  agreed;     /* readings in a row that said the same of the one that was left over */
+    uint8_t  agreed;     /* readings in a row that said the same of the member that was left over */
     bool     read_exactly;
-    bool     is_leaky;     /* one left over of several: somebody outside of the tree may share its pages */
-    bool     is_unchecked; /* and nothing was read yet to tell */
+    bool     is_leaky;     /* one left over of several: a process outside of the tree may share its pages */
+    bool     is_unchecked; /* and no reading has told yet */
     bool     is_ambiguous; /* a survey could not tell who shares its pages */
 };
 
-/* How the files of programs of one name are shared: programs of one kind need not be read one by one. */
+/* The sharing of files by programs of one name: so programs of one kind need not be read one by one. */
 struct pss_kind {
     uint32_t name;
     float    file, ratio, error;
@@ -57,7 +58,7 @@ enum { PSS_KINDS = 64, PSS_AGREED_MAX = 6 };
 struct pss_families {
     struct pss_family *list;
     size_t             count, capacity;
-    uint32_t          *slots; /* index + 1 by hash of the key, while somebody joins */
+    uint32_t          *slots; /* index + 1 by hash of the key, while processes join */
     size_t             slot_count, used;
     struct pss_kind    kinds[PSS_KINDS];
 };
@@ -65,25 +66,25 @@ struct pss_families {
 /* A reading of the tree. */
 struct pss_now {
     int      proc;
-    pid_t    except; /* its memory does not count; 0: nobody */
+    pid_t    except; /* this process's memory does not count; 0: none */
     uint32_t row;
     double   seconds; /* since the last one */
     double   page;    /* KiB of a page */
     bool     hugetlb; /* the machine has such pages */
 };
 
-/* What happened since the last reading. */
+/* The changes since the last reading. */
 struct pss_moved {
     double files;   /* KiB of files that came, went, or moved much */
     double growth;  /* KiB, at most, by which the sum can have grown */
-    bool   is_left; /* somebody ended, or became another program */
+    bool   is_left; /* a process ended, or became another program */
 };
 
-#define PSS_BIG (8 * 1024.0) /* KiB of files from which on they are surveyed by file, not guessed by program */
+#define PSS_BIG (8 * 1024.0) /* KiB; more files are surveyed by file, not guessed by program */
 
 void pss_families_done(struct pss_families *families);
 
-/* Takes what moved since the last reading. Afterwards first and next lead through the members. */
+/* Takes the changes since the last reading. Afterwards first and next lead through the members. */
 void pss_families_update(struct pss_families *families, struct process_table *table, const struct pss_now *now,
                          struct pss_moved *ret_moved);
 
@@ -94,11 +95,11 @@ double pss_family_read_again(const struct pss_now *now, struct process *p);
 /* What a family may have at least and at most: brings its sum and its doubt between those. */
 void pss_family_bound(struct pss_family *family, struct process_table *table);
 
-/* What programs of this name have: takes a reading into account; guesses for a member that was not read. */
+/* Learns from a reading about programs of this name; guesses for a member that was not read. */
 void pss_kind_learn(struct pss_families *families, const struct process *p);
 void pss_kind_guess(const struct pss_families *families, struct process *p);
 
-/* The members that count, one after the other: begin with NULL. NULL at the end. */
+/* Goes through the members that count: begin with NULL. NULL at the end. */
 struct process *pss_family_next(const struct pss_family *family, struct process_table *table, struct process *p);
 
 #endif

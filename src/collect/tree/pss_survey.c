@@ -1,3 +1,4 @@
+/* The survey: windows of pages are read through pagemap, and looked for in other processes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/tree/pss_survey.h"
 
@@ -11,8 +12,8 @@
 #include "base/text.h"
 #include "collect/tree/process_stat.h"
 
-/* Pages in a row at each place, windows for each process at least, how many others are asked, mappings and bytes of
- * maps at most. */
+/* Limits: pages in a row at each place, windows for each process at least, how many others are asked, mappings and
+ * bytes of maps at most. */
 enum {
     WINDOW = 8,
     WINDOWS_MIN = 24,
@@ -28,7 +29,7 @@ enum {
 #define PAGE_FILE    (UINT64_C(1) << 61)
 #define PAGE_OWN     (UINT64_C(1) << 56)
 
-/* A page of nobody who was asked has one more user somewhere, or many if it may be a library's. */
+/* A shared page that no asked process has, has one more user somewhere; many, if it may be a library's. */
 #define VAGUE         0.5
 #define VAGUE_LIBRARY (1.0 / 3)
 #define LIBRARY_MAX   (32 << 20) /* bytes */
@@ -51,7 +52,7 @@ struct look {
     struct pss_surveyed *list;
     unsigned             count;
     int                  pagemap[PSS_SURVEYED_MAX];
-    uint32_t             begin[PSS_SURVEYED_MAX + 1]; /* of each one's mappings */
+    uint32_t             begin[PSS_SURVEYED_MAX + 1]; /* of the mappings of each */
     struct mapping      *mappings;
     uint32_t             mapping_count, capacity;
     uint32_t            *heads; /* by file */
@@ -63,8 +64,8 @@ struct window {
     double   vague; /* weight of such a page */
     unsigned pages, owner;
     uint64_t entry[WINDOW];
-    unsigned found[WINDOW]; /* how often it was found among those that were asked */
-    double   asked, others; /* how many of how many */
+    unsigned found[WINDOW]; /* how often each was found among those that were asked */
+    double   asked, others; /* so many were asked, of so many others */
 };
 
 static uint32_t choose(struct look *look)
@@ -119,7 +120,8 @@ static int add_mapping(struct look *look, const struct mapping *mapping)
     return 0;
 }
 
-/* "55d0c0-55d0c4 rw-p 00001000 fd:00 1234  /path"; what may neither be read nor written holds nothing. */
+/* A line reads "55d0c0-55d0c4 rw-p 00001000 fd:00 1234  /path". A mapping that may neither be read nor written holds
+ * nothing. */
 static int take_mapping(struct look *look, unsigned owner, struct text line)
 {
     uint64_t    from = 0;
@@ -148,7 +150,7 @@ static int take_mapping(struct look *look, unsigned owner, struct text line)
     return add_mapping(look, &mapping);
 }
 
-/* Lines may be cut between two reads: what is left of the last one goes to the front. */
+/* Lines may be cut between two reads: the rest of the last one goes to the front. */
 static int read_maps(struct look *look, unsigned owner, int maps)
 {
     char   block[MAPS_BLOCK];
@@ -218,7 +220,7 @@ static unsigned read_window(struct look *look, int pagemap, uint64_t page, unsig
     return len > 0 ? (unsigned)((size_t)len / sizeof *ret) : 0;
 }
 
-/* In huge ones, bit 56 is not the page's own; files are found by their place, whatever the bit says. */
+/* In huge pages, bit 56 is not the page's own. Files are found by their place, whatever the bit says. */
 static void ask(struct look *look, struct window *w, unsigned other, uint64_t page)
 {
     uint64_t entry[WINDOW];
@@ -324,7 +326,8 @@ static struct pss_share share_of(const struct look *look, const struct sums *sum
                               .present = sums->pages / seen * all * (double)look->survey->page_bytes / 1024};
 }
 
-/* One place in each of so many equal parts: at even distances, a pattern in memory might always be met alike. */
+/* Looks at one place in each of so many equal parts: at even distances, a pattern in memory might always be met alike.
+ */
 static void look_through(struct look *look, unsigned owner, unsigned windows)
 {
     struct sums anonymous = {0};
@@ -362,7 +365,7 @@ static int look_through_all(struct look *look)
         unsigned windows = (unsigned)(look->survey->windows * share);
         if (look->list[i].error)
             continue;
-        if (!look->survey->by_file) { /* one after the other, in the same room */
+        if (!look->survey->by_file) { /* one process after the other, in the same room */
             look->mapping_count = 0;
             look->list[i].error = load_mappings(look, i);
         }

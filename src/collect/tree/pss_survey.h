@@ -1,11 +1,11 @@
-/* Who shares a process's pages, by a look at some of them: for those whose page tables are too large to be walked
+/* Users of a process's pages, by a look at some of them: for processes whose page tables are too large to be walked
  * whole, and for files. pagemap.rst: bit 63 of an entry says present, bit 61 of a file or shared memory, bit 56 mapped
- * by this process alone (Linux 4.2). Each window of eight pages is one pread, which holds mmap_lock for a microsecond;
- * a page that is not this process's alone is looked for in some others, which tells by how many to divide it.
+ * by this process alone (Linux 4.2). Each window of eight pages is one pread, which holds mmap_lock for a microsecond.
+ * A page that is not this process's alone is looked for in some others, which tells by how many to divide it.
  *
- * Two things are not seen: who outside of the tree shares a page (it is `vague`); and a huge page, whose 512 entries
- * all say what is true of the first. Files: /proc/PID/{maps,pagemap}, opened, read and closed. Allocates: 40 bytes for
- * each mapping while it looks, 8,192 of them at most. */
+ * Two things are not seen. A user outside of the tree (such a page is `vague`); and a huge page, whose 512 entries all
+ * say what is true of the first. Files: /proc/PID/{maps,pagemap}, opened, read and closed. Allocates: 40 bytes for each
+ * mapping while it looks, 8,192 of them at most. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_TREE_PSS_SURVEY_H
 #define PILLION_COLLECT_TREE_PSS_SURVEY_H
@@ -16,15 +16,15 @@
 
 enum { PSS_SURVEYED_MAX = 64 };
 
-/* Of the pages of one kind that were found in memory. */
+/* The pages of one kind that were found in memory. */
 struct pss_share {
     double ratio;   /* PSS / RSS */
     double error;   /* standard error of that */
     double own;     /* part that this process alone maps */
     double vague;   /* part that is shared, but with nobody who was asked */
-    double guess;   /* mean weight that these were given */
+    double guess;   /* mean weight that the vague pages were given */
     double pages;   /* found */
-    double present; /* KiB in memory, by what was found of what was looked at */
+    double present; /* KiB in memory, by the pages found among those that were looked at */
 };
 
 struct pss_surveyed {
@@ -39,11 +39,11 @@ struct pss_survey {
     int      proc;
     uint64_t page_bytes;
     uint32_t seed;
-    unsigned windows;      /* how many to look through, about */
-    unsigned members;      /* of the family, when not all of them are in the list */
-    bool     by_file;      /* files alone, shared by whoever maps the same place of the same file; else by address */
-    bool     no_anonymous; /* only what has a file */
-    unsigned looks;        /* returned: how many preads it took */
+    unsigned windows;      /* windows in all, about */
+    unsigned members;      /* of the family, when not all members are in the list */
+    bool     by_file;      /* files only, shared by all that map the same place of the same file; else by address */
+    bool     no_anonymous; /* only mappings of files */
+    unsigned looks;        /* returned: the number of preads */
 };
 
 /* 0, or -ENOMEM; -EFBIG where there are too many mappings. */
