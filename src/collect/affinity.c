@@ -1,3 +1,4 @@
+/* The CPUs that the calling thread may use: two lists of numbers are compared. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/affinity.h"
 
@@ -11,7 +12,7 @@ struct range {
     uint64_t first, last;
 };
 
-/* One piece of a list such as "0-3,8"; what is no range ends the list. */
+/* Takes a piece off a list such as "0-3,8"; anything but a range ends the list. */
 static bool take_range(struct text *list, struct range *ret)
 {
     struct text piece;

@@ -1,10 +1,10 @@
-/* What is read at one sampling instant. Every collector has one shape: open, read, close; it takes its roots as
- * a parameter, keeps what it needs in one plain struct, holds its descriptors in the thread's own table, logs
- * nothing, and leaves METRIC_NONE where the machine has no such figure.
+/* A sample is all that is read at one instant. Every collector has one shape: open, read, close. Its roots are a
+ * parameter; its state is one plain struct; its descriptors stand in the thread's own table. A collector logs nothing,
+ * and leaves METRIC_NONE where the machine has no such figure.
  *
- * Counters in a sample never fall: a collector turns vanished devices, interfaces and processes into
- * "no change" itself, so that a row is nothing but the difference of two samples.
- * Thread: pillion (or the only thread of `pillion run`). */
+ * Counters in a sample never fall: a collector turns vanished devices, interfaces and processes into "no change"
+ * itself, so that a row is nothing but the difference of two samples. Thread: pillion (or the only thread of `pillion
+ * run`). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_COLLECT_H
 #define PILLION_COLLECT_COLLECT_H
@@ -18,7 +18,7 @@
 
 #define METRIC_NONE UINT64_MAX
 
-/* What the root had used, with its reaped children, when its run began. */
+/* The use of the root, with its reaped children, when its run began. */
 struct tree_begin {
     bool     known, io_known;
     uint64_t cpu;           /* microseconds */
@@ -28,10 +28,10 @@ struct tree_begin {
     int64_t  monotonic; /* ns */
 };
 
-/* Who is observed. */
+/* The processes that are observed. */
 struct tree {
     pid_t root;         /* the leader: the program itself, or `pillion run` */
-    pid_t main_process; /* what process_pid says: the program, or the command that `pillion run` started */
+    pid_t main_process; /* the column process_pid: the program, or the command that `pillion run` started */
     bool  root_is_ours; /* `pillion run`: the root's own CPU, memory and I/O are not the program's; its
                            reaped children's are */
     struct tree_begin begin;
@@ -41,40 +41,40 @@ struct sample {
     int64_t monotonic; /* ns, when the reading began */
     int64_t real;      /* ns since 1970 */
 
-    /* machine, gauges */
+    /* Machine, gauges. */
     uint64_t processes;                                                                               /* count */
     uint64_t memory_free, memory_used, memory_buffers, memory_cached, memory_active, memory_inactive; /* KiB */
     uint64_t memory_hugetlb;                                                                          /* KiB */
     uint64_t space_total, space_used, space_free;                                                     /* bytes */
-    /* machine, counters since some fixed instant */
+    /* Machine, counters since some fixed instant. */
     uint64_t cpu_user, cpu_system, cpu_interrupt; /* clock ticks: user+nice; system; irq+softirq */
     uint64_t disk_read, disk_write;               /* bytes */
     uint64_t net_recv, net_sent;                  /* bytes */
 
-    /* process tree, gauges */
+    /* Process tree, gauges. */
     uint64_t tree_processes; /* descendants of main_process's tree, without main_process itself */
     uint64_t tree_memory;    /* KiB of PSS */
     uint64_t cpus;           /* online; METRIC_NONE or 0: unknown */
-    /* process tree, counters */
+    /* Process tree, counters. */
     uint64_t tree_user, tree_system;          /* microseconds, reaped children included */
     uint64_t tree_disk_read, tree_disk_write; /* bytes */
     uint64_t tree_minor_faults, tree_major_faults;
 
-    /* of the machine's CPU, microseconds of user, system and interrupt: see row_carry */
+    /* Of the machine's CPU, microseconds of user, system and interrupt: see row_carry. */
     uint64_t cpu_owed[3], cpu_shown[3];
     uint64_t cpu_shown_ns; /* the row's length */
 
-    /* ns by which kept counters are older than this sample: see row_keep */
+    /* Kept counters are older than this sample by so many ns: see row_keep. */
     uint64_t cpu_gap, tree_gap;
 
-    /* GPUs, gauges: usage is the mean since the last reading, or what the driver has as such */
+    /* GPUs, gauges: usage is the mean since the last reading, or the driver's own figure of it. */
     uint64_t gpu_usage, tree_gpu_usage;   /* ten-thousandths of a device, summed over the devices */
     uint64_t gpu_memory, tree_gpu_memory; /* bytes */
     uint64_t gpus_used, tree_gpus_used;   /* count */
 };
 
-/* What the kernel has counted of the calling process, where that is the program, and of its reaped children; since the
- * process was made, whatever images it had. */
+/* The kernel's account of the calling process, where that is the program, and of its reaped children. The account began
+ * when the process was made, whatever images it had since. */
 struct usage {
     uint64_t user_us, system_us;
     uint64_t minor_faults, major_faults;
@@ -83,7 +83,7 @@ struct usage {
     uint64_t own_peak, child_peak;   /* KiB: of itself, of the largest reaped child */
 };
 
-/* Of the run alone; METRIC_NONE: unknown. */
+/* The totals of the run alone; METRIC_NONE: unknown. */
 struct totals {
     uint64_t user_us, system_us;                       /* CPU of the tree, microseconds */
     uint64_t max_rss_kib;                              /* largest single process */
@@ -93,7 +93,7 @@ struct totals {
     bool     max_rss_exact;                            /* no process of the run had more for a moment */
 };
 
-/* Which images of the process the run has had. */
+/* The images of the process that the run has had. */
 enum usage_images { USAGE_THIS_IMAGE, USAGE_SEVERAL, USAGE_PART_OF_ONE };
 
 /* Facts about the machine that do not change during a run; "" or METRIC_NONE where unknown. */
@@ -105,24 +105,24 @@ struct machine {
     uint64_t cpus;           /* online */
     uint64_t memory_mib;     /* MemTotal */
     uint64_t storage_bytes;  /* whole disks, each once */
-    char     gpu_model[128]; /* of the first device; these three by collect_gpus */
+    char     gpu_model[128]; /* of the first device; collect_gpus fills these three */
     uint64_t gpu_count;
     uint64_t gpu_memory_mib; /* of all devices */
 };
 
 struct collectors;
 
-/* What has to be done before main, on the program's thread. */
+/* Does what has to be done before main, on the program's thread. */
 void collect_prepare(const struct roots *roots);
-/* Opens every collector that this machine has, and takes no reading. *ret is freed by collect_close.
- * Returns 0 or -ENOMEM. */
+/* Opens every collector that this machine has, and takes no reading. *ret is freed by collect_close. Returns 0 or
+ * -ENOMEM. */
 int collect_open(const struct roots *roots, const struct tree *tree, struct collectors **ret);
-/* One reading of everything. What cannot be read stays METRIC_NONE. */
+/* Reads everything once. Figures that cannot be read stay METRIC_NONE. */
 void collect_read(struct collectors *collectors, struct sample *ret);
-/* The next reading is the run's last: what had to wait for a later one is in it. */
+/* The next reading is the run's last: it has also what would have waited for a later one. */
 void collect_before_last(struct collectors *collectors);
 void collect_close(struct collectors *collectors); /* NULL is allowed */
-/* Between the two no descriptor is held; what was counted goes on. For a thread that has to step aside. */
+/* Between suspend and resume no descriptor is held, and counters go on. For a thread that has to step aside. */
 void collect_suspend(struct collectors *collectors);
 int  collect_resume(struct collectors *collectors, const struct roots *roots); /* 0 or -ENOMEM */
 /* From now on the drivers of GPUs may be asked: by a thread with a descriptor table of its own. Until collect_suspend.
@@ -130,26 +130,26 @@ int  collect_resume(struct collectors *collectors, const struct roots *roots); /
 void collect_allow_drivers(struct collectors *collectors);
 /* The process ends, and libraries with it: they are not even to be shut down. */
 void collect_leave_drivers(struct collectors *collectors);
-/* The GPUs among the machine's facts, as far as they could be met. */
+/* Fills in the GPUs of the machine's facts, as far as they could be met. */
 void collect_gpus(struct collectors *collectors, struct machine *ret);
-/* /proc is another PID namespace's: nothing is known of the tree. */
+/* True where /proc is another PID namespace's: nothing is known of the tree. */
 bool collect_is_foreign(const struct collectors *collectors);
-/* Another run begins with the last reading. */
+/* Begins another run with the last reading. */
 void collect_begin_again(struct collectors *collectors);
-/* What the last reading tells of the processes beside the calling one. */
+/* Tells of the processes beside the calling one, from the last reading. */
 struct others;
 void collect_others(struct collectors *collectors, struct others *ret);
-/* main_process may only be known after the first reading (`pillion run` forks later). */
+/* Sets main_process, which may be known only after the first reading (`pillion run` forks later). */
 void collect_set_main_process(struct collectors *collectors, pid_t main_process);
 
-/* Where the calling process is the root of its tree. On the program's thread, before main. */
+/* Notes the tree's use where the calling process is its root. On the program's thread, before main. */
 void tree_begin(const struct roots *roots, struct tree *tree);
 
 /* `pillion run`; a step's root is the launcher, and the calling process a rank of it. */
 bool tree_root_is_outside(const struct tree *tree);
 
 void usage_read(const struct tree *tree, struct usage *ret);
-/* What was used since `before`, by the process, its reaped children and, where `collectors` is not NULL, the others of
+/* Tells the use since `before`, by the process, its reaped children and, where `collectors` is not NULL, the others of
  * the tree as the last reading found them. CPU and faults are those of reaped processes until they are taken from the
  * readings. No cgroup's figure. */
 void totals_read(const struct roots *roots, const struct tree *tree, const struct usage *before,

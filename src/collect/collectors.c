@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* All collectors as one. What cannot be opened is left out: its fields stay METRIC_NONE. */
+/* All collectors as one. A collector that cannot be opened is left out: its fields stay METRIC_NONE. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -25,11 +25,11 @@
 #include "collect/tree/process_held.h"
 #include "collect/tree/process_others.h"
 
-/* A program with fewer descriptor numbers than this has no room for all that we hold open: then a subject's files are
+/* A program with fewer descriptor numbers than this has no room for all that we hold open. Then a subject's files are
  * open only while it is read. */
 enum { FEW_NUMBERS = 40 };
 
-/* GPU last: what it says of processes, it says of those that the tree's reading has just found. */
+/* GPU comes last: its figures of processes are about those that the tree's reading has just found. */
 enum subject { CPU, MEMORY, DISK, SPACE, NET, PROCESSES, TREE, GPU, SUBJECTS };
 
 struct collectors {
@@ -172,7 +172,7 @@ static struct sample empty_sample(void)
 
 static void read_tree(struct collectors *c, struct sample *ret)
 {
-    struct process_now now = {.monotonic = clock_monotonic(), /* what was read before may have taken a while */
+    struct process_now now = {.monotonic = clock_monotonic(), /* the readings before may have taken a while */
                               .boot_ticks = process_begin_boot_ticks(c->units.clock_ticks),
                               .machine_processes = ret->processes,
                               .hugetlb = ret->memory_hugetlb};

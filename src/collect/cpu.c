@@ -1,3 +1,4 @@
+/* CPU time of the machine, from the first line of /proc/stat. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/cpu.h"
 
@@ -12,7 +13,8 @@
 #include "base/scratch.h"
 
 /* A counter that falls by no more than this, and is back after so many readings, was only inexact. Else it began anew
- * (a restored virtual machine, another lxcfs), as one has that is at less than half: whatever it had counted. */
+ * (a restored virtual machine, another lxcfs). A counter at less than half of its value began anew too, whatever it had
+ * counted. */
 enum { JITTER_TICKS = 20, JITTER_READINGS = 4 };
 
 int cpu_open(struct cpu *cpu, const struct roots *roots)
@@ -34,14 +36,14 @@ static void advance(struct cpu *cpu, int kind, uint64_t now)
         cpu->waits[kind]++;
         return;
     }
-    /* Of what it has counted since it began anew, the part before this reading is not known. */
+    /* A counter that began anew may have counted before this reading; that part is not known. */
     uint64_t from = now >= last ? last : cpu->waits[kind] > 0 && cpu->lowest[kind] < now ? cpu->lowest[kind] : now;
     cpu->sum[kind] += now - from;
     cpu->last[kind] = now;
     cpu->waits[kind] = 0;
 }
 
-/* CPUs may have been added, when more was used than those that are known could do. */
+/* Counts the CPUs again when more was used than the known ones could do: some may have been added. */
 static void count_again(struct cpu *cpu, int64_t now)
 {
     uint64_t all = cpu->sum[CPU_USER] + cpu->sum[CPU_SYSTEM] + cpu->sum[CPU_INTERRUPT];
@@ -56,7 +58,7 @@ static void count_again(struct cpu *cpu, int64_t now)
 
 int cpu_read(struct cpu *cpu, struct sample *ret)
 {
-    /* Only the first line is wanted; the rest grows with the number of CPUs and interrupts. */
+    /* The first line is enough; the rest grows with the number of CPUs and interrupts. */
     char    line[512];
     ssize_t len = pread(cpu->fd, line, sizeof line, 0);
     if (len < 0)

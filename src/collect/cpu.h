@@ -13,16 +13,16 @@ struct cpu {
     const struct roots *roots;
     unsigned            cpus;    /* online; 0: unknown */
     int64_t             read_at; /* ns, monotonic */
-    uint64_t            all;     /* of the sums, then */
+    uint64_t            all;     /* of the sums, at that time */
 
     uint64_t last[CPU_KINDS];   /* the highest reading since the last reset */
     uint64_t lowest[CPU_KINDS]; /* since the counter fell below that */
     unsigned waits[CPU_KINDS];  /* readings since it did */
-    uint64_t sum[CPU_KINDS];    /* what the samples say */
+    uint64_t sum[CPU_KINDS];    /* the samples' figures */
 };
 
-/* `roots` has to stay. 0, or -errno when this machine has no such file: then cpu_read leaves every field METRIC_NONE.
- */
+/* Opens the file; `roots` has to stay. 0, or -errno when this machine has no such file: then cpu_read leaves every
+ * field METRIC_NONE. */
 int cpu_open(struct cpu *cpu, const struct roots *roots);
 
 /*   ret->cpu_user       ticks, counter   user + nice      proc.rst "Miscellaneous kernel statistics in /proc/stat"

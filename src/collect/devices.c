@@ -1,3 +1,4 @@
+/* Counters by name: a list in the kernel's order, compared with the reading before. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/devices.h"
 
@@ -17,7 +18,7 @@ void devices_done(struct devices *devices)
     devices_init(devices);
 }
 
-/* Who was missing in two readings is forgotten: containers come with ever new names. */
+/* A device that was missing in two readings is forgotten: containers come with ever new names. */
 void devices_begin(struct devices *devices)
 {
     size_t kept = 0;
@@ -63,7 +64,7 @@ static struct device *append(struct devices *devices, struct text name)
     return device;
 }
 
-/* Behind those that were met already; what stood there moves up. */
+/* Moves a device behind those that were met already; the others move up. */
 static struct device *place(struct devices *devices, const struct device *device)
 {
     struct device *to = &devices->list[devices->met++];
@@ -112,7 +113,7 @@ static uint64_t growth(uint64_t before, uint64_t now)
 }
 
 /* The kernel lists disks by their position, in several pieces: when one goes in between, another may be left out once.
- * That one comes back with more than it had; a new disk under its name, with less. */
+ * A disk that was left out comes back with more than it had; a new disk under its name, with less. */
 static void add_from_zero(struct devices *devices, const struct device *device)
 {
     bool is_same = device->in >= device->in_before && device->out >= device->out_before;

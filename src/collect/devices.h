@@ -1,8 +1,8 @@
-/* The counters of devices that come and go: disks and network interfaces.
+/* Counters of devices that come and go: disks and network interfaces.
  *
- * Totals only ever rise. A device seen for the first time gives its counters as a baseline; one that vanishes
- * gives nothing; a counter that falls (the driver was reset, or counts in 32 bits) is a new baseline: what passed in
- * that one interval is not known.
+ * Totals only ever rise. A device seen for the first time gives its counters as a baseline, and one that vanishes gives
+ * nothing. A counter that falls (the driver was reset, or counts in 32 bits) is a new baseline: the growth in that one
+ * interval is not known.
  * Allocates: when a device appears; 16384 devices at most, further ones are not counted. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_DEVICES_H
@@ -30,16 +30,16 @@ struct devices {
     struct device *list;
     size_t         count, capacity;
     size_t         met;     /* in this reading: they stand in front, in the kernel's order */
-    bool           changed; /* a name appeared or went: who is counted has to be decided again */
+    bool           changed; /* a name appeared or went: the owner decides again which ones count */
     bool           begun;   /* there was a reading before */
-    bool           crowded; /* there were more than have a place, once: who appears need not be new */
+    bool           crowded; /* there were once more than have a place: a device that appears need not be new */
     uint64_t       in_total, out_total;
 };
 
 void devices_init(struct devices *devices);
 void devices_done(struct devices *devices);
 
-/* One reading: begin, one add for each device, met, settle; the owner sets `counted` between the last two. */
+/* A reading is: begin, one add for each device, met, settle. The owner sets `counted` between the last two. */
 void devices_begin(struct devices *devices);
 void devices_add(struct devices *devices, struct text name, uint64_t in, uint64_t out);
 /* Compares the devices met with the last reading and sets `changed`. */

@@ -1,3 +1,4 @@
+/* Disk traffic of the machine, and the question which disks carry bytes of their own. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/disk.h"
 
@@ -42,8 +43,9 @@ static bool is_lower(char c)
     return c >= 'a' && c <= 'z';
 }
 
-/* Files and memory; and what never is where bytes end, whether or not its slaves are listed yet. ZFS, and those that
- * put several paths or disks into one outside of dm (PowerPath, SDD, HDLM, DMP and VxVM, ADVM), list none. */
+/* Such devices are files or memory, or stand on other devices, whether or not their slaves are listed yet. ZFS, and
+ * those that put several paths or disks into one outside of dm (PowerPath, SDD, HDLM, DMP and VxVM, ADVM), list none.
+ */
 static bool is_of_others(const char *name)
 {
     static const char *const prefixes[] = {"loop", "zloop",  "ram",  "zram", "dm-",
@@ -67,7 +69,7 @@ static bool is_of_others(const char *name)
     return false;
 }
 
-/* What a driver makes of the disks of this machine, or of something far away; it does not say which. */
+/* Some drivers make a device of the disks of this machine, or of something far away; they do not say which. */
 static bool is_made_of(const char *name, const char *disk)
 {
     struct text made = text_of(name);
@@ -123,7 +125,7 @@ static bool has_paths(const struct devices *devices, const char *head)
     return false;
 }
 
-/* Of what is made of others; a disk with paths is one disk. */
+/* True when the device is made of other disks; a disk with paths is one disk. */
 static bool has_disks_below(int block, const char *name)
 {
     struct dir  dir;
@@ -137,7 +139,8 @@ static bool has_disks_below(int block, const char *name)
     return other != NULL;
 }
 
-/* Without /sys: the kernel lists partitions right behind their disk, as sda1, or nvme0n1p1 behind a digit. */
+/* Without /sys, the order tells: the kernel lists partitions right behind their disk, as sda1, or nvme0n1p1 behind a
+ * digit. */
 static bool looks_like_partition(struct text name, const char *disk)
 {
     uint64_t number = 0;
@@ -231,7 +234,7 @@ static uint64_t sectors_of(int block, const char *name)
     return text_unsigned(&t, &sectors) ? sectors : 0;
 }
 
-/* CD-ROM and floppy drives are of the size of what lies in them; clouds leave their configuration there. */
+/* CD-ROM and floppy drives have the size of the medium in them; clouds leave their configuration there. */
 static bool holds_media(const char *name)
 {
     struct text t = text_of(name);

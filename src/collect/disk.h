@@ -24,10 +24,11 @@ int disk_read(struct disk *disk, struct scratch *scratch, struct sample *ret);
 
 void disk_close(struct disk *disk);
 
-/* Is the traffic of this entry of /sys/block its own? No for loop, ram and zram (their bytes are a file's, or
- * memory), and for whatever stands on other devices: by its name (dm, md, bcache, drbd, ZFS volumes), since a device
- * of the mapper is there before its table and an array before its members, or by its slaves folder. What is below is
- * counted itself, or is a file or memory: a mapped device on a loop device moves the bytes of a file. */
+/* Is the traffic of this entry of /sys/block its own? No for loop, ram and zram: their bytes are a file's, or memory.
+ * No for a device that stands on others, which is told by its name (dm, md, bcache, drbd, ZFS volumes) or by its slaves
+ * folder. The name counts since a device of the mapper is there before its table, and an array before its members. The
+ * devices below are counted themselves, or are files or memory: a mapped device on a loop device moves the bytes of a
+ * file. */
 bool disk_counts(int block, const char *name);
 
 /* Capacity of the disks that count, in bytes; METRIC_NONE without /sys/block. */

@@ -1,3 +1,4 @@
+/* Facts about the machine, from /proc and DMI. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/machine.h"
 
@@ -17,8 +18,8 @@
 
 enum { CPUINFO_SIZE = 4096 };
 
-/* proc.rst "/proc/cpuinfo": "model name : ..." on x86, "Model Name" on LoongArch, "cpu : ..." on POWER; ARM has two
- * numbers instead. Only the first CPU matters, so a part of the file is enough. */
+/* The model's name in proc.rst "/proc/cpuinfo" is "model name : ..." on x86, "Model Name" on LoongArch, "cpu : ..." on
+ * POWER; ARM has two numbers instead. Only the first CPU matters, so a part of the file is enough. */
 static void read_cpu_model(const struct roots *roots, char *ret, size_t size)
 {
     char    content[CPUINFO_SIZE];
@@ -47,7 +48,7 @@ static void read_cpu_model(const struct roots *roots, char *ret, size_t size)
         (void)text_copy(text_of(machine_arm_core(implementer, part)), ret, size);
 }
 
-/* ASCII alone, whatever the locale; the prefix is in lower case. */
+/* Compares ASCII alone, whatever the locale; the prefix is in lower case. */
 static bool starts_with(const char *text, const char *prefix)
 {
     for (; *prefix; text++, prefix++)
@@ -56,7 +57,7 @@ static bool starts_with(const char *text, const char *prefix)
     return true;
 }
 
-/* Where nobody has set a tag, vendors write that in words. */
+/* Vendors put words like these where nobody has set a tag. */
 static bool is_placeholder(const char *tag)
 {
     static const char *const words[] = {"not specified", "to be filled", "default string", "no asset",     "none",

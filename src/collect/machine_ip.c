@@ -1,3 +1,4 @@
+/* The address by which the machine is known, from the kernel's interfaces and routes. */
 // SPDX-License-Identifier: Apache-2.0
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,7 +21,7 @@ static bool is_global(uint32_t address)
     return address != 0 && address >> 24 != 127 && address >> 16 != 0xA9FE;
 }
 
-/* What container engines and hypervisors make for their guests. */
+/* Container engines and hypervisors make such interfaces for their guests. */
 static bool is_for_guests(const char *interface)
 {
     static const char *const names[] = {"docker", "br-",   "virbr",  "veth",    "cni",

@@ -1,3 +1,4 @@
+/* Memory of the machine, from /proc/meminfo. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/memory.h"
 
@@ -55,7 +56,7 @@ static int parse(int fd, uint64_t ret[static ENTRIES])
     return 0;
 }
 
-/* A sum with something unknown in it is unknown; what old kernels lack (SReclaimable, 2.6.19) counts as 0. */
+/* A sum with something unknown in it is unknown. Lines that old kernels lack (SReclaimable, 2.6.19) count as 0. */
 static uint64_t plus(uint64_t a, uint64_t b)
 {
     return a == METRIC_NONE ? METRIC_NONE : a + (b == METRIC_NONE ? 0 : b);

@@ -1,3 +1,4 @@
+/* Mounts are read from mountinfo, and those chosen that count as storage. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/mounts.h"
 
@@ -64,7 +65,7 @@ static bool same(struct text a, struct text b)
     return text_len(a) == text_len(b) && memcmp(a.at, b.at, text_len(a)) == 0;
 }
 
-/* Is `path` the folder `top`, or below it? */
+/* True if `path` is the folder `top`, or below it. */
 static bool is_below(struct text path, struct text top)
 {
     if (text_is(top, "/"))
@@ -81,8 +82,9 @@ static const struct entry *by_id(const struct entry *list, size_t count, uint64_
     return NULL;
 }
 
-/* Does the way to a mount lead through a filesystem that may hang? What holds / is not asked about: on a machine that
- * has its root from the network, everything depends on that. An autofs with something on it is passed at once. */
+/* Does the way to a mount lead through a filesystem that may hang? The one that holds / is not asked about: on a
+ * machine with its root on the network, everything depends on that. An autofs with something on it is passed at once.
+ */
 static bool leads_through_what_may_hang(const struct entry *list, size_t count, const struct entry *e)
 {
     for (int depth = 0; depth < 64; depth++) {
@@ -97,7 +99,7 @@ static bool leads_through_what_may_hang(const struct entry *list, size_t count, 
     return true;
 }
 
-/* Walks up from a mount: at each level, another child of the same parent that lies on the way hides it. */
+/* Walks up from a mount. At each level, another child of the same parent that lies on the way hides it. */
 static bool is_hidden(const struct entry *list, size_t count, const struct entry *e)
 {
     const struct entry *level = e;
@@ -117,7 +119,7 @@ static bool is_hidden(const struct entry *list, size_t count, const struct entry
     return false;
 }
 
-/* \040 and the like; at most as long as it was. */
+/* Replaces \040 and the like; the text becomes no longer. */
 static char *unescape(struct text t)
 {
     char *path = malloc(text_len(t) + 1);
@@ -157,7 +159,7 @@ static bool is_known(const struct entry *const *kept, size_t count, const struct
 static size_t choose(const struct entry *list, size_t count, const struct entry *ret[static MOUNTS_KEPT_MAX])
 {
     size_t kept = 0;
-    /* What holds / comes first, so that a device which holds it too is known by that mount. */
+    /* The mount of / comes first, so that its device, if mounted elsewhere too, is known by that mount. */
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < count && kept < MOUNTS_KEPT_MAX; i++) {
             const struct entry *e = &list[i];

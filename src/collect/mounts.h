@@ -1,9 +1,9 @@
-/* Which filesystems count as the machine's storage.
+/* Filesystems that count as the machine's storage.
  *
- * Those on a block device, each once however often it is bound, and the one that holds /, whatever it is. Never
- * network, cluster, FUSE or autofs: statvfs on a server or a lock that hangs would stop our thread, and on an autofs it
- * mounts. No loop devices and no images (squashfs, iso9660 …): their bytes are a file's, or a medium's that is full by
- * nature.
+ * Filesystems on a block device count, each once however often it is bound; and the one that holds /, whatever it is.
+ * Network, cluster, FUSE and autofs never do: statvfs on a server or a lock that hangs would stop our thread, and on an
+ * autofs it mounts. Nor do loop devices and images (squashfs, iso9660 …): their bytes are a file's, or a medium's that
+ * is full by nature.
  * A mount that another one covers is not asked: its path leads to the other. Nor is one below a network or FUSE
  * filesystem other than /: each statvfs walks through that.
  *

@@ -1,3 +1,4 @@
+/* Network traffic, from /proc/net/dev. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/net.h"
 
@@ -34,8 +35,8 @@ void net_close(struct net *net)
     devices_done(&net->devices);
 }
 
-/* "  eth0: 123 ..." The bytes received are the first number, those transmitted the ninth. The two header lines have
- * no colon. An alias ("eth0:1", old kernels) is no line here. */
+/* A line reads "  eth0: 123 ...". The bytes received are the first number, those transmitted the ninth. The two header
+ * lines have no colon. An alias ("eth0:1", old kernels) is no line here. */
 static bool parse(struct text line, struct text *ret_name, uint64_t *ret_recv, uint64_t *ret_sent)
 {
     enum { SENT_FIELD = 8 };
@@ -62,7 +63,8 @@ static void choose(struct net *net, int64_t now)
     net->chosen_at = now;
 }
 
-/* A file that was closed and opened again may show where the program's main thread has gone meanwhile. */
+/* A file that was closed and opened again may show another namespace, where the program's main thread has gone
+ * meanwhile. */
 static void notice_namespace(struct net *net)
 {
     struct stat stat;

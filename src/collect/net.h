@@ -14,17 +14,17 @@ struct net {
     int            classes; /* /sys/class/net, negative without it */
     struct devices devices;
     uint64_t       inode;     /* of net/dev: each namespace has one of its own */
-    int64_t        chosen_at; /* ns, monotonic: when it was last decided who counts */
-    int64_t        settling;  /* ns until that is decided again */
+    int64_t        chosen_at; /* ns, monotonic: the last time that the counted ones were chosen */
+    int64_t        settling;  /* ns until they are chosen again */
 };
 
 int net_open(struct net *net, const struct roots *roots);
 
 /*   ret->net_recv  bytes, counter   receive bytes    proc.rst "Networking info in /proc/net", dev
  *   ret->net_sent  bytes, counter   transmit bytes
- * Without lo, and no byte twice: see net_interfaces.h. An interface that appears gives its baseline, one that goes
- * gives nothing, and so do all of another namespace, where the file had to be opened again after the program entered
- * one. Who counts is decided when a name comes or goes, and again 1, 2, 4 ... 64 s later: bridges and bonds are put
+ * Without lo, and no byte twice: see net_interfaces.h. An interface that appears gives its baseline, and one that goes
+ * gives nothing. So do all of another namespace, where the file had to be opened again after the program entered one.
+ * The counted ones are chosen when a name comes or goes, and again 1, 2, 4 ... 64 s later: bridges and bonds are put
  * together after their parts have come. ret->monotonic must be set. Shape: one value per network namespace. Returns 0,
  * or -errno; on error both stay METRIC_NONE. */
 int net_read(struct net *net, struct scratch *scratch, struct sample *ret);

@@ -1,3 +1,4 @@
+/* Interfaces get a rank each; those with the best rank count. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/net_interfaces.h"
 
@@ -21,7 +22,7 @@ static bool has(int classes, const char *name, const char *entry)
     return faccessat(classes, path, F_OK, 0) == 0;
 }
 
-/* The last component of the link X/master; "" without one. */
+/* Reads the last component of the link X/master; "" without one. */
 static void master_of(int classes, const char *name, char ret[static DEVICE_NAME_SIZE])
 {
     char path[PATH_SIZE];
@@ -70,7 +71,8 @@ static bool has_lower(int classes, const char *name, bool only_hardware)
     return found;
 }
 
-/* Names that container engines, hypervisors and tunnels give to what never leaves the machine by itself. */
+/* Container engines, hypervisors and tunnels give such names to interfaces whose bytes do not leave the machine by
+ * themselves. */
 static bool has_telling_name(const char *name)
 {
     static const char *const prefixes[] = {
@@ -113,7 +115,8 @@ static enum rank rank_of_others(int classes, const char *name)
     return carried ? RANK_CARRIED : RANK_PLAIN;
 }
 
-/* Does this /sys show the interfaces that net/dev lists, and no others? It belongs to the namespace of its mounting. */
+/* Does this /sys show the interfaces that net/dev lists, and no others? A /sys belongs to the namespace of its
+ * mounting. */
 static bool is_of_this_namespace(int classes, const struct devices *devices)
 {
     struct dir  dir;
@@ -133,14 +136,15 @@ static bool is_of_this_namespace(int classes, const struct devices *devices)
     return shown == listed;
 }
 
-/* A pod with hardware of its own, such as a virtual function for RDMA, still goes out through its eth0, too. Nothing on
- * a machine gives that name to what is not hardware. */
+/* A pod with hardware of its own, such as a virtual function for RDMA, still goes out through its eth0, too. On a
+ * machine, only hardware gets that name. */
 static bool is_way_out(int classes, const char *name)
 {
     return strncmp(name, "eth", 3) == 0 && name[3] >= '0' && name[3] <= '9' && !has(classes, name, "master");
 }
 
-/* On a machine with a thousand containers, hardware is found at the cost of one look at each of their interfaces. */
+/* Ranks hardware first: on a machine with a thousand containers, it is found by one look at each of their interfaces.
+ */
 static enum rank rank_hardware(int classes, struct devices *devices)
 {
     enum rank best = RANK_NONE;

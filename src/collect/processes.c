@@ -1,3 +1,4 @@
+/* The number of processes, by counting /proc or by its link count. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/processes.h"
 
@@ -11,11 +12,11 @@
 #include "base/file.h"
 #include "base/roots.h"
 
-/* One count in a thousand times its cost is 0.1 % of a core. */
+/* A count each thousand times its cost is 0.1 % of a core. */
 enum { COUNT_RARITY = 1000, CALIBRATION_SECONDS = 30 };
 
-/* PROC_PID_INIT_INO in include/linux/proc_ns.h: the first PID namespace, the only one whose /proc has a link for
- * each of its processes and no other. */
+/* PROC_PID_INIT_INO in include/linux/proc_ns.h: the first PID namespace. Only its /proc has a link for each of its
+ * processes and no other. */
 static const char first_pid_namespace[] = "pid:[4026531836]";
 
 int processes_open(struct processes *processes, const struct roots *roots)
@@ -73,7 +74,7 @@ int processes_read(struct processes *processes, struct sample *ret)
     else if (processes->count == METRIC_NONE || age / COUNT_RARITY >= processes->cost)
         count(processes, ret->monotonic);
     if (processes->count == 0)
-        return -ENODATA; /* /proc that shows nobody, not even us */
+        return -ENODATA; /* a /proc that shows nobody, not even us */
     ret->processes = processes->count;
     return 0;
 }

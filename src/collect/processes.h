@@ -1,4 +1,5 @@
-/* How many processes the machine, or the container, has. Thread: pillion. Allocates: no. Files: /proc, held open. */
+/* The number of processes of the machine, or of the container. Thread: pillion. Allocates: no. Files: /proc, held open.
+ */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_PROCESSES_H
 #define PILLION_COLLECT_PROCESSES_H
@@ -20,9 +21,9 @@ int processes_open(struct processes *processes, const struct roots *roots);
 
 /*   ret->processes  count, gauge   numeric entries of /proc    proc.rst "Process-Specific Subdirectories"
  * The list is counted only while that costs less than 0.1 % of one core on average; between two counts the value is
- * repeated. In the first PID namespace it never is: there the link count of /proc is the number of processes plus
- * that of the kernel's own folders (proc_root_getattr in fs/proc/root.c), which a count calibrates.
- * ret->monotonic must be set. Returns 0, or -errno; on error the field stays METRIC_NONE. */
+ * repeated. In the first PID namespace it never is. There the link count of /proc is the number of processes plus that
+ * of the kernel's own folders (proc_root_getattr in fs/proc/root.c), which a count calibrates. ret->monotonic must be
+ * set. Returns 0, or -errno; on error the field stays METRIC_NONE. */
 int processes_read(struct processes *processes, struct sample *ret);
 
 void processes_close(struct processes *processes);

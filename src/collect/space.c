@@ -1,3 +1,4 @@
+/* Room on disks: statvfs of each mount that counts. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/space.h"
 
@@ -34,7 +35,7 @@ static int refresh(struct space *space, struct scratch *scratch)
     int         error = scratch_reread(scratch, space->fd, &t);
     if (error == 0)
         error = mounts_parse(&space->mounts, t);
-    space->parsed = error == 0 || error == -EFBIG; /* what is too long is so until it changes */
+    space->parsed = error == 0 || error == -EFBIG; /* a mountinfo that is too long is so until it changes */
     return error;
 }
 

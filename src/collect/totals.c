@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a run has used by its end. Thread: any. Allocates: no.
+/* The use of a run by its end. Thread: any. Allocates: no.
  *   CPU, RSS, faults, context switches    getrusage(2); process_others.h for processes that nobody has reaped
  *   max_rss_kib                           VmHWM of /proc/self/status (proc.rst table 1-2), ru_maxrss */
 #include <stddef.h>
@@ -29,7 +29,7 @@ static uint64_t image_peak(const struct roots *roots)
     return peak;
 }
 
-/* What is known, and what somebody may have had beyond that. */
+/* The known peak, and the most that some process may have had beyond it. */
 struct peak {
     uint64_t known, most;
 };
@@ -48,8 +48,8 @@ static void add_own(const struct roots *roots, uint64_t before, uint64_t now, en
     lift(&peak->most, now > before ? now : images == USAGE_THIS_IMAGE && image > 0 ? image : before);
 }
 
-/* The same of the children that were reaped. The first image of what `pillion run` starts is its own, forked: a
- * maximum below that is nobody's of the run. */
+/* The same of the children that were reaped. `pillion run` forks, so the first image of its command is its own: a
+ * maximum below that belongs to nobody of the run. */
 static void add_children(const struct usage *before, const struct usage *now, uint64_t floor, struct peak *peak)
 {
     if (now->child_faults <= before->child_faults)
@@ -74,7 +74,7 @@ void totals_read(const struct roots *roots, const struct tree *tree, const struc
     usage_read(tree, &now);
     if (collectors)
         collect_others(collectors, &others);
-    bool in_step = tree->root != getpid(); /* its other ranks are the launcher's to reap */
+    bool in_step = tree->root != getpid(); /* the launcher reaps the step's other ranks */
     if (!outside)
         add_own(roots, before->own_peak, now.own_peak, images, &peak);
     add_children(before, &now, outside ? now.own_peak : 0, &peak);

@@ -1,3 +1,4 @@
+/* The program's cgroups are found through /proc/self/cgroup, and their files read, in both versions. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/cgroup/cgroup.h"
 
@@ -10,11 +11,11 @@
 #include "base/file.h"
 #include "base/roots.h"
 
-/* The number behind a name in a file of "name number" lines; untouched and false when not there. */
+/* Finds the number behind a name in a file of "name number" lines; untouched and false when it is not there. */
 
 enum { OWN_MAX = 1024, MOUNT_MAX = 128 };
 
-/* One line of /proc/self/cgroup: "4:cpu,cpuacct:/user.slice" in version 1, "0::/user.slice" in version 2. */
+/* A line of /proc/self/cgroup reads "4:cpu,cpuacct:/user.slice" in version 1, "0::/user.slice" in version 2. */
 struct line {
     struct text controllers, path;
 };
@@ -68,7 +69,7 @@ static bool exists(const char *folder, const char *more)
     return len > 0 && (size_t)len < sizeof path && faccessat(AT_FDCWD, path, F_OK, 0) == 0;
 }
 
-/* sys/fs/cgroup, or what is mounted below it: by the controller's name, by all that the hierarchy has, or, beside
+/* The mount is sys/fs/cgroup, or stands below it: by the controller's name, by all that the hierarchy has, or, beside
  * version 1, "unified". */
 static bool find_mount(const struct roots *roots, const struct line *line, const char *controller, struct cgroup *ret)
 {
@@ -88,7 +89,7 @@ static bool find_mount(const struct roots *roots, const struct line *line, const
     return exists(ret->path, "");
 }
 
-/* A cgroup that is not below the namespace's root is shown with dots, and is not to be seen from here. */
+/* A cgroup that is not below the namespace's root is shown with dots, and cannot be seen from here. */
 static bool goes_up(struct text path)
 {
     struct text part;
@@ -98,7 +99,7 @@ static bool goes_up(struct text path)
     return false;
 }
 
-/* Where a container is told the machine's path, but sees its own part of the tree alone, the front of the path is not
+/* A container may be told the machine's path, but see its own part of the tree alone. Then the front of the path is not
  * there: it is left out part by part, down to nothing. */
 static bool find_folder(struct text own, struct cgroup *ret)
 {
@@ -132,7 +133,7 @@ bool cgroup_find(const struct roots *roots, const char *controller, struct cgrou
     close(fd);
     bool found = error == 0 && find_line(text_span(content, len), controller, &line) &&
                  find_mount(roots, &line, controller, ret) && find_folder(line.path, ret) &&
-                 (ret->v2 || !exists(ret->path, "release_agent")); /* which the root alone has */
+                 (ret->v2 || !exists(ret->path, "release_agent")); /* only the root has it */
     if (!found)
         ret->path[0] = '\0';
     return found;
@@ -174,7 +175,7 @@ uint64_t cgroup_id(const char *path)
     return *path && stat(path, &info) == 0 ? (uint64_t)info.st_ino : METRIC_NONE;
 }
 
-/* throttled_usec in version 2, throttled_time in nanoseconds in version 1. */
+/* The key is throttled_usec in version 2, throttled_time in nanoseconds in version 1. */
 void cgroup_read_throttling(const struct cgroup_watch *watch, struct cgroup_events *ret)
 {
     char        content[CGROUP_FILE_MAX];
@@ -189,7 +190,7 @@ void cgroup_read_throttling(const struct cgroup_watch *watch, struct cgroup_even
         ret->throttled_us = ns / 1000;
 }
 
-/* memory.events counts what happens in the cgroup and all below it; memory.oom_control, in the cgroup alone. */
+/* memory.events counts events in the cgroup and all below it; memory.oom_control, in the cgroup alone. */
 void cgroup_read_kills(const struct cgroup_watch *watch, struct cgroup_events *ret)
 {
     char        content[CGROUP_FILE_MAX];
@@ -206,7 +207,7 @@ void cgroup_read_peak(const struct cgroup_watch *watch, struct cgroup_events *re
 
 #define NO_MEMORY_LIMIT (UINT64_C(1) << 62) /* version 1 says the largest number of pages there can be */
 
-/* To the one above; false, and unmoved, at the mount. */
+/* Goes to the cgroup above; false, and unmoved, at the mount. */
 static bool go_up(struct cgroup *cgroup)
 {
     struct text above = text_of(cgroup->path + cgroup->top);
@@ -216,7 +217,8 @@ static bool go_up(struct cgroup *cgroup)
     return true;
 }
 
-/* "50000 100000" in version 2, "max 100000" without a limit; two files in version 1, -1 without a limit. */
+/* The quota reads "50000 100000" in version 2, "max 100000" without a limit; version 1 has two files, -1 without a
+ * limit. */
 static double quota_of(const struct cgroup *cgroup)
 {
     char        content[CGROUP_FILE_MAX];
@@ -232,7 +234,7 @@ static double quota_of(const struct cgroup *cgroup)
     return period > 0 && period != METRIC_NONE ? (double)quota / (double)period : 0;
 }
 
-/* The least quota from this cgroup upwards, in CPUs, and *cgroup becomes the one that has it; 0: there is none. */
+/* The least quota from this cgroup upwards, in CPUs; *cgroup becomes the one that has it. 0: there is none. */
 static double least_quota(struct cgroup *cgroup)
 {
     struct cgroup at = *cgroup;
@@ -247,7 +249,7 @@ static double least_quota(struct cgroup *cgroup)
     return least;
 }
 
-/* Version 1 tells the least of all above, also of those that cannot be seen from here. */
+/* Version 1 tells the least limit of all above, also of those that cannot be seen from here. */
 static uint64_t hierarchical_limit(const struct cgroup *memory)
 {
     char        content[CGROUP_FILE_MAX];
@@ -270,7 +272,8 @@ static uint64_t memory_limit(struct cgroup memory)
     return least < NO_MEMORY_LIMIT ? least : METRIC_NONE;
 }
 
-/* Memory of a cgroup without the controller is charged to the nearest one above that has it, and killed for there. */
+/* Finds the cgroup that is charged: without the memory controller, it is the nearest one above that has it, and
+ * processes are killed for its limit. */
 static void find_charged(struct cgroup *memory)
 {
     struct cgroup at = *memory;

@@ -1,5 +1,5 @@
-/* The program's own control groups: where they are, what they allow, what they did to the program. Both versions, also
- * mixed on one machine. Thread: any. Allocates: no; nothing is held open.
+/* The program's own control groups: their places, their limits, and the events in them. Both versions, also mixed on
+ * one machine. Thread: any. Allocates: no; nothing is held open.
  *   cpu.max, cpu.stat, memory.max, memory.events        cgroup-v2.rst
  *   cpu.cfs_quota_us, cpu.cfs_period_us, cpu.stat       scheduler/sched-bwc.rst
  *   memory.limit_in_bytes, memory.stat, memory.oom_control   cgroup-v1/memory.rst */
@@ -23,15 +23,15 @@ struct cgroup {
     char   path[CGROUP_PATH_MAX]; /* absolute */
 };
 
-/* The program's own cgroup in the hierarchy of this controller. False, and no path: there is none, it is not visible,
- * or it is the root of the machine, which is no cgroup of the program's. */
+/* Finds the program's own cgroup in the hierarchy of this controller. False, and no path: there is none, it is not
+ * visible, or it is the root of the machine, which is no cgroup of the program's. */
 bool cgroup_find(const struct roots *roots, const char *controller, struct cgroup *ret);
-/* A file of it, whole. */
+/* Reads a whole file of the cgroup. */
 bool cgroup_file(const struct cgroup *cgroup, const char *file, char content[static CGROUP_FILE_MAX], struct text *ret);
-/* A file that is one number, else METRIC_NONE. */
+/* Reads a file that is one number, else METRIC_NONE. */
 uint64_t cgroup_number(const struct cgroup *cgroup, const char *file);
 
-/* What the program may use at most: the least over its cgroup and those above it that can be seen. */
+/* The most that the program may use: the least limit over its cgroup and those above it that can be seen. */
 struct cgroup_limits {
     double   cpus;   /* quota/period, 0: none */
     uint64_t memory; /* bytes, METRIC_NONE: none */
@@ -40,20 +40,20 @@ struct cgroup_limits {
 /* Counters since the cgroup was made; METRIC_NONE where it does not count that. */
 struct cgroup_events {
     uint64_t periods;      /* of CPU bandwidth in which the cgroup ran */
-    uint64_t throttled;    /* those in which it had used its quota up */
+    uint64_t throttled;    /* periods in which it had used its quota up */
     uint64_t throttled_us; /* summed over CPUs */
-    uint64_t oom_kills;    /* processes of the cgroup that were killed for memory, by whichever limit */
+    uint64_t oom_kills;    /* processes of the cgroup that were killed for memory, by any limit */
     uint64_t memory_peak;  /* bytes: no count, but a maximum since then */
 };
 
-/* The places of those counters. Throttling is counted where the least quota is, kills in the own cgroup, or where
- * that has no memory controller in the nearest above that has it. */
+/* The places of those counters. Throttling is counted where the least quota is. Kills are counted in the own cgroup,
+ * or, if that has no memory controller, in the nearest one above that has it. */
 struct cgroup_watch {
     struct cgroup cpu, memory;
     uint64_t      memory_id; /* inode of that directory: another cgroup of the same path has another one */
 };
 
-/* The limits, and the places to watch. */
+/* Reads the limits, and finds the places to watch. */
 void     cgroup_limits_read(const struct roots *roots, struct cgroup_limits *ret, struct cgroup_watch *ret_watch);
 uint64_t cgroup_id(const char *path); /* METRIC_NONE: there is none */
 
