@@ -1,3 +1,4 @@
+/* The sum over the two sources of GPU figures, NVML and amdgpu. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/gpu/gpu.h"
 

@@ -1,9 +1,9 @@
-/* The machine's GPUs and what the tree uses of them. Two sources, which add up: NVML for NVIDIA's, sysfs and fdinfo for
- * those of amdgpu. Thread: pillion.
+/* The machine's GPUs, and the tree's use of them. Two sources add up: NVML for NVIDIA's, sysfs and fdinfo for those of
+ * amdgpu. Thread: pillion.
  *
- * A driver's answer may take long or never come, so nothing is asked of one before the first reading; and a driver
- * that has failed is left alone. Descriptors that NVML opens are in the thread's own table: when that goes
- * (gpu_suspend), the instance is shut down before, and begun anew at the next reading. */
+ * A driver's answer may take long or never come, so nothing is asked of one before the first reading; and a driver that
+ * has failed is left alone. Descriptors that NVML opens are in the thread's own table. When that goes (gpu_suspend),
+ * the instance is shut down before, and begun anew at the next reading. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_GPU_GPU_H
 #define PILLION_COLLECT_GPU_GPU_H
@@ -37,7 +37,7 @@ void gpu_suspend(struct gpu *gpu);
 void gpu_leave(struct gpu *gpu);
 void gpu_close(struct gpu *gpu);
 
-/* What the sources add to; METRIC_NONE where nobody knows. */
+/* The sums that the sources add to; METRIC_NONE where nobody knows. */
 struct gpu_reading {
     uint64_t usage, memory, used;
     uint64_t tree_usage, tree_memory, tree_used;

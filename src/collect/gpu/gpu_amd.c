@@ -1,3 +1,4 @@
+/* GPUs of amdgpu: cards are found in sysfs, clients by fdinfo, and their figures added up. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/gpu/gpu_amd.h"
 
@@ -14,7 +15,7 @@
 #include "collect/gpu/gpu.h"
 #include "collect/gpu/gpu_kfd.h"
 
-/* "card0", and none of its connectors ("card0-DP-1"). */
+/* True for "card0", and for none of its connectors ("card0-DP-1"). */
 static bool is_card(const char *name)
 {
     struct text t = text_of(name);
@@ -23,7 +24,8 @@ static bool is_card(const char *name)
            text_len(t) == 0;
 }
 
-/* The last part of where the link NAME/what leads to; "" without one, or if it is longer than any that is wanted. */
+/* Reads the last part of the target of the link NAME/what; "" without one, or if it is longer than any that is wanted.
+ */
 static void end_of_link(int drm, const char *name, const char *what, char *ret, size_t size)
 {
     char path[64];
@@ -87,7 +89,7 @@ static void add_to(uint64_t *sum, uint64_t value)
         *sum = (*sum == METRIC_NONE ? 0 : *sum) + value;
 }
 
-/* What the tree's clients are on this device; NULL without any. */
+/* Finds the use of this device by the tree's clients; NULL without any. */
 static const struct gpu_device *device_of(const struct gpu_amd *amd, const struct gpu_card *card)
 {
     for (unsigned i = 0; i < amd->clients.devices; i++) {
@@ -124,8 +126,8 @@ static uint64_t memory_of(const struct gpu_amd *amd, const struct gpu_device *de
     return device->memory;
 }
 
-/* By engine times, or, where the tree computes by KFD and nobody else does, by the figures of the devices that it has
- * open. METRIC_NONE where nobody can tell. */
+/* Usage goes by engine times. Where the tree computes by KFD and nobody else does, it goes by the figures of the
+ * devices that the tree has open. METRIC_NONE where nobody can tell. */
 static uint64_t tree_usage(const struct gpu_amd *amd, const struct gpu_device *device)
 {
     if (!amd->clients.search.has_kfd || strcmp(device->driver, "amdgpu") != 0)

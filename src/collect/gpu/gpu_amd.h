@@ -1,12 +1,12 @@
-/* GPUs of amdgpu, by sysfs; what the tree uses of them, by fdinfo, and of those of other drivers whose fdinfo tells.
- * Thread: pillion. Allocates: see gpu_clients.h. Files: the folder /sys/class/drm, held; in each reading and for each
- * device some of its attributes, opened, read, closed.
+/* GPUs of amdgpu, by sysfs, and the tree's use of them, by fdinfo; also its use of other drivers' GPUs whose fdinfo
+ * tells. Thread: pillion. Allocates: see gpu_clients.h. Files: the folder /sys/class/drm, held; in each reading and for
+ * each device some of its attributes, opened, read, closed.
  *
  * A device is a cardN whose driver is amdgpu: no connectors (card0-DP-1), no render nodes, no partitions of an MI300
  * (devices without a driver, whose use is in their card's figures), and no graphics of a BMC or a virtual machine.
- * Devices are looked for once a run; one that goes is missing until it is back.
- * Of other drivers (i915, xe, panfrost ...) the machine's figures are not in sysfs: the tree's alone are given, and
- * only once the tree has opened such a device. */
+ * Devices are looked for once a run; one that goes is missing until it is back. Of other drivers (i915, xe, panfrost
+ * ...) the machine's figures are not in sysfs: the tree's alone are given, and only once the tree has opened such a
+ * device. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_GPU_GPU_AMD_H
 #define PILLION_COLLECT_GPU_GPU_AMD_H
@@ -29,8 +29,8 @@ struct gpu_amd {
     struct gpu_clients clients;
 };
 
-/* 0, or -ENODEV without such a device: then one folder was looked at, and never again. gpu_amd_close is only needed
- * after 0. */
+/* Looks for devices. 0, or -ENODEV without one: then one folder was looked at, and never again. gpu_amd_close is only
+ * needed after 0. */
 int gpu_amd_open(struct gpu_amd *amd, const struct roots *roots);
 /* Adds to *add:
  *   usage        1/10000 devices  gpu_busy_percent     amdgpu/thermal.rst; see gpu_card.h
@@ -39,12 +39,12 @@ int gpu_amd_open(struct gpu_amd *amd, const struct roots *roots);
  *   tree_usage   1/10000 devices  drm-engine-*         drm-usage-stats.rst; see gpu_clients.h
  *   tree_memory  bytes            drm-resident-vram
  *   tree_used    count            devices with usage by the tree
- * What the tree computes by ROCm is in no engine's time: there it is the device's own usage, if nobody else computes
- * (gpu_kfd.h), else the tree's usage is left out; so is all of the tree's where nobody's descriptors may be listed, and
- * where the kernel tells nothing of its clients (before Linux 5.19). 0, or -ENODATA when no device
- * answers. The first reading, at load, is the tree's baseline and makes no row: no device is asked then. */
+ * Computing by ROCm is in no engine's time. There tree_usage is the device's own usage, if nobody else computes
+ * (gpu_kfd.h), else it is left out. All of the tree's figures are left out where nobody's descriptors may be listed,
+ * and where the kernel tells nothing of its clients (before Linux 5.19). 0, or -ENODATA when no device answers. The
+ * first reading, at load, is the tree's baseline and makes no row: no device is asked then. */
 int gpu_amd_read(struct gpu_amd *amd, const struct process_tree *tree, int64_t now, struct gpu_reading *add);
-/* Model of the first, count, memory of all that are there. */
+/* Adds the model of the first device, the count, and the memory of all that are there. */
 void gpu_amd_facts(const struct gpu_amd *amd, struct machine *add);
 void gpu_amd_suspend(struct gpu_amd *amd);
 void gpu_amd_close(struct gpu_amd *amd);

@@ -1,3 +1,4 @@
+/* A card of amdgpu is read through its attributes, and left alone while it may fall asleep. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/gpu/gpu_card.h"
 
@@ -15,7 +16,7 @@
 #define REST_MARGIN      CLOCK_SECOND
 #define REST_MAX         (60 * CLOCK_SECOND)
 
-/* The content of an attribute without its newline; "" and -errno if it does not answer. */
+/* Reads an attribute without its newline; "" and -errno if it does not answer. */
 static int attribute(const struct gpu_card *card, int drm, const char *name, char *ret, size_t size)
 {
     char   path[sizeof card->name + sizeof "/device/power/autosuspend_delay_ms"];
@@ -60,13 +61,13 @@ bool gpu_card_describe(const struct gpu_card *card, int drm, char ret_model[stat
     return true;
 }
 
-/* How long an idle device has to be left alone to fall asleep; 0 for one that never does. */
+/* Tells how long an idle device must be left alone to fall asleep; 0 for one that never does. */
 static int64_t rest(const struct gpu_card *card, int drm)
 {
     char     control[16];
     uint64_t delay = 0;
     if (attribute(card, drm, "power/control", control, sizeof control) || strcmp(control, "auto") != 0 ||
-        number(card, drm, "power/autosuspend_delay_ms", &delay)) /* a negative one is none */
+        number(card, drm, "power/autosuspend_delay_ms", &delay)) /* a negative delay is none */
         return 0;
     if (delay > (uint64_t)(REST_MAX / CLOCK_MILLISECOND))
         return REST_MAX;
@@ -101,7 +102,7 @@ static void read_usage(struct gpu_card *card, int drm, bool has_client, int64_t 
     if (is_asleep || is_resting) {
         card->usage = 0;
     } else if (error == -ENOENT || is_active || strcmp(status, "unsupported") == 0) {
-        /* While it is reset it says EPERM or EBUSY; some have no such sensor, or one that says 655 percent. */
+        /* A device that is being reset says EPERM or EBUSY. Some have no such sensor, or one that says 655 percent. */
         if (number(card, drm, "gpu_busy_percent", &percent) == 0 && percent <= 100)
             take_usage(card, drm, percent, is_active && !has_client, now);
     }

@@ -1,4 +1,4 @@
-/* One device of amdgpu as sysfs shows it. Thread: pillion. Allocates: no.
+/* A device of amdgpu, as sysfs shows it. Thread: pillion. Allocates: no.
  *
  *   usage   gpu_busy_percent     percent in which the shaders worked, as the device's firmware has it: its mean over a
  *                                window of its own (milliseconds to a second), not over the time since the last reading
@@ -6,8 +6,8 @@
  *
  * gpu_busy_percent asks the device itself, and older kernels wake it up for that; and each question puts off the moment
  * at which an idle device is put to sleep. So power/runtime_status is read first, which asks nobody: a device that
- * sleeps is idle. And one that may sleep, has been idle for some seconds and has no client in the tree is left alone
- * for as long as it takes to fall asleep, unless its memory changes. */
+ * sleeps is idle. A device that may sleep, has been idle for some seconds and has no client in the tree is left alone
+ * for as long as it takes to fall asleep. A change of its memory ends that. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_GPU_GPU_CARD_H
 #define PILLION_COLLECT_GPU_GPU_CARD_H
@@ -23,7 +23,7 @@ struct gpu_card {
     char name[16]; /* "card0" */
     char pdev[GPU_PDEV_SIZE];
 
-    uint64_t usage;  /* 1/10000, METRIC_NONE: it does not say */
+    uint64_t usage;  /* 1/10000; METRIC_NONE: the device does not say */
     uint64_t memory; /* bytes, METRIC_NONE */
 
     int64_t  idle_since; /* ns, 0: not idle */
@@ -31,11 +31,12 @@ struct gpu_card {
     uint64_t quiet_memory;
 };
 
-/* `drm`: the folder /sys/class/drm. Reads usage and memory; `has_client`: the tree uses it. Returns whether it is
- * there at all. */
+/* Reads usage and memory. `drm`: the folder /sys/class/drm; `has_client`: the tree uses the device. Returns whether it
+ * is there at all. */
 bool gpu_card_read(struct gpu_card *card, int drm, bool has_client, int64_t now);
-/* product_name (amdgpu/driver-misc.rst; server boards have one), else the IDs of PCI; "" without either.
- * mem_info_vram_total, bytes; METRIC_NONE without. Neither asks the device. Returns whether it is there. */
+/* Reads the model, product_name (amdgpu/driver-misc.rst; server boards have one), else the IDs of PCI; "" without
+ * either. Reads mem_info_vram_total, bytes; METRIC_NONE without. Neither asks the device. Returns whether it is there.
+ */
 bool gpu_card_describe(const struct gpu_card *card, int drm, char ret_model[static GPU_MODEL_SIZE],
                        uint64_t *ret_memory);
 

@@ -1,3 +1,4 @@
+/* Clients of DRM devices: each is read through one of its descriptors, and its engines' times become usage. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/gpu/gpu_clients.h"
 
@@ -10,8 +11,8 @@
 #include "collect/collect.h"
 #include "collect/tree/process_stat.h"
 
-/* A descriptor whose client was read by another is looked at only so often: its number may be another client's by now.
- */
+/* A descriptor whose client was read through another one is looked at only so often: its number may be another client's
+ * by now. */
 enum { CLIENTS_FIRST = 8, SPARE_ROWS = 16 };
 
 struct gpu_client {
@@ -39,7 +40,7 @@ void gpu_clients_done(struct gpu_clients *clients)
     clients->count = clients->capacity = 0;
 }
 
-/* Its index, or -1 when there are too many. */
+/* Returns the device's index, or -1 when there are too many. */
 static int device_of(struct gpu_clients *clients, const struct gpu_fdinfo *info)
 {
     for (unsigned i = 0; i < clients->devices; i++)
@@ -59,7 +60,7 @@ static bool is_alive(const struct gpu_clients *clients, const struct gpu_client 
     return c->row > 0 && c->row + 1 >= clients->search.row;
 }
 
-/* The client, or a place for it with row 0; NULL when there are too many. */
+/* Finds the client, or a place for it with row 0; NULL when there are too many. */
 static struct gpu_client *client_of(struct gpu_clients *clients, uint8_t device, uint64_t id)
 {
     struct gpu_client *place = NULL;
@@ -89,7 +90,7 @@ static double rise(uint64_t before, uint64_t now)
     return now > before ? (double)(now - before) : 0;
 }
 
-/* The engine's share of the time since `before`; 1 is all of one device. */
+/* Returns the engine's share of the time since `before`; 1 is all of one device. */
 static double share(const struct gpu_engine *before, const struct gpu_engine *now, int64_t elapsed)
 {
     double capacity = now->capacity > 0 ? (double)now->capacity : 1;
@@ -115,7 +116,7 @@ static struct gpu_engine last_of(const struct gpu_client *c, uint8_t name)
     return (struct gpu_engine){.name = name};
 }
 
-/* Counters never fall here. Of the engine's own clock nothing is known at the start of a client. */
+/* Counters never fall here. At the start of a client nothing is known of the engine's own clock. */
 static double take_engines(struct gpu_client *c, struct gpu_fdinfo *info, int64_t elapsed)
 {
     double usage = 0;
@@ -139,7 +140,8 @@ static void take(struct gpu_clients *clients, struct gpu_client *c, struct gpu_f
     bool    is_first = c->row == 0;
     int64_t since = is_first ? clients->read_at : c->at;
     double  usage = take_engines(c, info, now - since);
-    /* More than there was time for since it is said to have begun: it is older, inherited from somebody unseen. */
+    /* A usage of more than the time since its supposed beginning shows that the client is older, inherited from
+     * somebody unseen. */
     if (is_first && (!is_new || since == 0 || usage > 1))
         usage = 0;
     c->usage = usage < 1 ? (uint64_t)(usage * GPU_USAGE_ONE + 0.5) : GPU_USAGE_ONE;
@@ -148,7 +150,7 @@ static void take(struct gpu_clients *clients, struct gpu_client *c, struct gpu_f
     c->at = now;
 }
 
-/* False: it is no descriptor of a DRM client any more, or never was. */
+/* False: the descriptor is no DRM client's any more, or never was. */
 static bool read_one(struct gpu_clients *clients, int proc, struct gpu_descriptor *d, int64_t now)
 {
     char   path[PROCESS_PATH_SIZE];
@@ -174,7 +176,7 @@ static bool read_one(struct gpu_clients *clients, int proc, struct gpu_descripto
     struct gpu_client *c = device < 0 ? NULL : client_of(clients, (uint8_t)device, info.client);
     if (!c)
         return false;
-    /* A number that another client had at the last reading has a client that was not there then. */
+    /* A descriptor that had another client at the last reading has a client that was not there then. */
     bool is_reused = d->client != GPU_NO_CLIENT && clients->list[d->client].row != clients->search.row;
     if (c->row != clients->search.row)
         take(clients, c, &info, d->is_new || is_reused, now);

@@ -1,4 +1,4 @@
-/* What the processes of the tree use of GPUs, by the fdinfo of their DRM descriptors. Thread: pillion.
+/* The tree's use of GPUs, by the fdinfo of its processes' DRM descriptors. Thread: pillion.
  * Allocates: when the tree has more clients than it ever had; 256 at most. Files: /proc/PID/fdinfo/FD of the known DRM
  * descriptors, one for each client, opened, read, closed; see gpu_search.h for how they become known.
  *
@@ -8,7 +8,7 @@
  *
  * A client that several descriptors or processes share counts once. A counter that falls stays where it was until it
  * is passed (drm-usage-stats.rst). A client met for the first time counts from 0 only if it began since the last
- * reading; of one that was there before, the past is not ours. */
+ * reading; the past of an older one is not ours. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_GPU_GPU_CLIENTS_H
 #define PILLION_COLLECT_GPU_GPU_CLIENTS_H
@@ -23,7 +23,7 @@ struct gpu_device {
     char     driver[GPU_DRIVER_SIZE], pdev[GPU_PDEV_SIZE];
     bool     has_client; /* in this reading */
     uint64_t usage;
-    uint64_t memory; /* METRIC_NONE: its clients do not tell */
+    uint64_t memory; /* METRIC_NONE: the device's clients do not tell */
 };
 
 struct gpu_client;

@@ -1,3 +1,4 @@
+/* The parser of DRM clients' fdinfo. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/gpu/gpu_fdinfo.h"
 
@@ -10,7 +11,7 @@ static const char *const engine_names[] = {"gfx",      "compute",      "render",
                                            "fragment", "vertex-tiler", "panthor", "bin", "csd"};
 enum { ENGINE_NAMES = sizeof engine_names / sizeof *engine_names };
 
-/* What the regions of the device's own memory add up to, by the keys' families. */
+/* The sums over regions of the device's own memory, by the keys' families. */
 struct memory {
     uint64_t resident, memory, total; /* bytes, METRIC_NONE: not met */
 };
@@ -24,7 +25,7 @@ bool gpu_fdinfo_counts(struct text driver)
     return text_starts(driver, "msm"); /* the driver of the platform device has a suffix */
 }
 
-/* "KEY:   VALUE". */
+/* Splits "KEY:   VALUE". */
 static bool split(struct text line, struct text *ret_key, struct text *ret_value)
 {
     if (!text_skip(&line, "drm-") || !text_until(&line, ':', ret_key) || ret_key->end == line.end)
@@ -96,7 +97,7 @@ static bool bytes_of(struct text value, uint64_t *ret)
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         if (!text_is(value, units[i].name))
             continue;
-        if (*ret > (UINT64_C(1) << 60) >> units[i].shift) /* no device has an exbibyte: it is no size */
+        if (*ret > (UINT64_C(1) << 60) >> units[i].shift) /* no device has an exbibyte: that is no size */
             return false;
         *ret <<= units[i].shift;
         return true;

@@ -1,3 +1,4 @@
+/* The processes that KFD lists are looked for in the tree. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/gpu/gpu_kfd.h"
 

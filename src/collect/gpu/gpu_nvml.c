@@ -1,3 +1,4 @@
+/* NVIDIA's devices: NVML is begun, asked in each reading, and left or begun anew when it fails. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/gpu/gpu_nvml.h"
 
@@ -39,7 +40,7 @@ static void shut_down(struct gpu_nvml *nvml)
     nvml->count = 0;
 }
 
-/* Those that can be had: another container's, or a broken one, is left out. */
+/* Finds the devices that can be had; another container's, or a broken one, is left out. */
 static void find_devices(struct gpu_nvml *nvml)
 {
     unsigned count = 0;
@@ -83,7 +84,7 @@ static void learn_facts(struct gpu_nvml *nvml)
     nvml->known_memory = told ? memory : METRIC_NONE;
 }
 
-/* Some milliseconds; seconds when the driver has to wake the devices. */
+/* Begins NVML: that takes some milliseconds, or seconds when the driver has to wake the devices. */
 static int come_alive(struct gpu_nvml *nvml, int64_t now)
 {
     if (nvml->live)
@@ -115,7 +116,7 @@ static void add_use(uint64_t *usage, uint64_t *used, uint64_t value)
         add_to(used, value > 0 ? 1 : 0);
 }
 
-/* Since when samples are new; a clock that was set back must not make them old for hours. */
+/* Tells since when samples are new; a clock that was set back must not make them old for hours. */
 static uint64_t newer_than(uint64_t seen, int64_t since, int64_t now)
 {
     uint64_t begin = since > 0 ? (uint64_t)(since / NS_A_US) : 0;
@@ -163,7 +164,7 @@ int gpu_nvml_read(struct gpu_nvml *nvml, const struct process_tree *tree, int64_
         lost += nvml->devices[i].lost;
     }
     nvml->since = clock_real();
-    if (lost == nvml->count) { /* the driver is gone: begun anew in a minute, if it is back */
+    if (lost == nvml->count) { /* the driver is gone: it is begun anew in a minute, if it is back */
         shut_down(nvml);
         nvml->retry = now + RETRY;
     }

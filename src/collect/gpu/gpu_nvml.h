@@ -1,9 +1,9 @@
-/* NVIDIA's devices, by NVML. Nothing is asked of the driver before gpu_nvml_allow; then the first reading initialises
+/* NVIDIA's devices, by NVML. Nothing is asked of the driver before gpu_nvml_allow. Then the first reading initialises
  * NVML, on the thread, in its own descriptor table. Allocates: when devices or processes get more.
  *
- * One reading makes five calls for each device, and no more for a tree that uses none: memory, samples of utilisation,
- * the lists of compute and graphics processes, and, if one of these names a process of the tree, samples of what each
- * process used. See NVIDIA's NVML API Reference Guide, "Device Queries". */
+ * A reading makes five calls for each device, and no more for a tree that uses none: memory, samples of utilisation,
+ * the lists of compute and graphics processes, and, if one of these names a process of the tree, samples of each
+ * process's use. See NVIDIA's NVML API Reference Guide, "Device Queries". */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_GPU_GPU_NVML_H
 #define PILLION_COLLECT_GPU_GPU_NVML_H
@@ -20,7 +20,7 @@ struct gpu_nvml {
     const struct nvml  *nvml;
     bool                allowed; /* the thread has a descriptor table of its own, and the run is made */
     bool                live;    /* initialised */
-    int64_t             retry;   /* ns CLOCK_MONOTONIC: not before; a driver that fails is left alone for a while */
+    int64_t             retry;   /* ns CLOCK_MONOTONIC, not before; a driver that fails is left alone for a while */
     int64_t             since;   /* ns since 1970: the last reading, or the opening */
     struct nvml_device *devices;
     unsigned            count;
@@ -30,7 +30,7 @@ struct gpu_nvml {
     uint64_t            known_devices, known_memory;
 };
 
-/* Before main, on the program's thread: see nvml_library.h. */
+/* To be called before main, on the program's thread: see nvml_library.h. */
 void gpu_nvml_prepare(const struct roots *roots);
 /* 0, or -ENODEV without the library. gpu_nvml_close is only needed after 0. */
 int gpu_nvml_open(struct gpu_nvml *nvml, const struct roots *roots);

@@ -1,3 +1,4 @@
+/* Descriptors of DRM nodes are searched for in /proc/PID/fd, within a budget of links read. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/gpu/gpu_search.h"
 
@@ -145,7 +146,7 @@ static void look_at(struct gpu_search *search, struct gpu_member *m, int dir, co
         m->has_kfd = true;
 }
 
-/* One part of a process: at most WINDOW numbers from m->next on. Returns its price. */
+/* Looks through a part of a process: at most WINDOW numbers from m->next on. Returns the price. */
 static int look_through(struct gpu_search *search, struct gpu_member *m, struct dir *dir)
 {
     const char *name;

@@ -1,5 +1,5 @@
-/* What is used of NVML's interface, declared anew from NVIDIA's documentation of it (NVML API Reference Guide,
- * docs.nvidia.com/deploy/nvml-api): the library is found at run time, and nothing of NVIDIA's is needed to build. */
+/* The used part of NVML's interface, declared anew from NVIDIA's documentation of it (NVML API Reference Guide,
+ * docs.nvidia.com/deploy/nvml-api). The library is found at run time, and nothing of NVIDIA's is needed to build. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_GPU_NVML_ABI_H
 #define PILLION_COLLECT_GPU_NVML_ABI_H
@@ -66,7 +66,8 @@ struct nvml_process_v1 {
     uint64_t memory;
 };
 
-/* Of the functions whose names end in _v2. Those in _v3 have had entries of three sizes, by version of the driver. */
+/* An entry of the functions whose names end in _v2. Entries of those in _v3 have had three sizes, by version of the
+ * driver. */
 struct nvml_process_v2 {
     uint32_t pid;
     uint64_t memory;

@@ -1,3 +1,4 @@
+/* The questions to a device: memory, utilisation, MIG parts; and the meaning of its errors. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/gpu/nvml_device.h"
 
@@ -39,7 +40,7 @@ bool nvml_device_answered(struct nvml_device *device, int error)
     case NVML_ERROR_INSUFFICIENT_SIZE:
     case NVML_ERROR_INVALID_ARGUMENT:
     case NVML_ERROR_FUNCTION_NOT_FOUND:
-        return false; /* an answer too: about this one question */
+        return false; /* an answer too, about this one question */
     case NVML_ERROR_UNINITIALIZED:
     case NVML_ERROR_DRIVER_NOT_LOADED:
     case NVML_ERROR_GPU_IS_LOST:
@@ -125,7 +126,7 @@ static uint64_t mean_of_samples(struct nvml_device *device, const struct nvml_sa
     return valid > 0 ? (sum * PER_PERCENT + valid / 2) / valid : UINT64_MAX;
 }
 
-/* The driver keeps the samples of some seconds: of a longer interval the mean is that of its last part. */
+/* The driver keeps the samples of some seconds: the mean of a longer interval is that of its last part. */
 static uint64_t usage_by_samples(const struct nvml *nvml, struct nvml_device *device, struct nvml_buffer *buffer,
                                  uint64_t since)
 {

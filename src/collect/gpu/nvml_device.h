@@ -1,4 +1,4 @@
-/* One device of NVML's: what it is asked at a reading. */
+/* A device of NVML's, and what it is asked at a reading. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_GPU_NVML_DEVICE_H
 #define PILLION_COLLECT_GPU_NVML_DEVICE_H
@@ -11,7 +11,7 @@
 
 enum { NVML_DEVICES_MAX = 128, NVML_PARTS_MAX = 16 };
 
-/* What NVML writes lists into; it grows to the longest ever met. */
+/* A buffer that NVML writes lists into; it grows to the longest ever met. */
 struct nvml_buffer {
     void  *data;
     size_t size;
@@ -20,8 +20,8 @@ struct nvml_buffer {
 struct nvml_device {
     nvmlDevice_t handle;
     bool         lost;          /* not asked again before NVML is initialised anew */
-    bool         silent;        /* it failed in this reading: nothing more is asked in this one */
-    bool         without_usage; /* MIG, or a device too old: it has none */
+    bool         silent;        /* it failed in this reading, and is asked nothing more in it */
+    bool         without_usage; /* MIG, or a device too old, has none */
     bool         without_samples;
     bool         without_process_usage;
     bool         without_memory_v2;
@@ -31,17 +31,17 @@ struct nvml_device {
     unsigned     part_count;
 };
 
-/* Takes note of an answer: which errors are the device's end, which only this reading's. True: NVML_SUCCESS. */
+/* Takes note of an answer: some errors are the device's end, others only this reading's. True: NVML_SUCCESS. */
 bool nvml_device_answered(struct nvml_device *device, int error);
-/* Its MIG devices, which come and go. */
+/* Finds its MIG devices, which come and go. */
 void nvml_device_find_parts(const struct nvml *nvml, struct nvml_device *device);
-/* Bytes; UINT64_MAX: it does not say. */
+/* Returns bytes; UINT64_MAX: it does not say. */
 uint64_t nvml_device_memory(const struct nvml *nvml, struct nvml_device *device, uint64_t *ret_total);
-/* Ten-thousandths since `since` (µs since 1970); UINT64_MAX: it does not say. */
+/* Returns ten-thousandths since `since` (µs since 1970); UINT64_MAX: it does not say. */
 uint64_t nvml_device_usage(const struct nvml *nvml, struct nvml_device *device, struct nvml_buffer *buffer,
                            uint64_t since);
 
-/* At least `size` bytes; false: there is no more memory, or it would be too much. */
+/* Makes room for `size` bytes at least; false: there is no more memory, or it would be too much. */
 bool nvml_buffer_grow(struct nvml_buffer *buffer, size_t size);
 void nvml_buffer_done(struct nvml_buffer *buffer);
 

@@ -1,3 +1,4 @@
+/* The library's ELF file is checked, renamed and searched for imports, before ld.so sees it. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/gpu/nvml_image.h"
 
@@ -31,7 +32,7 @@ static bool in_file(const struct file *f, uint64_t offset, uint64_t size)
     return offset <= f->size && size <= f->size - offset;
 }
 
-/* `size` bytes at an address, all of them in the file; NULL otherwise. */
+/* Returns `size` bytes at an address, all of them in the file; NULL otherwise. */
 static unsigned char *at(const struct file *f, uint64_t address, uint64_t size)
 {
     for (size_t i = 0; i < f->segment_count; i++) {
@@ -43,7 +44,7 @@ static unsigned char *at(const struct file *f, uint64_t address, uint64_t size)
     return NULL;
 }
 
-/* ld.so maps what the headers speak of: a byte that is not there would be a SIGBUS. */
+/* ld.so maps what the headers speak of: a byte that is missing would be a SIGBUS. */
 static int read_segments(struct file *f, struct nvml_image *ret)
 {
     Elf64_Ehdr head;
@@ -76,7 +77,7 @@ static int read_segments(struct file *f, struct nvml_image *ret)
     return ret->first < ret->end && relro_inside ? 0 : -ENOEXEC;
 }
 
-/* False for what a library loaded beside a running program should not bring along. */
+/* False for a property that a library loaded beside a running program should not have. */
 static bool take_entry(struct file *f, const Elf64_Dyn *entry)
 {
     uint64_t value = entry->d_un.d_val;
@@ -115,8 +116,8 @@ static bool take_entry(struct file *f, const Elf64_Dyn *entry)
     return true;
 }
 
-/* Nothing of it is to run at the end, on a thread of the program's, where its descriptors are other files. ld.so reads
- * DT_DEBUG in no library. */
+/* Nothing of the library may run at the end, on a thread of the program's, where its descriptors are other files.
+ * DT_DEBUG takes the entry's place: ld.so reads it in no library. */
 static void leave_out_the_end(unsigned char *place, Elf64_Dyn *entry)
 {
     if (entry->d_tag != DT_FINI && entry->d_tag != DT_FINI_ARRAY && entry->d_tag != DT_FINI_ARRAYSZ)
@@ -162,7 +163,7 @@ static int scan_relocation(const struct file *f, const Elf64_Rela *relocation, s
     memcpy(&symbol, data, sizeof symbol);
     if (symbol.st_name >= f->strings_size)
         return -ENOEXEC;
-    /* A name that would be changed with the soname. */
+    /* The name would be changed with the soname. */
     if (f->soname && symbol.st_name >= f->soname && symbol.st_name < f->soname + SONAME_PREFIX)
         return -ENOEXEC;
     const char *name = (const char *)at(f, f->strings, f->strings_size) + symbol.st_name;
@@ -193,7 +194,7 @@ static int scan(const struct file *f, uint64_t table, uint64_t size, struct nvml
     return 0;
 }
 
-/* The same bytes may be the end of a longer name: then they are that one's, and stay. */
+/* The bytes of the soname may be the end of a longer name: then they belong to that one, and stay. */
 static int rename_it(const struct file *f)
 {
     if (f->soname == 0)

@@ -1,3 +1,4 @@
+/* NVML is found, copied into memory, changed, and loaded from there. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/gpu/nvml_library.h"
 
@@ -56,7 +57,7 @@ static const char *const usual_folders[] = {
     NULL,
 };
 
-/* Nothing is opened: the driver may be busy or wedged, and the program waits for us. */
+/* Opens nothing: the driver may be busy or wedged, and the program waits for us. */
 static bool driver_is_there(const struct roots *roots, const char *control)
 {
     if (faccessat(AT_FDCWD, control, R_OK | W_OK, 0) < 0)
@@ -69,7 +70,8 @@ static bool driver_is_there(const struct roots *roots, const char *control)
     return known;
 }
 
-/* What nobody but root, or we ourselves, could have put there. Root of another user namespace has no number here. */
+/* A trusted file could be put there by nobody but root or ourselves. Root of another user namespace has no number here.
+ */
 static bool is_trusted(int fd, size_t *ret_size)
 {
     struct stat info;
@@ -95,7 +97,7 @@ static int open_in(struct text folder, size_t *ret_size)
     return fd >= 0 ? fd : -ENOENT;
 }
 
-/* ld.so's cache is not ours to read. Where the program itself would look first comes last: it may name stubs. */
+/* ld.so's cache is not ours to read. The program's own first places come last: they may name stubs. */
 static int open_library(const char *const *folders, size_t *ret_size)
 {
     for (; *folders; folders++) {
@@ -121,8 +123,8 @@ static bool may_be_written(size_t size)
     return syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, limit) == 0 && size <= limit[0];
 }
 
-/* A file of our own in memory with the library's bytes, as long as they were when it was opened: no other can cut it
- * short, so it may be mapped. -errno without. */
+/* Makes a file of our own in memory with the library's bytes, as long as they were when it was opened. No other process
+ * can cut it short, so it may be mapped. -errno without. */
 static int copy_into_memory(int fd, size_t size)
 {
     off_t at = 0;
@@ -141,19 +143,19 @@ static int copy_into_memory(int fd, size_t size)
     return copy >= 0 ? copy : -ENOEXEC;
 }
 
-/* A sanitizer dies of RTLD_DEEPBIND; without it the copy would call its malloc and open, on a thread that it does not
- * know. */
+/* A sanitizer dies of RTLD_DEEPBIND. Without that flag the copy would call the sanitizer's malloc and open, on a thread
+ * that it does not know. */
 static bool is_sanitized(void)
 {
     bool found = dlsym(RTLD_DEFAULT, "__sanitizer_set_report_path") != NULL;
-    (void)dlerror(); /* the program's first one is about its own */
+    (void)dlerror(); /* the program's first dlerror is about its own */
     return found;
 }
 
 /* The path is spelt as nobody else spells it: ld.so takes a library of the same path for the same one, and a program
- * may load one from a descriptor of that number too. It stays in ld.so's list, from where backtraces and debuggers
- * take and open it: with a high number it leads to no pipe of theirs. RTLD_DEEPBIND keeps the copy from calling the
- * program's own open, ioctl or malloc, and what other preloads have of these. */
+ * may load one from a descriptor of that number too. The path stays in ld.so's list, from where backtraces and
+ * debuggers take and open it: with a high number it leads to no pipe of theirs. RTLD_DEEPBIND keeps the copy from
+ * calling the program's own open, ioctl or malloc, or those of other preloads. */
 static int load_from_memory(int copy, int binding)
 {
     char path[64];
@@ -164,7 +166,7 @@ static int load_from_memory(int copy, int binding)
     return handle ? 0 : -ENOEXEC;
 }
 
-/* Between loading and first use: nothing of the library has run but its constructors. */
+/* To be called between loading and first use: nothing of the library has run but its constructors. */
 static int put_stand_ins(const struct nvml_image *image)
 {
     Dl_info  info;

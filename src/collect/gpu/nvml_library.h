@@ -8,7 +8,7 @@
 #include "collect/collect.h"
 #include "collect/gpu/nvml_abi.h"
 
-/* Where things are. NULL stands for the system's own. */
+/* Places of the files. NULL stands for the system's own. */
 struct nvml_places {
     const char        *control;   /* "/dev/nvidiactl" */
     const char *const *folders;   /* of the library, NULL-terminated */

@@ -1,3 +1,4 @@
+/* The stand-ins, and the table of functions that they replace. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/gpu/nvml_stand_ins.h"
 
@@ -7,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Called with any arguments: the caller alone clears them away, on every machine that NVIDIA builds for. */
+/* Any arguments may be given: the caller alone clears them away, on every machine that NVIDIA builds for. */
 static long refuse(void)
 {
     errno = EPERM;
@@ -45,7 +46,7 @@ static struct tm *no_time(const time_t *when)
     return no_time_into(when, &epoch);
 }
 
-/* NVML gives up: the thread stays here, as in a driver that never answers, and the program lives on. */
+/* NVML gives up here: the thread stays, as in a driver that never answers, and the program lives on. */
 static void stay(void)
 {
     for (;;)

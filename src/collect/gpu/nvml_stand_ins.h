@@ -1,6 +1,7 @@
-/* What NVML's copy gets instead of some functions of libc. The library is written for programs of its own: it starts a
- * helper to load modules and to make device files, makes, removes and re-owns these itself for root, registers exit
- * handlers, reads debugging variables from the live environment, prints, and ends the process by failed assertions. */
+/* Stand-ins that NVML's copy gets instead of some functions of libc. The library is written for programs of its own: it
+ * starts a helper to load modules and to make device files; for root it makes, removes and re-owns these itself. And it
+ * registers exit handlers, reads debugging variables from the live environment, prints, and ends the process by failed
+ * assertions. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_GPU_NVML_STAND_INS_H
 #define PILLION_COLLECT_GPU_NVML_STAND_INS_H

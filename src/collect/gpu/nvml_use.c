@@ -1,3 +1,4 @@
+/* The tree's part in a device: lists of processes for memory, samples for usage. */
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/gpu/nvml_use.h"
 
@@ -41,7 +42,7 @@ void nvml_uses_done(struct nvml_uses *uses)
     uses->count = uses->capacity = 0;
 }
 
-/* Whoever is on a device has its files open. */
+/* A process that is on a device has its files open. */
 static bool has_device_open(int proc, pid_t pid)
 {
     struct dir   dir;
@@ -106,7 +107,8 @@ static struct nvml_use *use_of(struct nvml_uses *uses, pid_t pid)
 
 typedef int list_function(nvmlDevice_t device, unsigned *count, void *ret);
 
-/* The count of entries in the buffer; -1: the list cannot be had. Room is made for larger entries than are known. */
+/* Returns the count of entries in the buffer; -1: the list cannot be had. Room is made for larger entries than are
+ * known. */
 static int list(list_function *function, struct nvml_device *device, nvmlDevice_t handle, struct nvml_buffer *buffer)
 {
     int error = NVML_ERROR_INSUFFICIENT_SIZE;
@@ -139,7 +141,7 @@ static void take_list(struct nvml_uses *uses, const struct process_tree *tree, c
     }
 }
 
-/* Both lists of one device, or of one part of it. */
+/* Reads both lists of one device, or of one part of it. */
 static bool read_lists(struct nvml_uses *uses, const struct nvml *nvml, struct nvml_device *device, nvmlDevice_t handle,
                        struct nvml_buffer *buffer, const struct process_tree *tree)
 {
@@ -229,7 +231,7 @@ void nvml_uses_read(struct nvml_uses *uses, const struct nvml *nvml, struct nvml
         if (uses->list[i].memory != UINT64_MAX)
             *ret_memory += uses->list[i].memory;
         else
-            listed = false; /* a process of the tree whose memory nobody tells: its sum would be wrong */
+            listed = false; /* nobody tells the memory of a process of the tree: its sum would be wrong */
     if (uses->count > 0 && !listed)
         *ret_memory = UINT64_MAX;
     bool idle = *ret_memory == 0 && uses->count == 0;
