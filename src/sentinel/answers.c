@@ -1,3 +1,4 @@
+/* Answers are parsed, judged, and described without secrets. */
 // SPDX-License-Identifier: Apache-2.0
 #include "sentinel/answers.h"
 
@@ -14,7 +15,7 @@
 
 enum { SECRET_MAX = 8 * 1024, BUCKET_MIN = 3, BUCKET_MAX = 63, PREFIX_MAX = 1024, REGION_MAX = 31 };
 
-/* cJSON would take garbage behind the value, NULs, and any depth up to a thousand. */
+/* Parses strictly: cJSON would take garbage behind the value, NULs, and any depth up to a thousand. */
 static int parse(const char *body, size_t len, cJSON **ret)
 {
     if (!body || len > HTTP_ANSWER_MAX || json_check(text_span(body, len), JSON_VALUES_MAX) != 0)
@@ -23,13 +24,13 @@ static int parse(const char *body, size_t len, cJSON **ret)
     return *ret ? 0 : -EBADMSG;
 }
 
-/* NULL when there is no such text. */
+/* Returns NULL when there is no such text. */
 static const char *member(const cJSON *object, const char *name)
 {
     return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
 }
 
-/* Not strdup: what it gives would not come from the allocator that the engine frees with. */
+/* Copies by our own allocator: memory from strdup would not come from the one that the engine frees with. */
 static char *copy(const char *text, size_t len)
 {
     char *made = malloc(len + 1);
@@ -50,7 +51,7 @@ static bool consists_of(struct text t, const char *alphabet)
 
 #define LOWER_AND_DIGITS "abcdefghijklmnopqrstuvwxyz0123456789"
 
-/* "s3://bucket/prefix"; its length without trailing slashes, 0 when it is anything else. */
+/* Measures "s3://bucket/prefix": its length without trailing slashes, 0 when it is anything else. */
 static size_t measure_prefix(const char *uri)
 {
     struct text t = text_of(uri);
@@ -68,7 +69,7 @@ static size_t measure_prefix(const char *uri)
     return text_len(t) > 0 && *t.at != '/' ? len : 0;
 }
 
-/* The server has been seen to say `expires_at`, its documentation says `expiration`. What cannot be read counts as
+/* The server has been seen to say `expires_at`; its documentation says `expiration`. An unreadable time counts as
  * expired: the next refresh will tell. */
 static int64_t parse_expiry(const cJSON *object)
 {
@@ -82,7 +83,7 @@ static int64_t parse_expiry(const cJSON *object)
     return text && clock_parse_utc(text, &seconds) == 0 ? seconds : 0;
 }
 
-/* Keys and tokens end up in headers. */
+/* Checks keys and tokens, since they end up in headers. */
 static bool is_secret(const char *text)
 {
     size_t len = text ? strlen(text) : 0;
@@ -92,7 +93,7 @@ static bool is_secret(const char *text)
     return len > 0 && len <= SECRET_MAX;
 }
 
-/* 0; -ENODATA when there are none that could be used. */
+/* Returns 0; -ENODATA when there are none that could be used. */
 static int read_credentials(const cJSON *answer, struct sentinel_credentials *ret)
 {
     const cJSON *object = cJSON_GetObjectItemCaseSensitive(answer, "upload_credentials");
@@ -118,7 +119,7 @@ static int read_credentials(const cJSON *answer, struct sentinel_credentials *re
     return -ENOMEM;
 }
 
-/* A run that has an ID is registered, whatever is wrong with the rest: without a prefix or credentials it is finished
+/* A run that has an ID is registered, whatever is wrong with the rest. Without a prefix or credentials it is finished
  * inline. */
 int answer_registration(const char *body, size_t len, struct sentinel_registration *ret)
 {
@@ -295,7 +296,7 @@ static bool skip_number(struct text *t, bool after_letter)
     return !any || !(after_letter || (t->at < t->end && is_letter(*t->at)));
 }
 
-/* model_attributes_type and AuthorizationHeaderMalformed are words of the server's; a key changes between cases and
+/* Words of the server's are model_attributes_type or AuthorizationHeaderMalformed. A key changes between cases and
  * digits at nearly every character. */
 static bool is_made_of_words(struct text t)
 {
@@ -335,8 +336,8 @@ static void put(struct line *line, struct text t)
         *line->at = '\0';
 }
 
-/* Some servers give the request back when they refuse it: what looks like a key, and what follows "Bearer", stays
- * out. */
+/* Some servers give the request back when they refuse it. So a word that looks like a key is left out, and so is one
+ * behind "Bearer". */
 static void put_without_secrets(struct line *line, struct text t)
 {
     bool follows_bearer = false;
@@ -412,7 +413,7 @@ void answer_describe(const struct http_answer *answer, char *ret, size_t size)
     }
     (void)snprintf(status, sizeof status, "HTTP %ld", answer->status);
     put(&line, text_of(status));
-    /* What a success brings are credentials. */
+    /* A success brings credentials. */
     if (answer->status >= 200 && answer->status <= 299)
         return;
     if (answer->body.len > 0) {

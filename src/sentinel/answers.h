@@ -1,5 +1,5 @@
-/* The Sentinel API's answers, parsed and checked. Pure. Everything that may later go into a URL, a path or a
- * header is matched against its alphabet here; what does not match is -EBADMSG. */
+/* The Sentinel API's answers, parsed and checked. Pure. All that may later go into a URL, a path or a header is matched
+ * against its alphabet here; the rest is -EBADMSG. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_SENTINEL_ANSWERS_H
 #define PILLION_SENTINEL_ANSWERS_H
@@ -10,16 +10,17 @@
 #include "base/text.h"
 #include "sentinel/http_message.h"
 
-/* 0, -EBADMSG (not JSON, nested or split up beyond measure, run_id missing or odd, …), -ENOMEM; *ret is zeroed on
- * errors. sentinel_registration_done, sentinel_credentials_done free. Of a registration only the run ID must be right:
- * a prefix or credentials that could not be used are left NULL. Credentials have all three of key, secret and token. */
+/* Parse a registration, or credentials. 0, -EBADMSG (not JSON, nested or split up beyond measure, run_id missing or
+ * odd, …), -ENOMEM; *ret is zeroed on errors. sentinel_registration_done, sentinel_credentials_done free. Of a
+ * registration only the run ID must be right: a prefix or credentials that could not be used are left NULL. Credentials
+ * have all three of key, secret and token. */
 int answer_registration(const char *body, size_t len, struct sentinel_registration *ret);
 int answer_credentials(const char *body, size_t len, struct sentinel_credentials *ret);
-/* The backend's statistics as one line of JSON text (minified). An empty body gives "{}". *ret is initialised here and
- * is the caller's in any case. 0, -EBADMSG, -ENOMEM. */
+/* Gives the backend's statistics as one line of JSON text (minified). An empty body gives "{}". *ret is initialised
+ * here and is the caller's in any case. 0, -EBADMSG, -ENOMEM. */
 int answer_result(const char *body, size_t len, struct bytes *ret);
 
-/* What to do after an answer (§3 of the design): */
+/* The step after an answer (§3 of the design). */
 enum verdict {
     VERDICT_OK,      /* 2xx */
     VERDICT_RETRY,   /* network error, 5xx, 408, 429; finish: also an answer beyond measure */
@@ -41,15 +42,16 @@ enum verdict answer_judge_finish(const struct http_answer *answer, const struct 
  * minutes, never before Retry-After says (that too at most five minutes). */
 int64_t answer_retry_delay_ms(const struct http_answer *answer, unsigned attempts, uint32_t random);
 
-/* The content of the first such element of XML or HTML ("Code>"), which has neither attributes nor children, without
- * white space around it. */
+/* Finds the first such element of XML or HTML ("Code>"), which has neither attributes nor children. *ret is its
+ * content, without white space around it. */
 bool answer_element(struct text t, const char *open, struct text *ret);
 
-/* Writes asterisks over a secret wherever it stands in what a server has said: some give back what they refuse. */
+/* Writes asterisks over a secret wherever a server's words have it: some servers give back what they refuse. */
 void answer_hide(struct bytes *body, const char *secret);
 
-/* One line for a log or a person, cut to `size`: status and the start of the body, printable, without secrets: no body
- * of a success, of XML and HTML only code, message and title, of the rest nothing that looks like a key. */
+/* Describes an answer in one line for a log or a person, cut to `size`: status and the start of the body, printable,
+ * without secrets. Of a success there is no body, of XML and HTML only code, message and title, of the rest nothing
+ * that looks like a key. */
 void answer_describe(const struct http_answer *answer, char *ret, size_t size);
 
 #endif

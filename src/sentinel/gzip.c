@@ -1,3 +1,4 @@
+/* A gzip member, by zlib's deflate. */
 // SPDX-License-Identifier: Apache-2.0
 #include "sentinel/gzip.h"
 

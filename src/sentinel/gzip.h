@@ -1,4 +1,4 @@
-/* gzip, for bodies that the API finds too large and for objects in S3. Pure. */
+/* gzip, for bodies that the API finds too large, and for objects in S3. Pure. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_SENTINEL_GZIP_H
 #define PILLION_SENTINEL_GZIP_H

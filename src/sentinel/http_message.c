@@ -1,3 +1,4 @@
+/* Headers are added, and requests and answers freed. */
 // SPDX-License-Identifier: Apache-2.0
 #include "sentinel/http_message.h"
 

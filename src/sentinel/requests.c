@@ -1,3 +1,4 @@
+/* The bodies and headers of the API's requests. */
 // SPDX-License-Identifier: Apache-2.0
 #include "sentinel/requests.h"
 
@@ -12,12 +13,12 @@
 #include "sentinel/gzip.h"
 
 enum {
-    REGISTER_MAX = 1024 * 1024,  /* the whole body */
+    REGISTER_MAX = 1024 * 1024,  /* the limit of the whole body */
     REGISTER_SLACK = 512 * 1024, /* the largest member, escaped at its worst */
     STRING_MAX = 64 * 1024,
-    COMMAND_MAX = 64 * 1024, /* the array inside the string */
+    COMMAND_MAX = 64 * 1024, /* the limit of the array inside the string */
     ARGUMENT_MAX = 16 * 1024,
-    TAGS_MAX = 128 * 1024, /* all of them, escaped */
+    TAGS_MAX = 128 * 1024, /* the limit of all of them, escaped */
     TAG_COUNT_MAX = 256,
     TAG_STRING_MAX = 4 * 1024,
 };
@@ -62,7 +63,7 @@ static const struct field cloud[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* Takes back what was added since `mark` when the whole has become too long. */
+/* Takes back all since `mark` when the whole has become too long. */
 static bool keep_within(struct bytes *b, size_t mark, size_t max)
 {
     if (b->failed || b->len <= max)
@@ -102,7 +103,7 @@ static void put_numbers(struct bytes *b, const struct sentinel_run *run)
     }
 }
 
-/* The API stores the command as text that is a JSON array. A huge one keeps its first arguments. */
+/* Puts the command as the API stores it: text that is a JSON array. A huge one keeps its first arguments. */
 static void put_command(struct bytes *b, const char *const *command)
 {
     if (!command || !command[0])
@@ -239,7 +240,7 @@ static void put_ending(struct bytes *b, const struct sentinel_finish *finish)
     json_key(b, "data_source");
 }
 
-/* Room for a CSV text that may have tens of MiB, in one step instead of by doubling. */
+/* Makes room for a CSV text of perhaps tens of MiB in one step, instead of by doubling. */
 static void make_room(struct bytes *b, size_t more)
 {
     size_t capacity = b->len + more + 1;
@@ -303,8 +304,8 @@ static size_t take_apart(struct text body, struct member members[static MEMBERS_
     return count;
 }
 
-/* A validation error's `loc` is a path: ["body", "tags", 0, …]. The first of its names that the body has is meant, so
- * that a tag called "env" is not taken for the member of that name. */
+/* The `loc` of a validation error is a path: ["body", "tags", 0, …]. The first of its names that the body has is meant,
+ * so that a tag called "env" is not taken for the member of that name. */
 static bool mark_named(const cJSON *loc, struct member *members, size_t count)
 {
     const cJSON *part;
@@ -338,7 +339,7 @@ static bool is_string(struct text value)
     return text_len(value) >= 2 && *value.at == '"';
 }
 
-/* [{"key":"k","value":"v"}] → {"k":"v"}: strings are taken over as they are escaped. */
+/* Turns [{"key":"k","value":"v"}] into {"k":"v"}; strings are taken over as they are escaped. */
 static void put_tags_as_object(struct bytes *b, struct text tags)
 {
     struct text tag;
@@ -359,7 +360,7 @@ static void put_tags_as_object(struct bytes *b, struct text tags)
     bytes_char(b, '}');
 }
 
-/* And back. */
+/* The way back. */
 static void put_tags_as_list(struct bytes *b, struct text tags)
 {
     struct text key;
@@ -381,7 +382,7 @@ static void put_tags_as_list(struct bytes *b, struct text tags)
 
 typedef void put_tags_fn(struct bytes *b, struct text tags);
 
-/* The members; of the named ones only tags that begin with `from`, in the other form. */
+/* Puts the members. Of the named ones it puts only tags that begin with `from`, in the other form. */
 static void put_members(struct bytes *b, const struct member *members, size_t count, char from, put_tags_fn *put_tags)
 {
     bytes_char(b, '{');
@@ -468,7 +469,7 @@ static int put_authorization(const struct api *api, struct http_request *ret)
     return error;
 }
 
-/* A POST without its body. */
+/* Begins a POST, without its body. */
 static int begin(const struct api *api, const char *run_id, const char *action, struct http_request *ret)
 {
     *ret = (struct http_request){.method = HTTP_POST};

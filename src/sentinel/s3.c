@@ -1,3 +1,4 @@
+/* Objects are addressed, signed and put; the answers are judged by their codes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "sentinel/s3.h"
 
@@ -62,14 +63,15 @@ bool s3_region_is_fine(const char *region)
 
 int s3_check_endpoint(const char *url, char *ret, size_t size)
 {
-    /* What stands in the URL is signed; a byte that somebody on the way may encode would not be what was signed. */
+    /* The text of the URL is signed: a byte that somebody on the way may encode would not be the one that was signed.
+     */
     for (const char *p = url; *p; p++)
         if ((unsigned char)*p >= 0x7f)
             return -EINVAL;
     int error = api_check_url(url, ret, size);
     if (error != -EACCES)
         return error;
-    /* Plain http to another machine, right in all else. The secret key itself never goes out. */
+    /* The URL is plain http to another machine, right in all else. The secret key itself never goes out. */
     struct text t = text_of(url);
     while (t.end[-1] == '/')
         t.end--;
@@ -80,7 +82,7 @@ int s3_check_endpoint(const char *url, char *ret, size_t size)
     return 0;
 }
 
-/* Where a request goes: what the URL is made of, and what is signed of it. */
+/* The place of a request: the parts of its URL, as they are signed. */
 struct place {
     const char  *scheme;
     struct bytes host; /* with its port, unless that is the scheme's own */
@@ -101,8 +103,8 @@ static void place_done(struct place *place)
     bytes_done(&place->path);
 }
 
-/* Virtual-host style: but for names with dots, for which AWS's certificate does not stand. `region` NULL: the host
- * that knows of all regions. */
+/* AWS takes the virtual-host style, but for names with dots, for which its certificate does not stand. `region` NULL:
+ * the host that knows of all regions. */
 static void place_at_aws(const char *bucket, const char *region, struct place *ret)
 {
     bool dots = strchr(bucket, '.') != NULL;
@@ -123,7 +125,7 @@ static void place_at_aws(const char *bucket, const char *region, struct place *r
         bytes_text(&ret->path, bucket);
 }
 
-/* Path style. */
+/* An endpoint takes the path style. */
 static int place_at_endpoint(const char *bucket, const char *endpoint, struct place *ret)
 {
     char checked[ENDPOINT_MAX];
@@ -170,7 +172,7 @@ static bool credentials_are_fine(const struct sentinel_credentials *credentials)
            api_token_is_fine(credentials->session_token);
 }
 
-/* What is signed goes out as it was signed, the host too. */
+/* Signed headers go out as they were signed, the host too. */
 static int put_headers(const struct s3_target *target, const struct sentinel_credentials *credentials,
                        const struct place *place, int64_t now, struct http_request *ret)
 {
@@ -268,7 +270,7 @@ int s3_head_bucket(const struct s3_target *target, struct http_request *ret)
     return error;
 }
 
-/* What a code asks for, whatever the status beside it. */
+/* A code's meaning, whatever the status beside it. */
 enum kind { BY_STATUS, AGAIN, STALE, ELSEWHERE, SKEWED };
 
 static const struct {
@@ -294,7 +296,7 @@ static enum kind kind_of(const struct http_answer *answer)
     return status == 408 || status == 429 || (status >= 500 && status <= 599) ? AGAIN : BY_STATUS;
 }
 
-/* The region that the answer names, if it is another one. */
+/* True when the answer names a region, and it is another one. */
 static bool other_region(const struct http_answer *answer, const char *region, char ret[static S3_REGION_SIZE])
 {
     struct text named = text_of(answer->bucket_region);

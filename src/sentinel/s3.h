@@ -14,12 +14,13 @@
 
 enum { S3_REGION_SIZE = 32, S3_OBJECT_MAX = 64 * 1024 * 1024 };
 
-/* "s3://bucket/key", bucket of [a-z0-9.-]{3,63}, key of at most 1024 bytes without control characters. 0, -EINVAL. */
+/* Checks "s3://bucket/key", bucket of [a-z0-9.-]{3,63}, key of at most 1024 bytes without control characters. 0,
+ * -EINVAL. */
 int s3_check_uri(const char *uri);
 /* [a-z0-9-]{1,31} */
 bool s3_region_is_fine(const char *region);
-/* An http or https URL of ASCII, without user, query or fragment; a path in it is kept. Plain http may go anywhere: the
- * secret key is never sent. Writes it without trailing slashes. 0, -EINVAL. */
+/* Checks an http or https URL of ASCII, without user, query or fragment; a path in it is kept. Plain http may go
+ * anywhere: the secret key is never sent. Writes the URL without trailing slashes. 0, -EINVAL. */
 int s3_check_endpoint(const char *url, char *ret, size_t size);
 
 struct s3_target {
@@ -28,17 +29,17 @@ struct s3_target {
     const char *endpoint; /* NULL or "": AWS */
 };
 
-/* PUT, whole and signed. content_type NULL: application/gzip. `now` is by the server's clock, seconds since 1970.
- * `data` is moved into the request on success, and untouched otherwise. timeout_ms is 120 s, the caller's to change.
- * *ret is the caller's on success (http_request_done), empty otherwise. 0, -EINVAL (URI, region, credentials), -ENOMEM,
- * -EIO. Plain http to loopback goes through no proxy. */
+/* Composes a PUT, whole and signed. content_type NULL: application/gzip. `now` is by the server's clock, seconds since
+ * 1970. `data` is moved into the request on success, and untouched otherwise. timeout_ms is 120 s, the caller's to
+ * change. *ret is the caller's on success (http_request_done), empty otherwise. 0, -EINVAL (URI, region, credentials),
+ * -ENOMEM, -EIO. Plain http to loopback goes through no proxy. */
 int s3_put(const struct s3_target *target, const struct sentinel_credentials *credentials, const char *content_type,
            int64_t now, struct bytes *data, struct http_request *ret);
-/* HEAD of the bucket at AWS, unsigned, for its region: http_answer.bucket_region, whatever the status. 0, -ENOMEM,
- * -EINVAL (also with an endpoint: then nothing is asked of AWS). */
+/* Composes a HEAD of the bucket at AWS, unsigned, for its region: http_answer.bucket_region, whatever the status. 0,
+ * -ENOMEM, -EINVAL (also with an endpoint: then nothing is asked of AWS). */
 int s3_head_bucket(const struct s3_target *target, struct http_request *ret);
 
-/* What to do after the answer to a PUT: by <Code>, not by status. */
+/* The step after the answer to a PUT: by <Code>, not by status. */
 enum s3_verdict {
     S3_STORED,  /* 200, 201 */
     S3_RETRY,   /* no answer, 408, 429, 5xx, RequestTimeout, SlowDown, InternalError, OperationAborted …; other 2xx */
@@ -48,15 +49,15 @@ enum s3_verdict {
     S3_REFUSED, /* all else */
 };
 
-/* What has been done about this object since it was last stored. */
+/* Steps taken for this object since the last one was stored. */
 struct s3_attempts {
     bool refreshed;
     bool moved;
     bool clock_set;
 };
 
-/* `region` is the one that was used; *ret_region is set for S3_MOVED. Credentials that are refused once more after
- * `refreshed` are S3_RETRY for the three codes, S3_REFUSED for any other 403. */
+/* Judges an answer. `region` is the one that was used; *ret_region is set for S3_MOVED. Credentials that are refused
+ * once more after `refreshed` are S3_RETRY for the three codes, S3_REFUSED for any other 403. */
 enum s3_verdict s3_judge(const struct http_answer *answer, const struct s3_attempts *attempts, const char *region,
                          char ret_region[static S3_REGION_SIZE]);
 

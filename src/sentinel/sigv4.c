@@ -1,3 +1,4 @@
+/* Signature Version 4: the canonical request, the string to sign, the derived key. */
 // SPDX-License-Identifier: Apache-2.0
 #include "sentinel/sigv4.h"
 
@@ -76,7 +77,7 @@ static int hash_canonical_request(const struct sigv4 *request, char ret[static S
 
 static int hmac(const void *key, size_t key_len, const char *text, size_t len, unsigned char ret[static DIGEST_SIZE])
 {
-    unsigned char digest[DIGEST_SIZE] = {0}; /* the key may be what *ret holds */
+    unsigned char digest[DIGEST_SIZE] = {0}; /* the key may be in *ret */
     int error = mbedtls_md_hmac(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), key, key_len, (const unsigned char *)text,
                                 len, digest);
     memcpy(ret, digest, sizeof digest);

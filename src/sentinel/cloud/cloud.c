@@ -1,3 +1,4 @@
+/* The vendors' metadata services and DMI words, as tables. */
 // SPDX-License-Identifier: Apache-2.0
 #include "sentinel/cloud/cloud.h"
 
@@ -9,8 +10,8 @@
 #define TOKEN_LIVES "60" /* seconds; 1 to 21600 are allowed */
 
 static const struct cloud_service services[CLOUD_VENDORS] = {
-    /* docs.aws.amazon.com, "Use the Instance Metadata Service", version 2 alone: version 1 is what administrators
-     * switch off, and have alarms on. */
+    /* docs.aws.amazon.com, "Use the Instance Metadata Service", version 2 alone: administrators switch version 1 off,
+     * and have alarms on it. */
     [CLOUD_AWS] = {.id = "aws",
                    .base = LINK_LOCAL,
                    .header = "X-aws-ec2-metadata-token",
@@ -170,7 +171,7 @@ bool cloud_settle(const struct cloud_told told[static CLOUD_VENDORS], const stru
     if (vendor == CLOUD_VENDORS)
         return false;
     (void)text_copy(text_of(services[vendor].id), ret->vendor, sizeof ret->vendor);
-    /* Where containers cannot reach the service (a hop limit of 1), Nitro's DMI still names the type. */
+    /* Containers may not reach the service (a hop limit of 1): then Nitro's DMI still names the type. */
     if (vendor == CLOUD_AWS && ret->instance_type[0] == '\0' && strcmp(dmi->sys_vendor, "Amazon EC2") == 0 &&
         strchr(dmi->product_name, '.'))
         (void)cloud_value(text_of(dmi->product_name), ret->instance_type);

@@ -1,8 +1,9 @@
-/* The cloud that this machine is in: what DMI says of it, what is asked of each vendor's metadata service, and what an
- * answer says. Requests and answers are data: nothing here knows a network or a clock (sentinel/cloud/probe.h drives it).
+/* The cloud that this machine is in: the words of DMI, the questions to each vendor's metadata service, and the meaning
+ * of answers. Requests and answers are data: nothing here knows a network or a clock (sentinel/cloud/probe.h drives
+ * it).
  *
- * Only what a vendor alone says counts as its answer: any web server may give 200 to anything, and others live at the
- * same address. Every value is [A-Za-z0-9._-], 63 bytes at most. Allocates: no.
+ * Only words that a vendor alone says count as its answer: any web server may give 200 to anything, and others live at
+ * the same address. Every value is [A-Za-z0-9._-], 63 bytes at most. Allocates: no.
  * Sources: sysfs-class-dmi, and the vendors' own pages on instance metadata, named beside each service in cloud.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_SENTINEL_CLOUD_CLOUD_H
@@ -16,7 +17,7 @@
 
 enum { CLOUD_VALUE_SIZE = 64, CLOUD_TOKEN_SIZE = 512, CLOUD_QUESTIONS_MAX = 6, CLOUD_ANSWER_MAX = 64 * 1024 };
 
-/* In the order of precedence, should several answer. */
+/* Vendors in the order of precedence, should several answer. */
 enum cloud_vendor {
     CLOUD_AWS,
     CLOUD_GCP,
@@ -45,7 +46,7 @@ struct cloud {
     char instance_type[CLOUD_VALUE_SIZE];
 };
 
-/* What one vendor's service has told so far. Begins zeroed, but for with_account. */
+/* The facts that one vendor's service has told so far. Begins zeroed, but for with_account. */
 struct cloud_told {
     struct cloud facts;
     bool         with_account; /* without it, no account is asked for or kept */
@@ -73,11 +74,11 @@ struct cloud_service {
 };
 
 void cloud_read_dmi(const struct roots *roots, struct cloud_dmi *ret);
-/* The vendors (1 << enum cloud_vendor) whose machines have this DMI; OpenStack's is OVH's and many others'. */
+/* Names the vendors (1 << enum cloud_vendor) whose machines have this DMI; OpenStack's is OVH's and many others'. */
 unsigned cloud_named_by(const struct cloud_dmi *dmi);
 
 const struct cloud_service *cloud_service(enum cloud_vendor vendor);
-/* Whether this question is to be asked now, as far as it depends on what was told. */
+/* True when this question is to be asked now, as far as that depends on earlier answers. */
 bool cloud_asks(enum cloud_vendor vendor, size_t question, const struct cloud_told *told);
 
 struct cloud_answer {
@@ -86,10 +87,11 @@ struct cloud_answer {
     struct text body;
 };
 
-/* False: not an answer of this vendor's. */
+/* Takes an answer; false: it is none of this vendor's. */
 bool cloud_hear(enum cloud_vendor vendor, size_t question, const struct cloud_answer *answer, struct cloud_told *told);
 
-/* The first vendor that is proven, with what it told; without one, what DMI alone proves. False: neither. */
+/* Settles on the first vendor that is proven, with what it told; without one, on the one that DMI alone proves. False:
+ * there is neither. */
 bool cloud_settle(const struct cloud_told told[static CLOUD_VENDORS], const struct cloud_dmi *dmi, struct cloud *ret);
 
 #endif

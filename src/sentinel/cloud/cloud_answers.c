@@ -1,3 +1,4 @@
+/* The parsers of each answer, and the words that prove a vendor. */
 // SPDX-License-Identifier: Apache-2.0
 #include "sentinel/cloud/cloud_answers.h"
 
@@ -54,7 +55,8 @@ static struct text empty(void)
     return text_of("");
 }
 
-/* The text of a string that is a member of a checked object; one with an escape in it is no value of ours. */
+/* Returns the text of a string that is a member of a checked object. A string with an escape in it is no value of ours.
+ */
 static struct text string_of(struct text object, const char *key)
 {
     struct text value;
@@ -74,7 +76,7 @@ static bool is_json(struct text body)
     return json_check(body, JSON_VALUES_MAX) == 0;
 }
 
-/* It goes into a header: the alphabet of base64, in both its forms. */
+/* The token goes into a header, so its alphabet is that of base64, in both its forms. */
 bool cloud_hear_token(struct text body, struct cloud_told *told)
 {
     struct text t = trimmed(body);
@@ -101,7 +103,7 @@ bool cloud_hear_zone(struct text body, struct cloud_told *told)
     return cloud_value(body, told->facts.zone);
 }
 
-/* The domains of the partitions: the world, China, Europe's own. */
+/* Checks the domains of the partitions: the world, China, Europe's own. */
 bool cloud_hear_aws_domain(struct text body, struct cloud_told *told)
 {
     struct text t = trimmed(body);
@@ -114,7 +116,7 @@ bool cloud_hear_aws_account(struct text body, struct cloud_told *told)
     return told->with_account && is_json(body) && number(string_of(body, "AccountId"), told->facts.account);
 }
 
-/* "projects/123/zones/europe-west1-b": the last part, when the others are what they have to be. */
+/* Takes the last part of "projects/123/zones/europe-west1-b", when the others are what they have to be. */
 static bool last_part(struct text t, const char *kind, char ret[static CLOUD_VALUE_SIZE])
 {
     struct text project;
@@ -130,7 +132,7 @@ bool cloud_hear_gcp_type(struct text body, struct cloud_told *told)
     return good;
 }
 
-/* The name of a zone is its region's, and a letter: us-central1-a, us-central1-ai1a. */
+/* A zone's name is its region's, and a letter: us-central1-a, us-central1-ai1a. */
 bool cloud_hear_gcp_zone(struct text body, struct cloud_told *told)
 {
     struct cloud *facts = &told->facts;
@@ -163,7 +165,7 @@ bool cloud_hear_azure(struct text body, struct cloud_told *told)
     return told->proven;
 }
 
-/* YAML; only keys that begin a line are its own, all else may be within a block of text. */
+/* Reads a value of YAML. Only keys that begin a line are the document's own; all else may be within a block of text. */
 static struct text yaml_value(struct text body, const char *key)
 {
     struct text line;
@@ -208,7 +210,7 @@ bool cloud_hear_vultr(struct text body, struct cloud_told *told)
     return told->proven;
 }
 
-/* Every type of an ECS begins so, and nothing else at that address. */
+/* Every type of an ECS begins so, and nothing else at that address does. */
 bool cloud_hear_alicloud_type(struct text body, struct cloud_told *told)
 {
     if (!text_starts(trimmed(body), "ecs.") || !cloud_value(body, told->facts.instance_type))

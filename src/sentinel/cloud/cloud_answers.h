@@ -1,11 +1,11 @@
-/* Inside cloud*.c only: what each answer of a metadata service says. */
+/* The answers of metadata services, one function each. Inside cloud*.c only. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_SENTINEL_CLOUD_CLOUD_ANSWERS_H
 #define PILLION_SENTINEL_CLOUD_CLOUD_ANSWERS_H
 
 #include "sentinel/cloud/cloud.h"
 
-/* A value without the blanks around it; false, and *ret empty, when it is none. */
+/* Takes a value without the blanks around it; false, and *ret empty, when it is none. */
 bool cloud_value(struct text t, char ret[static CLOUD_VALUE_SIZE]);
 
 bool cloud_hear_token(struct text body, struct cloud_told *told);

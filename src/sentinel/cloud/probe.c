@@ -1,3 +1,4 @@
+/* Questions go to all vendors at once; the probe is over when nothing could change the result. */
 // SPDX-License-Identifier: Apache-2.0
 #include "sentinel/cloud/probe.h"
 
@@ -38,7 +39,7 @@ static void ask(struct probe *p, enum cloud_vendor vendor, size_t question, int6
         http_request_done(&request);
 }
 
-/* All questions that may be asked from here on: without a token, where one is needed, that is the first alone. */
+/* Asks all questions from here on that may be asked: without a token, where one is needed, only the first. */
 static void ask_from(struct probe *p, enum cloud_vendor vendor, size_t first, int64_t now)
 {
     for (size_t i = first; i < CLOUD_QUESTIONS_MAX; i++)
@@ -80,7 +81,7 @@ static bool is_done(const struct probe *p, enum cloud_vendor vendor)
     return true;
 }
 
-/* Nothing that is still to come would change the result. */
+/* True when no answer that is still to come would change the result. */
 static bool is_decided(const struct probe *p)
 {
     for (enum cloud_vendor v = CLOUD_AWS; v < CLOUD_VENDORS; v++) {

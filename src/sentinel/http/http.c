@@ -1,3 +1,4 @@
+/* libcurl's multi interface: calls are started, driven and taken off. */
 // SPDX-License-Identifier: Apache-2.0
 #include "sentinel/http/http.h"
 
@@ -11,7 +12,8 @@
 
 enum { CONNECTIONS_MAX = 4, EXTRA_MAX = 16 };
 
-/* Never undone: the engine stays until the program ends, and libcurl's own count makes a second call harmless. */
+/* libcurl is never cleaned up: the engine stays until the program ends, and libcurl's own count makes a second call
+ * harmless. */
 static bool initialise(void)
 {
     static atomic_bool done;
@@ -29,7 +31,7 @@ static char *copy(const char *text)
     return made;
 }
 
-/* A multi handle takes over "no signals" from the handles added to it; before the first one it would touch the
+/* A multi handle takes over "no signals" from the handles added to it. Before the first one it would touch the
  * process's SIGPIPE even to clean up. So it gets to know one at once. */
 static int prime(CURLM *multi)
 {
@@ -115,7 +117,7 @@ static bool is_https(const char *url)
     return strncmp(url, "https:", strlen("https:")) == 0;
 }
 
-/* 0; -EKEYREJECTED, and the call has ended; -ENOMEM. */
+/* Returns 0; -EKEYREJECTED, and the call has ended; -ENOMEM. */
 static int find_trust(struct http *http, struct http_call *call)
 {
     if (!is_https(call->request.url) && !(is_https(http->http_proxy) && http->trust))
@@ -155,7 +157,7 @@ int http_start(struct http *http, struct http_request *request, struct http_call
     bytes_init(&call->answer.body, request->answer_max ? request->answer_max : HTTP_ANSWER_MAX);
     int error = launch(http, call);
     if (error != 0) {
-        call->request = (struct http_request){0}; /* it stays the caller's */
+        call->request = (struct http_request){0}; /* the body stays the caller's */
         call_free(http, call);
         return error;
     }
@@ -227,7 +229,7 @@ int http_poll(struct http *http, struct pollfd *extra, size_t extra_count, int t
         }
         timeout_ms = 0;
     }
-    /* Also after libcurl has waited on them: it does not tell a hang-up. */
+    /* The extra descriptors are polled also after libcurl has waited on them: it does not tell a hang-up. */
     if ((extra_count > 0 || timeout_ms > 0) && poll(extra, extra_count, timeout_ms) < 0) {
         for (size_t i = 0; i < extra_count; i++)
             extra[i].revents = 0;

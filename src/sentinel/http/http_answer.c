@@ -1,3 +1,4 @@
+/* Headers and bodies are taken from libcurl, and its results become errors, steps and sentences. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <limits.h>
@@ -15,7 +16,7 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-/* "Name: value\r\n" → the value, when it has that (lower case) name and the value fits. */
+/* Reads "Name: value\r\n": the value, when the line has that (lower case) name and the value fits. */
 static bool header_is(struct text line, const char *name, char ret[static HEADER_TEXT_MAX])
 {
     struct text key;
@@ -128,7 +129,7 @@ static struct outcome outcome_of(CURLcode code)
     return (struct outcome){code, -EIO, NULL, false};
 }
 
-/* Of a failed connect the system knows more. */
+/* The system knows more of a failed connect. */
 static int connect_error(CURL *easy)
 {
     long number = 0;
@@ -147,7 +148,7 @@ static int connect_error(CURL *easy)
     }
 }
 
-/* libcurl counts the bytes of the request behind DNS, TCP and TLS, a proxy's CONNECT not among them. */
+/* libcurl counts the bytes of the request behind DNS, TCP and TLS; a proxy's CONNECT is not among them. */
 static bool was_sent(CURL *easy)
 {
     long       head = 0;
@@ -166,7 +167,7 @@ static bool is_over(CURL *easy, CURLINFO clock)
     return easy && curl_easy_getinfo(easy, clock, &when) == CURLE_OK && when > 0;
 }
 
-/* libcurl notes the time of each step that it has done; without a transfer it was the trust that was missing. */
+/* libcurl notes the time of each step that it has done. Without a transfer it was the trust that was missing. */
 static enum http_step step_of(const struct http_call *call)
 {
     bool tls = call->request.url && strncmp(call->request.url, "https:", strlen("https:")) == 0;

@@ -1,4 +1,4 @@
-/* Inside http*.c only: one request on its way, and what libcurl is told about it. */
+/* A request on its way, and the settings that libcurl gets for it. Inside http*.c only. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_SENTINEL_HTTP_HTTP_CALL_H
 #define PILLION_SENTINEL_HTTP_HTTP_CALL_H
@@ -32,10 +32,10 @@ struct http_call {
 
 /* http_setup.c. 0, -ENOMEM, -EIO (this libcurl refuses a setting without which it must not run). */
 int http_setup(const struct http *http, struct http_call *call);
-/* The setting that keeps libcurl away from SIGPIPE, on a bare handle. */
+/* Sets what keeps libcurl away from SIGPIPE, on a bare handle. */
 int http_setup_silence(CURL *easy);
 
-/* http_trust.c. The bundle is read before the first call that needs it: 0, -ENOMEM, -EKEYREJECTED (it is none). */
+/* http_trust.c. Reads the bundle before the first call that needs it: 0, -ENOMEM, -EKEYREJECTED (it is none). */
 int http_trust_read(struct http_trust *trust);
 /* libcurl's callback for each new connection by TLS, to a proxy too. */
 CURLcode http_trust_apply(CURL *easy, void *config, void *trust);

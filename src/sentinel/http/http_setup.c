@@ -1,3 +1,4 @@
+/* The settings of a request to libcurl. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +14,7 @@
 
 enum { CONNECT_TIMEOUT_MS = 10 * 1000, TIMEOUT_MS = 30 * 1000, BUFFER_BYTES = 16 * 1024, LOWEST_DESCRIPTOR = 3 };
 
-/* A program that closed its standard streams must not write into our socket. */
+/* A socket has a number of 3 or more: a program that closed its standard streams must not write into it. */
 static curl_socket_t open_socket(void *unused, curlsocktype purpose, struct curl_sockaddr *address)
 {
     (void)unused;
@@ -26,7 +27,7 @@ static curl_socket_t open_socket(void *unused, curlsocktype purpose, struct curl
     return higher;
 }
 
-/* Settings one after the other; the first failure stays. */
+/* Settings are made one after the other; the first failure stays. */
 struct settings {
     CURL    *easy;
     CURLcode code;
@@ -101,7 +102,7 @@ static bool has_header(const struct http_call *call, const char *name)
     return false;
 }
 
-/* A header with nothing behind its colon is one that libcurl would add, and does not then. */
+/* A header with nothing behind its colon is one of libcurl's own, which it then leaves out. */
 static void set_headers(struct settings *s, struct http_call *call)
 {
     bool added = add_header(call, "Expect:");
@@ -114,8 +115,8 @@ static void set_headers(struct settings *s, struct http_call *call)
     set_pointer(s, CURLOPT_HTTPHEADER, call->headers);
 }
 
-/* The body is always one block in memory, PUT's too, so that libcurl can send it again on a fresh connection when the
- * one it kept turns out to be closed. */
+/* The body is always one block in memory, PUT's too. So libcurl can send it again on a fresh connection when the kept
+ * one turns out to be closed. */
 static void set_body(struct settings *s, const struct http_call *call)
 {
     enum http_method method = call->request.method;
@@ -132,7 +133,7 @@ static void set_body(struct settings *s, const struct http_call *call)
 }
 
 /* libcurl quietly repeats a request whose kept connection died before the first byte of an answer. A POST may have
- * arrived all the same: whether to repeat it is for those to judge who know what it was. */
+ * arrived all the same: the caller, who knows what it was, judges whether to repeat it. */
 static int before_sending(void *data, char *remote, char *local, int remote_port, int local_port)
 {
     struct http_call *call = data;

@@ -54,7 +54,8 @@ int http_trust_read(struct http_trust *trust)
 {
     if (trust->text.len == 0)
         return trust->error;
-    /* The NUL behind it is part of it for mbedTLS. Positive: so many certificates were not understood. */
+    /* mbedTLS wants the NUL behind the text as a part of it. A positive result counts the certificates that were not
+     * understood. */
     int result = mbedtls_x509_crt_parse(&trust->list, (const unsigned char *)trust->text.data, trust->text.len + 1);
     if (result < 0) {
         mbedtls_x509_crt_free(&trust->list);
@@ -76,7 +77,7 @@ CURLcode http_trust_apply(CURL *easy, void *config, void *trust)
 
 enum { BUNDLE_MAX = 4 * 1024 * 1024 };
 
-/* What the user names is taken as it is, an empty file too: then no server is trusted. */
+/* A file that the user names is taken as it is, an empty one too: then no server is trusted. */
 static const char *const variables[] = {"AWS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"};
 
 static const char *const paths[] = {

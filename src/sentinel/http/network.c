@@ -1,3 +1,4 @@
+/* The network is opened, polled and closed. */
 // SPDX-License-Identifier: Apache-2.0
 #include "sentinel/http/network.h"
 
@@ -49,7 +50,8 @@ int network_open(struct network *network, const char *url)
 
 void network_poll(struct network *network, struct pollfd *extra, size_t count, int64_t timeout_ns)
 {
-    /* Up, never down: a tick is not to be early, nor the loop to spin through the last millisecond. */
+    /* The timeout is rounded up, never down: a tick must not be early, nor the loop spin through the last millisecond.
+     */
     int64_t ms = timeout_ns <= 0 ? 0 : (timeout_ns + CLOCK_MILLISECOND - 1) / CLOCK_MILLISECOND;
     int     timeout = ms < LONGEST_WAIT_MS ? (int)ms : LONGEST_WAIT_MS;
     if (!network->http || http_poll(network->http, extra, count, timeout) < 0)

@@ -1,4 +1,4 @@
-/* The engine's way out: one set of connections for everything that a process delivers, opened when first needed. */
+/* The engine's way out: one set of connections for all that a process delivers, opened when first needed. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_SENTINEL_HTTP_NETWORK_H
 #define PILLION_SENTINEL_HTTP_NETWORK_H
