@@ -1,3 +1,4 @@
+/* The calls of the public library for runs: register, refresh, finish. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 
 enum { REPAIRS_MAX = 2 /* tags have a second form */ };
 
-/* 0 for success, else the error that goes to the caller. */
+/* Returns 0 for success, else the error that goes to the caller. */
 static int check_status(const struct http_answer *answer, struct sentinel_api_error *reterr)
 {
     return answer->status >= 200 && answer->status <= 299 ? 0 : session_refused(answer, reterr);
@@ -28,7 +29,7 @@ static int register_once(struct session *s, const struct bytes *body, struct htt
     return error == 0 ? session_ask(s, &request, ret, reterr) : session_fail_arguments(reterr, error);
 }
 
-/* Sends the body; a 422 that names optional fields is answered by leaving them out rather than by losing the run. */
+/* Sends the body. A 422 that names optional fields is answered by leaving them out, rather than by losing the run. */
 static int register_with_repairs(struct session *s, struct bytes *body, struct http_answer *ret,
                                  struct sentinel_api_error *reterr)
 {

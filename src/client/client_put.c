@@ -1,3 +1,4 @@
+/* The call of the public library that puts an object into S3. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 
 enum { TIMEOUT_MS = 120 * 1000 };
 
-/* One object on its way. */
+/* An object on its way. */
 struct putting {
     const struct sentinel_object *object;
     struct s3_target              target;
@@ -22,7 +23,7 @@ struct putting {
     int64_t                       clock_difference; /* seconds by which the server's clock is ahead */
 };
 
-/* All that s3_put refuses, before anything is sent. */
+/* Tries s3_put, so that all its refusals come before anything is sent. */
 static int rehearse(const struct putting *putting, struct sentinel_api_error *reterr)
 {
     const struct sentinel_object *object = putting->object;
@@ -62,7 +63,7 @@ static int check(const struct sentinel_client *client, const struct sentinel_obj
     return rehearse(ret, reterr);
 }
 
-/* Of the credentials, or of the bucket if AWS tells it. */
+/* Takes the region of the credentials, or of the bucket if AWS tells it. */
 static void find_region(struct session *s, struct putting *putting)
 {
     struct http_request request;
@@ -109,7 +110,7 @@ static bool repeats(struct putting *putting, const struct http_answer *answer)
     return verdict == S3_MOVED || verdict == S3_SKEWED;
 }
 
-/* S3 gives back the token that it refuses. */
+/* S3 gives back the token that it refuses: all secrets are hidden. */
 static int refused(const struct sentinel_credentials *credentials, struct http_answer *answer,
                    struct sentinel_api_error *reterr)
 {

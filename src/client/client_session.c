@@ -1,3 +1,4 @@
+/* The session of a call: its turn, token, URL and connection. */
 // SPDX-License-Identifier: Apache-2.0
 #include "client/client_session.h"
 
@@ -11,8 +12,8 @@
 
 enum { TIMEOUT_MS = 30 * 1000 };
 
-/* mbedTLS keeps keys and random numbers in one place for the whole process, and no library here is built with locks: of
- * all threads one at a time is in a call, but for those that wait for the network. */
+/* A single thread at a time is in a call, but for threads that wait for the network. mbedTLS keeps keys and random
+ * numbers in one place for the whole process, and no library here is built with locks. */
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 
 static void give_turn(bool gives)
@@ -78,7 +79,7 @@ void session_begin(const struct sentinel_client *client, int timeout_ms, struct 
 
 int session_connect(struct session *s, const char *url, struct sentinel_api_error *reterr)
 {
-    /* Without a bundle https ends with the reason; plain http needs none. */
+    /* https without a bundle ends with the reason; plain http needs none. */
     if (strncmp(url, "https:", strlen("https:")) == 0)
         (void)http_trust_find(environment_value, &s->trust);
     const struct http_options options = {

@@ -1,4 +1,4 @@
-/* One call of the public client: its settings, its connection, and what it tells its caller. */
+/* A call of the public client: its settings, its connection, and its words to the caller. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_CLIENT_CLIENT_SESSION_H
 #define PILLION_CLIENT_CLIENT_SESSION_H
@@ -21,16 +21,16 @@ struct session {
     int                timeout_ms;
 };
 
-/* Waits for its turn among threads and forgets what was in *reterr. Each returns 0, or what goes to the caller, with
- * *reterr filled; session_close in any case after session_begin. */
+/* Waits for its turn among threads, and forgets the content of *reterr. Each returns 0, or the error for the caller,
+ * with *reterr filled; session_close in any case after session_begin. */
 void session_begin(const struct sentinel_client *client, int timeout_ms, struct session *s,
                    struct sentinel_api_error *reterr);
 int  session_connect(struct session *s, const char *url, struct sentinel_api_error *reterr);
-/* Both, for the Sentinel API: with a token and a base URL. */
+/* Does both, for the Sentinel API: with a token and a base URL. */
 int  session_open(const struct sentinel_client *client, struct session *s, struct sentinel_api_error *reterr);
 void session_close(struct session *s);
 
-/* Takes the request; a time limit of its own counts where it is shorter than the session's. 0 when an answer came,
+/* Takes the request. A time limit of its own counts where it is shorter than the session's. 0 when an answer came,
  * whatever its status. */
 int session_ask(struct session *s, struct http_request *request, struct http_answer *ret,
                 struct sentinel_api_error *reterr);

@@ -1,3 +1,4 @@
+/* The checks of URL, token and run ID that the API's requests need. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <string.h>
@@ -36,7 +37,7 @@ static bool consists_of(struct text t, const char *others)
     return text_len(t) > 0;
 }
 
-/* Four decimal numbers, the first 127: nothing shorter, which resolvers read in their own ways. */
+/* Only four decimal numbers count, the first 127: resolvers read shorter forms in their own ways. */
 static bool is_loopback_v4(struct text host)
 {
     for (int i = 0; i < 4; i++) {
@@ -62,7 +63,7 @@ static bool is_v6(struct text t)
     return text_len(t) > 0;
 }
 
-/* "host", "host:port", "[v6]" or "[v6]:port", without user and password. */
+/* Reads "host", "host:port", "[v6]" or "[v6]:port", without user and password. */
 static bool parse_authority(struct text t, struct text *ret_host)
 {
     struct text rest = t;
@@ -115,7 +116,7 @@ int api_check_url(const char *url, char *ret, size_t size)
     return 0;
 }
 
-/* Visible ASCII only: anything else could end the header that it is put into. */
+/* A token is visible ASCII only: anything else could end the header that it is put into. */
 bool api_token_is_fine(const char *token)
 {
     size_t len = token ? strlen(token) : 0;
