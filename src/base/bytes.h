@@ -1,7 +1,7 @@
-/* A growable byte buffer with a maximum, for everything that is composed: rows, bodies, lines.
+/* A growable byte buffer with a maximum, for all that is composed: rows, bodies, lines.
  *
- * Append functions never fail loudly: past `max`, or without memory, the buffer turns `failed`, keeps what it
- * held and ignores all further appends, so that a composer checks once, at the end.
+ * Append functions never fail loudly. Past `max`, or without memory, the buffer turns `failed`, keeps its content and
+ * ignores all further appends: so a composer checks once, at the end.
  * Allocates: yes (malloc family; inside the engine that is libc/heap.c). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_BASE_BYTES_H
@@ -29,7 +29,7 @@ void bytes_char(struct bytes *b, char c);
 void bytes_unsigned(struct bytes *b, uint64_t value);
 void bytes_signed(struct bytes *b, int64_t value);
 
-/* Non-negative decimal with exactly `decimals` (0 to 9) digits after a point, rounded half up, whatever the
+/* Appends a non-negative decimal with exactly `decimals` (0 to 9) digits after a point, rounded half up, whatever the
  * locale. Negative values and NaN are written as 0; values beyond 2^63 / 10^decimals are clamped. */
 void bytes_decimal(struct bytes *b, double value, int decimals);
 

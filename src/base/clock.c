@@ -27,7 +27,7 @@ int64_t clock_real(void)
     return now(CLOCK_REALTIME);
 }
 
-/* The clocks are read one after the other: on a busy machine the time between them may be long, and never counts as
+/* Both clocks are read one after the other. On a busy machine the time between them may be long, and never counts as
  * sleep. */
 int64_t clock_suspended(void)
 {

@@ -1,4 +1,4 @@
-/* How many CPUs. Allocates: only where /sys does not tell. */
+/* The number of CPUs. Allocates: only where /sys does not tell. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_BASE_CPU_COUNT_H
 #define PILLION_BASE_CPU_COUNT_H
@@ -6,9 +6,9 @@
 #include "base/roots.h"
 #include "base/text.h"
 
-/* CPUs online: sysfs-devices-system-cpu, "online", else the cpuN lines of /proc/stat; 0 when neither tells. */
+/* Counts CPUs online: sysfs-devices-system-cpu, "online", else the cpuN lines of /proc/stat; 0 when neither tells. */
 unsigned cpu_count_online(const struct roots *roots);
-/* The number of CPUs in a list such as "0-3,8"; 0 when it is none. */
+/* Counts the CPUs in a list such as "0-3,8"; 0 when it is none. */
 unsigned cpu_count_list(struct text list);
 
 #endif

@@ -1,4 +1,4 @@
-/* Listing a folder without opendir, which allocates through libc. Allocates: no. */
+/* Folders are listed without opendir, which allocates through libc. Allocates: no. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_BASE_DIR_H
 #define PILLION_BASE_DIR_H
@@ -18,12 +18,12 @@ struct dir {
 int dir_open(struct dir *dir, int at, const char *path);
 /* Lists a held descriptor from its start; dir_close would close it. */
 void dir_rewind(struct dir *dir, int fd);
-/* The same for /proc, from the processes with this number or a higher one on; at most two lower ones come before.
- * About `few` names are asked for at once: each costs the kernel a microsecond or more, wanted or not. */
+/* Lists /proc from the processes with this number or a higher one on; at most two lower ones come before. About `few`
+ * names are asked for at once: each costs the kernel a microsecond or more, wanted or not. */
 void dir_rewind_to_pid(struct dir *dir, int fd, pid_t pid, int few);
-/* The next name, "." and ".." left out; NULL at the end. Valid until the next call. */
+/* Returns the next name, "." and ".." left out; NULL at the end. Valid until the next call. */
 const char *dir_next(struct dir *dir);
-/* The next name that is a process or thread number; false at the end. */
+/* Returns the next name that is a process or thread number; false at the end. */
 bool dir_next_pid(struct dir *dir, pid_t *ret);
 void dir_close(struct dir *dir);
 

@@ -42,7 +42,7 @@ int file_read(int dir, const char *path, char *ret, size_t size, size_t *ret_len
     return error;
 }
 
-/* From offset `at` on, or, at -1, from where a file without offsets stands. */
+/* Reads from offset `at` on; at -1, from where a file without offsets stands. */
 static int load(int fd, off_t at, struct bytes *ret)
 {
     char block[16384];

@@ -1,4 +1,4 @@
-/* Reading and writing files by system calls: no stdio, O_CLOEXEC always, EINTR retried. 0 or -errno. */
+/* Files are read and written by system calls: no stdio, O_CLOEXEC always, EINTR retried. 0 or -errno. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_BASE_FILE_H
 #define PILLION_BASE_FILE_H
@@ -8,8 +8,8 @@
 
 #include "base/bytes.h"
 
-/* Opens, reads at most size - 1 bytes, closes. The content is NUL-terminated. For /proc and /sys: one file,
- * one consistent read as far as the kernel gives it. -EFBIG when the file is longer. */
+/* Opens, reads at most size - 1 bytes, closes. The content is NUL-terminated. For /proc and /sys: one file, one
+ * consistent read as far as the kernel gives it. -EFBIG when the file is longer. */
 int file_read(int dir, const char *path, char *ret, size_t size, size_t *ret_len);
 
 /* The same from offset 0 of a held descriptor (pread). */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The oldest libc that the shipped libraries load into: every name below is bound to the version it had in
- * glibc 2.17 or before, whatever glibc they are built on. Included by the compiler's command line in every file of
- * hook and engine, so that no file can forget it.
+ * The floor is the oldest libc that the shipped libraries load into. Every name below is bound to the version it had in
+ * glibc 2.17 or before, whatever glibc they are built on. The compiler's command line includes this file in every file
+ * of hook and engine, so that no file can forget it.
  *
  * glibc kept these names in libpthread and libdl until 2.34. They are weak, because a program of such a system may
- * have loaded neither: then they are NULL, and whoever calls one has to ask first. Built with musl they are weak too:
- * that pair may meet a program of an old glibc. */
+ * have loaded neither: then they are NULL, and a caller has to ask first. Built with musl they are weak too: that pair
+ * may meet a program of an old glibc. */
 #ifndef PILLION_BASE_FLOOR_H
 #define PILLION_BASE_FLOOR_H
 

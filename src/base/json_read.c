@@ -31,7 +31,7 @@ static bool is_hex(char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-/* Behind a backslash. */
+/* Scans an escape, behind its backslash. */
 static bool scan_escape(struct text *t)
 {
     if (t->at == t->end || *t->at == '\0')
@@ -86,7 +86,7 @@ static bool scan_number(struct text *t)
 
 static bool scan_value(struct scan *s);
 
-/* An object (with keys) or an array, behind its opening. */
+/* Scans an object (with keys) or an array, behind its opening. */
 static bool scan_members(struct scan *s, char close)
 {
     blanks(&s->t);
@@ -138,7 +138,7 @@ int json_check(struct text t, size_t values_max)
     return text_len(s.t) == 0 ? 0 : -EBADMSG;
 }
 
-/* A string as written, but for bytes that are not UTF-8. */
+/* Copies a string as written, but for bytes that are not UTF-8. */
 static void copy_string(struct text t, struct bytes *b)
 {
     while (t.at < t.end) {

@@ -14,15 +14,16 @@ enum {
     JSON_VALUES_MAX = 4096, /* a tree takes some 80 bytes a value */
 };
 
-/* One JSON value and nothing behind it, strictly by the grammar; -EBADMSG also when it nests deeper than
- * JSON_DEPTH_MAX, holds more than `values_max` values, a NUL byte or an escaped NUL (which a C string would end at). */
+/* Checks for a single JSON value and nothing behind it, strictly by the grammar. -EBADMSG also when it nests deeper
+ * than JSON_DEPTH_MAX, holds more than `values_max` values, a NUL byte or an escaped NUL (which a C string would end
+ * at). */
 int json_check(struct text t, size_t values_max);
 
-/* Checked text without the white space between its parts: one line, valid UTF-8. */
+/* Appends checked text without the white space between its parts: one line, valid UTF-8. */
 void json_minify(struct text t, struct bytes *b);
 
-/* Walks the members of a checked object: json_enter moves behind its brace (false: not an object), json_member takes
- * the next one off, the key without its quotes, key and value as written. */
+/* Walks the members of a checked object. json_enter moves behind its brace (false: not an object). json_member takes
+ * the next one off: the key without its quotes, key and value as written. */
 bool json_enter(struct text *t);
 bool json_member(struct text *t, struct text *ret_key, struct text *ret_value);
 
@@ -30,7 +31,7 @@ bool json_member(struct text *t, struct text *ret_key, struct text *ret_value);
 bool json_enter_array(struct text *t);
 bool json_value(struct text *t, struct text *ret_value);
 
-/* The first member of that name of a checked object, as written; false: there is none, or it is no object. */
+/* Finds the first member of that name in a checked object, as written; false: there is none, or it is no object. */
 bool json_find(struct text object, const char *key, struct text *ret_value);
 
 #endif

@@ -20,7 +20,7 @@ static bool is_plain(char c)
     return (unsigned char)c >= ' ' && (unsigned char)c < 0x80 && c != '"' && c != '\\';
 }
 
-/* What stands for one character that is not plain; `buffer` holds it if it must be made. */
+/* Returns the escape of one character that is not plain; `buffer` holds it if it must be made. */
 static struct text escape(const char *at, size_t character, char buffer[static 8])
 {
     static const char digits[] = "0123456789abcdef";
@@ -45,7 +45,7 @@ static struct text escape(const char *at, size_t character, char buffer[static 8
     return text_span(buffer, 6);
 }
 
-/* The escaped text goes to b, unless that is NULL; returns its length. */
+/* Appends the escaped text to b, unless that is NULL; returns its length. */
 static size_t escape_all(struct bytes *b, const char *at, size_t len)
 {
     const char *end = at + len;

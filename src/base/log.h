@@ -1,4 +1,4 @@
-/* The run's log: one line, one write; at most `limit` bytes in all. Only run/ and tools log; collectors, the
+/* The run's log: one line is one write; at most `limit` bytes in all. Engine, delivery and config log; collectors, the
  * client and base return errors instead. Never a secret, never the program's stdout. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_BASE_LOG_H

@@ -1,4 +1,4 @@
-/* Opening what lies below the roots. Allocates: no. */
+/* Files below the roots are opened here. Allocates: no. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_BASE_ROOTS_H
 #define PILLION_BASE_ROOTS_H
@@ -15,12 +15,12 @@ struct roots {
  * `flags` is added (O_DIRECTORY). Returns a descriptor of the caller, or -errno. */
 int roots_open(const char *root, const char *path, int flags);
 
-/* Does this /proc number processes as we do? Not one that was mounted in another PID namespace than ours (`unshare
- * --pid` without --mount-proc): there, our numbers are other processes'. `proc`: a descriptor of it. */
+/* Does this /proc number processes as we do? A /proc that was mounted in another PID namespace than ours does not
+ * (`unshare --pid` without --mount-proc): there, our numbers are other processes'. `proc`: a descriptor of it. */
 bool roots_has_our_numbers(int proc);
 
-/* The first line of a small file below a root, without the blanks around it; "" when it cannot be read or does not fit.
- */
+/* Reads the first line of a small file below a root, without the blanks around it; "" when it cannot be read or does
+ * not fit. */
 void roots_read_line(const char *root, const char *path, char *ret, size_t size);
 
 #endif

@@ -1,5 +1,5 @@
-/* A cursor over text that somebody else owns: the one parser for /proc, /sys, numbers in answers, CSV.
- * Nothing is copied, nothing allocated, no locale. */
+/* A cursor over text that somebody else owns: the one parser for /proc, /sys, numbers in answers, CSV. Nothing is
+ * copied, nothing allocated; no locale. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_BASE_TEXT_H
 #define PILLION_BASE_TEXT_H
@@ -19,7 +19,7 @@ size_t      text_len(struct text t);
 bool        text_is(struct text t, const char *string);
 bool        text_starts(struct text t, const char *prefix);
 
-/* Each takes a piece off the front of *t and is false when there is none. */
+/* These take a piece off the front of *t, and are false when there is none. */
 bool text_line(struct text *t, struct text *ret_line);              /* without its \n; the last line may lack one */
 bool text_word(struct text *t, struct text *ret_word);              /* between spaces and tabs */
 bool text_until(struct text *t, char stop, struct text *ret_piece); /* stop is consumed, need not be there */
@@ -27,11 +27,11 @@ bool text_unsigned(struct text *t, uint64_t *ret);                  /* leading b
 bool text_skip(struct text *t, const char *prefix);
 
 void text_blanks(struct text *t); /* skips spaces and tabs */
-void text_trim(struct text *t);   /* the same, and what is white or a control character at the end */
+void text_trim(struct text *t);   /* the same, and white or control characters at the end */
 /* Moves past the last occurrence of c; false and unmoved without one. */
 bool text_after_last(struct text *t, char c);
 
-/* Non-negative decimal ("12", "0.05", ".5"), whole text; false otherwise. */
+/* Reads a non-negative decimal ("12", "0.05", ".5"), whole text; false otherwise. */
 bool text_decimal(struct text t, double *ret);
 
 /* Copies t into a buffer of `size` with a NUL; false when it does not fit (then ret is empty). */

@@ -8,7 +8,7 @@ static bool is_continuation(const char *at)
     return ((unsigned char)*at & 0xc0) == 0x80;
 }
 
-/* The second byte's range is where overlong forms, surrogates and the end of Unicode are decided. */
+/* The range of the second byte decides on overlong forms, surrogates and the end of Unicode. */
 static bool second_fits(unsigned char first, unsigned char second)
 {
     unsigned char low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;

@@ -1,3 +1,4 @@
+/* Slabs of blocks of one size, and mappings for larger blocks. */
 // SPDX-License-Identifier: Apache-2.0
 #include "libc/heap.h"
 
@@ -10,8 +11,8 @@
 
 enum {
     GRAIN = 16,
-    STOCK = 4,        /* what a run's beginning needs, while its program waits */
-    FINE_MAX = 128,   /* up to here a class each 16 bytes, then four per doubling */
+    STOCK = 4,        /* enough for a run's beginning, while its program waits */
+    FINE_MAX = 128,   /* a class each 16 bytes up to here, then four per doubling */
     FINE_CLASSES = 8, /* FINE_MAX / GRAIN */
     CLASSES = FINE_CLASSES + 4 * 6,
     CLASS_LARGE = CLASSES,
@@ -22,7 +23,8 @@ struct block {
     struct block *next;
 };
 
-/* The start of every mapping, which is aligned to the slab size: the header of any block is found by its address. */
+/* The header of every mapping. A mapping is aligned to the slab size, so the header of any block is found by its
+ * address. */
 struct slab {
     size_t        mapped; /* bytes of the whole mapping */
     uint32_t      kind;   /* class of the blocks */
@@ -41,7 +43,7 @@ static struct {
     struct slab *spare;   /* one empty slab, against mapping and unmapping at a boundary */
     char        *stock;   /* slabs mapped in advance, which nobody has touched yet */
     size_t       stocked; /* so many are left of it */
-    size_t       mapped;  /* without these */
+    size_t       mapped;  /* but for these */
 } heap;
 
 size_t heap_mapped(void)
@@ -121,7 +123,7 @@ static bool slab_is_full(const struct slab *slab)
     return !slab->free && slab->fresh + slab->block_size > HEAP_SLAB_SIZE;
 }
 
-/* The first ones in one mapping. */
+/* Maps a slab; the first ones come in one mapping. */
 static struct slab *slab_map(void)
 {
     if (heap.mapped == 0 && heap.stocked == 0 && (heap.stock = map_aligned((size_t)STOCK * HEAP_SLAB_SIZE))) {
@@ -186,8 +188,8 @@ static void small_give(struct slab *slab, void *pointer)
         heap.spare = slab;
 }
 
-/* Bytes to map for a large block; 0 when there is no such size. A multiple of any page size there is: what is not
- * touched costs nothing. */
+/* Returns the bytes to map for a large block; 0 when there is no such size. A multiple of any page size there is:
+ * untouched pages cost nothing. */
 static size_t large_size(size_t size)
 {
     size_t whole = size + HEADER + HEAP_SLAB_SIZE - 1;

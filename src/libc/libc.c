@@ -20,14 +20,14 @@ int corner_lstat(const char *path, struct stat *ret);
 int corner_fstat(int fd, struct stat *ret);
 int corner_fcntl(int fd, int command, ...);
 
-/* What is here is newer in glibc than the engine's floor, or takes a lock there. */
+/* These functions are newer in glibc than the engine's floor, or take a lock there. */
 
 ssize_t getrandom(void *buffer, size_t size, unsigned flags)
 {
     return syscall(SYS_getrandom, buffer, size, flags);
 }
 
-/* c-ares seeds it as a last resort, where the kernel has no randomness to give; libc's has a lock. */
+/* c-ares seeds this as a last resort, where the kernel has no randomness to give; libc's has a lock. */
 static uint64_t random_state = 1;
 
 void srand(unsigned seed)
@@ -75,7 +75,7 @@ int corner_fstat(int fd, struct stat *ret)
 LIBC_NAME(fstat, corner_fstat);
 LIBC_NAME(fstat64, corner_fstat);
 
-/* What <fcntl.h> makes of fcntl where files may be large. */
+/* <fcntl.h> makes fcntl64 of fcntl where files may be large. */
 int corner_fcntl(int fd, int command, ...)
 {
     va_list arguments;
@@ -116,7 +116,7 @@ static void sink(char *base, size_t root, size_t count, size_t size, int (*compa
     }
 }
 
-/* libc's takes memory from the program's allocator. This one is a heap sort: in place, never quadratic. */
+/* A heap sort: in place, never quadratic. libc's qsort takes memory from the program's allocator. */
 void qsort(void *base, size_t count, size_t size, int (*compare)(const void *, const void *))
 {
     for (size_t i = count / 2; i-- > 0;)

@@ -1,5 +1,5 @@
-/* System calls, past libc: a program, or another preload, may export an open, a connect or a clock_gettime of its
- * own, and is not to see ours go by. No cancellation points either. */
+/* System calls, past libc. A program, or another preload, may export an open, a connect or a clock_gettime of its own,
+ * and is not to see ours go by. There are no cancellation points either. */
 // SPDX-License-Identifier: Apache-2.0
 #include "libc/libc.h"
 
@@ -79,7 +79,7 @@ int fcntl(int fd, int command, ...)
     return (int)syscall(SYS_fcntl, fd, command, argument);
 }
 
-/* musl declares it with an int in the middle. */
+/* musl declares ioctl with an int in the middle. */
 int corner_ioctl(int fd, unsigned long request, ...);
 int corner_ioctl(int fd, unsigned long request, ...)
 {
@@ -121,7 +121,7 @@ ssize_t readlinkat(int dir, const char *path, char *ret, size_t size)
     return syscall(SYS_readlinkat, dir, path, ret, size);
 }
 
-/* Without flags, which the kernel's first version of it does not know. */
+/* Takes no flags: the first version of the call in the kernel does not know them. */
 int faccessat(int dir, const char *path, int mode, int flags)
 {
     (void)flags;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The environment as it was before main: what the engine calls getenv reads a copy of a few variables. */
+/* The environment as it was before main: the engine's getenv reads a copy of a few variables. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -60,7 +60,7 @@ int corner_environment(const char *const *envp)
     return 0;
 }
 
-/* libc's reads the live environment, which the program's threads may be moving. */
+/* libc's getenv reads the live environment, which the program's threads may be moving. */
 char *getenv(const char *name)
 {
     size_t len = strlen(name);

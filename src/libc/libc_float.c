@@ -43,7 +43,7 @@ static int natural_digits(const struct natural *n, char *ret)
     return count;
 }
 
-/* All digits of the value, which is 0.DDDD × 10^*ret_point. */
+/* Writes all digits of the value, which is 0.DDDD × 10^*ret_point. */
 static int exact_digits(double value, char *ret, int *ret_point)
 {
     int            binary;
@@ -90,8 +90,8 @@ static bool round_digits(char *digits, int count, int keep)
     return true;
 }
 
-/* Digits of |value|, d.ddd × 10^*ret_exponent: `significant` of them or, with `after_point` >= 0, as many as reach that
- * place after the decimal point. Returns how many; trailing zeros may be left out. */
+/* Writes digits of |value|, d.ddd × 10^*ret_exponent: `significant` of them or, with `after_point` >= 0, as many as
+ * reach that place after the decimal point. Returns how many; trailing zeros may be left out. */
 static int rounded_digits(double value, int significant, int after_point, char *ret_digits, int *ret_exponent)
 {
     int point = 1, count = 0;
@@ -101,7 +101,7 @@ static int rounded_digits(double value, int significant, int after_point, char *
     int keep = after_point >= 0 ? point + after_point : significant;
     if (count == 0 || keep < 0) {
         *ret_exponent = 0;
-        ret_digits[0] = '0'; /* for those who asked for significant digits, of which zero has one */
+        ret_digits[0] = '0'; /* for callers who asked for significant digits, of which zero has one */
         return after_point >= 0 ? 0 : 1;
     }
     if (keep >= count)
@@ -115,7 +115,7 @@ static int rounded_digits(double value, int significant, int after_point, char *
     return keep;
 }
 
-/* d.ddde±xx */
+/* Writes d.ddde±xx. */
 static int scientific(char *text, const char *digits, int count, int exponent, int decimals, bool alternate, bool upper)
 {
     int      len = 0;
@@ -134,7 +134,7 @@ static int scientific(char *text, const char *digits, int count, int exponent, i
     return len;
 }
 
-/* ddd.ddd */
+/* Writes ddd.ddd. */
 static int positional(char *text, const char *digits, int count, int exponent, int decimals, bool alternate)
 {
     int len = 0;

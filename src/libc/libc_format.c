@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* libc's follow the program's locale (a comma in 1,5) and may take memory for long results. Known here: flags - 0 + #
- * and space, width, precision, h hh l ll z j t, and d i u o x X c s p f F e E g G %. Anything else ends the text. */
+/* libc's printf follows the program's locale (a comma in 1,5) and may take memory for long results. Known here are the
+ * flags - 0 + # and space; width and precision; h hh l ll z j t; d i u o x X c s p f F e E g G %. Anything else ends
+ * the text. */
 
 struct output {
     char  *text;

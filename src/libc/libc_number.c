@@ -24,7 +24,7 @@ static bool is_space(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* The value of a digit in any base, or 255. */
+/* Returns the value of a digit in any base, or 255. */
 static unsigned digit_value(char c)
 {
     if (c >= '0' && c <= '9')
@@ -82,8 +82,8 @@ static unsigned long long clamp_unsigned(struct number n, unsigned long long hig
     return n.negative ? 0 - n.magnitude : n.magnitude;
 }
 
-/* The family asks no locale for digits, and sets errno on overflow alone, as libc's. Where long has 64 bits, the
- * variants for long long are the same; the names of C23 are what the headers of glibc 2.38 and newer ask for. */
+/* The family asks no locale for digits, and sets errno on overflow alone, as libc's does. Where long has 64 bits, the
+ * variants for long long are the same. The names of C23 are those that the headers of glibc 2.38 and newer ask for. */
 _Static_assert(sizeof(long) == sizeof(long long), "one function serves both");
 
 long corner_strtol(const char *text, char **ret_end, int base)
@@ -109,7 +109,7 @@ int atoi(const char *text)
     return (int)corner_strtol(text, NULL, 10);
 }
 
-/* cJSON reads back the number that it has just printed, and that is the only scanning in the engine. */
+/* cJSON reads back the number that it has just printed; the engine scans nothing else. */
 int corner_sscanf(const char *text, const char *format, ...)
 {
     if (strcmp(format, "%lg") != 0)

@@ -8,16 +8,18 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* c-ares reads resolv.conf and hosts, mbedTLS the kernel's random device: whole files, front to back. libc's streams
- * are chained in a list under a lock, flushed by the program's fflush(NULL), and buffered in its heap. */
+/* Files are read here as c-ares and mbedTLS do it: resolv.conf, hosts, the kernel's random device, whole, front to
+ * back. libc's streams are chained in a list under a lock, flushed by the program's fflush(NULL), and buffered in its
+ * heap. */
 struct stream {
     int fd;
 };
 
-/* There are lists of advertisers in /etc/hosts, of megabytes; c-ares takes six times as much to read them. */
+/* A longer file is cut: there are lists of advertisers in /etc/hosts, of megabytes, and c-ares takes six times as much
+ * to read them. */
 enum { LENGTH_MAX = 256 * 1024 };
 
-/* curl names them as defaults that are always replaced; nothing may reach the program's own. */
+/* curl names these as defaults that are always replaced; nothing may reach the program's own. */
 FILE *corner_stdin, *corner_stdout, *corner_stderr;
 LIBC_NAME(stdin, corner_stdin);
 LIBC_NAME(stdout, corner_stdout);
@@ -77,7 +79,7 @@ int fseek(FILE *file, long offset, int whence)
     return lseek(stream_of(file)->fd, offset, whence) < 0 ? -1 : 0;
 }
 
-/* Asked for the length of a file alone, of which so much is then read. */
+/* Serves to ask for the length of a file, of which so much is then read. */
 long ftell(FILE *file)
 {
     long at = lseek(stream_of(file)->fd, 0, SEEK_CUR);

@@ -63,7 +63,7 @@ static void decimal_double(struct decimal *d)
     decimal_trim(d);
 }
 
-/* The integer part, half to even; below 10^18. */
+/* Returns the integer part, half to even; below 10^18. */
 static uint64_t decimal_round(const struct decimal *d)
 {
     uint64_t whole = 0;
@@ -76,7 +76,7 @@ static uint64_t decimal_round(const struct decimal *d)
     return whole + (next > 5 || (next == 5 && (more || whole % 2 == 1)));
 }
 
-/* Below 2^53, that is 0.9007199254740992 × 10^16. */
+/* True below 2^53, that is 0.9007199254740992 × 10^16. */
 static bool decimal_below_2_53(const struct decimal *d)
 {
     static const char limit[] = "9007199254740992";
@@ -100,7 +100,7 @@ static double decimal_value(struct decimal *d)
         return HUGE_VAL;
     for (; !decimal_below_2_53(d); binary++)
         decimal_halve(d);
-    /* A mantissa of 53 bits where the exponent allows it, one of a subnormal number where not. */
+    /* The mantissa has 53 bits where the exponent allows it; that of a subnormal number has fewer. */
     for (;;) {
         struct decimal twice = *d;
         decimal_double(&twice);
@@ -153,7 +153,7 @@ static const char *exponent_read(const char *p, struct decimal *d)
     return q;
 }
 
-/* Decimal numbers alone: what JSON and the configuration have, no hexadecimal, no inf, no nan. */
+/* Reads decimal numbers alone, as JSON and the configuration have them: no hexadecimal, no inf, no nan. */
 double strtod(const char *restrict text, char **restrict ret_end)
 {
     static struct decimal d; /* one thread */

@@ -10,7 +10,7 @@
 
 #undef tolower /* a macro, by the table of the locale */
 
-/* Keys, header names and host names are compared as ASCII; libc's follow the program's locale. */
+/* Keys, header names and host names are compared as ASCII; libc's functions follow the program's locale. */
 int tolower(int c)
 {
     return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
@@ -31,7 +31,7 @@ int strcasecmp(const char *a, const char *b)
     return strncasecmp(a, b, (size_t)-1);
 }
 
-/* libc's take memory from libc's malloc, which our free does not know. */
+/* libc's duplicates come from libc's malloc, which our free does not know. */
 char *strndup(const char *text, size_t size)
 {
     size_t len = strnlen(text, size);
@@ -103,7 +103,7 @@ static const char *error_text(int error) // NOLINT(readability-function-size): i
     return NULL;
 }
 
-/* libc's translates: it reads message catalogues, and locks while it does. */
+/* libc's strerror translates: it reads message catalogues, and locks while it does. */
 static char *describe(int error, char *buffer, size_t size)
 {
     const char *text = error_text(error);
@@ -121,7 +121,7 @@ int __xpg_strerror_r(int error, char *buffer, size_t size)
     return 0;
 }
 
-/* One name, two shapes: whoever was compiled here has seen the one of this libc's header. */
+/* The name has two shapes: a library compiled here has seen the one of this libc's header. */
 #ifdef __GLIBC__
 char *strerror_r(int error, char *buffer, size_t size)
 {

@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <time.h>
 
-/* libc's takes the lock of the time zone, in which a forked child was found hanging. Days are counted in eras of 400
- * years that begin on 1 March, so that the leap day is the last of its year. */
+/* libc's gmtime_r takes the lock of the time zone, in which a forked child was found hanging. Days are counted in eras
+ * of 400 years that begin on 1 March, so that the leap day is the last of its year. */
 struct tm *gmtime_r(const time_t *restrict when, struct tm *restrict ret)
 {
     int64_t days = *when / 86400, second = *when % 86400;
