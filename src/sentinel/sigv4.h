@@ -17,8 +17,8 @@ struct sigv4_header {
     const char *value;
 };
 
-/* The signed parts of a request, all in canonical form: the path as it stands in the URL, encoded; the query too,
- * sorted, with an = behind each name; values without white space around them or doubled inside. */
+/* The signed parts of a request, all in canonical form. The path is encoded, as it stands in the URL. The query is too,
+ * sorted, with an = behind each name. Values have no white space around them, and none doubled inside. */
 struct sigv4 {
     const char                *access_key, *secret_key;
     const char                *region, *service; /* "eu-central-1", "s3" */

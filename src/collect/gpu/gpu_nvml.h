@@ -1,9 +1,9 @@
 /* NVIDIA's devices, by NVML. Nothing is asked of the driver before gpu_nvml_allow. Then the first reading initialises
  * NVML, on the thread, in its own descriptor table. Allocates: when devices or processes get more.
  *
- * A reading makes five calls for each device, and no more for a tree that uses none: memory, samples of utilisation,
- * the lists of compute and graphics processes, and, if one of these names a process of the tree, samples of each
- * process's use. See NVIDIA's NVML API Reference Guide, "Device Queries". */
+ * A reading makes at most five calls for each device: memory, samples of utilisation, the lists of compute and graphics
+ * processes, and samples of each process's use. The last is made only if a list names a process of the tree. See
+ * NVIDIA's NVML API Reference Guide, "Device Queries". */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_GPU_GPU_NVML_H
 #define PILLION_COLLECT_GPU_GPU_NVML_H

@@ -152,7 +152,7 @@ static bool is_sanitized(void)
     return found;
 }
 
-/* The path is spelt as nobody else spells it: ld.so takes a library of the same path for the same one, and a program
+/* The path is spelt as nobody else spells it. ld.so takes a library of the same path for the same one, and a program
  * may load one from a descriptor of that number too. The path stays in ld.so's list, from where backtraces and
  * debuggers take and open it: with a high number it leads to no pipe of theirs. RTLD_DEEPBIND keeps the copy from
  * calling the program's own open, ioctl or malloc, or those of other preloads. */

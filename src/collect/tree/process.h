@@ -3,10 +3,10 @@
  * /proc/PID/task/TID/children, opened, read and closed; /proc itself, /proc/loadavg and the list of CPUs, held, and
  * stat and io of the busiest processes (process_held.h).
  *
- * When a child is reaped, the kernel adds its times and its I/O to its parent's. So the sum over the live tree, with
- * the reaped children that each process accounts for, is conserved: nothing is lost with a child that came and went
+ * When a child is reaped, the kernel adds its times and its I/O to its parent's. So a sum is conserved: that over the
+ * live tree, with the reaped children that each process accounts for. Nothing is lost with a child that came and went
  * between two readings, and nothing is counted twice. The kernel does not hand on the figures of a child whose parent
- * ignores SIGCHLD, or of one that was adopted from outside the tree: their last values are kept here. */
+ * ignores SIGCHLD, or of one that was adopted from outside the tree. Their last values are kept here. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_TREE_PROCESS_H
 #define PILLION_COLLECT_TREE_PROCESS_H

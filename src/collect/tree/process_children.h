@@ -3,8 +3,8 @@
  * The kernel gives out numbers in ascending order, and /proc/loadavg tells the last one. While it stands still, nobody
  * is new. Otherwise /proc is listed from the last number but one on. So only new processes of the machine are asked for
  * their parent, however many older ones and threads there are. All are asked only now and then, and where /proc and
- * /proc/loadavg are not of our PID namespace: each thread of the tree for its children, or each process of the machine
- * for its parent, whichever are fewer. */
+ * /proc/loadavg are not of our PID namespace. Then each thread of the tree is asked for its children, or each process
+ * of the machine for its parent, whichever are fewer. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_TREE_PROCESS_CHILDREN_H
 #define PILLION_COLLECT_TREE_PROCESS_CHILDREN_H
