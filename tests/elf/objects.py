@@ -93,10 +93,12 @@ def room_of(path):
 
 
 def room_objects():
-    """The object files of src/: {room: [path]}, without the copies that sanitized unit tests and the command link."""
+    """The object files of src/: {room: [path]}, without the copies that sanitized unit tests and the command link, and
+    without those of a file that has moved or gone since."""
     found = {room: [] for room in ROOMS}
     for path in sorted((BUILD / "src").rglob("*.o")):
-        if room_of(path) in found and not re.search(r"(_checked|pillion-cli)\.dir", str(path)):
+        if room_of(path) in found and not re.search(r"(_checked|pillion-cli)\.dir", str(path)) \
+                and (SOURCE / "src" / source_name(path)).exists():
             found[room_of(path)].append(path)
     return found
 
