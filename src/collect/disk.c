@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/dir.h"
 #include "base/file.h"
 #include "base/roots.h"
@@ -53,15 +54,15 @@ static bool is_of_others(const char *name)
     static const char *const lettered[] = {"emcpower", "vpath", "sddlm"};
     static const char *const numbered[] = {"zd", "VxDMP", "VxVM"};
     const struct text        whole = text_of(name);
-    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(prefixes); i++)
         if (text_starts(whole, prefixes[i]))
             return true;
-    for (size_t i = 0; i < sizeof lettered / sizeof *lettered; i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(lettered); i++) {
         struct text t = whole;
         if (text_skip(&t, lettered[i]) && text_len(t) > 0 && is_lower(*t.at))
             return true;
     }
-    for (size_t i = 0; i < sizeof numbered / sizeof *numbered; i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(numbered); i++) {
         struct text t = whole;
         if (text_skip(&t, numbered[i]) && text_len(t) > 0 && is_digit(*t.at))
             return true;

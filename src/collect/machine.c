@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/cpu_count.h"
 #include "base/file.h"
 #include "base/roots.h"
@@ -64,7 +65,7 @@ static bool is_placeholder(const char *tag)
                                         "n/a",           "asset tag",    "unknown",        "chassis asset"};
     if (*tag == '\0')
         return true;
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
         if (starts_with(tag, words[i]))
             return true;
     return false;

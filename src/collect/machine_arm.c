@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "base/array.h"
+
 static const struct {
     const char *implementer, *part, *name;
 } cores[] = {
@@ -25,7 +27,7 @@ static const struct {
 
 const char *machine_arm_core(struct text implementer, struct text part)
 {
-    for (size_t i = 0; i < sizeof cores / sizeof *cores; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(cores); i++)
         if (text_is(implementer, cores[i].implementer) && text_is(part, cores[i].part))
             return cores[i].name;
     return "";

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/file.h"
 #include "base/roots.h"
 #include "base/text.h"
@@ -26,7 +27,7 @@ static bool is_for_guests(const char *interface)
 {
     static const char *const names[] = {"docker", "br-",   "virbr",  "veth",    "cni",
                                         "lxcbr",  "lxdbr", "podman", "flannel", "cali"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
         if (strncmp(interface, names[i], strlen(names[i])) == 0)
             return true;
     return false;

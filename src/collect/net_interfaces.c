@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/dir.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -80,7 +81,7 @@ static bool has_telling_name(const char *name)
         "flannel", "cilium", "podman",    "kube",   "nodelocaldns", "weave",  "ifb", "dummy", "tun",
         "tap",     "wg",     "tailscale", "bond",   "team",         "sit",    "gre", "ip6",   "ip_vti",
         "erspan",  "vxlan",  "macvlan",   "ipvlan", "nlmon",        "bridge", "ve-", "vb-",   "ovs"};
-    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(prefixes); i++)
         if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
             return true;
     /* br0, and VLANs as eth0.100 */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/environment.h"
 #include "base/text.h"
@@ -236,7 +237,7 @@ static void read_share(struct config *c, struct log *log)
     struct text word;
     while (text_until(&rest, ',', &word)) {
         bool known = text_len(word) == 0;
-        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
             if (text_is(word, words[i].name)) {
                 c->share |= words[i].bit;
                 known = true;
@@ -251,7 +252,7 @@ static void read_share(struct config *c, struct log *log)
 static void read_crowd(struct config *c)
 {
     static const char *const names[] = {"SLURM_STEP_NUM_NODES", "SLURM_ARRAY_TASK_COUNT"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         const char *value = environment_value(names[i]);
         struct text t = text_of(value ? value : "");
         uint64_t    count = 0;

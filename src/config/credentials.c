@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/environment.h"
 #include "base/file.h"
 
@@ -64,7 +65,7 @@ static int read_file(const char *path, char ret[static TOKEN_SIZE], char reterr[
 const char *credentials_variable(void)
 {
     static const char *const names[] = {"SENTINEL_API_TOKEN", "SENTINEL_API_KEY", FILE_VARIABLE};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
         if (environment_value(names[i]))
             return names[i];
     return NULL;

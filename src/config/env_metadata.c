@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/array.h"
 #include "base/text.h"
 #include "base/utf8.h"
 
@@ -81,7 +82,7 @@ static bool is_no_name(const char *job)
 {
     static const char *const names[] = {"interactive", "bash",        "sh",     "wrap",
                                         "STDIN",       "INTERACTIVE", "QLOGIN", "QRLOGIN"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
         if (strcmp(job, names[i]) == 0)
             return true;
     return false;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Variables of each system, by its own documentation, or, where it has none, by its source. */
+#include "base/array.h"
 #include "config/config.h"
 #include "config/env_metadata.h"
 
@@ -133,4 +134,4 @@ const struct surroundings_system surroundings_table[] = {
     {"aws-ecs", "ECS_CONTAINER_METADATA_URI_V4", true, {{0}}},
 };
 
-const size_t surroundings_count = sizeof surroundings_table / sizeof *surroundings_table;
+const size_t surroundings_count = ARRAY_LENGTH(surroundings_table);

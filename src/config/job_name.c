@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/array.h"
+
 const char *job_program(const char *executable)
 {
     const char *slash = strrchr(executable, '/');
@@ -40,7 +42,7 @@ static const struct interpreter *find_interpreter(const char *program)
         {"nodejs", "ep", "r", 0},   {"bash", "cs", "oO", 0},    {"dash", "cs", "o", 0},     {"sh", "cs", "oO", 0},
         {"zsh", "cs", "o", 0},      {"ksh", "cs", "o", 0},      {"php", "rRBES", "dct", 0}, {"lua", "e", "l", 0},
         {"Rscript", "e", "", 0},    {"julia", "eE", "JLpt", 0}, {"ash", "cs", "o", 0}};
-    for (size_t i = 0; i < sizeof interpreters / sizeof *interpreters; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(interpreters); i++)
         if (is_called(program, interpreters[i].name))
             return &interpreters[i];
     return NULL;
@@ -49,7 +51,7 @@ static const struct interpreter *find_interpreter(const char *program)
 static bool is_long_with_code(const char *option)
 {
     static const char *const names[] = {"--eval", "--print", "--run", "--process-", "--command", "--server"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
         if (strncmp(option, names[i], strlen(names[i])) == 0)
             return true;
     return false;
@@ -131,7 +133,7 @@ const char *job_language(const char *executable)
                  {"R", "r"},           {"Rscript", "r"},       {"julia", "julia"},       {"java", "java"},
                  {"php", "php"},       {"node", "javascript"}, {"nodejs", "javascript"}, {"lua", "lua"}};
     const char *program = job_program(executable);
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(known); i++)
         if (is_called(program, known[i].program))
             return known[i].language;
     return NULL;

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/log.h"
 #include "pillion/sentinel.h"
 
@@ -16,7 +17,7 @@ static const struct {
 #undef ROW
 };
 
-enum { ROW_COUNT = sizeof rows / sizeof *rows, NAME_MAX_LOOKED_AT = 40, UNKNOWN_REPORTED = 8 };
+enum { ROW_COUNT = ARRAY_LENGTH(rows), NAME_MAX_LOOKED_AT = 40, UNKNOWN_REPORTED = 8 };
 
 const char *variable_default(const char *name)
 {

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/dir.h"
 #include "base/file.h"
@@ -66,7 +67,7 @@ static uint64_t size_of(int dir)
     static const char *const files[] = {"metrics.csv", "run.jsonl", "log"};
     uint64_t                 total = 0;
     struct stat              info;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(files); i++)
         if (fstatat(dir, files[i], &info, AT_SYMLINK_NOFOLLOW) == 0)
             total += (uint64_t)info.st_size;
     return total;
@@ -134,7 +135,7 @@ static void remove_run(const struct home *home, const char *name)
         file_close(&lock);
         return;
     }
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(files); i++)
         (void)unlinkat(dir, files[i], 0);
     file_close(&dir);
     file_close(&lock);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/environment.h"
 #include "base/json_write.h"
@@ -149,7 +150,7 @@ static bool is_json_object(const struct bytes *body)
 static bool is_routers(const struct bytes *body)
 {
     static const char *const words[] = {"{\"detail\":\"Not Found\"}", "{\"detail\":\"Method Not Allowed\"}"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
         if (body->len == strlen(words[i]) && memcmp(body->data, words[i], body->len) == 0)
             return true;
     return false;

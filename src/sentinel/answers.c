@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/json_write.h"
 #include "base/text.h"
@@ -390,7 +391,7 @@ static void put_body(struct line *line, struct text body)
     }
     static const char *const elements[] = {"Code>", "Message>", "title>"};
     bool                     any = false;
-    for (size_t i = 0; i < sizeof elements / sizeof *elements; i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(elements); i++) {
         if (!answer_element(body, elements[i], &piece))
             continue;
         if (any)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/json_write.h"
 #include "sentinel/gzip.h"
@@ -61,8 +62,6 @@ static const struct field cloud[] = {
     FIELD(cloud_zone_id),   FIELD(cloud_instance_type),
 };
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 /* Takes back all since `mark` when the whole has become too long. */
 static bool keep_within(struct bytes *b, size_t mark, size_t max)
 {
@@ -89,7 +88,7 @@ static void put_texts(struct bytes *b, const struct sentinel_run *run, const str
 
 static void put_numbers(struct bytes *b, const struct sentinel_run *run)
 {
-    for (size_t i = 0; i < COUNT(host_numbers); i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(host_numbers); i++) {
         uint64_t value;
         memcpy(&value, (const char *)run + host_numbers[i].offset, sizeof value);
         if (value == 0)
@@ -170,12 +169,12 @@ int request_register_body(const struct sentinel_run *run, struct bytes *ret)
 {
     bytes_init(ret, REGISTER_MAX + REGISTER_SLACK);
     bytes_char(ret, '{');
-    put_texts(ret, run, metadata, COUNT(metadata));
+    put_texts(ret, run, metadata, ARRAY_LENGTH(metadata));
     put_command(ret, run->command);
     put_own_tags(ret, run->tags, run->tag_count);
     put_numbers(ret, run);
-    put_texts(ret, run, host_texts, COUNT(host_texts));
-    put_texts(ret, run, cloud, COUNT(cloud));
+    put_texts(ret, run, host_texts, ARRAY_LENGTH(host_texts));
+    put_texts(ret, run, cloud, ARRAY_LENGTH(cloud));
     bytes_char(ret, '}');
     return ret->failed ? -ENOMEM : 0;
 }
@@ -185,10 +184,10 @@ int request_register_add(const struct sentinel_run *more, struct bytes *body)
     if (body->failed || body->len < 2 || body->data[body->len - 1] != '}')
         return -EINVAL;
     size_t whole = body->len--;
-    put_texts(body, more, metadata, COUNT(metadata));
+    put_texts(body, more, metadata, ARRAY_LENGTH(metadata));
     put_numbers(body, more);
-    put_texts(body, more, host_texts, COUNT(host_texts));
-    put_texts(body, more, cloud, COUNT(cloud));
+    put_texts(body, more, host_texts, ARRAY_LENGTH(host_texts));
+    put_texts(body, more, cloud, ARRAY_LENGTH(cloud));
     bytes_char(body, '}');
     if (!body->failed)
         return 0;

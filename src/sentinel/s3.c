@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "sentinel/answers.h"
@@ -197,7 +198,7 @@ static int put_headers(const struct s3_target *target, const struct sentinel_cre
         .path = place->path.data,
         .query = "",
         .headers = headers,
-        .header_count = sizeof headers / sizeof *headers,
+        .header_count = ARRAY_LENGTH(headers),
         .payload_hash = hash,
     };
     bytes_init(&authorization, AUTHORIZATION_MAX);
@@ -287,7 +288,7 @@ static enum kind kind_of(const struct http_answer *answer)
 {
     struct text code;
     if (answer_element(text_span(answer->body.data, answer->body.len), "Code>", &code))
-        for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        for (size_t i = 0; i < ARRAY_LENGTH(codes); i++)
             if (text_is(code, codes[i].code))
                 return codes[i].kind;
     long status = answer->status;

@@ -8,6 +8,8 @@
 #include <mbedtls/sha256.h>
 #include <string.h>
 
+#include "base/array.h"
+
 #define ALGORITHM "AWS4-HMAC-SHA256"
 
 enum { DIGEST_SIZE = 32, DATE_LEN = 8, KEY_MAX = 16 * 1024, TEXT_MAX = 128 * 1024 };
@@ -56,7 +58,7 @@ static int hash_canonical_request(const struct sigv4 *request, char ret[static S
     struct bytes      text;
     const char *const lines[] = {request->method, request->path, request->query};
     bytes_init(&text, TEXT_MAX);
-    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(lines); i++) {
         bytes_text(&text, lines[i]);
         bytes_char(&text, '\n');
     }
@@ -97,7 +99,7 @@ static int derive_key(const struct sigv4 *request, unsigned char ret[static DIGE
         mbedtls_platform_zeroize(secret.data, secret.len);
     bytes_done(&secret);
     const char *const steps[] = {request->region, request->service, "aws4_request"};
-    for (size_t i = 0; error == 0 && i < sizeof steps / sizeof *steps; i++)
+    for (size_t i = 0; error == 0 && i < ARRAY_LENGTH(steps); i++)
         error = hmac(ret, DIGEST_SIZE, steps[i], strlen(steps[i]), ret);
     return error;
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/dir.h"
@@ -210,7 +211,7 @@ static int64_t newest_change(int dir)
     static const char *const files[] = {"metrics.csv", "run.jsonl", "log"};
     int64_t                  newest = 0;
     struct stat              info;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(files); i++)
         if (fstatat(dir, files[i], &info, AT_SYMLINK_NOFOLLOW) == 0 && info.st_mtime > newest)
             newest = info.st_mtime;
     return newest;

@@ -4,12 +4,13 @@
 
 #include <string.h>
 
+#include "base/array.h"
 #include "collect/collect.h"
 
 /* amdgpu; i915; xe; msm; panfrost; panthor; v3d. */
 static const char *const engine_names[] = {"gfx",      "compute",      "render",  "rcs", "ccs", "gpu",
                                            "fragment", "vertex-tiler", "panthor", "bin", "csd"};
-enum { ENGINE_NAMES = sizeof engine_names / sizeof *engine_names };
+enum { ENGINE_NAMES = ARRAY_LENGTH(engine_names) };
 
 /* The sums over regions of the device's own memory, by the keys' families. */
 struct memory {
@@ -19,7 +20,7 @@ struct memory {
 bool gpu_fdinfo_counts(struct text driver)
 {
     static const char *const names[] = {"amdgpu", "i915", "xe", "panfrost", "panthor", "v3d"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
         if (text_is(driver, names[i]))
             return true;
     return text_starts(driver, "msm"); /* the driver of the platform device has a suffix */
@@ -94,7 +95,7 @@ static bool bytes_of(struct text value, uint64_t *ret)
     if (!text_unsigned(&value, ret))
         return false;
     text_blanks(&value);
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(units); i++) {
         if (!text_is(value, units[i].name))
             continue;
         if (*ret > (UINT64_C(1) << 60) >> units[i].shift) /* no device has an exbibyte: that is no size */

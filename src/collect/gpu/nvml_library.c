@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/file.h"
 #include "base/roots.h"
 #include "base/text.h"
@@ -212,7 +213,7 @@ static int look_up(void)
         {"nvmlDeviceGetMaxMigDeviceCount", &functions.mig_max},
         {"nvmlDeviceGetMigDeviceHandleByIndex", &functions.mig_handle},
     };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         void *function = dlsym(handle, names[i].name);
         memcpy(names[i].function, &function, sizeof function);
     }

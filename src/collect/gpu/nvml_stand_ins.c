@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/array.h"
+
 /* Any arguments may be given: the caller alone clears them away, on every machine that NVIDIA builds for. */
 static long refuse(void)
 {
@@ -130,7 +132,7 @@ static const struct {
 
 bool nvml_stand_in(const char *name, size_t *ret)
 {
-    for (size_t i = 0; i < sizeof stand_ins / sizeof *stand_ins; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(stand_ins); i++)
         if (strcmp(name, stand_ins[i].name) == 0) {
             *ret = i;
             return true;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/file.h"
 #include "base/roots.h"
 #include "base/text.h"
@@ -65,7 +66,7 @@ static bool has_device_open(int proc, pid_t pid)
 
 static struct nvml_known *known_as(struct nvml_uses *uses, const struct process *p)
 {
-    const size_t count = sizeof uses->known / sizeof *uses->known;
+    const size_t count = ARRAY_LENGTH(uses->known);
     for (size_t i = 0; i < count; i++)
         if (uses->known[i].pid == p->pid && uses->known[i].start == p->start)
             return &uses->known[i];

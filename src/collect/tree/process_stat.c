@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 
 enum { STAT_SIZE = 2048, IO_SIZE = 512, STATUS_SIZE = 4096, ROLLUP_SIZE = 2048 };
@@ -243,10 +244,10 @@ static int parse_rollup(struct text t, struct process_rollup *ret)
                  {"Shared_Hugetlb:", &shared},
                  {"Private_Hugetlb:", &ret->own_hugetlb}};
     struct text line;
-    bool        found[sizeof lines / sizeof *lines] = {false};
+    bool        found[ARRAY_LENGTH(lines)] = {false};
     *ret = (struct process_rollup){0};
     while (text_line(&t, &line))
-        for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        for (size_t i = 0; i < ARRAY_LENGTH(lines); i++)
             if (text_skip(&line, lines[i].name) && text_unsigned(&line, lines[i].value))
                 found[i] = true;
     ret->has_kinds = found[1] && found[2] && found[3];

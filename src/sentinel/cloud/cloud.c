@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/array.h"
 #include "sentinel/cloud/cloud_answers.h"
 
 #define LINK_LOCAL  "http://169.254.169.254"
@@ -104,7 +105,7 @@ void cloud_read_dmi(const struct roots *roots, struct cloud_dmi *ret)
     roots_read_line(roots->sys, "class/dmi/id/product_name", ret->product_name, sizeof ret->product_name);
     roots_read_line(roots->sys, "class/dmi/id/bios_version", ret->bios_version, sizeof ret->bios_version);
     roots_read_line(roots->sys, "class/dmi/id/chassis_asset_tag", ret->chassis_asset_tag,
-                      sizeof ret->chassis_asset_tag);
+                    sizeof ret->chassis_asset_tag);
 }
 
 static bool holds(size_t rule, const struct cloud_dmi *dmi)
@@ -123,7 +124,7 @@ static bool holds(size_t rule, const struct cloud_dmi *dmi)
 unsigned cloud_named_by(const struct cloud_dmi *dmi)
 {
     unsigned vendors = 0;
-    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(rules); i++)
         if (holds(i, dmi))
             vendors |= 1U << rules[i].vendor;
     return vendors;
@@ -151,7 +152,7 @@ bool cloud_hear(enum cloud_vendor vendor, size_t question, const struct cloud_an
 
 static bool proven_by_dmi(enum cloud_vendor vendor, const struct cloud_dmi *dmi)
 {
-    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(rules); i++)
         if (rules[i].vendor == vendor && rules[i].proves && holds(i, dmi))
             return true;
     return false;

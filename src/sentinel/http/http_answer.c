@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "sentinel/http/http_call.h"
@@ -123,7 +124,7 @@ static const struct outcome outcomes[] = {
 
 static struct outcome outcome_of(CURLcode code)
 {
-    for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(outcomes); i++)
         if (outcomes[i].code == code)
             return outcomes[i];
     return (struct outcome){code, -EIO, NULL, false};

@@ -9,6 +9,7 @@
 #include <mbedtls/x509_crt.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/file.h"
 #include "sentinel/http/http.h"
 #include "sentinel/http/http_call.h"
@@ -98,12 +99,12 @@ static int load(const char *path, struct bytes *ret)
 int http_find_ca_bundle(const char *(*lookup)(const char *name), struct bytes *ret)
 {
     bytes_init(ret, BUNDLE_MAX);
-    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(variables); i++) {
         const char *path = lookup(variables[i]);
         if (path && *path && load(path, ret) == 0)
             return 0;
     }
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(paths); i++)
         if (load(paths[i], ret) == 0 && ret->len > 0)
             return 0;
     bytes_done(ret);
