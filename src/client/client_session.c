@@ -80,7 +80,7 @@ void session_begin(const struct sentinel_client *client, int timeout_ms, struct 
 int session_connect(struct session *s, const char *url, struct sentinel_api_error *reterr)
 {
     /* https without a bundle ends with the reason; plain http needs none. */
-    if (strncmp(url, "https:", strlen("https:")) == 0)
+    if (http_url_is_https(url))
         (void)http_trust_find(environment_value, &s->trust);
     const struct http_options options = {
         .trust = s->trust,

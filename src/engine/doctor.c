@@ -129,7 +129,7 @@ static void tell_failure(struct engine_examination *e, const char *url, const st
                                         [HTTP_STEP_TLS] = "the TLS handshake",
                                         [HTTP_STEP_EXCHANGE] = "the HTTP exchange"};
     const char              *step = steps[answer->step];
-    bool                     https = strncmp(url, "https:", strlen("https:")) == 0;
+    bool                     https = http_url_is_https(url);
     bool                     proxy = https && environment_proxy("https_proxy", "HTTPS_PROXY")[0];
     if (answer->step == HTTP_STEP_NAME && !proxy)
         note_unknown_host(e, url);
@@ -221,7 +221,7 @@ static void examine_api(struct engine_examination *e, const struct config *confi
     struct network network;
     network_init(&network);
     int  error = network_open(&network, config->api_url);
-    bool https = strncmp(config->api_url, "https:", strlen("https:")) == 0;
+    bool https = http_url_is_https(config->api_url);
     if (error < 0)
         tell(e, "api", ENGINE_CAUSE, "the network library cannot be started: %s", strerror(-error));
     else if (https && !network.trust)

@@ -8,6 +8,11 @@
 
 enum { HEADER_MAX = 32 * 1024 };
 
+bool http_url_is_https(const char *url)
+{
+    return strncmp(url, "https:", strlen("https:")) == 0;
+}
+
 int http_request_header(struct http_request *request, const char *name, const char *value)
 {
     if (request->header_count == HTTP_HEADERS_MAX)

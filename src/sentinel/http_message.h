@@ -27,6 +27,8 @@ struct http_request {
     bool             no_reuse; /* its connection is closed with it */
 };
 
+bool http_url_is_https(const char *url);
+
 /* 0, -ENOMEM, -E2BIG (too many, or longer than 32 KiB), -EINVAL (a control character in the value). */
 int  http_request_header(struct http_request *request, const char *name, const char *value);
 void http_request_done(struct http_request *request);

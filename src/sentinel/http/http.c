@@ -112,15 +112,10 @@ void http_use_trust(struct http *http, struct http_trust *trust)
     http->trust = trust;
 }
 
-static bool is_https(const char *url)
-{
-    return strncmp(url, "https:", strlen("https:")) == 0;
-}
-
 /* Returns 0; -EKEYREJECTED, and the call has ended; -ENOMEM. */
 static int find_trust(struct http *http, struct http_call *call)
 {
-    if (!is_https(call->request.url) && !(is_https(http->http_proxy) && http->trust))
+    if (!http_url_is_https(call->request.url) && !(http_url_is_https(http->http_proxy) && http->trust))
         return 0;
     int error = http->trust ? http_trust_read(http->trust) : -EKEYREJECTED;
     if (error == -EKEYREJECTED)

@@ -171,7 +171,7 @@ static bool is_over(CURL *easy, CURLINFO clock)
 /* libcurl notes the time of each step that it has done. Without a transfer it was the trust that was missing. */
 static enum http_step step_of(const struct http_call *call)
 {
-    bool tls = call->request.url && strncmp(call->request.url, "https:", strlen("https:")) == 0;
+    bool tls = call->request.url && http_url_is_https(call->request.url);
     if (call->easy && !is_over(call->easy, CURLINFO_NAMELOOKUP_TIME_T))
         return HTTP_STEP_NAME;
     if (call->easy && !is_over(call->easy, CURLINFO_CONNECT_TIME_T))

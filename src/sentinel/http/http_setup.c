@@ -45,11 +45,6 @@ static void set_pointer(struct settings *s, CURLoption option, const void *value
         s->code = curl_easy_setopt(s->easy, option, value);
 }
 
-static bool is_https(const struct http_call *call)
-{
-    return strncmp(call->request.url, "https:", strlen("https:")) == 0;
-}
-
 static void set_manners(struct settings *s)
 {
     set_long(s, CURLOPT_NOSIGNAL, 1);
@@ -68,7 +63,7 @@ static void set_manners(struct settings *s)
 
 static void set_route(struct settings *s, const struct http *http, const struct http_call *call)
 {
-    const char *proxy = is_https(call) ? http->https_proxy : http->http_proxy;
+    const char *proxy = http_url_is_https(call->request.url) ? http->https_proxy : http->http_proxy;
     set_pointer(s, CURLOPT_PROXY, call->request.no_proxy_at_all ? "" : proxy);
     set_pointer(s, CURLOPT_NOPROXY, http->no_proxy);
     set_long(s, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1);
@@ -166,7 +161,7 @@ int http_setup(const struct http *http, struct http_call *call)
     set_manners(&s);
     set_pointer(&s, CURLOPT_URL, request->url);
     set_route(&s, http, call);
-    if (is_https(call) || http->trust)
+    if (http_url_is_https(call->request.url) || http->trust)
         set_trust(&s, http);
     set_headers(&s, call);
     set_body(&s, call);

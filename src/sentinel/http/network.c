@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sentinel/http/network.h"
 
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/environment.h"
@@ -43,7 +42,7 @@ int network_open(struct network *network, const char *url)
                                              .no_proxy = environment_proxy("no_proxy", "NO_PROXY")};
         error = http_open(&options, &network->http);
     }
-    if (error == 0 && strncmp(url, "https:", strlen("https:")) == 0)
+    if (error == 0 && http_url_is_https(url))
         find_trust(network);
     return error;
 }
