@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
+
 enum { DEVICES_FIRST = 16 };
 
 void devices_init(struct devices *devices)
@@ -107,11 +109,6 @@ void devices_forget(struct devices *devices)
         devices->list[i].present = false;
 }
 
-static uint64_t growth(uint64_t before, uint64_t now)
-{
-    return now > before ? now - before : 0;
-}
-
 /* The kernel lists disks by their position, in several pieces: when one goes in between, another may be left out once.
  * A disk that was left out comes back with more than it had; a new disk under its name, with less. */
 static void add_from_zero(struct devices *devices, const struct device *device)
@@ -128,8 +125,8 @@ void devices_settle(struct devices *devices, bool new_from_zero)
         if (!device->present || !device->counted)
             continue;
         if (device->was_present) {
-            devices->in_total += growth(device->in_before, device->in);
-            devices->out_total += growth(device->out_before, device->out);
+            devices->in_total += saturating_subtract(device->in, device->in_before);
+            devices->out_total += saturating_subtract(device->out, device->out_before);
         } else if (!devices->begun || (new_from_zero && !devices->crowded)) {
             add_from_zero(devices, device);
         }

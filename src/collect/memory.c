@@ -3,6 +3,7 @@
 #include "collect/memory.h"
 
 #include "base/file.h"
+#include "base/number.h"
 #include "base/roots.h"
 #include "base/text.h"
 
@@ -79,7 +80,7 @@ int memory_read(struct memory *memory, struct sample *ret)
     ret->memory_hugetlb = entry[HUGETLB];
     ret->memory_used = METRIC_NONE;
     if (entry[TOTAL] != METRIC_NONE && available != METRIC_NONE)
-        ret->memory_used = entry[TOTAL] > available ? entry[TOTAL] - available : 0;
+        ret->memory_used = saturating_subtract(entry[TOTAL], available);
     return 0;
 }
 

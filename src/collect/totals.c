@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/number.h"
 #include "base/roots.h"
 #include "base/text.h"
 #include "collect/collect.h"
@@ -59,11 +60,6 @@ static void add_children(const struct usage *before, const struct usage *now, ui
     lift(&peak->most, now->child_peak);
 }
 
-static uint64_t since(uint64_t before, uint64_t now)
-{
-    return now > before ? now - before : 0;
-}
-
 void totals_read(const struct roots *roots, const struct tree *tree, const struct usage *before,
                  enum usage_images images, struct collectors *collectors, struct totals *ret)
 {
@@ -81,13 +77,15 @@ void totals_read(const struct roots *roots, const struct tree *tree, const struc
     lift(&peak.known, others.peak);
     lift(&peak.known, others.seen);
     *ret = (struct totals){
-        .user_us = since(before->user_us, now.user_us),
-        .system_us = since(before->system_us, now.system_us),
-        .minor_faults = since(before->minor_faults, now.minor_faults),
-        .major_faults = since(before->major_faults, now.major_faults),
-        .voluntary_switches = in_step ? METRIC_NONE : since(before->voluntary, now.voluntary) + others.voluntary,
-        .involuntary_switches = in_step ? METRIC_NONE
-                                        : since(before->involuntary, now.involuntary) + others.involuntary,
+        .user_us = saturating_subtract(now.user_us, before->user_us),
+        .system_us = saturating_subtract(now.system_us, before->system_us),
+        .minor_faults = saturating_subtract(now.minor_faults, before->minor_faults),
+        .major_faults = saturating_subtract(now.major_faults, before->major_faults),
+        .voluntary_switches = in_step ? METRIC_NONE
+                                      : saturating_subtract(now.voluntary, before->voluntary) + others.voluntary,
+        .involuntary_switches = in_step
+                                    ? METRIC_NONE
+                                    : saturating_subtract(now.involuntary, before->involuntary) + others.involuntary,
         .max_rss_kib = peak.known > 0 ? peak.known : METRIC_NONE,
         .max_rss_exact = !in_step && others.are_all_known && peak.known >= peak.most && peak.known > 0,
         .cgroup_memory_peak = METRIC_NONE,

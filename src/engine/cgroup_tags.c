@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "collect/affinity.h"
 #include "store/journal_read.h"
@@ -112,7 +113,7 @@ static uint64_t since(uint64_t before, uint64_t now)
 {
     if (before == METRIC_NONE || now == METRIC_NONE)
         return METRIC_NONE;
-    return now > before ? now - before : 0;
+    return saturating_subtract(now, before);
 }
 
 void limits_end(const struct limits *limits, struct cgroup_events *ret)

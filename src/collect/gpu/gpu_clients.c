@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/number.h"
 #include "collect/collect.h"
 #include "collect/tree/process_stat.h"
 
@@ -87,7 +88,7 @@ static struct gpu_client *client_of(struct gpu_clients *clients, uint8_t device,
 
 static double rise(uint64_t before, uint64_t now)
 {
-    return now > before ? (double)(now - before) : 0;
+    return (double)saturating_subtract(now, before);
 }
 
 /* Returns the engine's share of the time since `before`; 1 is all of one device. */

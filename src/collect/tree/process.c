@@ -9,6 +9,7 @@
 
 #include "base/cpu_count.h"
 #include "base/file.h"
+#include "base/number.h"
 #include "base/roots.h"
 #include "collect/cpu.h"
 #include "collect/tree/process_begin.h"
@@ -85,11 +86,6 @@ static void count_cpus_again(struct process_tree *tree)
     }
 }
 
-static uint64_t growth(uint64_t before, uint64_t now)
-{
-    return now > before ? now - before : 0;
-}
-
 /* The kernel does the same: it knows the sum exactly, and splits it into user and system by where its ticks fell. */
 static uint64_t user_part(uint64_t whole, const uint64_t sum[static CONSERVED])
 {
@@ -104,9 +100,10 @@ static void report_cpu(struct process_tree *tree, const uint64_t sum[static CONS
 {
     uint64_t tick = MICROSECONDS / (uint64_t)tree->units.clock_ticks;
     uint64_t all = (sum[USER] + sum[SYSTEM]) * tick + sum[REST];
-    uint64_t both = growth(tree->reported[USER] + tree->reported[SYSTEM], all);
-    uint64_t user = growth(tree->reported[USER], sum[USER] * tick + user_part(sum[REST], sum));
-    uint64_t system = growth(tree->reported[SYSTEM], sum[SYSTEM] * tick + sum[REST] - user_part(sum[REST], sum));
+    uint64_t both = saturating_subtract(all, tree->reported[USER] + tree->reported[SYSTEM]);
+    uint64_t user = saturating_subtract(sum[USER] * tick + user_part(sum[REST], sum), tree->reported[USER]);
+    uint64_t system = saturating_subtract(sum[SYSTEM] * tick + sum[REST] - user_part(sum[REST], sum),
+                                          tree->reported[SYSTEM]);
     if (tree->begun && both > capacity_of(tree, elapsed))
         count_cpus_again(tree);
     uint64_t capacity = capacity_of(tree, elapsed) + (tree->is_last ? tree->spare : 0);
@@ -115,7 +112,7 @@ static void report_cpu(struct process_tree *tree, const uint64_t sum[static CONS
         user = (uint64_t)((double)user / (double)(user + system) * (double)both);
         user = user < both ? user : both;
     }
-    tree->spare = tree->begun && capacity > both ? capacity - both : 0; /* before the first reading there was no row */
+    tree->spare = tree->begun ? saturating_subtract(capacity, both) : 0; /* before the first reading there was no row */
     tree->reported[USER] += user;
     tree->reported[SYSTEM] += both - user;
 }
@@ -126,7 +123,7 @@ static void report(struct process_tree *tree, const struct process_now *now)
     sum_up(tree, sum);
     report_cpu(tree, sum, now->monotonic > tree->read_at ? now->monotonic - tree->read_at : 0);
     for (int k = READ; k < CONSERVED; k++)
-        tree->reported[k] += growth(tree->reported[k], sum[k]);
+        tree->reported[k] += saturating_subtract(sum[k], tree->reported[k]);
     tree->read_at = now->monotonic;
     if (!tree->begun)
         process_begin_settle(tree);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/number.h"
 #include "base/roots.h"
 #include "collect/tree/process_stat.h"
 
@@ -44,11 +45,6 @@ void tree_begin(const struct roots *roots, struct tree *tree)
     begin->known = true;
 }
 
-static uint64_t more(uint64_t than, uint64_t value)
-{
-    return value > than ? value - than : 0;
-}
-
 struct used {
     uint64_t cpu, read, written, minor_faults, major_faults;
 };
@@ -61,13 +57,13 @@ static void add_one(const struct process_tree *tree, const struct process *p, st
     bool                     is_root = p->pid == tree->who.root;
     if (!is_root && p->start < begin->boot_ticks) /* an exec in place: these were the old image's */
         return;
-    used->cpu += more(is_root ? begin->cpu : 0, cpu);
-    used->minor_faults += more(is_root ? begin->minor_faults : 0, p->value[FAULTS]);
-    used->major_faults += more(is_root ? begin->major_faults : 0, p->value[MAJOR_FAULTS]);
+    used->cpu += saturating_subtract(cpu, is_root ? begin->cpu : 0);
+    used->minor_faults += saturating_subtract(p->value[FAULTS], is_root ? begin->minor_faults : 0);
+    used->major_faults += saturating_subtract(p->value[MAJOR_FAULTS], is_root ? begin->major_faults : 0);
     if (is_root && !begin->io_known)
         return;
-    used->read += more(is_root ? begin->read : 0, p->value[READ]);
-    used->written += more(is_root ? begin->written : 0, p->value[WRITTEN]);
+    used->read += saturating_subtract(p->value[READ], is_root ? begin->read : 0);
+    used->written += saturating_subtract(p->value[WRITTEN], is_root ? begin->written : 0);
 }
 
 void process_begin_settle(struct process_tree *tree)
@@ -80,12 +76,12 @@ void process_begin_settle(struct process_tree *tree)
         if (!tree->table.list[i].gone)
             add_one(tree, &tree->table.list[i], &used);
     uint64_t both = reported[USER] + reported[SYSTEM];
-    uint64_t before = more(used.cpu, both);
+    uint64_t before = saturating_subtract(both, used.cpu);
     reported[USER] = both > 0 ? (uint64_t)((double)reported[USER] / (double)both * (double)before) : 0;
-    reported[SYSTEM] = more(reported[USER], before);
-    reported[READ] = more(used.read, reported[READ]);
-    reported[WRITTEN] = more(used.written, reported[WRITTEN]);
-    reported[FAULTS] = more(used.minor_faults, reported[FAULTS]);
-    reported[MAJOR_FAULTS] = more(used.major_faults, reported[MAJOR_FAULTS]);
+    reported[SYSTEM] = saturating_subtract(before, reported[USER]);
+    reported[READ] = saturating_subtract(reported[READ], used.read);
+    reported[WRITTEN] = saturating_subtract(reported[WRITTEN], used.written);
+    reported[FAULTS] = saturating_subtract(reported[FAULTS], used.minor_faults);
+    reported[MAJOR_FAULTS] = saturating_subtract(reported[MAJOR_FAULTS], used.major_faults);
     tree->read_at = tree->who.begin.monotonic;
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "base/number.h"
 #include "collect/tree/process_children.h"
 #include "collect/tree/process_exact.h"
 #include "collect/tree/process_held.h"
@@ -130,7 +131,7 @@ static void take_values(struct process_tree *tree, struct process *p, const stru
     p->value[REST] = rest_of(tree, p, stat);
     take_io(tree, p, io, after);
     for (int k = 0; k < CONSERVED; k++) {
-        p->rise[k] = p->read_yet && after[k] > p->reaped_value[k] ? after[k] - p->reaped_value[k] : 0;
+        p->rise[k] = p->read_yet ? saturating_subtract(after[k], p->reaped_value[k]) : 0;
         p->reaped_value[k] = after[k];
     }
     p->threads = stat->threads;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/number.h"
 #include "collect/collect.h"
 #include "collect/tree/process_stat.h"
 #include "collect/tree/pss_exact.h"
@@ -66,21 +67,6 @@ void pss_init(struct pss *pss, uint64_t page_bytes, pid_t except)
 void pss_done(struct pss *pss)
 {
     pss_families_done(&pss->families);
-}
-
-static double least(double a, double b)
-{
-    return a < b ? a : b;
-}
-
-static double most(double a, double b)
-{
-    return a > b ? a : b;
-}
-
-static double distance(double a, double b)
-{
-    return a > b ? a - b : b - a;
 }
 
 /* The spending of one row. */

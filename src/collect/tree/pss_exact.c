@@ -5,16 +5,12 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/number.h"
 #include "collect/tree/process_stat.h"
 
 bool pss_exact_is_readable(const struct process *p)
 {
     return !p->waits && !p->pss.denied;
-}
-
-static double least(double a, double b)
-{
-    return a < b ? a : b;
 }
 
 /* Kernels before 5.4 tell the sum alone: then files keep the figure that they were thought to have. */

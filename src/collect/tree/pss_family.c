@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "collect/tree/process_stat.h"
 
 enum { FAMILIES_FIRST = 64, FAULT_AROUND = 16, KID_ROWS = 5, HUGE_PAGES = 512, MIXED_ELDERS = 3, ALIAS_GROWTH = 1024 /* KiB */, ALIAS_NEAR = 256 /* pages */ };
@@ -32,21 +33,6 @@ enum { FAMILIES_FIRST = 64, FAULT_AROUND = 16, KID_ROWS = 5, HUGE_PAGES = 512, M
  * them. */
 #define FILE_AGES         0.0005
 #define FILE_AGES_OUTSIDE 0.01
-
-static double least(double a, double b)
-{
-    return a < b ? a : b;
-}
-
-static double most(double a, double b)
-{
-    return a > b ? a : b;
-}
-
-static double distance(double a, double b)
-{
-    return a > b ? a - b : b - a;
-}
 
 static uint64_t least_of(uint64_t a, uint64_t b)
 {
@@ -375,7 +361,7 @@ static bool has_become_alias(const struct pss_family *family, struct process_tab
                              struct process *p)
 {
     struct pss_member *m = &p->pss;
-    uint64_t           growth = m->anonymous > m->old_anonymous ? m->anonymous - m->old_anonymous : 0;
+    uint64_t           growth = saturating_subtract(m->anonymous, m->old_anonymous);
     double             faults = (double)(p->faults - m->faults) * now->page;
     uint64_t           resident = 0;
     uint64_t           shared = 0;
@@ -452,7 +438,7 @@ static void take_file(struct pss_family *family, struct pss_member *m, double se
 static double growth_of(const struct process *p, double page)
 {
     const struct pss_member *m = &p->pss;
-    double                   faults = p->faults > m->faults ? (double)(p->faults - m->faults) * page : 0;
+    double                   faults = (double)saturating_subtract(p->faults, m->faults) * page;
     return faults + most(0, (double)m->anonymous - (double)m->old_anonymous) +
            most(0, (double)m->file - (double)m->old_file);
 }

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_BASE_NUMBER_H
+#define PILLION_BASE_NUMBER_H
+
+#include <stdint.h>
+
+/* A counter's growth is never negative: the kernel may read its parts at different moments. */
+static inline uint64_t saturating_subtract(uint64_t value, uint64_t less)
+{
+    return value > less ? value - less : 0;
+}
+
+static inline double least(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+static inline double most(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+static inline double distance(double a, double b)
+{
+    return a > b ? a - b : b - a;
+}
+
+#endif
