@@ -34,7 +34,7 @@ static unsigned count_lines(const struct roots *roots)
     struct text line;
     if (scratch_init(&scratch) == 0 && scratch_reread(&scratch, fd, &t) == 0)
         while (text_line(&t, &line))
-            count += text_skip(&line, "cpu") && text_len(line) > 0 && *line.at >= '0' && *line.at <= '9';
+            count += text_skip(&line, "cpu") && text_len(line) > 0 && ascii_is_digit(*line.at);
     scratch_done(&scratch);
     close(fd);
     return count;

@@ -26,11 +26,6 @@ static void blanks(struct text *t)
         t->at++;
 }
 
-static bool is_hex(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 /* Scans an escape, behind its backslash. */
 static bool scan_escape(struct text *t)
 {
@@ -42,7 +37,7 @@ static bool scan_escape(struct text *t)
     if (text_len(*t) < 4 || memcmp(t->at, "0000", 4) == 0)
         return false;
     for (int i = 0; i < 4; i++)
-        if (!is_hex(*t->at++))
+        if (ascii_hex_value(*t->at++) < 0)
             return false;
     return true;
 }
@@ -64,7 +59,7 @@ static bool scan_string(struct text *t)
 static bool scan_digits(struct text *t)
 {
     const char *start = t->at;
-    while (t->at < t->end && *t->at >= '0' && *t->at <= '9')
+    while (t->at < t->end && ascii_is_digit(*t->at))
         t->at++;
     return t->at > start;
 }

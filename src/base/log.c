@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/text.h"
 
 enum { LOG_LINE_MAX = 1024, LOG_EARLY_MAX = 16 * 1024, LOG_FILE_MAX = 256 * 1024, LOG_COPY_MAX = 1024 * 1024 };
 
@@ -64,7 +65,7 @@ void log_line(struct log *log, enum log_level level, const char *format, ...)
     if (len > sizeof line - 2)
         len = sizeof line - 2;
     for (size_t i = (size_t)head; i < len; i++)
-        if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+        if (ascii_is_control(line[i]))
             line[i] = ' ';
     line[len++] = '\n';
     if (log->file >= 0)

@@ -30,6 +30,14 @@ bool text_starts(struct text t, const char *prefix)
     return text_len(t) >= len && memcmp(t.at, prefix, len) == 0;
 }
 
+bool text_consists_of(struct text t, const char *characters)
+{
+    for (const char *p = t.at; p < t.end; p++)
+        if (*p == '\0' || !strchr(characters, *p))
+            return false;
+    return t.at < t.end;
+}
+
 bool text_skip(struct text *t, const char *prefix)
 {
     if (!text_starts(*t, prefix))
@@ -75,7 +83,7 @@ bool text_unsigned(struct text *t, uint64_t *ret)
     text_blanks(&cursor);
     const char *start = cursor.at;
     uint64_t    value = 0;
-    for (; cursor.at < cursor.end && *cursor.at >= '0' && *cursor.at <= '9'; cursor.at++) {
+    for (; cursor.at < cursor.end && ascii_is_digit(*cursor.at); cursor.at++) {
         uint64_t digit = (uint64_t)(*cursor.at - '0');
         if (value > (UINT64_MAX - digit) / 10)
             return false;
@@ -86,6 +94,15 @@ bool text_unsigned(struct text *t, uint64_t *ret)
     *t = cursor;
     *ret = value;
     return true;
+}
+
+bool text_hexadecimal(struct text *t, uint64_t *ret)
+{
+    const char *start = t->at;
+    *ret = 0;
+    for (; t->at < t->end && t->at - start < 16 && ascii_hex_value(*t->at) >= 0; t->at++)
+        *ret = *ret << 4 | (unsigned)ascii_hex_value(*t->at);
+    return t->at > start;
 }
 
 bool text_after_last(struct text *t, char c)
@@ -108,7 +125,7 @@ bool text_decimal(struct text t, double *ret)
     for (; t.at < t.end; t.at++) {
         if (*t.at == '.' && !fraction) {
             fraction = true;
-        } else if (*t.at >= '0' && *t.at <= '9') {
+        } else if (ascii_is_digit(*t.at)) {
             digits = true;
             if (scale >= 1e15) /* further digits are beyond what a double holds */
                 continue;
@@ -138,7 +155,8 @@ bool text_copy(struct text t, char *ret, size_t size)
 
 void text_trim(struct text *t)
 {
-    text_blanks(t);
+    while (t->at < t->end && (unsigned char)*t->at <= ' ')
+        t->at++;
     while (t->at < t->end && (unsigned char)t->end[-1] <= ' ')
         t->end--;
 }

@@ -34,16 +34,6 @@ void disk_close(struct disk *disk)
     devices_done(&disk->devices);
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_lower(char c)
-{
-    return c >= 'a' && c <= 'z';
-}
-
 /* Such devices are files or memory, or stand on other devices, whether or not their slaves are listed yet. ZFS, and
  * those that put several paths or disks into one outside of dm (PowerPath, SDD, HDLM, DMP and VxVM, ADVM), list none.
  */
@@ -59,12 +49,12 @@ static bool is_of_others(const char *name)
             return true;
     for (size_t i = 0; i < ARRAY_LENGTH(lettered); i++) {
         struct text t = whole;
-        if (text_skip(&t, lettered[i]) && text_len(t) > 0 && is_lower(*t.at))
+        if (text_skip(&t, lettered[i]) && text_len(t) > 0 && ascii_is_lower(*t.at))
             return true;
     }
     for (size_t i = 0; i < ARRAY_LENGTH(numbered); i++) {
         struct text t = whole;
-        if (text_skip(&t, numbered[i]) && text_len(t) > 0 && is_digit(*t.at))
+        if (text_skip(&t, numbered[i]) && text_len(t) > 0 && ascii_is_digit(*t.at))
             return true;
     }
     return false;
@@ -76,8 +66,8 @@ static bool is_made_of(const char *name, const char *disk)
     struct text made = text_of(name);
     struct text t = text_of(disk);
     if (text_skip(&made, "nvmesh") && (text_starts(made, "!") || text_starts(made, "/")))
-        return text_skip(&t, "nvme") && text_len(t) > 0 && is_digit(*t.at);
-    return text_skip(&made, "ublkb") && text_len(made) > 0 && is_digit(*made.at) && !text_starts(t, "ublkb") &&
+        return text_skip(&t, "nvme") && text_len(t) > 0 && ascii_is_digit(*t.at);
+    return text_skip(&made, "ublkb") && text_len(made) > 0 && ascii_is_digit(*made.at) && !text_starts(t, "ublkb") &&
            !is_of_others(disk);
 }
 
@@ -148,7 +138,7 @@ static bool looks_like_partition(struct text name, const char *disk)
     size_t   len = strlen(disk);
     if (len == 0 || !text_skip(&name, disk))
         return false;
-    if (disk[len - 1] >= '0' && disk[len - 1] <= '9' && !text_skip(&name, "p"))
+    if (ascii_is_digit(disk[len - 1]) && !text_skip(&name, "p"))
         return false;
     return text_unsigned(&name, &number) && text_len(name) == 0;
 }
@@ -239,7 +229,7 @@ static uint64_t sectors_of(int block, const char *name)
 static bool holds_media(const char *name)
 {
     struct text t = text_of(name);
-    return (text_skip(&t, "sr") || text_skip(&t, "fd")) && t.at < t.end && *t.at >= '0' && *t.at <= '9';
+    return (text_skip(&t, "sr") || text_skip(&t, "fd")) && t.at < t.end && ascii_is_digit(*t.at);
 }
 
 uint64_t disk_capacity(const struct roots *roots)

@@ -53,7 +53,7 @@ static void read_cpu_model(const struct roots *roots, char *ret, size_t size)
 static bool starts_with(const char *text, const char *prefix)
 {
     for (; *prefix; text++, prefix++)
-        if ((*text >= 'A' && *text <= 'Z' ? *text - 'A' + 'a' : *text) != *prefix)
+        if (ascii_lower(*text) != *prefix)
             return false;
     return true;
 }

@@ -47,16 +47,6 @@ size_t machine_pick_address(const struct machine_address *list, size_t count, co
     return best;
 }
 
-static uint32_t hexadecimal(struct text t)
-{
-    uint32_t value = 0;
-    for (; t.at < t.end; t.at++) {
-        char c = *t.at;
-        value = value << 4 | (uint32_t)(c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : 0);
-    }
-    return value;
-}
-
 /* "eth0 00000000 010200C0 0003 0 0 100 00000000 0 0 0": interface, destination, gateway, flags, references, use,
  * metric, mask. */
 static bool is_default(struct text line, struct text *ret_interface, uint64_t *ret_metric)
@@ -66,7 +56,8 @@ static bool is_default(struct text line, struct text *ret_interface, uint64_t *r
     for (size_t i = 0; i <= MASK; i++)
         if (!text_word(&line, &field[i]))
             return false;
-    uint32_t flags = hexadecimal(field[FLAGS]);
+    uint64_t flags = 0;
+    (void)text_hexadecimal(&field[FLAGS], &flags);
     *ret_interface = field[0];
     return text_is(field[DESTINATION], "00000000") && text_is(field[MASK], "00000000") && (flags & RTF_UP) &&
            !(flags & RTF_REJECT) && text_unsigned(&field[METRIC], ret_metric);

@@ -85,7 +85,7 @@ static bool has_telling_name(const char *name)
         if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
             return true;
     /* br0, and VLANs as eth0.100 */
-    return (strncmp(name, "br", 2) == 0 && name[2] >= '0' && name[2] <= '9') || strchr(name, '.');
+    return (strncmp(name, "br", 2) == 0 && ascii_is_digit(name[2])) || strchr(name, '.');
 }
 
 static enum rank rank_of_hardware(int classes, const char *name)
@@ -141,7 +141,7 @@ static bool is_of_this_namespace(int classes, const struct devices *devices)
  * machine, only hardware gets that name. */
 static bool is_way_out(int classes, const char *name)
 {
-    return strncmp(name, "eth", 3) == 0 && name[3] >= '0' && name[3] <= '9' && !has(classes, name, "master");
+    return strncmp(name, "eth", 3) == 0 && ascii_is_digit(name[3]) && !has(classes, name, "master");
 }
 
 /* Ranks hardware first: on a machine with a thousand containers, it is found by one look at each of their interfaces.

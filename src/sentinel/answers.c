@@ -13,8 +13,9 @@
 #include "base/json_write.h"
 #include "base/text.h"
 #include "sentinel/requests.h"
+#include "sentinel/s3.h"
 
-enum { SECRET_MAX = 8 * 1024, BUCKET_MIN = 3, BUCKET_MAX = 63, PREFIX_MAX = 1024, REGION_MAX = 31 };
+enum { SECRET_MAX = 8 * 1024, PREFIX_MAX = 1024 };
 
 /* Parses strictly: cJSON would take garbage behind the value, NULs, and any depth up to a thousand. */
 static int parse(const char *body, size_t len, cJSON **ret)
@@ -42,16 +43,6 @@ static char *copy(const char *text, size_t len)
     return made;
 }
 
-static bool consists_of(struct text t, const char *alphabet)
-{
-    for (const char *p = t.at; p < t.end; p++)
-        if (*p == '\0' || !strchr(alphabet, *p))
-            return false;
-    return true;
-}
-
-#define LOWER_AND_DIGITS "abcdefghijklmnopqrstuvwxyz0123456789"
-
 /* Measures "s3://bucket/prefix": its length without trailing slashes, 0 when it is anything else. */
 static size_t measure_prefix(const char *uri)
 {
@@ -62,10 +53,11 @@ static size_t measure_prefix(const char *uri)
     size_t len = text_len(t);
     if (len > PREFIX_MAX || !text_skip(&t, "s3://") || !text_until(&t, '/', &bucket))
         return 0;
-    if (text_len(bucket) < BUCKET_MIN || text_len(bucket) > BUCKET_MAX || !consists_of(bucket, LOWER_AND_DIGITS ".-"))
+    if (text_len(bucket) < S3_BUCKET_MIN || text_len(bucket) > S3_BUCKET_MAX ||
+        !text_consists_of(bucket, S3_BUCKET_CHARACTERS))
         return 0;
     for (const char *p = t.at; p < t.end; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
+        if (ascii_is_control(*p))
             return 0;
     return text_len(t) > 0 && *t.at != '/' ? len : 0;
 }
@@ -110,7 +102,7 @@ static int read_credentials(const cJSON *answer, struct sentinel_credentials *re
     ret->session_token = copy(session_token, strlen(session_token));
     ret->expires_at = parse_expiry(object);
     bool complete = ret->access_key && ret->secret_key && ret->session_token;
-    if (region && *region && strlen(region) <= REGION_MAX && consists_of(text_of(region), LOWER_AND_DIGITS "-")) {
+    if (region && strlen(region) < S3_REGION_SIZE && text_consists_of(text_of(region), S3_REGION_CHARACTERS)) {
         ret->region = copy(region, strlen(region));
         complete = complete && ret->region;
     }
@@ -252,38 +244,17 @@ void answer_hide(struct bytes *body, const char *secret)
 
 static bool is_word(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("+/=_", c));
-}
-
-static bool is_lower(char c)
-{
-    return c >= 'a' && c <= 'z';
-}
-
-static bool is_upper(char c)
-{
-    return c >= 'A' && c <= 'Z';
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_letter(char c)
-{
-    return is_lower(c) || is_upper(c);
+    return ascii_is_alphanumeric(c) || (c != '\0' && strchr("+/=_", c));
 }
 
 /* Takes the next part off: "Name", "name", "NAME". Returns how many letters it has. */
 static size_t take_part(struct text *t)
 {
     const char *start = t->at;
-    while (t->at < t->end && is_upper(*t->at))
+    while (t->at < t->end && ascii_is_upper(*t->at))
         t->at++;
     if (t->at - start <= 1)
-        while (t->at < t->end && is_lower(*t->at))
+        while (t->at < t->end && ascii_is_lower(*t->at))
             t->at++;
     return (size_t)(t->at - start);
 }
@@ -292,9 +263,9 @@ static size_t take_part(struct text *t)
 static bool skip_number(struct text *t, bool after_letter)
 {
     bool any = false;
-    for (; t->at < t->end && is_digit(*t->at); t->at++)
+    for (; t->at < t->end && ascii_is_digit(*t->at); t->at++)
         any = true;
-    return !any || !(after_letter || (t->at < t->end && is_letter(*t->at)));
+    return !any || !(after_letter || (t->at < t->end && ascii_is_letter(*t->at)));
 }
 
 /* Words of the server's are model_attributes_type or AuthorizationHeaderMalformed. A key changes between cases and
@@ -311,7 +282,7 @@ static bool is_made_of_words(struct text t)
         after_letter = len > 0;
         if (len >= WORD_MAX || !skip_number(&t, after_letter))
             return false;
-        if (t.at < t.end && !is_letter(*t.at)) {
+        if (t.at < t.end && !ascii_is_letter(*t.at)) {
             t.at++;
             after_letter = false;
         }
@@ -358,11 +329,6 @@ static void put_without_secrets(struct line *line, struct text t)
     }
 }
 
-static bool is_white(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 bool answer_element(struct text t, const char *open, struct text *ret)
 {
     while (text_until(&t, '<', ret)) {
@@ -370,10 +336,7 @@ bool answer_element(struct text t, const char *open, struct text *ret)
             continue;
         if (!text_until(&t, '<', ret))
             return false;
-        while (ret->at < ret->end && is_white(*ret->at))
-            ret->at++;
-        while (ret->at < ret->end && is_white(ret->end[-1]))
-            ret->end--;
+        text_trim(ret);
         return true;
     }
     return false;

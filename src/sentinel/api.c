@@ -6,35 +6,18 @@
 #include "base/text.h"
 #include "sentinel/requests.h"
 
-enum { RUN_ID_MAX = 128 };
+#define NAME_CHARACTERS TEXT_ALPHANUMERIC "-_"
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
+enum { RUN_ID_MAX = 128 };
 
 static bool is_same(struct text t, const char *string)
 {
     if (text_len(t) != strlen(string))
         return false;
     for (size_t i = 0; i < text_len(t); i++)
-        if (lower(t.at[i]) != string[i])
+        if (ascii_lower(t.at[i]) != string[i])
             return false;
     return true;
-}
-
-static bool is_among(char c, const char *others)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr(others, c) != NULL);
-}
-
-static bool consists_of(struct text t, const char *others)
-{
-    for (const char *p = t.at; p < t.end; p++)
-        if (!is_among(*p, others))
-            return false;
-    return text_len(t) > 0;
 }
 
 /* Only four decimal numbers count, the first 127: resolvers read shorter forms in their own ways. */
@@ -55,20 +38,13 @@ static bool is_loopback(struct text host)
     return is_same(host, "localhost") || text_is(host, "[::1]") || is_loopback_v4(host);
 }
 
-static bool is_v6(struct text t)
-{
-    for (const char *p = t.at; p < t.end; p++)
-        if (!is_among(*p, ":.") || lower(*p) > 'f')
-            return false;
-    return text_len(t) > 0;
-}
-
 /* Reads "host", "host:port", "[v6]" or "[v6]:port", without user and password. */
 static bool parse_authority(struct text t, struct text *ret_host)
 {
     struct text rest = t;
     if (text_skip(&rest, "[")) {
-        if (!text_until(&rest, ']', ret_host) || rest.at[-1] != ']' || !is_v6(*ret_host))
+        if (!text_until(&rest, ']', ret_host) || rest.at[-1] != ']' ||
+            !text_consists_of(*ret_host, "0123456789abcdefABCDEF:."))
             return false;
         ret_host->at--;
         ret_host->end++;
@@ -76,7 +52,7 @@ static bool parse_authority(struct text t, struct text *ret_host)
         const char *colon = memchr(t.at, ':', text_len(t));
         *ret_host = (struct text){t.at, colon ? colon : t.end};
         rest.at = ret_host->end;
-        if (!consists_of(*ret_host, ".-_"))
+        if (!text_consists_of(*ret_host, NAME_CHARACTERS "."))
             return false;
     }
     uint64_t port = 1;
@@ -128,5 +104,5 @@ bool api_token_is_fine(const char *token)
 
 bool api_run_id_is_fine(const char *run_id)
 {
-    return run_id && strlen(run_id) <= RUN_ID_MAX && consists_of(text_of(run_id), "_-");
+    return run_id && strlen(run_id) <= RUN_ID_MAX && text_consists_of(text_of(run_id), NAME_CHARACTERS);
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 enum { HEADER_MAX = 32 * 1024 };
 
 bool http_url_is_https(const char *url)
@@ -18,7 +20,7 @@ int http_request_header(struct http_request *request, const char *name, const ch
     if (request->header_count == HTTP_HEADERS_MAX)
         return -E2BIG;
     for (const char *p = value; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
+        if (ascii_is_control(*p))
             return -EINVAL;
     if (strlen(name) + strlen(value) + 2 > HEADER_MAX)
         return -E2BIG;

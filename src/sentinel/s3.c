@@ -13,8 +13,6 @@
 #include "sentinel/sigv4.h"
 
 enum {
-    BUCKET_MIN = 3,
-    BUCKET_MAX = 63,
     KEY_MAX = 1024,
     ENDPOINT_MAX = 4 * 1024,
     URL_MAX = 12 * 1024, /* a key of 1024 bytes may triple */
@@ -24,23 +22,15 @@ enum {
     HEAD_TIMEOUT_MS = 10 * 1000,
 };
 
-static bool is_lower_or_digit(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
-static bool parse_uri(const char *uri, char ret_bucket[static BUCKET_MAX + 1], const char **ret_key)
+static bool parse_uri(const char *uri, char ret_bucket[static S3_BUCKET_MAX + 1], const char **ret_key)
 {
     struct text t = text_of(uri ? uri : "");
     struct text bucket;
-    if (!text_skip(&t, "s3://") || !text_until(&t, '/', &bucket) || text_len(bucket) < BUCKET_MIN ||
-        !text_copy(bucket, ret_bucket, BUCKET_MAX + 1))
+    if (!text_skip(&t, "s3://") || !text_until(&t, '/', &bucket) || text_len(bucket) < S3_BUCKET_MIN ||
+        !text_consists_of(bucket, S3_BUCKET_CHARACTERS) || !text_copy(bucket, ret_bucket, S3_BUCKET_MAX + 1))
         return false;
-    for (const char *p = ret_bucket; *p; p++)
-        if (!is_lower_or_digit(*p) && *p != '.' && *p != '-')
-            return false;
     for (const char *p = t.at; p < t.end; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
+        if (ascii_is_control(*p))
             return false;
     *ret_key = t.at;
     return text_len(t) > 0 && text_len(t) <= KEY_MAX;
@@ -48,18 +38,14 @@ static bool parse_uri(const char *uri, char ret_bucket[static BUCKET_MAX + 1], c
 
 int s3_check_uri(const char *uri)
 {
-    char        bucket[BUCKET_MAX + 1];
+    char        bucket[S3_BUCKET_MAX + 1];
     const char *key = NULL;
     return parse_uri(uri, bucket, &key) ? 0 : -EINVAL;
 }
 
 bool s3_region_is_fine(const char *region)
 {
-    size_t len = region ? strlen(region) : 0;
-    for (size_t i = 0; i < len; i++)
-        if (!is_lower_or_digit(region[i]) && region[i] != '-')
-            return false;
-    return len > 0 && len < S3_REGION_SIZE;
+    return region && strlen(region) < S3_REGION_SIZE && text_consists_of(text_of(region), S3_REGION_CHARACTERS);
 }
 
 int s3_check_endpoint(const char *url, char *ret, size_t size)
@@ -217,7 +203,7 @@ static int put_headers(const struct s3_target *target, const struct sentinel_cre
 int s3_put(const struct s3_target *target, const struct sentinel_credentials *credentials, const char *content_type,
            int64_t now, struct bytes *data, struct http_request *ret)
 {
-    char         bucket[BUCKET_MAX + 1];
+    char         bucket[S3_BUCKET_MAX + 1];
     const char  *key = NULL;
     struct place place;
     *ret = (struct http_request){.method = HTTP_PUT, .timeout_ms = PUT_TIMEOUT_MS};
@@ -254,7 +240,7 @@ int s3_put(const struct s3_target *target, const struct sentinel_credentials *cr
 
 int s3_head_bucket(const struct s3_target *target, struct http_request *ret)
 {
-    char         bucket[BUCKET_MAX + 1];
+    char         bucket[S3_BUCKET_MAX + 1];
     const char  *key = NULL;
     struct place place;
     *ret = (struct http_request){

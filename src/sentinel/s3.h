@@ -8,14 +8,17 @@
 #include <pillion/sentinel.h>
 
 #include "base/bytes.h"
+#include "base/text.h"
 #include "sentinel/http_message.h"
 
 #define S3_DEFAULT_REGION "eu-central-1"
 
-enum { S3_REGION_SIZE = 32, S3_OBJECT_MAX = 64 * 1024 * 1024 };
+#define S3_REGION_CHARACTERS TEXT_LOWER TEXT_DIGITS "-"
+#define S3_BUCKET_CHARACTERS S3_REGION_CHARACTERS "."
 
-/* Checks "s3://bucket/key", bucket of [a-z0-9.-]{3,63}, key of at most 1024 bytes without control characters. 0,
- * -EINVAL. */
+enum { S3_BUCKET_MIN = 3, S3_BUCKET_MAX = 63, S3_REGION_SIZE = 32, S3_OBJECT_MAX = 64 * 1024 * 1024 };
+
+/* Checks "s3://bucket/key", key of at most 1024 bytes without control characters. 0, -EINVAL. */
 int s3_check_uri(const char *uri);
 /* [a-z0-9-]{1,31} */
 bool s3_region_is_fine(const char *region);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/text.h"
 
 #define ALGORITHM "AWS4-HMAC-SHA256"
 
@@ -151,8 +152,7 @@ void sigv4_encode(const char *text, bool slashes, struct bytes *ret)
     static const char digits[] = "0123456789ABCDEF";
     for (const char *p = text; *p; p++) {
         unsigned char c = (unsigned char)*p;
-        if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || strchr("-._~", c) ||
-            (slashes && c == '/')) {
+        if (ascii_is_alphanumeric(*p) || strchr("-._~", c) || (slashes && c == '/')) {
             bytes_char(ret, *p);
         } else {
             const char escape[] = {'%', digits[c >> 4], digits[c & 15]};

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/text.h"
 
 enum { SAME_NAME_TRIES = 1000, LOOK_BACK_MAX = 64 * 1024 * 1024 };
 enum { FILE_FLAGS = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK };
@@ -130,7 +131,7 @@ static void clean_name(const char *machine, char ret[static 48])
     size_t n = 0;
     for (; machine[n] && n < 47; n++) {
         char c = machine[n];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_';
+        bool plain = ascii_is_alphanumeric(c) || c == '.' || c == '_';
         ret[n] = plain && !(n == 0 && c == '.') ? c : '-';
     }
     if (n == 0)

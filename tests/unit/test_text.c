@@ -84,6 +84,40 @@ static void a_number_that_is_none_leaves_the_cursor(void **state)
     assert_int_equal(*t.at, 'x');
 }
 
+static void hexadecimal_digits_of_either_case_are_a_number(void **state)
+{
+    (void)state;
+    struct text t = text_of("7fA0-x");
+    uint64_t    value = 0;
+    assert_true(text_hexadecimal(&t, &value));
+    assert_int_equal(value, 0x7fa0);
+    assert_true(text_is(t, "-x"));
+    assert_false(text_hexadecimal(&t, &value));
+    t = text_of("123456789abcdef01");
+    assert_true(text_hexadecimal(&t, &value));
+    assert_true(value == UINT64_C(0x123456789abcdef0) && text_is(t, "1"));
+}
+
+static void white_space_at_either_end_goes(void **state)
+{
+    (void)state;
+    struct text t = text_of("\r\n \tone two\t \r\n");
+    text_trim(&t);
+    assert_true(text_is(t, "one two"));
+    t = text_of(" \n");
+    text_trim(&t);
+    assert_int_equal(text_len(t), 0);
+}
+
+static void a_text_of_other_characters_is_told(void **state)
+{
+    (void)state;
+    assert_true(text_consists_of(text_of("eu-west-1"), TEXT_LOWER TEXT_DIGITS "-"));
+    assert_false(text_consists_of(text_of("Eu"), TEXT_LOWER));
+    assert_false(text_consists_of(text_of(""), TEXT_LOWER));
+    assert_false(text_consists_of(text_span("a\0", 2), TEXT_LOWER));
+}
+
 static void prefixes_are_skipped_only_when_whole(void **state)
 {
     (void)state;
@@ -170,6 +204,9 @@ int main(void)
         cmocka_unit_test(a_piece_ends_where_the_stop_is_or_the_text_does),
         cmocka_unit_test(numbers_are_read_up_to_their_limit),
         cmocka_unit_test(a_number_that_is_none_leaves_the_cursor),
+        cmocka_unit_test(hexadecimal_digits_of_either_case_are_a_number),
+        cmocka_unit_test(white_space_at_either_end_goes),
+        cmocka_unit_test(a_text_of_other_characters_is_told),
         cmocka_unit_test(prefixes_are_skipped_only_when_whole),
         cmocka_unit_test(the_last_of_many_is_found),
         cmocka_unit_test(decimals_need_a_digit_and_nothing_else),

@@ -20,7 +20,7 @@ static bool is_card(const char *name)
 {
     struct text t = text_of(name);
     uint64_t    number = 0;
-    return text_skip(&t, "card") && t.at < t.end && *t.at >= '0' && *t.at <= '9' && text_unsigned(&t, &number) &&
+    return text_skip(&t, "card") && t.at < t.end && ascii_is_digit(*t.at) && text_unsigned(&t, &number) &&
            text_len(t) == 0;
 }
 

@@ -31,9 +31,7 @@ static bool split(struct text line, struct text *ret_key, struct text *ret_value
 {
     if (!text_skip(&line, "drm-") || !text_until(&line, ':', ret_key) || ret_key->end == line.end)
         return false;
-    text_blanks(&line);
-    while (line.end > line.at && (line.end[-1] == ' ' || line.end[-1] == '\t' || line.end[-1] == '\r'))
-        line.end--;
+    text_trim(&line);
     *ret_value = line;
     return text_len(line) > 0;
 }

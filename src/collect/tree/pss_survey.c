@@ -84,22 +84,6 @@ static double root_of(double square)
 
 /* ---- mappings ---- */
 
-static bool hexadecimal(struct text *t, uint64_t *ret)
-{
-    const char *start = t->at;
-    *ret = 0;
-    for (; t->at < t->end && t->at - start < 16; t->at++) {
-        char     c = *t->at;
-        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
-                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
-                                                : 16;
-        if (digit == 16)
-            break;
-        *ret = *ret << 4 | digit;
-    }
-    return t->at > start;
-}
-
 static int add_mapping(struct look *look, const struct mapping *mapping)
 {
     struct mapping *last = look->mapping_count > look->begin[mapping->owner] ? &look->mappings[look->mapping_count - 1]
@@ -131,12 +115,12 @@ static int take_mapping(struct look *look, unsigned owner, struct text line)
     uint64_t    minor = 0;
     uint64_t    inode = 0;
     struct text access;
-    if (!hexadecimal(&line, &from) || !text_skip(&line, "-") || !hexadecimal(&line, &to) || to <= from || to >> 63 ||
-        !text_word(&line, &access) || text_len(access) != 4 || text_starts(access, "---"))
+    if (!text_hexadecimal(&line, &from) || !text_skip(&line, "-") || !text_hexadecimal(&line, &to) || to <= from ||
+        to >> 63 || !text_word(&line, &access) || text_len(access) != 4 || text_starts(access, "---"))
         return 0;
     text_blanks(&line);
-    if (!hexadecimal(&line, &offset) || !text_skip(&line, " ") || !hexadecimal(&line, &major) ||
-        !text_skip(&line, ":") || !hexadecimal(&line, &minor) || !text_unsigned(&line, &inode))
+    if (!text_hexadecimal(&line, &offset) || !text_skip(&line, " ") || !text_hexadecimal(&line, &major) ||
+        !text_skip(&line, ":") || !text_hexadecimal(&line, &minor) || !text_unsigned(&line, &inode))
         return 0;
     bool has_file = inode != 0 || access.at[3] == 's';
     if (!has_file && (look->survey->by_file || look->survey->no_anonymous))

@@ -6,45 +6,21 @@
 
 #include "base/json_read.h"
 
-static bool is_letter_or_digit(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-static struct text trimmed(struct text t)
-{
-    while (t.at < t.end && (unsigned char)*t.at <= ' ')
-        t.at++;
-    while (t.at < t.end && (unsigned char)t.end[-1] <= ' ')
-        t.end--;
-    return t;
-}
-
 bool cloud_value(struct text t, char ret[static CLOUD_VALUE_SIZE])
 {
     ret[0] = '\0';
-    t = trimmed(t);
-    if (text_len(t) == 0 || text_len(t) >= CLOUD_VALUE_SIZE || !is_letter_or_digit(*t.at))
+    text_trim(&t);
+    if (text_len(t) == 0 || text_len(t) >= CLOUD_VALUE_SIZE || !ascii_is_alphanumeric(*t.at) ||
+        !text_consists_of(t, TEXT_ALPHANUMERIC "._-"))
         return false;
-    for (const char *p = t.at; p < t.end; p++)
-        if (!is_letter_or_digit(*p) && *p != '.' && *p != '_' && *p != '-')
-            return false;
     if (text_is(t, "unknown") || text_is(t, "null") || text_is(t, "none")) /* in the place of one */
         return false;
     return text_copy(t, ret, CLOUD_VALUE_SIZE);
 }
 
-static bool is_number(const char *value)
-{
-    for (const char *p = value; *p; p++)
-        if (*p < '0' || *p > '9')
-            return false;
-    return *value != '\0';
-}
-
 static bool number(struct text t, char ret[static CLOUD_VALUE_SIZE])
 {
-    if (cloud_value(t, ret) && is_number(ret))
+    if (cloud_value(t, ret) && text_consists_of(text_of(ret), TEXT_DIGITS))
         return true;
     ret[0] = '\0';
     return false;
@@ -79,13 +55,8 @@ static bool is_json(struct text body)
 /* The token goes into a header, so its alphabet is that of base64, in both its forms. */
 bool cloud_hear_token(struct text body, struct cloud_told *told)
 {
-    struct text t = trimmed(body);
-    if (text_len(t) == 0)
-        return false;
-    for (const char *p = t.at; p < t.end; p++)
-        if (!is_letter_or_digit(*p) && (*p == '\0' || !strchr("+/=_-.", *p)))
-            return false;
-    return text_copy(t, told->token, sizeof told->token);
+    text_trim(&body);
+    return text_consists_of(body, TEXT_ALPHANUMERIC "+/=_-.") && text_copy(body, told->token, sizeof told->token);
 }
 
 bool cloud_hear_type(struct text body, struct cloud_told *told)
@@ -106,8 +77,8 @@ bool cloud_hear_zone(struct text body, struct cloud_told *told)
 /* Checks the domains of the partitions: the world, China, Europe's own. */
 bool cloud_hear_aws_domain(struct text body, struct cloud_told *told)
 {
-    struct text t = trimmed(body);
-    told->proven = text_is(t, "amazonaws.com") || text_is(t, "amazonaws.com.cn") || text_is(t, "amazonaws.eu");
+    text_trim(&body);
+    told->proven = text_is(body, "amazonaws.com") || text_is(body, "amazonaws.com.cn") || text_is(body, "amazonaws.eu");
     return told->proven;
 }
 
@@ -120,7 +91,7 @@ bool cloud_hear_aws_account(struct text body, struct cloud_told *told)
 static bool last_part(struct text t, const char *kind, char ret[static CLOUD_VALUE_SIZE])
 {
     struct text project;
-    t = trimmed(t);
+    text_trim(&t);
     return text_skip(&t, "projects/") && text_until(&t, '/', &project) && text_len(project) > 0 &&
            text_skip(&t, kind) && cloud_value(t, ret);
 }
@@ -172,7 +143,7 @@ static struct text yaml_value(struct text body, const char *key)
     while (text_line(&body, &line)) {
         if (!text_skip(&line, key) || !text_skip(&line, ":"))
             continue;
-        line = trimmed(line);
+        text_trim(&line);
         if (text_len(line) >= 2 && (*line.at == '"' || *line.at == '\'') && line.end[-1] == *line.at)
             line = (struct text){line.at + 1, line.end - 1};
         return line;
@@ -213,7 +184,8 @@ bool cloud_hear_vultr(struct text body, struct cloud_told *told)
 /* Every type of an ECS begins so, and nothing else at that address does. */
 bool cloud_hear_alicloud_type(struct text body, struct cloud_told *told)
 {
-    if (!text_starts(trimmed(body), "ecs.") || !cloud_value(body, told->facts.instance_type))
+    text_trim(&body);
+    if (!text_starts(body, "ecs.") || !cloud_value(body, told->facts.instance_type))
         return false;
     told->proven = true;
     return true;
@@ -249,7 +221,7 @@ bool cloud_hear_ovh_machine(struct text body, struct cloud_told *told)
         return true;
     size_t len = strlen(zone);
     memcpy(facts->region, zone, len + 1);
-    if (len > 2 && zone[len - 2] == '-' && !is_number(zone + len - 1)) {
+    if (len > 2 && zone[len - 2] == '-' && !ascii_is_digit(zone[len - 1])) {
         memcpy(facts->zone, zone, len + 1);
         facts->region[len - 2] = '\0';
     }

@@ -12,11 +12,6 @@
 
 enum { HEADER_BYTES_MAX = 256 * 1024, HEADER_TEXT_MAX = 64 };
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 /* Reads "Name: value\r\n": the value, when the line has that (lower case) name and the value fits. */
 static bool header_is(struct text line, const char *name, char ret[static HEADER_TEXT_MAX])
 {
@@ -24,11 +19,9 @@ static bool header_is(struct text line, const char *name, char ret[static HEADER
     if (!text_until(&line, ':', &key) || text_len(key) != strlen(name))
         return false;
     for (size_t i = 0; i < text_len(key); i++)
-        if (lower(key.at[i]) != name[i])
+        if (ascii_lower(key.at[i]) != name[i])
             return false;
-    text_blanks(&line);
-    while (text_len(line) > 0 && (unsigned char)line.end[-1] <= ' ')
-        line.end--;
+    text_trim(&line);
     return text_len(line) > 0 && text_copy(line, ret, HEADER_TEXT_MAX);
 }
 
