@@ -6,11 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/clock.h"
-#include "base/json_read.h"
 #include "delivery/rising_timestamps.h"
+#include "sentinel/answers.h"
 #include "sentinel/requests.h"
 #include "store/journal_read.h"
 #include "store/journal_write.h"
@@ -95,24 +94,12 @@ static void give_up(struct delivery *d)
     log_line(d->log, LOG_ERROR, "%s; the run stays on disk for pillion sync", d->reason);
 }
 
-static uint32_t draw(void)
-{
-    uint32_t random = 0;
-    (void)getrandom(&random, sizeof random, GRND_NONBLOCK);
-    return random;
-}
-
-int64_t delivery_random_part(int64_t whole)
-{
-    return (int64_t)((double)whole * draw() / (double)UINT32_MAX);
-}
-
 void delivery_begin(struct delivery *d)
 {
     int64_t spread = (int64_t)d->config->crowd * 10 * CLOCK_MILLISECOND;
     set_phase(d, d->run_id[0] ? DELIVERY_STREAM : DELIVERY_REGISTER);
     if (spread > 0)
-        d->next_try = clock_monotonic() + delivery_random_part(spread < SPREAD_MAX ? spread : SPREAD_MAX);
+        d->next_try = clock_monotonic() + retry_spread(spread < SPREAD_MAX ? spread : SPREAD_MAX);
 }
 
 bool delivery_api_is_down(const struct home *home)
@@ -298,29 +285,14 @@ static void explain(struct delivery *d, const struct http_answer *answer, const 
 static void try_again(struct delivery *d, const struct http_answer *answer, int64_t now)
 {
     d->last_failure = now;
-    d->next_try = now + answer_retry_delay_ms(answer, d->attempts.count, draw()) * CLOCK_MILLISECOND;
-    int64_t pause = (d->next_try - now) / (CLOCK_SECOND / 10);
-    log_line(d->log, LOG_WARN, "%s; attempt %u, the next in %d.%d s", d->reason, d->attempts.count, (int)(pause / 10),
-             (int)(pause % 10));
-}
-
-/* What is wrong is what we say, not who or where we are: it will be the same the next time. */
-static bool is_about_content(long status)
-{
-    return status == 400 || status == 413 || status == 415 || status == 422;
-}
-
-/* A page that is no JSON comes from what stands in front of it, which knows nothing of the run. */
-static bool is_of_the_api(const struct http_answer *answer)
-{
-    return answer->body.len == 0 || json_check(text_span(answer->body.data, answer->body.len), JSON_VALUES_MAX) == 0;
+    d->next_try = retry_after(answer, d->attempts.count, d->reason, d->log, now);
 }
 
 static void refuse(struct delivery *d, const struct http_answer *answer)
 {
     bool run_is_closed = answer->status == 404 || answer->status == 409 || answer->status == 410;
-    d->hopeless = is_about_content(answer->status) ||
-                  (d->phase == DELIVERY_FINISH && run_is_closed && is_of_the_api(answer));
+    d->hopeless = retry_is_about_content(answer->status) ||
+                  (d->phase == DELIVERY_FINISH && run_is_closed && retry_is_of_the_api(answer));
     give_up(d);
 }
 
@@ -361,7 +333,7 @@ static void on_registered(struct delivery *d, const struct http_answer *answer, 
 static void on_register_answer(struct delivery *d, const struct http_answer *answer, int64_t now)
 {
     explain(d, answer, "register");
-    switch (answer_judge_register(answer, &d->attempts)) {
+    switch (retry_judge_register(answer, &d->attempts)) {
     case VERDICT_OK:
         on_registered(d, answer, now);
         break;
@@ -401,7 +373,7 @@ static void on_delivered(struct delivery *d, const struct http_answer *answer, b
 static void on_finish_answer(struct delivery *d, const struct http_answer *answer, int64_t now)
 {
     explain(d, answer, "finish");
-    enum verdict verdict = answer_judge_finish(answer, &d->attempts);
+    enum verdict verdict = retry_judge_finish(answer, &d->attempts);
     /* 502 and 504: a server before the API had no answer of it. */
     if ((answer->error && answer->sent) || answer->status == 502 || answer->status == 504)
         d->attempts.unanswered = true;
@@ -410,7 +382,7 @@ static void on_finish_answer(struct delivery *d, const struct http_answer *answe
         on_delivered(d, answer, true);
         break;
     case VERDICT_ARRIVED:
-        if (is_of_the_api(answer))
+        if (retry_is_of_the_api(answer))
             on_delivered(d, answer, false);
         else
             try_again(d, answer, now);
@@ -423,7 +395,7 @@ static void on_finish_answer(struct delivery *d, const struct http_answer *answe
         try_again(d, answer, now);
         break;
     case VERDICT_REFUSED:
-        if (!is_about_content(answer->status) || !try_other_form(d))
+        if (!retry_is_about_content(answer->status) || !try_other_form(d))
             refuse(d, answer);
         break;
     }

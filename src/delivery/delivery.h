@@ -12,8 +12,8 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "delivery/retry.h"
 #include "delivery/upload.h"
-#include "sentinel/answers.h"
 #include "sentinel/http/http.h"
 #include "sentinel/http/network.h"
 #include "store/run_dir.h"
@@ -86,8 +86,6 @@ int delivery_end(struct delivery *d, const cJSON *state, size_t inline_max);
 void    delivery_step(struct delivery *d, int64_t now);
 int64_t delivery_due(struct delivery *d); /* when to call next if the network stays quiet; INT64_MAX: never */
 bool    delivery_is_over(const struct delivery *d);
-/* A random part of `whole` ns, evenly spread, so that a crowd does not act at once. */
-int64_t delivery_random_part(int64_t whole);
 /* True while the api-down mark of PILLION_DIR is younger than ten minutes. */
 bool delivery_api_is_down(const struct home *home);
 

@@ -119,7 +119,7 @@ void backlog_init(struct backlog *b, const struct config *config, const struct h
     errand_init(&b->errand, config, home, network, cgroup_of_lost);
     b->errand.by_the_way = true;
     b->errand.inline_max = SMALL; /* the program's memory is not ours to fill: more goes to S3, piece by piece */
-    b->next = clock_monotonic() + FIRST_LOOK + (config->crowd > 0 ? delivery_random_part(CROWD_SPREAD) : 0);
+    b->next = clock_monotonic() + FIRST_LOOK + (config->crowd > 0 ? retry_spread(CROWD_SPREAD) : 0);
 }
 
 static void rest(struct backlog *b, int64_t now)
@@ -137,7 +137,7 @@ static void list(struct backlog *b)
         b->count++;
     b->refused = 0;
     b->left = b->count;
-    b->at = (size_t)delivery_random_part((int64_t)b->count);
+    b->at = (size_t)retry_spread((int64_t)b->count);
 }
 
 void backlog_step(struct backlog *b, int64_t now)

@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/clock.h"
+#include "delivery/retry.h"
 #include "sentinel/answers.h"
 #include "sentinel/gzip.h"
 #include "store/journal_read.h"
@@ -350,13 +350,6 @@ static void explain(struct upload *u, const char *what, const struct http_answer
     (void)snprintf(u->reason, sizeof u->reason, "%s: %s", what, described);
 }
 
-static int64_t pause_after(const struct http_answer *answer, unsigned tries)
-{
-    uint32_t random = 0;
-    (void)getrandom(&random, sizeof random, GRND_NONBLOCK);
-    return answer_retry_delay_ms(answer, tries, random) * CLOCK_MILLISECOND;
-}
-
 static void stop(struct upload *u)
 {
     u->stopped = true;
@@ -365,10 +358,7 @@ static void stop(struct upload *u)
 
 static void try_again(struct upload *u, const struct http_answer *answer, int64_t now)
 {
-    int64_t pause = pause_after(answer, ++u->tries);
-    u->next_try = now + pause;
-    log_line(u->log, LOG_WARN, "%s; attempt %u, the next in %d.%d s", u->reason, u->tries, (int)(pause / CLOCK_SECOND),
-             (int)(pause % CLOCK_SECOND / (CLOCK_SECOND / 10)));
+    u->next_try = retry_after(answer, ++u->tries, u->reason, u->log, now);
 }
 
 static void on_stored(struct upload *u, int64_t now)
@@ -468,7 +458,7 @@ static void on_refresh_answer(struct upload *u, const struct http_answer *answer
         stop(u);
         return;
     }
-    int64_t pause = is_no(answer) ? OLD_ONES_MAY_DO : pause_after(answer, ++u->refresh_tries);
+    int64_t pause = is_no(answer) ? OLD_ONES_MAY_DO : retry_pause(answer, ++u->refresh_tries);
     if (!without && pause < UPLOAD_REFRESH_PAUSE)
         pause = UPLOAD_REFRESH_PAUSE;
     u->next_refresh = now + pause;
@@ -491,7 +481,7 @@ void upload_failed(struct upload *u, enum upload_step step, int error, int64_t n
     const struct http_answer none = {.error = error, .retry_after_s = -1};
     (void)snprintf(u->reason, sizeof u->reason, "a batch cannot be sent: %s", strerror(-error));
     if (step == UPLOAD_REFRESH)
-        u->next_refresh = now + pause_after(&none, ++u->refresh_tries);
+        u->next_refresh = now + retry_pause(&none, ++u->refresh_tries);
     else if (u->ending) /* a disk that takes no line now will not in a moment */
         stop(u);
     else

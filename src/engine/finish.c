@@ -96,7 +96,7 @@ static void deliver(struct run *run)
     int64_t          unanswered = began + UNANSWERED_LIMIT - LOCAL_RESERVE;
     bool             few = rundir_rows_size(&run->dir, true) <= DELIVERY_INLINE_MAX;
     d->flush_deadline = few ? began + (whole - began) * FLUSH_PERCENT / 100 : whole;
-    d->finish_after = d->next_try = run->config.crowd > CROWD_FINISH ? began + delivery_random_part(whole - began) : 0;
+    d->finish_after = d->next_try = run->config.crowd > CROWD_FINISH ? began + retry_spread(whole - began) : 0;
     while (!delivery_is_over(d) && !atomic_load(&run->link->hurry)) {
         int64_t now = clock_monotonic();
         int64_t limit = d->answered || whole < unanswered ? whole : unanswered;

@@ -178,59 +178,9 @@ void sentinel_registration_done(struct sentinel_registration *registration)
 }
 
 enum {
-    DELAY_FIRST_MS = 1000,
-    DELAY_MAX_MS = 300 * 1000,
     WORD_MAX = 20,    /* in a description: longer runs of these characters may be keys and tokens */
     JOINT_RARITY = 5, /* … unless they are words put together: letters for each change of case, at least */
 };
-
-static enum verdict judge_status(long status)
-{
-    if (status >= 200 && status <= 299)
-        return VERDICT_OK;
-    if (status == 408 || status == 429 || (status >= 500 && status <= 599))
-        return VERDICT_RETRY;
-    return VERDICT_REFUSED;
-}
-
-enum verdict answer_judge_register(const struct http_answer *answer, const struct attempts *attempts)
-{
-    /* Whoever sends megabytes here is not the API; each further try could leave another empty run there. */
-    if (answer->error != 0)
-        return answer->error == -EMSGSIZE ? VERDICT_REFUSED : VERDICT_RETRY;
-    if (answer->status == 422 && !attempts->repaired)
-        return VERDICT_REPAIR;
-    return judge_status(answer->status);
-}
-
-enum verdict answer_judge_finish(const struct http_answer *answer, const struct attempts *attempts)
-{
-    if (answer->error != 0)
-        return VERDICT_RETRY;
-    long status = answer->status;
-    if (status == 413 && !attempts->repaired)
-        return VERDICT_REPAIR;
-    if (attempts->unanswered && (status == 404 || status == 409 || status == 410))
-        return VERDICT_ARRIVED;
-    if (attempts->unanswered && status == 422 && !attempts->repaired) /* else it may be said of the compression */
-        return VERDICT_ARRIVED;
-    return judge_status(status);
-}
-
-int64_t answer_retry_delay_ms(const struct http_answer *answer, unsigned attempts, uint32_t random)
-{
-    int64_t whole = DELAY_FIRST_MS;
-    for (unsigned i = 1; i < attempts && whole < DELAY_MAX_MS; i++)
-        whole *= 2;
-    if (whole > DELAY_MAX_MS)
-        whole = DELAY_MAX_MS;
-    int64_t half = whole / 2;
-    int64_t delay = half + (int64_t)(((uint64_t)half * random) >> 32);
-    int64_t asked = answer->retry_after_s > 0 ? (int64_t)answer->retry_after_s * 1000 : 0;
-    if (asked > DELAY_MAX_MS)
-        asked = DELAY_MAX_MS;
-    return asked > delay ? asked : delay;
-}
 
 void answer_hide(struct bytes *body, const char *secret)
 {

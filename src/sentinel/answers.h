@@ -20,28 +20,6 @@ int answer_credentials(const char *body, size_t len, struct sentinel_credentials
  * here and is the caller's in any case. 0, -EBADMSG, -ENOMEM. */
 int answer_result(const char *body, size_t len, struct bytes *ret);
 
-/* The step after an answer (§3 of the design). */
-enum verdict {
-    VERDICT_OK,      /* 2xx */
-    VERDICT_RETRY,   /* network error, 5xx, 408, 429; finish: also an answer beyond measure */
-    VERDICT_ARRIVED, /* finish only: 404, 409, 410, and unless it is gzipped 422, after an unanswered attempt */
-    VERDICT_REPAIR,  /* register 422, once; finish 413, once: with gzip */
-    VERDICT_REFUSED, /* any other 4xx, redirects, nonsense */
-};
-
-struct attempts {
-    unsigned count;      /* attempts made, this one included */
-    bool     unanswered; /* an earlier attempt may have arrived without its answer reaching us */
-    bool     repaired;   /* no further repair is wanted: register may be repaired twice, tags have a second form */
-};
-
-enum verdict answer_judge_register(const struct http_answer *answer, const struct attempts *attempts);
-enum verdict answer_judge_finish(const struct http_answer *answer, const struct attempts *attempts);
-
-/* Delay before the next try in ms: exponential from 1 s with jitter (`random` is any 32 bits), never beyond five
- * minutes, never before Retry-After says (that too at most five minutes). */
-int64_t answer_retry_delay_ms(const struct http_answer *answer, unsigned attempts, uint32_t random);
-
 /* Finds the first such element of XML or HTML ("Code>"), which has neither attributes nor children. *ret is its
  * content, without white space around it. */
 bool answer_element(struct text t, const char *open, struct text *ret);
