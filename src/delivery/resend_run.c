@@ -122,7 +122,7 @@ static bool is_too_large(const struct errand *e, int dir)
 {
     struct stat info;
     return e->by_the_way &&
-           (fstatat(dir, "run.jsonl", &info, AT_SYMLINK_NOFOLLOW) < 0 || info.st_size > STATE_BY_THE_WAY);
+           (fstatat(dir, RUNDIR_JOURNAL, &info, AT_SYMLINK_NOFOLLOW) < 0 || info.st_size > STATE_BY_THE_WAY);
 }
 
 static const char *text_of_error(int error)

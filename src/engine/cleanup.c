@@ -4,11 +4,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/array.h"
 #include "base/clock.h"
 #include "base/dir.h"
 #include "base/file.h"
@@ -62,17 +60,6 @@ struct old_run {
     bool     undelivered;
 };
 
-static uint64_t size_of(int dir)
-{
-    static const char *const files[] = {"metrics.csv", "run.jsonl", "log"};
-    uint64_t                 total = 0;
-    struct stat              info;
-    for (size_t i = 0; i < ARRAY_LENGTH(files); i++)
-        if (fstatat(dir, files[i], &info, AT_SYMLINK_NOFOLLOW) == 0)
-            total += (uint64_t)info.st_size;
-    return total;
-}
-
 enum verdict_on { RUN_OVER, RUN_UNDELIVERED, RUN_UNKNOWN };
 
 /* Judges a run by the last line of run.jsonl that begins with the state: most runs are told without parsing the whole.
@@ -82,7 +69,7 @@ static enum verdict_on glance(int dir)
     static const char key[] = "\n{\"state\":\"";
     char              tail[1 + 4096 + 1] = "\n"; /* so that the first line is one like the others */
     struct stat       info;
-    int               fd = openat(dir, "run.jsonl", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int               fd = openat(dir, RUNDIR_JOURNAL, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     off_t             start = fd >= 0 && fstat(fd, &info) == 0 && info.st_size > 4096 ? info.st_size - 4096 : 0;
     ssize_t           n = fd < 0 ? -1 : pread(fd, tail + 1, sizeof tail - 2, start);
     file_close(&fd);
@@ -115,31 +102,14 @@ static bool look_at(const struct home *home, const char *name, struct old_run *r
 {
     int             dir = openat(home->runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     enum verdict_on seen = dir < 0 ? RUN_UNKNOWN : glance(dir);
+    int64_t         changed = 0;
     bool            good = dir >= 0 && text_copy(text_of(name), ret->name, sizeof ret->name) &&
                 (seen != RUN_UNKNOWN || is_lost(dir));
     ret->undelivered = seen != RUN_OVER;
     if (good)
-        ret->bytes = size_of(dir);
+        rundir_measure(dir, &ret->bytes, &changed);
     file_close(&dir);
     return good;
-}
-
-static void remove_run(const struct home *home, const char *name)
-{
-    static const char *const files[] = {"metrics.csv", "log", "lock", "run.jsonl"};
-    int                      dir = openat(home->runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    int                      lock = dir < 0 ? -1 : openat(dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
-        file_close(&dir); /* sync is at work on it */
-    if (dir < 0) {
-        file_close(&lock);
-        return;
-    }
-    for (size_t i = 0; i < ARRAY_LENGTH(files); i++)
-        (void)unlinkat(dir, files[i], 0);
-    file_close(&dir);
-    file_close(&lock);
-    (void)unlinkat(home->runs, name, AT_REMOVEDIR);
 }
 
 /* Names begin with the UTC start: newest first. */
@@ -163,7 +133,7 @@ static void remove_beyond(const struct home *home, const struct old_run *runs, s
     }
     for (size_t i = count; i > first; i--) /* the oldest go first, should the process end in between */
         if (runs[i - 1].undelivered == undelivered)
-            remove_run(home, runs[i - 1].name);
+            rundir_remove(home, runs[i - 1].name);
 }
 
 void upkeep_prune(const struct home *home, const struct config *config, const char *current)

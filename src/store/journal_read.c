@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/array.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/dir.h"
@@ -102,7 +101,7 @@ int state_load_held(int file, cJSON **ret)
 int state_load(int dir, cJSON **ret)
 {
     struct stat info;
-    int         file = openat(dir, "run.jsonl", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
+    int         file = openat(dir, RUNDIR_JOURNAL, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
     int         error = file < 0 ? -errno : 0;
     if (error == 0 && (fstat(file, &info) < 0 || !S_ISREG(info.st_mode)))
         error = -EBADMSG;
@@ -199,29 +198,18 @@ static int64_t file_server_now(int dir)
 {
     struct stat info;
     int64_t     now = clock_real() / CLOCK_SECOND;
-    int         lock = openat(dir, "lock", O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int         lock = openat(dir, RUNDIR_LOCK, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (lock >= 0 && futimens(lock, NULL) == 0 && fstat(lock, &info) == 0)
         now = info.st_mtime;
     file_close(&lock);
     return now;
 }
 
-static int64_t newest_change(int dir)
-{
-    static const char *const files[] = {"metrics.csv", "run.jsonl", "log"};
-    int64_t                  newest = 0;
-    struct stat              info;
-    for (size_t i = 0; i < ARRAY_LENGTH(files); i++)
-        if (fstatat(dir, files[i], &info, AT_SYMLINK_NOFOLLOW) == 0 && info.st_mtime > newest)
-            newest = info.st_mtime;
-    return newest;
-}
-
 static bool rows_are_older(int dir, int64_t seconds)
 {
     struct stat info;
-    if (fstatat(dir, "metrics.csv", &info, AT_SYMLINK_NOFOLLOW) < 0 &&
-        fstatat(dir, "run.jsonl", &info, AT_SYMLINK_NOFOLLOW) < 0)
+    if (fstatat(dir, RUNDIR_ROWS, &info, AT_SYMLINK_NOFOLLOW) < 0 &&
+        fstatat(dir, RUNDIR_JOURNAL, &info, AT_SYMLINK_NOFOLLOW) < 0)
         return false;
     return clock_real() / CLOCK_SECOND - info.st_mtime > seconds;
 }
@@ -246,9 +234,12 @@ enum liveness state_liveness(const cJSON *state, int dir)
     double   number = state_number(state, "pid", 0);
     int      pid = number >= 1 && number <= INT32_MAX ? (int)number : 0;
     uint64_t start = 0;
+    uint64_t bytes = 0;
+    int64_t  changed = 0;
     if (!state_is_of_this_boot(state) || !state_knows_numbers()) {
         int64_t silence = FOREIGN_HOUR + 3 * duration(state, "upload_interval", DEFAULT_UPLOAD, LONGEST_UPLOAD);
-        return file_server_now(dir) - newest_change(dir) > silence ? LIVENESS_DEAD : LIVENESS_FOREIGN;
+        rundir_measure(dir, &bytes, &changed);
+        return file_server_now(dir) - changed > silence ? LIVENESS_DEAD : LIVENESS_FOREIGN;
     }
     if (pid <= 0 || !state_process_started(pid, &start) || (double)start != state_number(state, "pid_start", -1))
         return LIVENESS_DEAD;

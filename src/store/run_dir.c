@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -87,7 +88,7 @@ static int open_file(int dir, const char *name, bool create, int *ret)
 
 static int open_files(struct rundir *run)
 {
-    int error = open_file(run->dir, "lock", true, &run->lock);
+    int error = open_file(run->dir, RUNDIR_LOCK, true, &run->lock);
     int locked = 0;
     if (error == 0 && flock(run->lock, LOCK_EX | LOCK_NB) < 0) {
         locked = errno == EWOULDBLOCK ? -EBUSY : -ENOLCK;
@@ -95,11 +96,11 @@ static int open_files(struct rundir *run)
             error = locked;
     }
     if (error == 0)
-        error = open_file(run->dir, "run.jsonl", true, &run->state);
+        error = open_file(run->dir, RUNDIR_JOURNAL, true, &run->state);
     if (error == 0)
-        error = open_file(run->dir, "metrics.csv", true, &run->rows);
+        error = open_file(run->dir, RUNDIR_ROWS, true, &run->rows);
     if (error == 0)
-        error = open_file(run->dir, "log", true, &run->log);
+        error = open_file(run->dir, RUNDIR_LOG, true, &run->log);
     if (error == 0)
         error = cut_torn_line(run->state);
     if (error == 0)
@@ -346,4 +347,37 @@ int rundir_read_rows(const struct rundir *run, uint64_t from, size_t len, struct
     if (len > 0)
         read_memory(run, from - disk, len, ret);
     return ret->failed ? -ENOMEM : 0;
+}
+
+/* The journal is the last to be removed: what is left until then is still known. */
+static const char *const files[] = {RUNDIR_ROWS, RUNDIR_LOG, RUNDIR_LOCK, RUNDIR_JOURNAL};
+
+void rundir_measure(int dir, uint64_t *ret_bytes, int64_t *ret_changed)
+{
+    struct stat info;
+    *ret_bytes = 0;
+    *ret_changed = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
+        if (strcmp(files[i], RUNDIR_LOCK) == 0 || fstatat(dir, files[i], &info, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        *ret_bytes += (uint64_t)info.st_size;
+        *ret_changed = info.st_mtime > *ret_changed ? info.st_mtime : *ret_changed;
+    }
+}
+
+void rundir_remove(const struct home *home, const char *name)
+{
+    int dir = openat(home->runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    int lock = dir < 0 ? -1 : openat(dir, RUNDIR_LOCK, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+        file_close(&dir); /* sync is at work on it */
+    if (dir < 0) {
+        file_close(&lock);
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(files); i++)
+        (void)unlinkat(dir, files[i], 0);
+    file_close(&dir);
+    file_close(&lock);
+    (void)unlinkat(home->runs, name, AT_REMOVEDIR);
 }

@@ -13,6 +13,11 @@
 #include "base/bytes.h"
 #include "store/state_dir.h"
 
+#define RUNDIR_JOURNAL "run.jsonl"
+#define RUNDIR_ROWS    "metrics.csv"
+#define RUNDIR_LOG     "log"
+#define RUNDIR_LOCK    "lock"
+
 enum { RUNDIR_ID_MAX = 128, RUNDIR_MEMORY_MAX = 16 * 1024 * 1024, RUNDIR_STATE_MAX = 4 * 1024 * 1024 };
 
 struct rundir {
@@ -54,5 +59,10 @@ uint64_t rundir_rows_size(const struct rundir *run, bool waiting);
 int rundir_read_rows(const struct rundir *run, uint64_t from, size_t len, struct bytes *ret);
 /* True without any directory: rows that are not delivered before the process ends are gone. */
 bool rundir_is_in_memory(const struct rundir *run);
+/* The size of a run's files, and the time of the last change, s since 1970. `lock` does not count: it is touched to
+ * read the file server's clock. */
+void rundir_measure(int dir, uint64_t *ret_bytes, int64_t *ret_changed);
+/* Removes a run, unless somebody works on it. */
+void rundir_remove(const struct home *home, const char *name);
 
 #endif
