@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/proc_stat.h"
 #include "base/text.h"
 #include "config/job_name.h"
 #include "engine/run.h"
@@ -201,15 +202,15 @@ static bool alone_in_dead_process(struct run *run)
         file_read(AT_FDCWD, "/proc/self/stat", content, sizeof content, &len) < 0)
         return false;
     struct text t = text_span(content, len);
-    if (!text_after_last(&t, ')') || !text_word(&t, &word) || !text_is(word, "Z"))
+    if (!proc_stat_field(&t, PROC_STAT_STATE) || !text_word(&t, &word) || !text_is(word, "Z"))
         return false;
     if (task.st_nlink - 2 > 2) {
         run->others_outlived_main = true;
         return false;
     }
-    for (int field = 4; field < 52; field++)
-        (void)text_word(&t, &word);
-    (void)text_unsigned(&t, &exit_code);
+    t = text_span(content, len);
+    if (proc_stat_field(&t, PROC_STAT_EXIT_CODE))
+        (void)text_unsigned(&t, &exit_code);
     atomic_store(&run->link->wait_status, run->others_outlived_main ? 0 : (int32_t)exit_code);
     atomic_store(&run->link->hold_began, clock_monotonic());
     return true;

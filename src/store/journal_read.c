@@ -13,6 +13,7 @@
 #include "base/dir.h"
 #include "base/file.h"
 #include "base/json_write.h"
+#include "base/proc_stat.h"
 #include "base/roots.h"
 #include "base/text.h"
 #include "store/run_dir.h"
@@ -159,13 +160,7 @@ bool state_process_started(int pid, uint64_t *ret)
     if (file_read(AT_FDCWD, path, stat_text, sizeof stat_text, &len) < 0)
         return false;
     struct text t = text_span(stat_text, len);
-    struct text word;
-    if (!text_after_last(&t, ')'))
-        return false;
-    for (int field = 3; field < 22; field++)
-        if (!text_word(&t, &word))
-            return false;
-    return text_unsigned(&t, ret);
+    return proc_stat_field(&t, PROC_STAT_START) && text_unsigned(&t, ret);
 }
 
 /* True also where it cannot be told. */

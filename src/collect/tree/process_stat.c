@@ -11,6 +11,7 @@
 
 #include "base/array.h"
 #include "base/clock.h"
+#include "base/proc_stat.h"
 
 enum { STAT_SIZE = 2048, IO_SIZE = 512, STATUS_SIZE = 4096, ROLLUP_SIZE = 2048 };
 
@@ -105,7 +106,7 @@ bool process_stat_parse(struct text t, struct process_stat *ret)
     const char *start = t.at;
     struct text word;
     uint64_t    parent = 0;
-    if (!text_after_last(&t, ')') || !text_word(&t, &word) || text_len(word) != 1 || !number(&t, &parent) ||
+    if (!proc_stat_field(&t, PROC_STAT_STATE) || !text_word(&t, &word) || text_len(word) != 1 || !number(&t, &parent) ||
         parent > INT_MAX)
         return false;
     *ret = (struct process_stat){.state = *word.at, .parent = (pid_t)parent};
