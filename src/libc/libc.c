@@ -84,6 +84,7 @@ int corner_fcntl(int fd, int command, ...)
     va_end(arguments);
     return (int)syscall(SYS_fcntl, fd, command, argument);
 }
+LIBC_NAME(fcntl, corner_fcntl);
 LIBC_NAME(fcntl64, corner_fcntl);
 
 /* Names of services are not looked up: that would load modules of NSS into the program. Ports are numbers here. */

@@ -70,15 +70,6 @@ int ftruncate(int fd, off_t size)
     return (int)syscall(SYS_ftruncate, fd, size);
 }
 
-int fcntl(int fd, int command, ...)
-{
-    va_list rest;
-    va_start(rest, command);
-    long argument = va_arg(rest, long);
-    va_end(rest);
-    return (int)syscall(SYS_fcntl, fd, command, argument);
-}
-
 /* musl declares ioctl with an int in the middle. */
 int corner_ioctl(int fd, unsigned long request, ...);
 int corner_ioctl(int fd, unsigned long request, ...)
