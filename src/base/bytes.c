@@ -122,6 +122,12 @@ void bytes_format(struct bytes *b, const char *format, ...)
     va_end(again);
 }
 
+void bytes_wipe(void *memory, size_t size)
+{
+    memset(memory, 0, size);
+    __asm__ volatile("" : : "r"(memory) : "memory"); /* counts as a reader */
+}
+
 char *bytes_take(struct bytes *b)
 {
     char *data = b->failed ? NULL : b->data;

@@ -35,6 +35,10 @@ void bytes_decimal(struct bytes *b, double value, int decimals);
 
 __attribute__((format(printf, 2, 3))) void bytes_format(struct bytes *b, const char *format, ...);
 
+/* Overwrites a secret with zeros before its memory is given back. The compiler leaves a memset there out, for nobody
+ * reads what it wrote. */
+void bytes_wipe(void *memory, size_t size);
+
 /* Takes the buffer's memory (NULL when failed or empty); the buffer is then empty. Free with free(). */
 char *bytes_take(struct bytes *b);
 
