@@ -283,6 +283,16 @@ static void add_tag(struct config *c, struct text piece, char **at, struct log *
     *at += text_len(piece) + 1;
 }
 
+bool config_own_tag(struct config *config, const char *key, const char *value)
+{
+    struct sentinel_run *m = &config->metadata;
+    if (m->tag_count >= ARRAY_LENGTH(config->tags))
+        return false;
+    config->tags[m->tag_count++] = (struct sentinel_pair){.key = key, .value = value};
+    m->tags = config->tags;
+    return true;
+}
+
 void config_look_around(struct config *c, const char *job)
 {
     surroundings_fill(environment_value, c->share, job, &c->metadata, c->surroundings);

@@ -25,7 +25,7 @@ enum share {
 enum config_cloud { CONFIG_CLOUD_AUTO, CONFIG_CLOUD_PROBE, CONFIG_CLOUD_OFF };
 
 enum { CONFIG_URL_MAX = 1024, CONFIG_TAGS_MAX = 64, CONFIG_TEXT_MAX = 16 * 1024 };
-enum { CONFIG_OWN_TAGS_MAX = 4 }; /* those of limits.c, and `continues` */
+enum { CONFIG_OWN_TAGS_MAX = 4 }; /* three of cgroup_tags.c, and `continues` */
 
 struct config {
     char           token[TOKEN_SIZE]; /* "": everything stays local */
@@ -58,6 +58,9 @@ void config_read(struct config *ret, const char *const *names, struct log *log);
 
 /* Fills metadata that was not set from the surroundings; `job` is the program's name. */
 void config_look_around(struct config *config, const char *job);
+
+/* Adds a tag of the engine's; both texts stay the caller's. False where no room is left. */
+bool config_own_tag(struct config *config, const char *key, const char *value);
 
 /* Expands %p %h %r %% of PILLION_OUTPUT. 0, -EINVAL (another %), -ENAMETOOLONG. */
 int config_output(const char *pattern, long pid, const char *machine, const char *id, char *ret, size_t size);

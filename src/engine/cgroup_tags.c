@@ -29,9 +29,8 @@ static bool user_has(const struct sentinel_run *m, const char *key)
 /* The value is written as short as three decimals allow. */
 static void add_tag(struct config *config, const char *key, double value, char text[static LIMITS_TAG_MAX])
 {
-    struct sentinel_run *m = &config->metadata;
-    struct bytes         b = {.data = text, .capacity = LIMITS_TAG_MAX, .max = LIMITS_TAG_MAX - 1};
-    if (user_has(m, key) || m->tag_count >= CONFIG_TAGS_MAX + LIMITS_TAGS)
+    struct bytes b = {.data = text, .capacity = LIMITS_TAG_MAX, .max = LIMITS_TAG_MAX - 1};
+    if (user_has(&config->metadata, key))
         return;
     bytes_decimal(&b, value, 3);
     if (b.failed)
@@ -40,8 +39,7 @@ static void add_tag(struct config *config, const char *key, double value, char t
         text[--b.len] = '\0';
     if (b.len > 0 && text[b.len - 1] == '.')
         text[--b.len] = '\0';
-    config->tags[m->tag_count++] = (struct sentinel_pair){.key = key, .value = text};
-    m->tags = config->tags;
+    (void)config_own_tag(config, key, text);
 }
 
 static void read_events(const struct limits *limits, struct cgroup_events *ret)

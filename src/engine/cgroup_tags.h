@@ -13,6 +13,8 @@
 
 enum { LIMITS_TAGS = 3, LIMITS_TAG_MAX = 24 };
 
+_Static_assert(LIMITS_TAGS + 1 == CONFIG_OWN_TAGS_MAX, "these, and `continues` of pid1.c");
+
 struct limits {
     struct cgroup_watch  watch;
     struct cgroup_events before;                      /* the counts when the run began */

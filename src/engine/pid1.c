@@ -37,15 +37,13 @@ bool again_owes(const struct run *run)
  */
 static void tag(struct run *run)
 {
-    static char          continues[] = "continues";
-    static char          id[DELIVERY_RUN_ID_MAX];
-    struct sentinel_run *m = &run->config.metadata;
-    bool                 tagged = id[0] != '\0';
+    static char id[DELIVERY_RUN_ID_MAX];
+    bool        tagged = id[0] != '\0';
     if (!run->delivery.run_id[0])
         return;
     memcpy(id, run->delivery.run_id, sizeof id);
     if (!tagged)
-        run->config.tags[m->tag_count++] = (struct sentinel_pair){.key = continues, .value = id};
+        (void)config_own_tag(&run->config, "continues", id);
 }
 
 static void forget(struct run *run)

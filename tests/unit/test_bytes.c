@@ -138,6 +138,14 @@ static void zeros_within_are_kept_and_growth_keeps_the_content(void **state)
     bytes_done(&b);
 }
 
+static void what_is_wiped_is_zero(void **state)
+{
+    (void)state;
+    char secret[] = "secret";
+    bytes_wipe(secret, 3);
+    assert_memory_equal(secret, "\0\0\0ret", sizeof secret);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +156,7 @@ int main(void)
         cmocka_unit_test(a_length_beyond_all_memory_does_not_overflow),
         cmocka_unit_test(clearing_keeps_the_memory_and_forgets_the_failure),
         cmocka_unit_test(zeros_within_are_kept_and_growth_keeps_the_content),
+        cmocka_unit_test(what_is_wiped_is_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

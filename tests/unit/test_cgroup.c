@@ -355,12 +355,15 @@ static void a_tag_of_the_users_stands_and_their_number_has_an_end(void **state)
     config.metadata.tag_count = CONFIG_TAGS_MAX;
     begin();
     assert_int_equal(config.metadata.tag_count, CONFIG_TAGS_MAX + 2);
-    assert_true(CONFIG_TAGS_MAX + LIMITS_TAGS < sizeof config.tags / sizeof *config.tags);
     config.tags[0] = config.tags[CONFIG_TAGS_MAX - 1];
     config.metadata.tags = config.tags + CONFIG_TAGS_MAX - 1;
     config.metadata.tag_count -= CONFIG_TAGS_MAX - 1;
     assert_string_equal(tag("cgroup_cpus"), "mine");
     assert_string_equal(tag("cgroup_memory_mib"), "1.5");
+    config.metadata.tag_count = CONFIG_TAGS_MAX + CONFIG_OWN_TAGS_MAX - 1;
+    assert_true(config_own_tag(&config, "last", "1"));
+    assert_false(config_own_tag(&config, "one too many", "2"));
+    assert_int_equal(config.metadata.tag_count, CONFIG_TAGS_MAX + CONFIG_OWN_TAGS_MAX);
 }
 
 static void write_kills(unsigned kills)
