@@ -68,8 +68,10 @@ static int list_holds_older(const char *file, const struct process *entered)
     bool           is_ours = false;
     bool           older = false;
     long           n = call_read_file(file, text, sizeof text);
-    for (const char *at = text; n > 0 && *at >= '0' && *at <= '9'; at += *at == '\n') {
+    for (const char *at = text; n > 0 && *at >= '0' && *at <= '9'; at++) {
         pid_t pid = (pid_t)word_parse(&at);
+        if (*at != '\n') /* the text has no room for the rest of it: it is another process's number */
+            break;
         is_ours |= pid == entered->pid;
         older = older ||
                 (pid > 0 && pid != entered->pid && process_read(pid, &other) == 0 && other.start < entered->start);
