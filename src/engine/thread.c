@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -15,7 +16,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/dir.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "engine/run.h"
 #include "store/journal_write.h"
 
@@ -42,6 +45,24 @@ static int keep_stderr(const struct run *run)
     return syscall(SYS_unshare, CLONE_FILES) < 0 ? -1 : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 }
 
+/* Descriptors may stand above the limit, which can be lowered, or above what can be tried one by one. */
+static void close_listed(int kept)
+{
+    struct dir  list;
+    const char *name = NULL;
+    char        path[64];
+    uint64_t    fd = 0;
+    (void)snprintf(path, sizeof path, "/proc/self/task/%ld/fd", syscall(SYS_gettid));
+    if (dir_open(&list, AT_FDCWD, path) < 0)
+        return;
+    while ((name = dir_next(&list))) {
+        struct text t = text_of(name);
+        if (text_unsigned(&t, &fd) && (int)fd != kept && (int)fd != list.fd)
+            (void)close((int)fd);
+    }
+    dir_close(&list);
+}
+
 /* Kernels before 5.9 have no close_range: descriptors are closed one by one, in a table that is already ours. */
 static bool close_one_by_one(int kept)
 {
@@ -51,6 +72,7 @@ static bool close_one_by_one(int kept)
     for (int fd = 0; fd < (limit > 0 && limit < 65536 ? limit : 65536); fd++)
         if (fd != kept)
             (void)close(fd);
+    close_listed(kept);
     return true;
 }
 

@@ -1,6 +1,8 @@
 /* The two sides of the link at once, for ThreadSanitizer above all: the engine's thread, and several of the program's
  * that mirror calls, have it step aside and come back, and end the program, each as the hook does it. */
 // SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -9,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -55,6 +58,8 @@ bool process_alone(void)
     return false;
 }
 
+static bool is_old_kernel; /* before 5.9 */
+
 /* The thread ends by the raw exit call, which no sanitizer sees: here it ends as threads do. As libc's own, it reads six
  * arguments whether they were given or not, the last of them on the caller's stack. */
 long __real_syscall(long number, ...);
@@ -65,6 +70,10 @@ __attribute__((no_sanitize("address"))) long __wrap_syscall(long number, ...)
     va_list rest;
     if (number == SYS_exit)
         pthread_exit(NULL);
+    if (number == SYS_close_range && is_old_kernel) {
+        errno = ENOSYS;
+        return -1;
+    }
     va_start(rest, number);
     for (int i = 0; i < 6; i++)
         a[i] = va_arg(rest, long);
@@ -108,22 +117,27 @@ static void *ends(void *nothing)
     return nothing;
 }
 
-/* In a process of its own: an end is for once. With `at_once` nobody waits for the others before it. */
-static int play(const char *folder, bool at_once)
+static bool begin(const char *folder)
 {
-    const char *environment[] = {"PILLION_INTERVAL=0.05", NULL};
-    const char *arguments[] = {"player", NULL};
-    void *(*const parts[])(void *) = {mirrors, mirrors, pauses, disturbs, ends, ends};
-    enum { PARTS = sizeof parts / sizeof *parts, ENDS = 2 };
-    pthread_t threads[PARTS];
+    static const char *const environment[] = {"PILLION_INTERVAL=0.05", NULL};
+    static const char *const arguments[] = {"player", NULL};
+    struct engine_start      start = {
+             .environment = environment, .arguments = arguments, .executable = "/bin/player", .root = getpid()};
     (void)setenv("PILLION_DIR", folder, 1); /* getenv is libc's here */
-    struct engine_start start = {
-        .environment = environment, .arguments = arguments, .executable = "/bin/player", .root = getpid()};
-    (void)alarm(LONG); /* whoever waits for a call to be mirrored hears of the end */
+    (void)alarm(LONG);                      /* whoever waits for a call to be mirrored hears of the end */
     hook.owner = getpid();
     hook.engine = &pillion_engine;
     atomic_store(&hook.link.main_process, getpid());
-    if (pillion_engine.start(&hook.link, &start) < 0)
+    return pillion_engine.start(&hook.link, &start) == 0;
+}
+
+/* In a process of its own: an end is for once. With `at_once` nobody waits for the others before it. */
+static int play(const char *folder, bool at_once)
+{
+    void *(*const parts[])(void *) = {mirrors, mirrors, pauses, disturbs, ends, ends};
+    enum { PARTS = sizeof parts / sizeof *parts, ENDS = 2 };
+    pthread_t threads[PARTS];
+    if (!begin(folder))
         return 1;
     for (int i = 0; i < PARTS; i++) {
         if (i == PARTS - ENDS)
@@ -164,8 +178,42 @@ static void all_play_together(void **state)
     }
 }
 
+/* The reader of a pipe hears of its end when no table has the other one any more. */
+static int let_go_above_the_limit(const char *folder)
+{
+    enum { LIMIT = 100, ABOVE = 150, PATIENCE = 5000 /* ms */ };
+    int           ends_of_pipe[2];
+    struct rlimit limit;
+    is_old_kernel = true;
+    if (pipe(ends_of_pipe) < 0 || dup2(ends_of_pipe[1], ABOVE) != ABOVE || close(ends_of_pipe[1]) < 0 ||
+        getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 1;
+    limit.rlim_cur = LIMIT;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || !begin(folder) || close(ABOVE) < 0)
+        return 2;
+    struct pollfd reader = {.fd = ends_of_pipe[0], .events = POLLIN};
+    return poll(&reader, 1, PATIENCE) == 1 && (reader.revents & POLLHUP) ? 0 : 3;
+}
+
+static void on_an_old_kernel_descriptors_above_the_limit_are_let_go(void **state)
+{
+    (void)state;
+    int           status = 0;
+    struct folder folder;
+    assert_true(folder_make(&folder));
+    pid_t child = fork();
+    if (child == 0)
+        _exit(let_go_above_the_limit(folder.path)); /* in the midst of a run, which does not end */
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    folder_remove(&folder);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(all_play_together)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_play_together),
+        cmocka_unit_test(on_an_old_kernel_descriptors_above_the_limit_are_let_go),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
