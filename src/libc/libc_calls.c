@@ -22,11 +22,17 @@
 
 enum { KERNEL_SIGSET = 8 }; /* bytes; libc's sigset_t is larger */
 
+/* O_TMPFILE contains O_DIRECTORY, with which alone no mode is passed. */
+static bool has_mode(int flags)
+{
+    return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
 int openat(int dir, const char *path, int flags, ...)
 {
     va_list rest;
     va_start(rest, flags);
-    unsigned mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, unsigned) : 0;
+    unsigned mode = has_mode(flags) ? va_arg(rest, unsigned) : 0;
     va_end(rest);
     return (int)syscall(SYS_openat, dir, path, flags, mode);
 }
@@ -35,7 +41,7 @@ int open(const char *path, int flags, ...)
 {
     va_list rest;
     va_start(rest, flags);
-    unsigned mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, unsigned) : 0;
+    unsigned mode = has_mode(flags) ? va_arg(rest, unsigned) : 0;
     va_end(rest);
     return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
