@@ -71,7 +71,12 @@ static bool is_made_of(const char *name, const char *disk)
            !is_of_others(disk);
 }
 
-bool disk_counts(int block, const char *name)
+/* Is the traffic of this entry of /sys/block its own? No for loop, ram and zram: their bytes are a file's, or memory.
+ * No for a device that stands on others, which is told by its name (dm, md, bcache, drbd, ZFS volumes) or by its slaves
+ * folder. The name counts since a device of the mapper is there before its table, and an array before its members. The
+ * devices below are counted themselves, or are files or memory: a mapped device on a loop device moves the bytes of a
+ * file. */
+static bool counts(int block, const char *name)
 {
     char path[DEVICE_NAME_SIZE + sizeof "/slaves"];
     if (is_of_others(name))
@@ -156,7 +161,7 @@ static void choose(struct disk *disk)
             if (*c == '/') /* cciss/c0d0 is cciss!c0d0 in /sys */
                 *c = '!';
         if (disk->block >= 0) {
-            device->counted = faccessat(disk->block, name, F_OK, 0) == 0 && disk_counts(disk->block, name);
+            device->counted = faccessat(disk->block, name, F_OK, 0) == 0 && counts(disk->block, name);
         } else {
             bool part = looks_like_partition(text_of(name), whole);
             if (!part)
@@ -242,7 +247,7 @@ uint64_t disk_capacity(const struct roots *roots)
         return METRIC_NONE;
     dir_rewind(&dir, block);
     while ((name = dir_next(&dir)))
-        if (strlen(name) < DEVICE_NAME_SIZE && !holds_media(name) && disk_counts(block, name) &&
+        if (strlen(name) < DEVICE_NAME_SIZE && !holds_media(name) && counts(block, name) &&
             !has_disks_below(block, name))
             sectors += sectors_of(block, name);
     dir_close(&dir);

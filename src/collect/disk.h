@@ -18,18 +18,12 @@ int disk_open(struct disk *disk, const struct roots *roots);
 
 /*   ret->disk_read   bytes, counter   field 3, sectors read x 512      iostats.rst
  *   ret->disk_write  bytes, counter   field 7, sectors written x 512
- * A sector is 512 bytes here whatever the device's own sectors are. Whole disks only, each byte once: see
- * disk_counts. Shape: one value per machine. Returns 0, or -errno; on error both stay METRIC_NONE. */
+ * A sector is 512 bytes here whatever the device's own sectors are. Whole disks only, each byte once: what
+ * stands on others does not count. Shape: one value per machine. Returns 0, or -errno; on error both stay METRIC_NONE.
+ */
 int disk_read(struct disk *disk, struct scratch *scratch, struct sample *ret);
 
 void disk_close(struct disk *disk);
-
-/* Is the traffic of this entry of /sys/block its own? No for loop, ram and zram: their bytes are a file's, or memory.
- * No for a device that stands on others, which is told by its name (dm, md, bcache, drbd, ZFS volumes) or by its slaves
- * folder. The name counts since a device of the mapper is there before its table, and an array before its members. The
- * devices below are counted themselves, or are files or memory: a mapped device on a loop device moves the bytes of a
- * file. */
-bool disk_counts(int block, const char *name);
 
 /* Capacity of the disks that count, in bytes; METRIC_NONE without /sys/block. */
 uint64_t disk_capacity(const struct roots *roots);

@@ -46,11 +46,6 @@ static struct {
     size_t       mapped;  /* but for these */
 } heap;
 
-size_t heap_mapped(void)
-{
-    return heap.mapped;
-}
-
 static uint32_t class_of(size_t size)
 {
     if (size <= FINE_MAX)

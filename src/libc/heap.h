@@ -10,14 +10,9 @@
 #ifndef PILLION_LIBC_HEAP_H
 #define PILLION_LIBC_HEAP_H
 
-#include <stddef.h>
-
 enum {
     HEAP_SLAB_SIZE = 65536,
     HEAP_SMALL_MAX = 8192, /* bytes; a larger block is a mapping of its own */
 };
-
-/* Bytes that are mapped now, kept ones included. */
-size_t heap_mapped(void);
 
 #endif

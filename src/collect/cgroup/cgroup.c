@@ -13,7 +13,7 @@
 
 /* Finds the number behind a name in a file of "name number" lines; untouched and false when it is not there. */
 
-enum { OWN_MAX = 1024, MOUNT_MAX = 128 };
+enum { OWN_MAX = 1024, MOUNT_MAX = 128, FILE_MAX = 8192 };
 
 /* A line of /proc/self/cgroup reads "4:cpu,cpuacct:/user.slice" in version 1, "0::/user.slice" in version 2. */
 struct line {
@@ -118,9 +118,11 @@ static bool find_folder(struct text own, struct cgroup *ret)
     }
 }
 
-bool cgroup_find(const struct roots *roots, const char *controller, struct cgroup *ret)
+/* Finds the program's own cgroup in the hierarchy of this controller. False, and no path: there is none, it is not
+ * visible, or it is the root of the machine, which is no cgroup of the program's. */
+static bool find_own(const struct roots *roots, const char *controller, struct cgroup *ret)
 {
-    char        content[CGROUP_FILE_MAX];
+    char        content[FILE_MAX];
     size_t      len = 0;
     struct line line;
     ret->v2 = false;
@@ -139,24 +141,25 @@ bool cgroup_find(const struct roots *roots, const char *controller, struct cgrou
     return found;
 }
 
-bool cgroup_file(const struct cgroup *cgroup, const char *file, char content[static CGROUP_FILE_MAX], struct text *ret)
+static bool read_whole(const struct cgroup *cgroup, const char *file, char content[static FILE_MAX], struct text *ret)
 {
     char   path[CGROUP_PATH_MAX + 64];
     size_t len = 0;
     int    needed = snprintf(path, sizeof path, "%s/%s", cgroup->path, file);
     if (cgroup->path[0] == '\0' || needed < 0 || (size_t)needed >= sizeof path ||
-        file_read(AT_FDCWD, path, content, CGROUP_FILE_MAX, &len) < 0)
+        file_read(AT_FDCWD, path, content, FILE_MAX, &len) < 0)
         return false;
     *ret = text_span(content, len);
     return true;
 }
 
-uint64_t cgroup_number(const struct cgroup *cgroup, const char *file)
+/* Reads a file that is one number, else METRIC_NONE. */
+static uint64_t read_number(const struct cgroup *cgroup, const char *file)
 {
-    char        content[CGROUP_FILE_MAX];
+    char        content[FILE_MAX];
     struct text t;
     uint64_t    value = 0;
-    return cgroup_file(cgroup, file, content, &t) && text_unsigned(&t, &value) ? value : METRIC_NONE;
+    return read_whole(cgroup, file, content, &t) && text_unsigned(&t, &value) ? value : METRIC_NONE;
 }
 
 static bool entry(struct text entries, const char *name, uint64_t *ret)
@@ -178,11 +181,11 @@ uint64_t cgroup_id(const char *path)
 /* The key is throttled_usec in version 2, throttled_time in nanoseconds in version 1. */
 void cgroup_read_throttling(const struct cgroup_watch *watch, struct cgroup_events *ret)
 {
-    char        content[CGROUP_FILE_MAX];
+    char        content[FILE_MAX];
     struct text t;
     uint64_t    ns = 0;
     ret->periods = ret->throttled = ret->throttled_us = METRIC_NONE;
-    if (!cgroup_file(&watch->cpu, "cpu.stat", content, &t))
+    if (!read_whole(&watch->cpu, "cpu.stat", content, &t))
         return;
     (void)entry(t, "nr_periods", &ret->periods);
     (void)entry(t, "nr_throttled", &ret->throttled);
@@ -193,16 +196,16 @@ void cgroup_read_throttling(const struct cgroup_watch *watch, struct cgroup_even
 /* memory.events counts events in the cgroup and all below it; memory.oom_control, in the cgroup alone. */
 void cgroup_read_kills(const struct cgroup_watch *watch, struct cgroup_events *ret)
 {
-    char        content[CGROUP_FILE_MAX];
+    char        content[FILE_MAX];
     struct text t;
     ret->oom_kills = METRIC_NONE;
-    if (cgroup_file(&watch->memory, watch->memory.v2 ? "memory.events" : "memory.oom_control", content, &t))
+    if (read_whole(&watch->memory, watch->memory.v2 ? "memory.events" : "memory.oom_control", content, &t))
         (void)entry(t, "oom_kill", &ret->oom_kills);
 }
 
 void cgroup_read_peak(const struct cgroup_watch *watch, struct cgroup_events *ret)
 {
-    ret->memory_peak = cgroup_number(&watch->memory, watch->memory.v2 ? "memory.peak" : "memory.max_usage_in_bytes");
+    ret->memory_peak = read_number(&watch->memory, watch->memory.v2 ? "memory.peak" : "memory.max_usage_in_bytes");
 }
 
 #define NO_MEMORY_LIMIT (UINT64_C(1) << 62) /* version 1 says the largest number of pages there can be */
@@ -221,14 +224,14 @@ static bool go_up(struct cgroup *cgroup)
  * limit. */
 static double quota_of(const struct cgroup *cgroup)
 {
-    char        content[CGROUP_FILE_MAX];
+    char        content[FILE_MAX];
     struct text t;
     uint64_t    quota = 0;
     uint64_t    period = 0;
-    if (!cgroup_file(cgroup, cgroup->v2 ? "cpu.max" : "cpu.cfs_quota_us", content, &t) || !text_unsigned(&t, &quota))
+    if (!read_whole(cgroup, cgroup->v2 ? "cpu.max" : "cpu.cfs_quota_us", content, &t) || !text_unsigned(&t, &quota))
         return 0;
     if (!cgroup->v2)
-        period = cgroup_number(cgroup, "cpu.cfs_period_us");
+        period = read_number(cgroup, "cpu.cfs_period_us");
     else if (!text_unsigned(&t, &period))
         return 0;
     return period > 0 && period != METRIC_NONE ? (double)quota / (double)period : 0;
@@ -252,10 +255,10 @@ static double least_quota(struct cgroup *cgroup)
 /* Version 1 tells the least limit of all above, also of those that cannot be seen from here. */
 static uint64_t hierarchical_limit(const struct cgroup *memory)
 {
-    char        content[CGROUP_FILE_MAX];
+    char        content[FILE_MAX];
     struct text t;
     uint64_t    limit = METRIC_NONE;
-    if (!memory->v2 && cgroup_file(memory, "memory.stat", content, &t))
+    if (!memory->v2 && read_whole(memory, "memory.stat", content, &t))
         (void)entry(t, "hierarchical_memory_limit", &limit);
     return limit;
 }
@@ -265,7 +268,7 @@ static uint64_t memory_limit(struct cgroup memory)
     uint64_t least = hierarchical_limit(&memory);
     bool     is_all = least != METRIC_NONE;
     while (!is_all) {
-        uint64_t limit = cgroup_number(&memory, memory.v2 ? "memory.max" : "memory.limit_in_bytes");
+        uint64_t limit = read_number(&memory, memory.v2 ? "memory.max" : "memory.limit_in_bytes");
         least = limit < least ? limit : least;
         is_all = !go_up(&memory);
     }
@@ -277,12 +280,12 @@ static uint64_t memory_limit(struct cgroup memory)
 static void find_charged(struct cgroup *memory)
 {
     struct cgroup at = *memory;
-    char          content[CGROUP_FILE_MAX];
+    char          content[FILE_MAX];
     struct text   t;
     if (!memory->v2)
         return;
     do {
-        if (cgroup_file(&at, "memory.events", content, &t)) {
+        if (read_whole(&at, "memory.events", content, &t)) {
             *memory = at;
             return;
         }
@@ -292,9 +295,9 @@ static void find_charged(struct cgroup *memory)
 void cgroup_limits_read(const struct roots *roots, struct cgroup_limits *ret, struct cgroup_watch *ret_watch)
 {
     *ret = (struct cgroup_limits){.memory = METRIC_NONE};
-    if (cgroup_find(roots, "cpu", &ret_watch->cpu))
+    if (find_own(roots, "cpu", &ret_watch->cpu))
         ret->cpus = least_quota(&ret_watch->cpu);
-    if (cgroup_find(roots, "memory", &ret_watch->memory)) {
+    if (find_own(roots, "memory", &ret_watch->memory)) {
         ret->memory = memory_limit(ret_watch->memory);
         find_charged(&ret_watch->memory);
     }

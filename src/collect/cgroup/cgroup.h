@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "collect/collect.h"
 
-enum { CGROUP_PATH_MAX = 1280, CGROUP_FILE_MAX = 8192 };
+enum { CGROUP_PATH_MAX = 1280 };
 
 /* A directory of one hierarchy; path "" where there is none. */
 struct cgroup {
@@ -22,14 +22,6 @@ struct cgroup {
     size_t top;                   /* length of the path that is the hierarchy's mount: ancestors end there */
     char   path[CGROUP_PATH_MAX]; /* absolute */
 };
-
-/* Finds the program's own cgroup in the hierarchy of this controller. False, and no path: there is none, it is not
- * visible, or it is the root of the machine, which is no cgroup of the program's. */
-bool cgroup_find(const struct roots *roots, const char *controller, struct cgroup *ret);
-/* Reads a whole file of the cgroup. */
-bool cgroup_file(const struct cgroup *cgroup, const char *file, char content[static CGROUP_FILE_MAX], struct text *ret);
-/* Reads a file that is one number, else METRIC_NONE. */
-uint64_t cgroup_number(const struct cgroup *cgroup, const char *file);
 
 /* The most that the program may use: the least limit over its cgroup and those above it that can be seen. */
 struct cgroup_limits {

@@ -270,8 +270,3 @@ const struct nvml *nvml_library(void)
 {
     return loaded ? &functions : NULL;
 }
-
-void *nvml_library_symbol(const char *name)
-{
-    return loaded ? dlsym(handle, name) : NULL;
-}

@@ -21,7 +21,5 @@ struct nvml_places {
 int nvml_library_load(const struct roots *roots, const struct nvml_places *places);
 /* The functions; NULL before they are loaded. */
 const struct nvml *nvml_library(void);
-/* A name of the copy (tests); NULL: there is none. */
-void *nvml_library_symbol(const char *name);
 
 #endif
