@@ -32,17 +32,6 @@ static const char *member(const cJSON *object, const char *name)
     return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
 }
 
-/* Copies by our own allocator: memory from strdup would not come from the one that the engine frees with. */
-static char *copy(const char *text, size_t len)
-{
-    char *made = malloc(len + 1);
-    if (!made)
-        return NULL;
-    memcpy(made, text, len);
-    made[len] = '\0';
-    return made;
-}
-
 /* Measures "s3://bucket/prefix": its length without trailing slashes, 0 when it is anything else. */
 static size_t measure_prefix(const char *uri)
 {
@@ -97,13 +86,13 @@ static int read_credentials(const cJSON *answer, struct sentinel_credentials *re
     *ret = (struct sentinel_credentials){0};
     if (!is_secret(access_key) || !is_secret(secret_key) || !is_secret(session_token))
         return -ENODATA;
-    ret->access_key = copy(access_key, strlen(access_key));
-    ret->secret_key = copy(secret_key, strlen(secret_key));
-    ret->session_token = copy(session_token, strlen(session_token));
+    ret->access_key = strdup(access_key);
+    ret->secret_key = strdup(secret_key);
+    ret->session_token = strdup(session_token);
     ret->expires_at = parse_expiry(object);
     bool complete = ret->access_key && ret->secret_key && ret->session_token;
     if (region && strlen(region) < S3_REGION_SIZE && text_consists_of(text_of(region), S3_REGION_CHARACTERS)) {
-        ret->region = copy(region, strlen(region));
+        ret->region = strdup(region);
         complete = complete && ret->region;
     }
     if (complete)
@@ -126,9 +115,9 @@ int answer_registration(const char *body, size_t len, struct sentinel_registrati
     size_t      prefix_len = prefix ? measure_prefix(prefix) : 0;
     error = api_run_id_is_fine(run_id) ? read_credentials(answer, &ret->credentials) : -EBADMSG;
     if (error == 0 || error == -ENODATA) {
-        ret->run_id = copy(run_id, strlen(run_id));
+        ret->run_id = strdup(run_id);
         if (prefix_len > 0)
-            ret->upload_uri_prefix = copy(prefix, prefix_len);
+            ret->upload_uri_prefix = strndup(prefix, prefix_len);
         error = ret->run_id && (prefix_len == 0 || ret->upload_uri_prefix) ? 0 : -ENOMEM;
     }
     cJSON_Delete(answer);

@@ -22,15 +22,6 @@ static bool initialise(void)
     return atomic_load(&done);
 }
 
-static char *copy(const char *text)
-{
-    size_t size = text ? strlen(text) + 1 : 1;
-    char  *made = malloc(size);
-    if (made)
-        memcpy(made, text ? text : "", size);
-    return made;
-}
-
 /* A multi handle takes over "no signals" from the handles added to it. Before the first one it would touch the
  * process's SIGPIPE even to clean up. So it gets to know one at once. */
 static int prime(CURLM *multi)
@@ -54,9 +45,9 @@ int http_open(const struct http_options *options, struct http **ret)
     struct http *http = calloc(1, sizeof *http);
     if (!http)
         return -ENOMEM;
-    http->http_proxy = copy(options->http_proxy);
-    http->https_proxy = copy(options->https_proxy);
-    http->no_proxy = copy(options->no_proxy);
+    http->http_proxy = strdup(options->http_proxy ? options->http_proxy : "");
+    http->https_proxy = strdup(options->https_proxy ? options->https_proxy : "");
+    http->no_proxy = strdup(options->no_proxy ? options->no_proxy : "");
     http->trust = options->trust;
     http->waits = options->waits;
     http->multi = curl_multi_init();
