@@ -30,6 +30,14 @@ bool text_starts(struct text t, const char *prefix)
     return text_len(t) >= len && memcmp(t.at, prefix, len) == 0;
 }
 
+bool text_starts_caseless(struct text t, const char *lower)
+{
+    for (; *lower; lower++, t.at++)
+        if (t.at == t.end || ascii_lower(*t.at) != *lower)
+            return false;
+    return true;
+}
+
 bool text_consists_of(struct text t, const char *characters)
 {
     for (const char *p = t.at; p < t.end; p++)

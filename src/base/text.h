@@ -18,6 +18,7 @@ struct text text_span(const char *data, size_t len);
 size_t      text_len(struct text t);
 bool        text_is(struct text t, const char *string);
 bool        text_starts(struct text t, const char *prefix);
+bool        text_starts_caseless(struct text t, const char *lower);  /* ASCII alone, whatever the locale */
 bool        text_consists_of(struct text t, const char *characters); /* false for no text at all */
 
 /* These take a piece off the front of *t, and are false when there is none. */

@@ -49,15 +49,6 @@ static void read_cpu_model(const struct roots *roots, char *ret, size_t size)
         (void)text_copy(text_of(machine_arm_core(implementer, part)), ret, size);
 }
 
-/* Compares ASCII alone, whatever the locale; the prefix is in lower case. */
-static bool starts_with(const char *text, const char *prefix)
-{
-    for (; *prefix; text++, prefix++)
-        if (ascii_lower(*text) != *prefix)
-            return false;
-    return true;
-}
-
 /* Vendors put words like these where nobody has set a tag. */
 static bool is_placeholder(const char *tag)
 {
@@ -66,7 +57,7 @@ static bool is_placeholder(const char *tag)
     if (*tag == '\0')
         return true;
     for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
-        if (starts_with(tag, words[i]))
+        if (text_starts_caseless(text_of(tag), words[i]))
             return true;
     return false;
 }

@@ -12,12 +12,7 @@ enum { RUN_ID_MAX = 128 };
 
 static bool is_same(struct text t, const char *string)
 {
-    if (text_len(t) != strlen(string))
-        return false;
-    for (size_t i = 0; i < text_len(t); i++)
-        if (ascii_lower(t.at[i]) != string[i])
-            return false;
-    return true;
+    return text_len(t) == strlen(string) && text_starts_caseless(t, string);
 }
 
 /* Only four decimal numbers count, the first 127: resolvers read shorter forms in their own ways. */

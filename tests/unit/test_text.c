@@ -118,6 +118,14 @@ static void a_text_of_other_characters_is_told(void **state)
     assert_false(text_consists_of(text_span("a\0", 2), TEXT_LOWER));
 }
 
+static void a_prefix_in_either_case_is_found(void **state)
+{
+    (void)state;
+    assert_true(text_starts_caseless(text_of("Retry-After: 1"), "retry-after"));
+    assert_false(text_starts_caseless(text_of("Retry"), "retry-after"));
+    assert_true(text_starts_caseless(text_of(""), ""));
+}
+
 static void prefixes_are_skipped_only_when_whole(void **state)
 {
     (void)state;
@@ -207,6 +215,7 @@ int main(void)
         cmocka_unit_test(hexadecimal_digits_of_either_case_are_a_number),
         cmocka_unit_test(white_space_at_either_end_goes),
         cmocka_unit_test(a_text_of_other_characters_is_told),
+        cmocka_unit_test(a_prefix_in_either_case_is_found),
         cmocka_unit_test(prefixes_are_skipped_only_when_whole),
         cmocka_unit_test(the_last_of_many_is_found),
         cmocka_unit_test(decimals_need_a_digit_and_nothing_else),

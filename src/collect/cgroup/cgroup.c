@@ -11,8 +11,6 @@
 #include "base/file.h"
 #include "base/roots.h"
 
-/* Finds the number behind a name in a file of "name number" lines; untouched and false when it is not there. */
-
 enum { OWN_MAX = 1024, MOUNT_MAX = 128, FILE_MAX = 8192 };
 
 /* A line of /proc/self/cgroup reads "4:cpu,cpuacct:/user.slice" in version 1, "0::/user.slice" in version 2. */
@@ -162,6 +160,7 @@ static uint64_t read_number(const struct cgroup *cgroup, const char *file)
     return read_whole(cgroup, file, content, &t) && text_unsigned(&t, &value) ? value : METRIC_NONE;
 }
 
+/* Finds the number behind a name in a file of "name number" lines; untouched and false when it is not there. */
 static bool entry(struct text entries, const char *name, uint64_t *ret)
 {
     struct text line;

@@ -16,11 +16,8 @@ enum { HEADER_BYTES_MAX = 256 * 1024, HEADER_TEXT_MAX = 64 };
 static bool header_is(struct text line, const char *name, char ret[static HEADER_TEXT_MAX])
 {
     struct text key;
-    if (!text_until(&line, ':', &key) || text_len(key) != strlen(name))
+    if (!text_until(&line, ':', &key) || text_len(key) != strlen(name) || !text_starts_caseless(key, name))
         return false;
-    for (size_t i = 0; i < text_len(key); i++)
-        if (ascii_lower(key.at[i]) != name[i])
-            return false;
     text_trim(&line);
     return text_len(line) > 0 && text_copy(line, ret, HEADER_TEXT_MAX);
 }
