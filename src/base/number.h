@@ -1,3 +1,4 @@
+/* Arithmetic on two numbers, for counters and estimates. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_BASE_NUMBER_H
 #define PILLION_BASE_NUMBER_H

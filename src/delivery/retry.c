@@ -1,3 +1,4 @@
+/* Verdicts on the API's answers, the backoff with its log line, and the spread of a crowd. */
 // SPDX-License-Identifier: Apache-2.0
 #include "delivery/retry.h"
 
@@ -20,7 +21,7 @@ static enum verdict judge_status(long status)
 
 enum verdict retry_judge_register(const struct http_answer *answer, const struct attempts *attempts)
 {
-    /* Whoever sends megabytes here is not the API; each further try could leave another empty run there. */
+    /* The API sends no megabytes here; each further try could leave another empty run there. */
     if (answer->error != 0)
         return answer->error == -EMSGSIZE ? VERDICT_REFUSED : VERDICT_RETRY;
     if (answer->status == 422 && !attempts->repaired)

@@ -1,4 +1,4 @@
-/* Retries of the API's and S3's requests: when, how long after the last, and whose answer counts. */
+/* Retries of requests to the API and to S3: whether, after which pause, and whose answer counts. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_DELIVERY_RETRY_H
 #define PILLION_DELIVERY_RETRY_H
@@ -36,9 +36,9 @@ int64_t retry_after(const struct http_answer *answer, unsigned attempts, const c
                     int64_t now);
 int64_t retry_pause(const struct http_answer *answer, unsigned attempts); /* ns */
 
-/* What is wrong is what we say, not who or where we are: it will be the same the next time. */
+/* Such a status refuses the content, not us nor the moment: the next try would get the same. */
 bool retry_is_about_content(long status);
-/* A page that is no JSON comes from what stands in front of it, which knows nothing of the run. */
+/* A page that is no JSON comes from a server in front of the API, which knows nothing of the run. */
 bool retry_is_of_the_api(const struct http_answer *answer);
 
 /* A random part of `whole`, evenly spread, so that a crowd does not act at once. */
