@@ -132,7 +132,7 @@ static bool is_here(lookup_function *lookup, const struct surroundings_system *s
     return value && *value;
 }
 
-void surroundings_fill(lookup_function *lookup, unsigned share, const char *job, struct sentinel_run *run,
+void env_metadata_fill(lookup_function *lookup, unsigned share, const char *job, struct sentinel_run *run,
                        char text[static SURROUNDINGS_TEXT_MAX])
 {
     struct filling f = {.lookup = lookup, .share = share, .job = job, .run = run, .text = text};

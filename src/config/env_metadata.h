@@ -22,7 +22,7 @@ enum { SURROUNDINGS_VALUE_MAX = 256, SURROUNDINGS_TEXT_MAX = 4096 };
 /* Fills those fields of `run` that are NULL. `share`: enum share. `text` holds the values. `job` is the program's name:
  * a batch system runs a copy of the script under a name of its own, and only then the job's name is that of the system.
  */
-void surroundings_fill(const char *(*lookup)(const char *name), unsigned share, const char *job,
+void env_metadata_fill(const char *(*lookup)(const char *name), unsigned share, const char *job,
                        struct sentinel_run *run, char text[static SURROUNDINGS_TEXT_MAX]);
 
 /* ---- the table ---- */

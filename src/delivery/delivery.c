@@ -21,7 +21,7 @@
 
 enum { CONNECT_MS = 10 * 1000, REQUEST_MS = 30 * 1000 };
 
-void delivery_init(struct delivery *d, const struct config *config, const struct home *home, struct rundir *run,
+void delivery_init(struct delivery *d, const struct config *config, const struct state_dir *home, struct run_dir *run,
                    struct log *log, struct network *network)
 {
     *d = (struct delivery){.config = config,
@@ -72,7 +72,7 @@ static void restore_registration(struct delivery *d, const cJSON *registration)
 
 void delivery_restore(struct delivery *d, const cJSON *state)
 {
-    const char *run_id = state_text(state, "sentinel_run_id");
+    const char *run_id = journal_text(state, "sentinel_run_id");
     restore_registration(d, cJSON_GetObjectItemCaseSensitive(state, "registration"));
     if (run_id && strlen(run_id) < sizeof d->run_id)
         memcpy(d->run_id, run_id, strlen(run_id) + 1);
@@ -102,9 +102,9 @@ void delivery_begin(struct delivery *d)
         d->next_try = clock_monotonic() + retry_spread(spread < SPREAD_MAX ? spread : SPREAD_MAX);
 }
 
-bool delivery_api_is_down(const struct home *home)
+bool delivery_api_is_down(const struct state_dir *home)
 {
-    int64_t age = home_mark_age(home, DELIVERY_API_DOWN);
+    int64_t age = state_dir_mark_age(home, DELIVERY_API_DOWN);
     return age >= 0 && age < API_DOWN_SECONDS;
 }
 
@@ -122,14 +122,14 @@ static size_t inline_max(const struct delivery *d)
 
 static bool fits_inline(const struct delivery *d)
 {
-    return d->run->forgotten == 0 && rundir_rows_size(d->run, true) <= inline_max(d);
+    return d->run->forgotten == 0 && run_dir_rows_size(d->run, true) <= inline_max(d);
 }
 
 static int compose_inline(struct delivery *d)
 {
     struct bytes rows;
     bytes_init(&rows, d->unanswered ? DELIVERY_SYNC_MAX : inline_max(d));
-    int error = rundir_load_rows(d->run, &rows);
+    int error = run_dir_load_rows(d->run, &rows);
     if (error == 0 && rows.len == 0)
         error = -ENODATA;
     if (error == 0)
@@ -214,7 +214,7 @@ static bool goes_inline(const struct delivery *d)
 
 static void choose_form(struct delivery *d)
 {
-    if (d->form == DELIVERY_INLINE && rundir_rows_size(d->run, true) > d->inline_max)
+    if (d->form == DELIVERY_INLINE && run_dir_rows_size(d->run, true) > d->inline_max)
         give_up_long_finish(d);
     else if (goes_inline(d))
         begin_finish(d, DELIVERY_INLINE);
@@ -234,7 +234,7 @@ static bool try_other_form(struct delivery *d)
     if (d->form == DELIVERY_S3 ? !fits_inline(d) : !upload_is_possible(&d->upload))
         return false;
     d->other_form = true;
-    record_undelivered(d->run, d->reason, false);
+    journal_undelivered(d->run, d->reason, false);
     if (d->form == DELIVERY_S3)
         begin_finish(d, DELIVERY_INLINE);
     else
@@ -316,7 +316,7 @@ static void on_registered(struct delivery *d, const struct http_answer *answer, 
     int error = answer_registration(answer->body.data ? answer->body.data : "", answer->body.len, &registration);
     if (error == 0 && strlen(registration.run_id) < sizeof d->run_id) {
         memcpy(d->run_id, registration.run_id, strlen(registration.run_id) + 1);
-        record_registered(d->run, d->run_id, registration.upload_uri_prefix);
+        journal_registered(d->run, d->run_id, registration.upload_uri_prefix);
         d->reason[0] = '\0';
         log_line(d->log, LOG_INFO, "registered as %s", d->run_id);
         upload_registered(&d->upload, &registration, now);
@@ -364,7 +364,7 @@ static void on_delivered(struct delivery *d, const struct http_answer *answer, b
         bytes_clear(&result);
     bool good = result.len > 0 && !result.failed && !strstr(result.data, "secret_key") &&
                 !strstr(result.data, "session_token"); /* statistics only: credentials never touch the disk */
-    record_state(d->run, "finished", good ? result.data : NULL);
+    journal_state(d->run, "finished", good ? result.data : NULL);
     bytes_done(&result);
     d->phase = DELIVERY_DONE;
     log_line(d->log, LOG_INFO, "finished at the API as %s", d->run_id);
@@ -406,9 +406,9 @@ static void mark_api(const struct delivery *d, bool down)
     if (d->home->dir < 0)
         return;
     if (down)
-        home_mark(d->home, DELIVERY_API_DOWN);
+        state_dir_mark(d->home, DELIVERY_API_DOWN);
     else
-        home_unmark(d->home, DELIVERY_API_DOWN);
+        state_dir_unmark(d->home, DELIVERY_API_DOWN);
 }
 
 /* The API's own answers tell whether it is there; those of S3 do not. */
@@ -556,8 +556,8 @@ int64_t delivery_due(struct delivery *d)
 
 static void read_facts(struct delivery *d, const cJSON *state)
 {
-    const char *when = state_text(state, "finished_at");
-    double      exit_code = state_number(state, "exit_code", -1);
+    const char *when = journal_text(state, "finished_at");
+    double      exit_code = journal_number(state, "exit_code", -1);
     int64_t     finished_at = 0;
     if (!(exit_code >= 0 && exit_code <= INT32_MAX))
         exit_code = -1;
@@ -567,14 +567,16 @@ static void read_facts(struct delivery *d, const cJSON *state)
                                                .exit_code_unknown = exit_code < 0,
                                                .run_status = exit_code == 0 ? SENTINEL_FINISHED : SENTINEL_FAILED,
                                                .finished_at = finished_at};
-    d->unanswered = state_is(state, "state", "finishing") ||
+    d->unanswered = journal_is(state, "state", "finishing") ||
                     cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(state, "unanswered"));
-    d->form = !d->unanswered ? DELIVERY_ANY_FORM : state_is(state, "data_source", "s3") ? DELIVERY_S3 : DELIVERY_INLINE;
+    d->form = !d->unanswered                           ? DELIVERY_ANY_FORM
+              : journal_is(state, "data_source", "s3") ? DELIVERY_S3
+                                                       : DELIVERY_INLINE;
 }
 
 int delivery_end(struct delivery *d, const cJSON *state, size_t inline_max)
 {
-    uint64_t size = rundir_rows_size(d->run, true);
+    uint64_t size = run_dir_rows_size(d->run, true);
     read_facts(d, state);
     if (d->run->rows < 0 && d->run->on_disk)
         return -EACCES;

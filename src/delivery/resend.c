@@ -41,7 +41,7 @@ static bool add_name(char ***names, size_t *count, size_t *room, const char *nam
 }
 
 /* Lists the runs in order, NULL-terminated; NULL: there are none. */
-static char **list_runs(const struct home *home)
+static char **list_runs(const struct state_dir *home)
 {
     struct dir  list;
     const char *name = NULL;
@@ -68,68 +68,69 @@ static void free_names(char **names)
     free(names);
 }
 
-static void report(const struct engine_sync *sync, const char *id, const struct errand *e, enum errand_outcome outcome)
+static void report(const struct engine_sync *sync, const char *id, const struct resend_run *e,
+                   enum resend_run_outcome outcome)
 {
     static const char *const words[] = {
-        [ERRAND_DELIVERED] = "delivered", [ERRAND_LEFT] = "left", [ERRAND_FAILED] = "failed"};
+        [RESEND_DELIVERED] = "delivered", [RESEND_LEFT] = "left", [RESEND_FAILED] = "failed"};
     sync->report(sync->context, id, words[outcome], e->reason);
 }
 
 /* True: nothing is left to do for the run, or it is not counted. */
-static bool deliver(struct errand *e, const struct engine_sync *sync, const char *id)
+static bool deliver(struct resend_run *e, const struct engine_sync *sync, const char *id)
 {
-    enum errand_outcome outcome = errand_begin(e, id);
-    bool                was_done = outcome == ERRAND_DELIVERED;
-    while (outcome == ERRAND_UNDER_WAY) {
-        network_poll(e->network, NULL, 0, errand_due(e) - clock_monotonic());
-        outcome = errand_step(e, clock_monotonic());
+    enum resend_run_outcome outcome = resend_run_begin(e, id);
+    bool                    was_done = outcome == RESEND_DELIVERED;
+    while (outcome == RESEND_UNDER_WAY) {
+        network_poll(e->network, NULL, 0, resend_run_due(e) - clock_monotonic());
+        outcome = resend_run_step(e, clock_monotonic());
     }
-    if (outcome != ERRAND_IGNORED && (!was_done || sync->named))
+    if (outcome != RESEND_IGNORED && (!was_done || sync->named))
         report(sync, id, e, outcome);
-    return outcome == ERRAND_DELIVERED || outcome == ERRAND_IGNORED;
+    return outcome == RESEND_DELIVERED || outcome == RESEND_IGNORED;
 }
 
-int sync_all(const struct engine_sync *sync, const struct config *config, cgroup_of_lost_fn *cgroup_of_lost)
+int resend_all(const struct engine_sync *sync, const struct config *config, cgroup_of_lost_fn *cgroup_of_lost)
 {
-    struct home    home;
-    struct network network;
-    struct errand  errand;
-    int            left = 0;
-    int            error = home_open(lookup, false, &home);
+    struct state_dir  home;
+    struct network    network;
+    struct resend_run errand;
+    int               left = 0;
+    int               error = state_dir_open(lookup, false, &home);
     if (error < 0)
         return error == -ENOENT && !sync->runs ? 0 : error;
     network_init(&network);
-    errand_init(&errand, config, &home, &network, cgroup_of_lost);
+    resend_run_init(&errand, config, &home, &network, cgroup_of_lost);
     errand.named = sync->named;
     char **all = sync->runs ? NULL : list_runs(&home);
     for (const char *const *id = sync->runs ? sync->runs : (const char *const *)all; id && *id; id++)
         left += !deliver(&errand, sync, *id);
     free_names(all);
-    errand_drop(&errand);
+    resend_run_drop(&errand);
     log_done(&errand.log);
     network_done(&network);
-    home_close(&home);
+    state_dir_close(&home);
     return left;
 }
 
-void backlog_init(struct backlog *b, const struct config *config, const struct home *home, struct network *network,
-                  cgroup_of_lost_fn *cgroup_of_lost)
+void resend_backlog_init(struct resend_backlog *b, const struct config *config, const struct state_dir *home,
+                         struct network *network, cgroup_of_lost_fn *cgroup_of_lost)
 {
-    *b = (struct backlog){.config = config, .home = home, .network = network};
-    errand_init(&b->errand, config, home, network, cgroup_of_lost);
+    *b = (struct resend_backlog){.config = config, .home = home, .network = network};
+    resend_run_init(&b->errand, config, home, network, cgroup_of_lost);
     b->errand.by_the_way = true;
     b->errand.inline_max = SMALL; /* the program's memory is not ours to fill: more goes to S3, piece by piece */
     b->next = clock_monotonic() + FIRST_LOOK + (config->crowd > 0 ? retry_spread(CROWD_SPREAD) : 0);
 }
 
-static void rest(struct backlog *b, int64_t now)
+static void rest(struct resend_backlog *b, int64_t now)
 {
     free_names(b->names);
     b->names = NULL;
     b->next = now + SYNC_SECONDS * CLOCK_SECOND;
 }
 
-static void list(struct backlog *b)
+static void list(struct resend_backlog *b)
 {
     b->count = 0;
     b->names = list_runs(b->home);
@@ -140,22 +141,22 @@ static void list(struct backlog *b)
     b->at = (size_t)retry_spread((int64_t)b->count);
 }
 
-void backlog_step(struct backlog *b, int64_t now)
+void resend_backlog_step(struct resend_backlog *b, int64_t now)
 {
-    if (errand_is_under_way(&b->errand)) {
-        enum errand_outcome outcome = errand_step(&b->errand, now);
-        if (outcome == ERRAND_UNDER_WAY)
+    if (resend_run_is_under_way(&b->errand)) {
+        enum resend_run_outcome outcome = resend_run_step(&b->errand, now);
+        if (outcome == RESEND_UNDER_WAY)
             return;
         b->next = now + PAUSE;
         bool for_itself = b->errand.hopeless || (b->errand.stopped && ++b->refused < REFUSALS_MAX);
-        if (outcome == ERRAND_FAILED && !for_itself) {
+        if (outcome == RESEND_FAILED && !for_itself) {
             rest(b, now); /* the servers have no time for the others either */
             return;
         }
     }
     if (now < b->next)
         return;
-    if (!b->names && home_claim(b->home, SYNCED, SYNC_SECONDS))
+    if (!b->names && state_dir_claim(b->home, SYNCED, SYNC_SECONDS))
         list(b);
     if (!b->names || b->left == 0) {
         rest(b, now);
@@ -164,17 +165,17 @@ void backlog_step(struct backlog *b, int64_t now)
     /* A pause comes between any two, since reading hundreds of states at once would be seen. */
     b->next = now + PAUSE;
     b->left--;
-    (void)errand_begin(&b->errand, b->names[b->at++ % b->count]);
+    (void)resend_run_begin(&b->errand, b->names[b->at++ % b->count]);
 }
 
-int64_t backlog_due(struct backlog *b)
+int64_t resend_backlog_due(struct resend_backlog *b)
 {
-    return errand_is_under_way(&b->errand) ? errand_due(&b->errand) : b->next;
+    return resend_run_is_under_way(&b->errand) ? resend_run_due(&b->errand) : b->next;
 }
 
-void backlog_drop(struct backlog *b)
+void resend_backlog_drop(struct resend_backlog *b)
 {
-    errand_drop(&b->errand);
+    resend_run_drop(&b->errand);
     free_names(b->names);
     b->names = NULL;
 }

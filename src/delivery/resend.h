@@ -9,28 +9,28 @@
 
 /* Looks at every run, or at those named, oldest first, and reports each. Returns the number that stay undelivered, or
  * -errno when PILLION_DIR cannot be opened. */
-int sync_all(const struct engine_sync *sync, const struct config *config, cgroup_of_lost_fn *cgroup_of_lost);
+int resend_all(const struct engine_sync *sync, const struct config *config, cgroup_of_lost_fn *cgroup_of_lost);
 
 /* The runs that others left behind, for the loop of a leader. The first look comes some seconds after the leader's
  * start. Of the leaders of a PILLION_DIR one looks, once in ten minutes (the mark `synced`). */
-struct backlog {
-    const struct config *config;
-    const struct home   *home;
-    struct network      *network;
-    struct errand        errand;
-    char               **names; /* oldest first, NULL-terminated; NULL: not yet listed */
-    size_t               count;
-    size_t               at;      /* the round begins anywhere, so that no run is in the way of the others for ever */
-    size_t               left;    /* of this round */
-    unsigned             refused; /* by S3, in this round */
-    int64_t              next;    /* ns CLOCK_MONOTONIC, of the next look */
+struct resend_backlog {
+    const struct config    *config;
+    const struct state_dir *home;
+    struct network         *network;
+    struct resend_run       errand;
+    char                  **names; /* oldest first, NULL-terminated; NULL: not yet listed */
+    size_t                  count;
+    size_t                  at;   /* the round begins anywhere, so that no run is in the way of the others for ever */
+    size_t                  left; /* of this round */
+    unsigned                refused; /* by S3, in this round */
+    int64_t                 next;    /* ns CLOCK_MONOTONIC, of the next look */
 };
 
-void    backlog_init(struct backlog *b, const struct config *config, const struct home *home, struct network *network,
-                     cgroup_of_lost_fn *cgroup_of_lost);
-void    backlog_step(struct backlog *b, int64_t now);
-int64_t backlog_due(struct backlog *b); /* INT64_MAX: the network says when */
+void    resend_backlog_init(struct resend_backlog *b, const struct config *config, const struct state_dir *home,
+                            struct network *network, cgroup_of_lost_fn *cgroup_of_lost);
+void    resend_backlog_step(struct resend_backlog *b, int64_t now);
+int64_t resend_backlog_due(struct resend_backlog *b); /* INT64_MAX: the network says when */
 /* Stops at once; the run under way is whole on disk. */
-void backlog_drop(struct backlog *b);
+void resend_backlog_drop(struct resend_backlog *b);
 
 #endif

@@ -16,37 +16,37 @@
 enum { TRIES = 3, STATE_BY_THE_WAY = 4 * 1024 * 1024 };
 #define LIMIT (120 * CLOCK_SECOND) /* without an object stored */
 
-void errand_init(struct errand *e, const struct config *config, const struct home *home, struct network *network,
-                 cgroup_of_lost_fn *cgroup_of_lost)
+void resend_run_init(struct resend_run *e, const struct config *config, const struct state_dir *home,
+                     struct network *network, cgroup_of_lost_fn *cgroup_of_lost)
 {
-    *e = (struct errand){.config = config,
-                         .home = home,
-                         .network = network,
-                         .cgroup_of_lost = cgroup_of_lost,
-                         .inline_max = DELIVERY_SYNC_MAX};
+    *e = (struct resend_run){.config = config,
+                             .home = home,
+                             .network = network,
+                             .cgroup_of_lost = cgroup_of_lost,
+                             .inline_max = DELIVERY_SYNC_MAX};
     log_init(&e->log, config->log_level);
-    rundir_init(&e->run);
+    run_dir_init(&e->run);
 }
 
 /* Returns why this run is not ours to deliver now; NULL: it is. */
-static const char *why_not(const struct errand *e, int dir)
+static const char *why_not(const struct resend_run *e, int dir)
 {
     char        token_id[9];
-    const char *api_url = state_text(e->state, "api_url");
-    if (state_is(e->state, "state", "local") && !e->named)
+    const char *api_url = journal_text(e->state, "api_url");
+    if (journal_is(e->state, "state", "local") && !e->named)
         return "made without a token; name it to deliver it";
     if (!e->config->token[0])
         return "no API token: set SENTINEL_API_TOKEN";
     if (api_url && strcmp(api_url, e->config->api_url) != 0)
         return "made for another SENTINEL_API_URL";
-    record_token_id(e->config->token, token_id);
-    if (state_text(e->state, "token_id") && !state_is(e->state, "token_id", token_id))
+    journal_token_id(e->config->token, token_id);
+    if (journal_text(e->state, "token_id") && !journal_is(e->state, "token_id", token_id))
         return "made with another API token";
-    if (state_is(e->state, "state", "running") && !api_url && !e->named)
+    if (journal_is(e->state, "state", "running") && !api_url && !e->named)
         return "made without a token; name it to deliver it";
-    if (state_is(e->state, "state", "local") || state_is(e->state, "state", "undelivered"))
+    if (journal_is(e->state, "state", "local") || journal_is(e->state, "state", "undelivered"))
         return NULL;
-    switch (state_liveness(e->state, dir)) {
+    switch (journal_liveness(e->state, dir)) {
     case LIVENESS_ALIVE:
         return "still running";
     case LIVENESS_FOREIGN:
@@ -57,42 +57,42 @@ static const char *why_not(const struct errand *e, int dir)
     return NULL;
 }
 
-static enum errand_outcome over(struct errand *e, enum errand_outcome outcome, const char *reason)
+static enum resend_run_outcome over(struct resend_run *e, enum resend_run_outcome outcome, const char *reason)
 {
     (void)snprintf(e->reason, sizeof e->reason, "%s", reason);
     e->hopeless = e->locked && e->delivery.hopeless;
     e->stopped = e->locked && e->delivery.upload.stopped;
-    errand_drop(e);
+    resend_run_drop(e);
     return outcome;
 }
 
-static int reload(struct errand *e)
+static int reload(struct resend_run *e)
 {
     cJSON_Delete(e->state);
     e->state = NULL;
-    return state_load_held(e->run.state, &e->state);
+    return journal_load_held(e->run.state, &e->state);
 }
 
-static int64_t last_change(const struct rundir *run)
+static int64_t last_change(const struct run_dir *run)
 {
     struct stat info;
     return fstat(run->rows, &info) == 0 ? (int64_t)info.st_mtime * CLOCK_SECOND + info.st_mtim.tv_nsec : clock_real();
 }
 
 /* Ends a run whose program was killed: at the time of its last row, and without an exit code. */
-static void end_lost_run(struct errand *e)
+static void end_lost_run(struct resend_run *e)
 {
-    bool                 sent = state_is(e->state, "state", "finishing");
+    bool                 sent = journal_is(e->state, "state", "finishing");
     struct cgroup_events events;
-    struct record_end    end = {.finished_at = last_change(&e->run),
+    struct journal_end   end = {.finished_at = last_change(&e->run),
                                 .wait_status = -1,
                                 .cgroup = &events,
                                 .state = sent ? "finishing" : "undelivered"};
     char                 when[21];
-    if (state_text(e->state, "finished_at"))
+    if (journal_text(e->state, "finished_at"))
         return;
     e->cgroup_of_lost(e->state, &events);
-    record_end(&e->run, &end);
+    journal_end(&e->run, &end);
     clock_format_utc(end.finished_at / CLOCK_SECOND, when);
     (void)cJSON_AddStringToObject(e->state, "finished_at", when);
 }
@@ -106,23 +106,23 @@ static bool may_have_arrived(const struct delivery *d)
 }
 
 /* Notes nothing that stands there already: a run that is tried for months must not grow by it. */
-static void note(struct errand *e, const char *reason)
+static void note(struct resend_run *e, const char *reason)
 {
     bool unanswered = may_have_arrived(&e->delivery);
-    bool same = state_is(e->state, "state", "undelivered") && state_is(e->state, "reason", reason) &&
+    bool same = journal_is(e->state, "state", "undelivered") && journal_is(e->state, "reason", reason) &&
                 cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(e->state, "unanswered")) == unanswered;
     if (!same || e->delivery.announced)
-        record_undelivered(&e->run, reason, unanswered);
+        journal_undelivered(&e->run, reason, unanswered);
     if (e->delivery.hopeless)
-        record_hopeless(&e->run);
+        journal_hopeless(&e->run);
 }
 
 /* A large run.jsonl is not read along the way: reading it would be seen in a program. */
-static bool is_too_large(const struct errand *e, int dir)
+static bool is_too_large(const struct resend_run *e, int dir)
 {
     struct stat info;
     return e->by_the_way &&
-           (fstatat(dir, RUNDIR_JOURNAL, &info, AT_SYMLINK_NOFOLLOW) < 0 || info.st_size > STATE_BY_THE_WAY);
+           (fstatat(dir, RUN_DIR_JOURNAL, &info, AT_SYMLINK_NOFOLLOW) < 0 || info.st_size > STATE_BY_THE_WAY);
 }
 
 static const char *text_of_error(int error)
@@ -131,18 +131,18 @@ static const char *text_of_error(int error)
 }
 
 /* Prepares the delivery of a run that is locked and still to be delivered. */
-static enum errand_outcome set_out(struct errand *e)
+static enum resend_run_outcome set_out(struct resend_run *e)
 {
     delivery_init(&e->delivery, e->config, e->home, &e->run, &e->log, e->network);
     e->locked = true;
     log_attach(&e->log, e->run.log);
     int error = reload(e); /* the run may have been delivered between the look and the lock */
-    if (error == 0 && state_is(e->state, "state", "finished"))
-        return over(e, ERRAND_DELIVERED, "");
-    if (error == 0 && !state_text(e->state, "sentinel_run_id"))
-        error = rundir_append_state(&e->run, "{}", 2); /* a registration that cannot be noted is one too many */
+    if (error == 0 && journal_is(e->state, "state", "finished"))
+        return over(e, RESEND_DELIVERED, "");
+    if (error == 0 && !journal_text(e->state, "sentinel_run_id"))
+        error = run_dir_append_state(&e->run, "{}", 2); /* a registration that cannot be noted is one too many */
     if (error < 0)
-        return over(e, ERRAND_FAILED, text_of_error(error));
+        return over(e, RESEND_FAILED, text_of_error(error));
     end_lost_run(e);
     delivery_restore(&e->delivery, e->state);
     if (e->delivery.registration.len == 0)
@@ -152,40 +152,41 @@ static enum errand_outcome set_out(struct errand *e)
     e->delivery.deadline = clock_monotonic() + LIMIT;
     error = delivery_end(&e->delivery, e->state, e->inline_max);
     if (error == 0)
-        return ERRAND_UNDER_WAY;
+        return RESEND_UNDER_WAY;
     note(e, text_of_error(error));
-    return over(e, ERRAND_FAILED, text_of_error(error));
+    return over(e, RESEND_FAILED, text_of_error(error));
 }
 
-static enum errand_outcome lock(struct errand *e, const char *id)
+static enum resend_run_outcome lock(struct resend_run *e, const char *id)
 {
-    int error = rundir_open(e->home, id, &e->run);
+    int error = run_dir_open(e->home, id, &e->run);
     if (error == -EBUSY)
-        return over(e, ERRAND_LEFT, "somebody works on it");
+        return over(e, RESEND_LEFT, "somebody works on it");
     if (error < 0 && error != -ENOLCK)
-        return over(e, ERRAND_LEFT, error == -EPERM ? "not this user's files" : text_of_error(error));
-    if (error == -ENOLCK && (!state_is_of_this_boot(e->state) || state_liveness(e->state, e->run.dir) != LIVENESS_DEAD))
-        return over(e, ERRAND_LEFT, "files cannot be locked here, and somebody may work on it");
+        return over(e, RESEND_LEFT, error == -EPERM ? "not this user's files" : text_of_error(error));
+    if (error == -ENOLCK &&
+        (!journal_is_of_this_boot(e->state) || journal_liveness(e->state, e->run.dir) != LIVENESS_DEAD))
+        return over(e, RESEND_LEFT, "files cannot be locked here, and somebody may work on it");
     return set_out(e);
 }
 
-enum errand_outcome errand_begin(struct errand *e, const char *id)
+enum resend_run_outcome resend_run_begin(struct resend_run *e, const char *id)
 {
     int dir = openat(e->home->runs, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    int error = dir < 0 ? -errno : is_too_large(e, dir) ? -EFBIG : state_load(dir, &e->state);
+    int error = dir < 0 ? -errno : is_too_large(e, dir) ? -EFBIG : journal_load(dir, &e->state);
     if (error < 0) {
         file_close(&dir);
-        return over(e, ERRAND_LEFT, error == -ENOENT ? "no such run" : text_of_error(error));
+        return over(e, RESEND_LEFT, error == -ENOENT ? "no such run" : text_of_error(error));
     }
-    bool        done = state_is(e->state, "state", "finished");
-    bool        local = state_is(e->state, "state", "local") && !e->named;
+    bool        done = journal_is(e->state, "state", "finished");
+    bool        local = journal_is(e->state, "state", "local") && !e->named;
     const char *reason = done || local ? NULL : why_not(e, dir);
     if (e->by_the_way && cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(e->state, "hopeless")))
         reason = "refused before";
     file_close(&dir);
     if (done || local)
-        return over(e, done ? ERRAND_DELIVERED : ERRAND_IGNORED, "");
-    return reason ? over(e, ERRAND_LEFT, reason) : lock(e, id);
+        return over(e, done ? RESEND_DELIVERED : RESEND_IGNORED, "");
+    return reason ? over(e, RESEND_LEFT, reason) : lock(e, id);
 }
 
 /* A few failed tries are enough: the next sync has more luck. */
@@ -196,7 +197,7 @@ static bool has_tried_enough(const struct delivery *d, int64_t now)
     return !d->call && (d->phase == DELIVERY_REGISTER || d->phase == DELIVERY_FINISH) && d->attempts.count >= TRIES;
 }
 
-static void give_flush_a_limit(struct errand *e, int64_t now)
+static void give_flush_a_limit(struct resend_run *e, int64_t now)
 {
     struct delivery *d = &e->delivery;
     if (d->upload.uploaded > e->uploaded)
@@ -206,40 +207,40 @@ static void give_flush_a_limit(struct errand *e, int64_t now)
     d->flush_deadline = enough && !d->call ? now : d->deadline - LIMIT / 2;
 }
 
-enum errand_outcome errand_step(struct errand *e, int64_t now)
+enum resend_run_outcome resend_run_step(struct resend_run *e, int64_t now)
 {
     struct delivery *d = &e->delivery;
     give_flush_a_limit(e, now);
     if (d->call || !has_tried_enough(d, now))
         delivery_step(d, now);
     if (d->phase == DELIVERY_DONE)
-        return over(e, ERRAND_DELIVERED, "");
+        return over(e, RESEND_DELIVERED, "");
     if (d->phase != DELIVERY_REFUSED && !has_tried_enough(d, now))
-        return ERRAND_UNDER_WAY;
+        return RESEND_UNDER_WAY;
     char reason[sizeof d->reason];
     (void)snprintf(reason, sizeof reason, "%s", d->reason[0] ? d->reason : "out of time");
     note(e, reason);
-    return over(e, ERRAND_FAILED, reason);
+    return over(e, RESEND_FAILED, reason);
 }
 
-int64_t errand_due(struct errand *e)
+int64_t resend_run_due(struct resend_run *e)
 {
     return clock_earlier(delivery_due(&e->delivery), e->delivery.deadline);
 }
 
-bool errand_is_under_way(const struct errand *e)
+bool resend_run_is_under_way(const struct resend_run *e)
 {
     return e->locked;
 }
 
-void errand_drop(struct errand *e)
+void resend_run_drop(struct resend_run *e)
 {
     if (e->locked)
         delivery_done(&e->delivery);
     e->locked = false;
     log_attach(&e->log, -1);
-    rundir_close(&e->run);
-    rundir_init(&e->run);
+    run_dir_close(&e->run);
+    run_dir_init(&e->run);
     cJSON_Delete(e->state);
     e->state = NULL;
     e->uploaded = 0;

@@ -22,7 +22,7 @@ enum { HEADER_MAX = 4096, OBJECT_URI_MAX = UPLOAD_PREFIX_SIZE + 32 };
 
 #define REFRESH_BEFORE (300 * CLOCK_SECOND)
 
-void upload_init(struct upload *u, const struct config *config, struct rundir *run, struct log *log)
+void upload_init(struct upload *u, const struct config *config, struct run_dir *run, struct log *log)
 {
     *u = (struct upload){.run = run,
                          .log = log,
@@ -56,14 +56,14 @@ static void take_prefix(struct upload *u, const char *prefix)
 void upload_restore(struct upload *u, const cJSON *state)
 {
     const cJSON *batch = cJSON_GetObjectItemCaseSensitive(state, "batch");
-    take_prefix(u, state_text(state, "upload_uri_prefix"));
+    take_prefix(u, journal_text(state, "upload_uri_prefix"));
     u->uploaded = position(cJSON_GetObjectItemCaseSensitive(state, "uploaded"));
     u->from = position(cJSON_GetArrayItem(batch, 0));
     u->to = position(cJSON_GetArrayItem(batch, 1));
     u->sealed = position(cJSON_GetObjectItemCaseSensitive(state, "sealed")) > u->uploaded && u->to > u->from;
     /* The state is damaged, or the line that names the run found no room: then it cannot be told what is stored, and
      * where. */
-    if (u->uploaded > u->to / SHORTEST_ROW || !state_text(state, "sentinel_run_id")) {
+    if (u->uploaded > u->to / SHORTEST_ROW || !journal_text(state, "sentinel_run_id")) {
         u->prefix[0] = '\0';
         u->uploaded = u->from = u->to = 0;
         u->sealed = false;
@@ -106,7 +106,7 @@ void upload_registered(struct upload *u, struct sentinel_registration *registrat
 /* While the run goes on, rows that the disk has refused wait for the disk. */
 static uint64_t rows_size(const struct upload *u)
 {
-    return rundir_rows_size(u->run, u->ending || rundir_is_in_memory(u->run));
+    return run_dir_rows_size(u->run, u->ending || run_dir_is_in_memory(u->run));
 }
 
 void upload_end(struct upload *u, int64_t now, bool at_any_price)
@@ -135,7 +135,7 @@ bool upload_is_complete(const struct upload *u)
 
 int upload_record_finishing(const struct upload *u, bool s3)
 {
-    return record_finishing(u->run, s3 ? "s3" : "inline", s3 ? u->uploaded : 0, u->from, u->to);
+    return journal_finishing(u->run, s3 ? "s3" : "inline", s3 ? u->uploaded : 0, u->from, u->to);
 }
 
 int upload_uri(const struct upload *u, uint64_t number, char *ret, size_t size)
@@ -217,13 +217,13 @@ static int seal(struct upload *u)
     struct bytes rows;
     uint64_t     left = rows_size(u) - u->to;
     bytes_init(&rows, UPLOAD_BATCH_MAX);
-    int error = rundir_read_rows(u->run, u->to, left < UPLOAD_BATCH_MAX ? (size_t)left : UPLOAD_BATCH_MAX, &rows);
+    int error = run_dir_read_rows(u->run, u->to, left < UPLOAD_BATCH_MAX ? (size_t)left : UPLOAD_BATCH_MAX, &rows);
     cut_to_lines(&rows);
     if (error == 0 && rows.len == 0)
         error = -ENODATA;
     if (error == 0) {
-        error = record_batch(u->run, u->uploaded, u->to, u->to + rows.len);
-        if (u->at_any_price || rundir_is_in_memory(u->run))
+        error = journal_batch(u->run, u->uploaded, u->to, u->to + rows.len);
+        if (u->at_any_price || run_dir_is_in_memory(u->run))
             error = 0;
     }
     if (error == 0) {
@@ -240,7 +240,7 @@ static int add_header(const struct upload *u, struct bytes *ret)
 {
     if (u->from == 0)
         return 0;
-    int error = rundir_read_rows(u->run, 0, HEADER_MAX, ret);
+    int error = run_dir_read_rows(u->run, 0, HEADER_MAX, ret);
     if (error < 0)
         return error;
     const char *end = ret->len > 0 ? memchr(ret->data, '\n', ret->len) : NULL;
@@ -262,8 +262,8 @@ static void pass_rows_before(struct upload *u)
     while (u->rising_at < u->from) {
         uint64_t left = u->from - u->rising_at;
         bytes_init(&rows, UPLOAD_BATCH_MAX);
-        int error = rundir_read_rows(u->run, u->rising_at, left < UPLOAD_BATCH_MAX ? (size_t)left : UPLOAD_BATCH_MAX,
-                                     &rows);
+        int error = run_dir_read_rows(u->run, u->rising_at, left < UPLOAD_BATCH_MAX ? (size_t)left : UPLOAD_BATCH_MAX,
+                                      &rows);
         cut_to_lines(&rows);
         size_t len = error == 0 ? rows.len : 0;
         if (len > 0)
@@ -282,7 +282,7 @@ static int make_object(struct upload *u, struct bytes *ret)
     int    error = add_header(u, &rows);
     size_t header = rows.len;
     if (error == 0)
-        error = rundir_read_rows(u->run, u->from, (size_t)(u->to - u->from), &rows);
+        error = run_dir_read_rows(u->run, u->from, (size_t)(u->to - u->from), &rows);
     if (error == 0 && rows.len - header < u->to - u->from)
         error = -ENODATA;
     if (error == 0) {
@@ -370,7 +370,7 @@ static void on_stored(struct upload *u, int64_t now)
     u->tries = 0;
     u->next_try = 0;
     u->reason[0] = '\0';
-    record_uploaded(u->run, u->uploaded, u->from, u->to);
+    journal_uploaded(u->run, u->uploaded, u->from, u->to);
     log_line(u->log, LOG_INFO, "object %llu is stored, rows up to byte %llu", (unsigned long long)u->uploaded,
              (unsigned long long)u->to);
     if (u->to - u->from < UPLOAD_BATCH_MAX / 2) /* else it was cut short: the rest follows at once */

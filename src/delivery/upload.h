@@ -30,7 +30,7 @@ enum upload_step {
 };
 
 struct upload {
-    struct rundir              *run;
+    struct run_dir             *run;
     struct log                 *log;
     const char                 *endpoint; /* "": AWS */
     int64_t                     interval; /* ns between batches */
@@ -63,7 +63,7 @@ struct upload {
     char     reason[256];
 };
 
-void upload_init(struct upload *u, const struct config *config, struct rundir *run, struct log *log);
+void upload_init(struct upload *u, const struct config *config, struct run_dir *run, struct log *log);
 void upload_done(struct upload *u);
 void upload_restore(struct upload *u, const cJSON *state); /* prefix and progress, from run.jsonl */
 /* Takes place and credentials over from a registration. */

@@ -42,15 +42,15 @@ static void add_tag(struct config *config, const char *key, double value, char t
     (void)config_own_tag(config, key, text);
 }
 
-static void read_events(const struct limits *limits, struct cgroup_events *ret)
+static void read_events(const struct cgroup_tags *limits, struct cgroup_events *ret)
 {
     cgroup_read_throttling(&limits->watch, ret);
     cgroup_read_kills(&limits->watch, ret);
     cgroup_read_peak(&limits->watch, ret);
 }
 
-void limits_begin(struct limits *limits, const struct roots *roots, const struct machine *machine,
-                  struct config *config)
+void cgroup_tags_begin(struct cgroup_tags *limits, const struct roots *roots, const struct machine *machine,
+                       struct config *config)
 {
     struct cgroup_limits l;
     uint64_t             allowed = affinity_count(roots);
@@ -67,7 +67,7 @@ void limits_begin(struct limits *limits, const struct roots *roots, const struct
 /* A number that is missing, or no count, is unknown. */
 static uint64_t count(const cJSON *object, const char *key, double unit)
 {
-    double value = state_number(object, key, -1);
+    double value = journal_number(object, key, -1);
     return value >= 0 && value * unit < 9e18 ? (uint64_t)(value * unit + 0.5) : METRIC_NONE;
 }
 
@@ -84,12 +84,12 @@ static void read_back(const cJSON *object, struct cgroup_events *ret)
  * does. */
 static bool is_the_one_before(const struct cgroup *memory, uint64_t id, const cJSON *before)
 {
-    const char *path = state_text(before, "memory");
+    const char *path = journal_text(before, "memory");
     return strcmp(memory->path, path ? path : "") == 0 &&
-           (!path || state_number(before, "memory_id", -1) == (double)id);
+           (!path || journal_number(before, "memory_id", -1) == (double)id);
 }
 
-void limits_carry_on(struct limits *limits, const cJSON *state)
+void cgroup_tags_carry_on(struct cgroup_tags *limits, const cJSON *state)
 {
     const cJSON *told = cJSON_GetObjectItemCaseSensitive(state, "cgroup");
     const cJSON *before = cJSON_GetObjectItemCaseSensitive(state, "cgroup_before");
@@ -101,7 +101,7 @@ void limits_carry_on(struct limits *limits, const cJSON *state)
         read_back(told, &limits->told);
 }
 
-void limits_again(struct limits *limits)
+void cgroup_tags_again(struct cgroup_tags *limits)
 {
     limits->told = (struct cgroup_events){0};
     read_events(limits, &limits->before);
@@ -114,7 +114,7 @@ static uint64_t since(uint64_t before, uint64_t now)
     return saturating_subtract(now, before);
 }
 
-void limits_end(const struct limits *limits, struct cgroup_events *ret)
+void cgroup_tags_end(const struct cgroup_tags *limits, struct cgroup_events *ret)
 {
     const struct cgroup_events *before = &limits->before;
     struct cgroup_events        now;
@@ -128,7 +128,7 @@ void limits_end(const struct limits *limits, struct cgroup_events *ret)
 }
 
 /* A maximum that has not risen stems from before: of the run's own time it says nothing. */
-uint64_t limits_memory_peak(const struct limits *limits)
+uint64_t cgroup_tags_memory_peak(const struct cgroup_tags *limits)
 {
     struct cgroup_events now;
     cgroup_read_peak(&limits->watch, &now);
@@ -143,7 +143,7 @@ static bool is_news(uint64_t told, uint64_t count)
     return count != METRIC_NONE && count > known && (count <= EACH || count >= 2 * known);
 }
 
-void limits_look(struct limits *limits, struct rundir *dir, int64_t now)
+void cgroup_tags_look(struct cgroup_tags *limits, struct run_dir *dir, int64_t now)
 {
     struct cgroup_events seen;
     bool                 news = false;
@@ -159,22 +159,22 @@ void limits_look(struct limits *limits, struct rundir *dir, int64_t now)
     }
     if (!news)
         return;
-    limits_end(limits, &limits->told);
-    record_cgroup(dir, &limits->told);
+    cgroup_tags_end(limits, &limits->told);
+    journal_cgroup(dir, &limits->told);
 }
 
 /* Finds the run's cgroup again; false when it is another one, or seen from another place. */
 static bool find_again(const cJSON *state, const cJSON *before, struct cgroup *ret)
 {
     static const char all[] = "/sys/fs/cgroup/";
-    const char       *path = state_text(before, "memory");
-    *ret = (struct cgroup){.v2 = state_number(before, "memory_version", 0) == 2};
-    return path && strncmp(path, all, sizeof all - 1) == 0 && state_is_of_this_boot(state) &&
+    const char       *path = journal_text(before, "memory");
+    *ret = (struct cgroup){.v2 = journal_number(before, "memory_version", 0) == 2};
+    return path && strncmp(path, all, sizeof all - 1) == 0 && journal_is_of_this_boot(state) &&
            text_copy(text_of(path), ret->path, sizeof ret->path) &&
-           (double)cgroup_id(path) == state_number(before, "memory_id", -1);
+           (double)cgroup_id(path) == journal_number(before, "memory_id", -1);
 }
 
-void limits_of_lost(const cJSON *state, struct cgroup_events *ret)
+void cgroup_tags_of_lost(const cJSON *state, struct cgroup_events *ret)
 {
     const cJSON         *before = cJSON_GetObjectItemCaseSensitive(state, "cgroup_before");
     struct cgroup_watch  watch = {0};

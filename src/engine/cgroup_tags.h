@@ -15,7 +15,7 @@ enum { LIMITS_TAGS = 3, LIMITS_TAG_MAX = 24 };
 
 _Static_assert(LIMITS_TAGS + 1 == CONFIG_OWN_TAGS_MAX, "these, and `continues` of pid1.c");
 
-struct limits {
+struct cgroup_tags {
     struct cgroup_watch  watch;
     struct cgroup_events before;                      /* the counts when the run began */
     struct cgroup_events told;                        /* during the run, as run.jsonl has them */
@@ -28,20 +28,20 @@ struct limits {
  *   cgroup_memory_mib  memory limit
  *   cpus_allowed       by cpuset and affinity, where they are fewer than the machine's
  * A tag of the user's with the same key stands. */
-void limits_begin(struct limits *limits, const struct roots *roots, const struct machine *machine,
-                  struct config *config);
+void cgroup_tags_begin(struct cgroup_tags *limits, const struct roots *roots, const struct machine *machine,
+                       struct config *config);
 /* After an exec in place: counts go on from before the first image. In another cgroup they begin with this image. */
-void limits_carry_on(struct limits *limits, const cJSON *state);
-void limits_again(struct limits *limits); /* another run begins now */
+void cgroup_tags_carry_on(struct cgroup_tags *limits, const cJSON *state);
+void cgroup_tags_again(struct cgroup_tags *limits); /* another run begins now */
 /* Writes new kills and new throttling to run.jsonl, now and then after a row. When there are many, not each is written,
  * but what stands there is at least half of them. */
-void limits_look(struct limits *limits, struct rundir *dir, int64_t now);
+void cgroup_tags_look(struct cgroup_tags *limits, struct run_dir *dir, int64_t now);
 /* The events since the run began; METRIC_NONE where they are not counted. */
-void limits_end(const struct limits *limits, struct cgroup_events *ret);
+void cgroup_tags_end(const struct cgroup_tags *limits, struct cgroup_events *ret);
 /* The same for a run that wrote no end, or not yet: what it had told, and the kills that its cgroup has counted until
  * now, if that is still there. */
-void limits_of_lost(const cJSON *state, struct cgroup_events *ret);
+void cgroup_tags_of_lost(const cJSON *state, struct cgroup_events *ret);
 /* The cgroup's memory peak in bytes, if it was reached since the run began, else METRIC_NONE. */
-uint64_t limits_memory_peak(const struct limits *limits);
+uint64_t cgroup_tags_memory_peak(const struct cgroup_tags *limits);
 
 #endif

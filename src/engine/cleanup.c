@@ -19,7 +19,7 @@ enum { PRUNED_MAX = 4096, SWEPT_MAX = 1024, UNDELIVERED_RUNS = 1000 };
 #define PRUNE_SECONDS     3600
 #define UNDELIVERED_BYTES (UINT64_C(2) << 30)
 
-void upkeep_remove_marker(struct run *run)
+void cleanup_remove_marker(struct run *run)
 {
     if (run->marker)
         (void)unlink(run->marker);
@@ -32,7 +32,7 @@ static void sweep_markers(const struct run *run)
     struct text path = text_of(run->marker);
     struct dir  list;
     const char *name = NULL;
-    if (!state_knows_numbers() || !text_after_last(&path, '/') ||
+    if (!journal_knows_numbers() || !text_after_last(&path, '/') ||
         !text_copy(text_span(run->marker, (size_t)(path.at - run->marker)), folder, sizeof folder) ||
         dir_open(&list, AT_FDCWD, folder) < 0)
         return;
@@ -55,7 +55,7 @@ static void sweep_markers(const struct run *run)
 }
 
 struct old_run {
-    char     name[RUNDIR_ID_MAX];
+    char     name[RUN_DIR_ID_MAX];
     uint64_t bytes;
     bool     undelivered;
 };
@@ -69,7 +69,7 @@ static enum verdict_on glance(int dir)
     static const char key[] = "\n{\"state\":\"";
     char              tail[1 + 4096 + 1] = "\n"; /* so that the first line is one like the others */
     struct stat       info;
-    int               fd = openat(dir, RUNDIR_JOURNAL, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int               fd = openat(dir, RUN_DIR_JOURNAL, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     off_t             start = fd >= 0 && fstat(fd, &info) == 0 && info.st_size > 4096 ? info.st_size - 4096 : 0;
     ssize_t           n = fd < 0 ? -1 : pread(fd, tail + 1, sizeof tail - 2, start);
     file_close(&fd);
@@ -89,8 +89,8 @@ static bool is_lost(int dir)
 {
     struct stat info;
     cJSON      *state = NULL;
-    int         error = state_load(dir, &state);
-    bool        lost = error == 0 && state_liveness(state, dir) == LIVENESS_DEAD;
+    int         error = journal_load(dir, &state);
+    bool        lost = error == 0 && journal_liveness(state, dir) == LIVENESS_DEAD;
     if (error == -EBADMSG && fstat(dir, &info) == 0)
         lost = clock_real() / CLOCK_SECOND - info.st_mtime > PRUNE_SECONDS;
     cJSON_Delete(state);
@@ -98,7 +98,7 @@ static bool is_lost(int dir)
 }
 
 /* False: the run has not ended, is not readable, or is not ours to judge. */
-static bool look_at(const struct home *home, const char *name, struct old_run *ret)
+static bool look_at(const struct state_dir *home, const char *name, struct old_run *ret)
 {
     int             dir = openat(home->runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     enum verdict_on seen = dir < 0 ? RUN_UNKNOWN : glance(dir);
@@ -107,7 +107,7 @@ static bool look_at(const struct home *home, const char *name, struct old_run *r
                 (seen != RUN_UNKNOWN || is_lost(dir));
     ret->undelivered = seen != RUN_OVER;
     if (good)
-        rundir_measure(dir, &ret->bytes, &changed);
+        run_dir_measure(dir, &ret->bytes, &changed);
     file_close(&dir);
     return good;
 }
@@ -118,7 +118,7 @@ static int newest_first(const void *a, const void *b)
     return -strcmp(((const struct old_run *)a)->name, ((const struct old_run *)b)->name);
 }
 
-static void remove_beyond(const struct home *home, const struct old_run *runs, size_t count, bool undelivered,
+static void remove_beyond(const struct state_dir *home, const struct old_run *runs, size_t count, bool undelivered,
                           uint64_t max_runs, uint64_t max_bytes)
 {
     uint64_t kept = 0;
@@ -133,10 +133,10 @@ static void remove_beyond(const struct home *home, const struct old_run *runs, s
     }
     for (size_t i = count; i > first; i--) /* the oldest go first, should the process end in between */
         if (runs[i - 1].undelivered == undelivered)
-            rundir_remove(home, runs[i - 1].name);
+            run_dir_remove(home, runs[i - 1].name);
 }
 
-void upkeep_prune(const struct home *home, const struct config *config, const char *current)
+void cleanup_prune(const struct state_dir *home, const struct config *config, const char *current)
 {
     struct dir      list;
     const char     *name = NULL;
@@ -157,22 +157,22 @@ void upkeep_prune(const struct home *home, const struct config *config, const ch
     free(runs);
 }
 
-bool upkeep_is_due(struct run *run)
+bool cleanup_is_due(struct run *run)
 {
-    return home_claim(&run->home, PRUNED, PRUNE_SECONDS);
+    return state_dir_claim(&run->home, PRUNED, PRUNE_SECONDS);
 }
 
-void upkeep_tidy(struct run *run)
+void cleanup_tidy(struct run *run)
 {
     if (run->marker)
         sweep_markers(run);
-    upkeep_prune(&run->home, &run->config, run->dir.id);
+    cleanup_prune(&run->home, &run->config, run->dir.id);
 }
 
-void upkeep_hourly(struct run *run)
+void cleanup_hourly(struct run *run)
 {
     if (run->marker)
         (void)utimensat(AT_FDCWD, run->marker, NULL, AT_SYMLINK_NOFOLLOW);
-    if (run->state != RUN_UNMADE && upkeep_is_due(run))
-        upkeep_tidy(run);
+    if (run->state != RUN_UNMADE && cleanup_is_due(run))
+        cleanup_tidy(run);
 }

@@ -27,10 +27,10 @@ static const char *lookup(const char *name)
 static bool is_ours(const struct run *run, const cJSON *state)
 {
     const cJSON *machine = cJSON_GetObjectItemCaseSensitive(state, "machine");
-    return state_is(state, "state", "running") && state_is(machine, "boot_id", run->machine.boot_id) &&
-           state_number(state, "pid", 0) == (double)getpid() &&
-           state_number(state, "pid_start", 0) == (double)run->pid_start &&
-           state_number(machine, "pid_namespace", 0) == (double)run->pid_namespace;
+    return journal_is(state, "state", "running") && journal_is(machine, "boot_id", run->machine.boot_id) &&
+           journal_number(state, "pid", 0) == (double)getpid() &&
+           journal_number(state, "pid_start", 0) == (double)run->pid_start &&
+           journal_number(machine, "pid_namespace", 0) == (double)run->pid_namespace;
 }
 
 static bool name_holds_pid(const char *name, pid_t pid)
@@ -46,42 +46,42 @@ static bool name_holds_pid(const char *name, pid_t pid)
 static bool is_anothers(const struct run *run, const cJSON *state)
 {
     char token_id[9];
-    if (!state_text(state, "api_url"))
+    if (!journal_text(state, "api_url"))
         return false;
-    record_token_id(run->config.token, token_id);
-    return !run->config.token[0] || !state_is(state, "api_url", run->config.api_url) ||
-           !state_is(state, "token_id", token_id);
+    journal_token_id(run->config.token, token_id);
+    return !run->config.token[0] || !journal_is(state, "api_url", run->config.api_url) ||
+           !journal_is(state, "token_id", token_id);
 }
 
 static void take_up(struct run *run, const cJSON *state)
 {
-    const char *output = state_text(state, "output");
+    const char *output = journal_text(state, "output");
     run->origin = is_anothers(run, state) ? ORIGIN_ANOTHERS : ORIGIN_BEFORE;
     if (output)
         run->output.path = strdup(output);
-    const char *started = state_text(state, "started_at");
+    const char *started = journal_text(state, "started_at");
     delivery_restore(&run->delivery, state);
     int64_t seconds = 0;
     if (started && clock_parse_utc(started, &seconds) == 0)
         run->load_real = seconds * CLOCK_SECOND;
     if (run->dir.on_disk) /* the header stands there */
-        rundir_cut_waiting_header(&run->dir);
+        run_dir_cut_waiting_header(&run->dir);
     run->rows += run->dir.on_disk;
-    carry_on(run, state);
-    limits_carry_on(&run->limits, state);
+    exec_resume_read(run, state);
+    cgroup_tags_carry_on(&run->limits, state);
 }
 
 /* Asks again under the lock: until then a sync may have taken the run for dead, and ended it. */
 static bool lock_ours(struct run *run, const char *name, cJSON **state)
 {
-    int error = rundir_open(&run->home, name, &run->dir);
+    int error = run_dir_open(&run->home, name, &run->dir);
     if (error < 0 && error != -ENOLCK)
         return false;
     cJSON_Delete(*state);
     *state = NULL;
-    if (state_load_held(run->dir.state, state) == 0 && is_ours(run, *state))
+    if (journal_load_held(run->dir.state, state) == 0 && is_ours(run, *state))
         return true;
-    rundir_suspend(&run->dir); /* rows that wait in memory stay */
+    run_dir_suspend(&run->dir); /* rows that wait in memory stay */
     run->dir.on_disk = false;
     return false;
 }
@@ -98,7 +98,7 @@ static bool find_again(struct run *run)
         if (!name_holds_pid(name, getpid()))
             continue;
         int dir = openat(run->home.runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        if (dir >= 0 && state_load(dir, &state) == 0 && is_ours(run, state)) {
+        if (dir >= 0 && journal_load(dir, &state) == 0 && is_ours(run, state)) {
             found = lock_ours(run, name, &state);
             if (found)
                 take_up(run, state);
@@ -110,12 +110,12 @@ static bool find_again(struct run *run)
     return found;
 }
 
-static void create(struct run *run, const struct record_begin *begin)
+static void create(struct run *run, const struct journal_begin *begin)
 {
     int error = -EACCES;
     if (run->home.runs >= 0)
-        error = rundir_create(&run->home, begin->started_at / CLOCK_SECOND, run->machine.host_name, begin->pid,
-                              &run->dir);
+        error = run_dir_create(&run->home, begin->started_at / CLOCK_SECOND, run->machine.host_name, begin->pid,
+                               &run->dir);
     if (error < 0 && error != -ENOLCK) {
         log_line(&run->log, LOG_ERROR,
                  "no run directory in %s (%s): the run is kept in memory; set PILLION_DIR to a "
@@ -123,7 +123,7 @@ static void create(struct run *run, const struct record_begin *begin)
                  run->home.path, strerror(-error));
         return;
     }
-    record_begin(&run->dir, begin);
+    journal_begin(&run->dir, begin);
 }
 
 /* The path is absolute, as of the directory at load: an image that follows may stand in another. */
@@ -164,8 +164,8 @@ static int open_regular(const char *path, bool truncate, int *ret)
 static void copy_rows(struct run *run)
 {
     struct bytes rows;
-    bytes_init(&rows, RUNDIR_MEMORY_MAX);
-    if (rundir_load_rows(&run->dir, &rows) == 0 && rows.len > 0)
+    bytes_init(&rows, RUN_DIR_MEMORY_MAX);
+    if (run_dir_load_rows(&run->dir, &rows) == 0 && rows.len > 0)
         (void)file_write(run->output.fd, rows.data, rows.len, NULL);
     bytes_done(&rows);
 }
@@ -196,28 +196,28 @@ static void open_output(struct run *run)
         (void)file_write(output->fd, run->dir.memory_rows.data, run->dir.memory_rows.len, NULL);
     if (output->path)
         return;
-    record_output(&run->dir, path);
+    journal_output(&run->dir, path);
     output->path = strdup(path);
 }
 
-void make_again(struct run *run)
+void create_again(struct run *run)
 {
     if (run->state == RUN_UNMADE)
         return;
-    int error = home_reopen(&run->home);
+    int error = state_dir_reopen(&run->home);
     if (error == 0)
-        error = rundir_open(&run->home, run->dir.id, &run->dir);
+        error = run_dir_open(&run->home, run->dir.id, &run->dir);
     if (error < 0 && error != -ENOLCK)
         log_line(&run->log, LOG_ERROR, "the run directory cannot be opened again (%s): rows wait in memory",
                  strerror(-error));
-    record_paused(&run->dir, false);
+    journal_paused(&run->dir, false);
     log_attach(&run->log, run->dir.log);
     open_output(run);
 }
 
-static struct record_begin begin_of(const struct run *run)
+static struct journal_begin begin_of(const struct run *run)
 {
-    return (struct record_begin){
+    return (struct journal_begin){
         .config = &run->config,
         .machine = &run->machine,
         .arguments = (const char *const *)run->arguments,
@@ -239,41 +239,41 @@ static void go_live(struct run *run)
     log_attach(&run->log, run->dir.log);
     open_output(run);
     if (run->config.token[0] && run->seat == SEAT_OWN && run->origin != ORIGIN_ANOTHERS)
-        introduce_begin(run);
+        registration_start(run);
 }
 
-bool make_continued(struct run *run)
+bool create_continued(struct run *run)
 {
-    struct record_begin begin = begin_of(run);
+    struct journal_begin begin = begin_of(run);
     if (run->origin != ORIGIN_SOUGHT)
         return false;
     run->shape.main_process = atomic_load(&run->link->main_process);
-    if (home_open(lookup, false, &run->home) < 0)
+    if (state_dir_open(lookup, false, &run->home) < 0)
         return false;
     if (!find_again(run)) {
-        home_close(&run->home);
+        state_dir_close(&run->home);
         return false;
     }
-    introduce_compose(run);
-    record_continue(&run->dir, &begin, run->origin != ORIGIN_ANOTHERS);
+    registration_begin(run);
+    journal_continue(&run->dir, &begin, run->origin != ORIGIN_ANOTHERS);
     go_live(run);
     return true;
 }
 
-void make_run(struct run *run)
+void create_run(struct run *run)
 {
-    struct record_begin begin = begin_of(run);
-    struct bytes        baseline;
-    if (make_continued(run))
+    struct journal_begin begin = begin_of(run);
+    struct bytes         baseline;
+    if (create_continued(run))
         return;
     run->origin = ORIGIN_HERE;
     run->shape.main_process = atomic_load(&run->link->main_process);
-    (void)home_open(lookup, true, &run->home);
+    (void)state_dir_open(lookup, true, &run->home);
     bytes_init(&baseline, BASELINE_MAX);
-    carry_record(run, &baseline);
+    exec_resume_record(run, &baseline);
     if (baseline.data && !baseline.failed)
         begin.baseline = baseline.data;
-    introduce_compose(run);
+    registration_begin(run);
     if (run->delivery.registration.len > 0 && !run->delivery.registration.failed)
         begin.registration = run->delivery.registration.data;
     create(run, &begin);

@@ -89,9 +89,9 @@ static const char *lookup(const char *name)
 
 static void examine_directory(const struct engine_examination *e, const struct config *config)
 {
-    struct home home;
-    int         refused = 0;
-    int         error = home_predict(lookup, &home, &refused);
+    struct state_dir home;
+    int              refused = 0;
+    int              error = state_dir_predict(lookup, &home, &refused);
     if (error < 0)
         tell(e, "directory", ENGINE_CAUSE,
              "%s cannot be used for runs (%s): they live in memory, and what is not delivered at the end is lost",
@@ -108,7 +108,7 @@ static void examine_directory(const struct engine_examination *e, const struct c
             "a run could not connect to the API in the last ten minutes (api-down in %s): until then programs that end "
             "do not wait for it, and their runs are left to pillion sync",
             home.path);
-    home_close(&home);
+    state_dir_close(&home);
 }
 
 static void note_unknown_host(struct engine_examination *e, const char *url)

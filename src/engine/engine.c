@@ -58,7 +58,7 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
     run->shape.main_process = run->tree.main_process;
     log_init(&run->log, LOG_WARN);
     config_read(&run->config, start->environment, &run->log);
-    rundir_init(&run->dir);
+    run_dir_init(&run->dir);
     bytes_init(&run->line, LINE_MAX_BYTES);
     run->arguments = copy_arguments(start->arguments);
     run->executable = strdup(start->executable ? start->executable : "");
@@ -69,7 +69,7 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
         run->config.metadata.job_name = strdup(start->job_name);
     network_init(&run->network);
     delivery_init(&run->delivery, &run->config, &run->home, &run->dir, &run->log, &run->network);
-    backlog_init(&run->backlog, &run->config, &run->home, &run->network, limits_of_lost);
+    resend_backlog_init(&run->backlog, &run->config, &run->home, &run->network, cgroup_tags_of_lost);
 }
 
 static int start(struct link *link, const struct engine_start *start)
@@ -113,7 +113,7 @@ static void end_here(struct link *link)
     run->seat = SEAT_PROGRAM;
     loop_open(run);
     finish_run(run);
-    upkeep_remove_marker(run);
+    cleanup_remove_marker(run);
     loop_close(run);
     thread_tell(link, LINK_ENDED);
     if (!sigismember(&pending, SIGXFSZ) && !sigismember(&pending, SIGPIPE))
@@ -131,7 +131,7 @@ static int sync_runs(const struct engine_sync *sync)
     log_init(&log, LOG_WARN);
     config_read(&config, NULL, &log);
     log_done(&log);
-    return sync_all(sync, &config, limits_of_lost);
+    return resend_all(sync, &config, cgroup_tags_of_lost);
 }
 
 static int examine_surroundings(struct engine_examination *examination)

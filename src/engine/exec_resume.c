@@ -50,13 +50,13 @@ static void add_line(struct text line, struct carried carried[static CARRIED], d
     }
 }
 
-static bool sum_rows(const struct rundir *run, struct carried carried[static CARRIED], double *ret_timestamp,
+static bool sum_rows(const struct run_dir *run, struct carried carried[static CARRIED], double *ret_timestamp,
                      uint64_t *ret_count)
 {
     struct bytes rows;
     struct text  line;
     bytes_init(&rows, ROWS_MAX);
-    bool        good = rundir_load_rows(run, &rows) == 0;
+    bool        good = run_dir_load_rows(run, &rows) == 0;
     struct text rest = text_span(rows.data, rows.len);
     (void)text_line(&rest, &line); /* the header */
     for (*ret_count = 0; good && text_line(&rest, &line); (*ret_count)++)
@@ -96,7 +96,7 @@ static void put(struct bytes *b, const char *key, uint64_t value)
         bytes_format(b, "%s\"%s\":%llu", b->len > 1 ? "," : "", key, (unsigned long long)value);
 }
 
-void carry_record(struct run *run, struct bytes *ret)
+void exec_resume_record(struct run *run, struct bytes *ret)
 {
     struct carried   carried[CARRIED];
     struct usage_key usage[USAGE_KEYS];
@@ -120,9 +120,9 @@ void carry_record(struct run *run, struct bytes *ret)
 
 static bool read_anchor(const cJSON *baseline, struct anchor *ret)
 {
-    double real = state_number(baseline, "real_us", -1);
-    double monotonic = state_number(baseline, "monotonic_us", -1);
-    double suspended = state_number(baseline, "suspended_us", 0);
+    double real = journal_number(baseline, "real_us", -1);
+    double monotonic = journal_number(baseline, "monotonic_us", -1);
+    double suspended = journal_number(baseline, "suspended_us", 0);
     if (!(real > 0 && real < TIME_MAX * 1e6 && monotonic >= 0 && monotonic < UPTIME_MAX * 1e6 && suspended >= 0 &&
           suspended < UPTIME_MAX * 1e6))
         return false;
@@ -157,7 +157,7 @@ static void carry_usage(struct run *run, const cJSON *baseline)
     struct usage_key usage[USAGE_KEYS];
     usage_of(run, usage);
     for (size_t i = 0; i < USAGE_KEYS; i++) {
-        double then = state_number(baseline, usage[i].key, -1);
+        double then = journal_number(baseline, usage[i].key, -1);
         if (then >= 0 && then < (double)*usage[i].value)
             *usage[i].value = (uint64_t)then;
     }
@@ -168,7 +168,7 @@ static uint64_t microseconds(double seconds)
     return seconds > 0 && seconds < 1e12 ? (uint64_t)(seconds * 1e6 + 0.5) : 0;
 }
 
-void carry_on(struct run *run, const cJSON *state)
+void exec_resume_read(struct run *run, const cJSON *state)
 {
     const cJSON   *baseline = cJSON_GetObjectItemCaseSensitive(state, "baseline");
     struct carried carried[CARRIED];
@@ -186,7 +186,7 @@ void carry_on(struct run *run, const cJSON *state)
     for (size_t i = 0; i < CARRIED; i++) {
         const struct carried *c = &carried[i];
         double                unit = c->unit == TICKS ? (double)run->shape.clock_ticks : c->unit;
-        double                first = state_number(baseline, c->key, -1);
+        double                first = journal_number(baseline, c->key, -1);
         double                then = first < 0 ? -1 : first + c->sum * unit + 0.5;
         /* More than now: what the old image kept of processes that nobody reaped. */
         if (then >= 0 && *c->counter != METRIC_NONE && then < (double)*c->counter)

@@ -29,16 +29,16 @@ static void read_totals(struct run *run, struct totals *ret)
         ret->minor_faults = row_delta(run->baseline.tree_minor_faults, end->tree_minor_faults);
         ret->major_faults = row_delta(run->baseline.tree_major_faults, end->tree_major_faults);
     }
-    ret->cgroup_memory_peak = limits_memory_peak(&run->limits);
+    ret->cgroup_memory_peak = cgroup_tags_memory_peak(&run->limits);
 }
 
 static void write_end(struct run *run, int64_t finished_at)
 {
     struct totals        totals;
     struct cgroup_events events;
-    limits_end(&run->limits, &events);
+    cgroup_tags_end(&run->limits, &events);
     read_totals(run, &totals);
-    struct record_end end = {
+    struct journal_end end = {
         .finished_at = finished_at,
         .duration = run->collectors ? run->last.real - run->load_real : clock_monotonic() - run->load,
         .wait_status = atomic_load(&run->link->wait_status),
@@ -49,7 +49,7 @@ static void write_end(struct run *run, int64_t finished_at)
         .cost_cpu = run->account.cost_before + (run->seat == SEAT_PROGRAM ? 0 : clock_thread_cpu()),
         .state = run->config.token[0] || run->origin == ORIGIN_ANOTHERS ? "undelivered" : "local",
     };
-    record_end(&run->dir, &end);
+    journal_end(&run->dir, &end);
 }
 
 /* Returns why the program must not be held at all; NULL: it may be held. */
@@ -94,7 +94,7 @@ static void deliver(struct run *run)
     int64_t          began = atomic_load(&run->link->hold_began);
     int64_t          whole = began + budget_of(run) - LOCAL_RESERVE;
     int64_t          unanswered = began + UNANSWERED_LIMIT - LOCAL_RESERVE;
-    bool             few = rundir_rows_size(&run->dir, true) <= DELIVERY_INLINE_MAX;
+    bool             few = run_dir_rows_size(&run->dir, true) <= DELIVERY_INLINE_MAX;
     d->flush_deadline = few ? began + (whole - began) * FLUSH_PERCENT / 100 : whole;
     d->finish_after = d->next_try = run->config.crowd > CROWD_FINISH ? began + retry_spread(whole - began) : 0;
     while (!delivery_is_over(d) && !atomic_load(&run->link->hurry)) {
@@ -119,8 +119,8 @@ static void try_to_deliver(struct run *run, int64_t finished_at)
     struct delivery *d = &run->delivery;
     const char      *reason = no_hold(run, clock_monotonic());
     int64_t          cloud = atomic_load(&run->link->hold_began) + clock_earlier(CLOUD_LIMIT, budget_of(run) / 4);
-    introduce_end(run, reason ? 0 : cloud);
-    if (!reason || rundir_is_in_memory(&run->dir)) { /* those of process 1 may have time after the hold: pid1.c */
+    registration_settle(run, reason ? 0 : cloud);
+    if (!reason || run_dir_is_in_memory(&run->dir)) { /* those of process 1 may have time after the hold: pid1.c */
         cJSON *state = facts(run, finished_at);
         int    error = delivery_end(d, state, DELIVERY_INLINE_MAX);
         cJSON_Delete(state);
@@ -133,7 +133,7 @@ static void try_to_deliver(struct run *run, int64_t finished_at)
         return;
     if (!reason)
         reason = d->reason[0] ? d->reason : "the time to hold the program was over";
-    record_undelivered(&run->dir, reason, d->attempts.unanswered || (d->phase == DELIVERY_FINISH && d->call));
+    journal_undelivered(&run->dir, reason, d->attempts.unanswered || (d->phase == DELIVERY_FINISH && d->call));
     log_line(&run->log, LOG_WARN, "not delivered: %s; pillion sync does it later", reason);
 }
 
@@ -142,11 +142,11 @@ void finish_run(struct run *run)
     int64_t lived = atomic_load(&run->link->hold_began) - run->load;
     if (run->state >= RUN_ENDED)
         return;
-    if (run->state == RUN_UNMADE && lived < run->config.min_life && !make_continued(run))
+    if (run->state == RUN_UNMADE && lived < run->config.min_life && !create_continued(run))
         return;
     if (run->state == RUN_UNMADE)
-        make_run(run);
-    backlog_drop(&run->backlog);
+        create_run(run);
+    resend_backlog_drop(&run->backlog);
     if (run->collectors)
         collect_before_last(run->collectors);
     run->shape.is_last = true;
@@ -154,7 +154,7 @@ void finish_run(struct run *run)
     int64_t finished_at = clock_real();
     write_end(run, finished_at);
     if (run->origin == ORIGIN_ANOTHERS)
-        record_undelivered(&run->dir, "registered with another URL or token than the program has now", false);
+        journal_undelivered(&run->dir, "registered with another URL or token than the program has now", false);
     else if (run->config.token[0])
         try_to_deliver(run, finished_at);
     run->state = RUN_ENDED;

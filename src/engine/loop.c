@@ -32,7 +32,7 @@ void loop_open(struct run *run)
             if (run->state != RUN_UNMADE)
                 collect_allow_drivers(run->collectors);
         }
-        make_again(run);
+        create_again(run);
         return;
     }
     if (collect_open(&run->roots, &run->tree, &run->collectors) < 0)
@@ -50,9 +50,9 @@ void loop_open(struct run *run)
     if (run->seat != SEAT_OWN)
         collect_suspend(run->collectors);
     (void)machine_read(&run->roots, &run->machine);
-    (void)state_process_started(0, &run->pid_start);
+    (void)journal_process_started(0, &run->pid_start);
     config_look_around(&run->config, job_name(run->executable, (const char *const *)run->arguments));
-    limits_begin(&run->limits, &run->roots, &run->machine, &run->config);
+    cgroup_tags_begin(&run->limits, &run->roots, &run->machine, &run->config);
     struct stat ns;
     if (stat("/proc/self/ns/pid", &ns) == 0)
         run->pid_namespace = ns.st_ino;
@@ -61,14 +61,14 @@ void loop_open(struct run *run)
 
 void loop_close(struct run *run)
 {
-    backlog_drop(&run->backlog);
+    resend_backlog_drop(&run->backlog);
     probe_stop(&run->introduction.probe);
     delivery_suspend(&run->delivery);
     network_close(&run->network);
     if (run->collectors)
         collect_suspend(run->collectors);
-    rundir_suspend(&run->dir);
-    home_close(&run->home);
+    run_dir_suspend(&run->dir);
+    state_dir_close(&run->home);
     file_close(&run->output.fd);
     run->log.file = -1;
     file_close(&run->log.copy);
@@ -133,7 +133,7 @@ void loop_row(struct run *run)
     run->account.user_us += row_delta(run->last.tree_user, now.tree_user);
     run->account.system_us += row_delta(run->last.tree_system, now.tree_system);
     uint64_t lost = run->dir.lost_rows;
-    (void)rundir_append_row(&run->dir, run->line.data, run->line.len);
+    (void)run_dir_append_row(&run->dir, run->line.data, run->line.len);
     if (run->dir.lost_rows > lost && lost == 0)
         log_line(&run->log, LOG_ERROR, "neither disk nor memory takes another row");
     copy_to_output(run);
@@ -220,27 +220,27 @@ static bool alone_in_dead_process(struct run *run)
 static bool has_time_for_others(const struct run *run)
 {
     const struct delivery *d = &run->delivery;
-    return errand_is_under_way(&run->backlog.errand) || (d->phase == DELIVERY_STREAM && d->answered && !d->call);
+    return resend_run_is_under_way(&run->backlog.errand) || (d->phase == DELIVERY_STREAM && d->answered && !d->call);
 }
 
 static int64_t deliver(struct run *run)
 {
-    if (!introduce_step(run, clock_monotonic()))
+    if (!registration_step(run, clock_monotonic()))
         return probe_due(&run->introduction.probe);
     delivery_step(&run->delivery, clock_monotonic());
     if (has_time_for_others(run))
-        backlog_step(&run->backlog, clock_monotonic());
+        resend_backlog_step(&run->backlog, clock_monotonic());
     int64_t due = delivery_due(&run->delivery);
-    return has_time_for_others(run) ? clock_earlier(due, backlog_due(&run->backlog)) : due;
+    return has_time_for_others(run) ? clock_earlier(due, resend_backlog_due(&run->backlog)) : due;
 }
 
 /* Rests after the run is over; the program perhaps ends in a moment. */
 static int64_t rest(struct run *run, int64_t now)
 {
-    if (again_owes(run))
+    if (pid1_owes(run))
         return deliver(run);
     if (now >= run->rests_until)
-        again_begin(run);
+        pid1_begin(run);
     return run->state == RUN_RESTS ? run->rests_until : now;
 }
 
@@ -249,18 +249,18 @@ static int64_t ride(struct run *run, int64_t now, int64_t *tick)
     bool due = now >= *tick;
     bool begins = run->state == RUN_UNMADE && now >= making_due(run);
     if (begins) {
-        make_run(run);
+        create_run(run);
         if (run->seat == SEAT_OWN && run->collectors)
             collect_allow_drivers(run->collectors);
     }
     if (due) {
         loop_row(run);
         if (run->state == RUN_MADE)
-            limits_look(&run->limits, &run->dir, now);
+            cgroup_tags_look(&run->limits, &run->dir, now);
         *tick = next_tick(run, now);
     }
     if (begins) /* after a row that is due, since a driver may take seconds to answer, or for ever */
-        introduce_gpus(run);
+        registration_add_gpus(run);
     return clock_earlier(*tick, run->state == RUN_MADE ? deliver(run) : making_due(run));
 }
 
@@ -272,11 +272,11 @@ enum link_request loop_run(struct run *run)
     while ((request = atomic_load(&run->link->request)) < LINK_PAUSE) {
         int interrupted = atomic_exchange(&run->link->interrupted, 0);
         if (interrupted && run->state != RUN_RESTS)
-            again_end(run, interrupted);
+            pid1_end(run, interrupted);
         int64_t now = clock_monotonic();
         int64_t due = run->state == RUN_RESTS ? rest(run, now) : ride(run, now, &tick);
         if (now >= run->next_upkeep) {
-            upkeep_hourly(run);
+            cleanup_hourly(run);
             run->next_upkeep = now + HOUR;
         }
         due = clock_earlier(due, run->next_upkeep);

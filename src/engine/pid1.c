@@ -13,7 +13,7 @@
 
 #define GRACE (30 * CLOCK_SECOND) /* by then the SIGKILL is not coming any more */
 
-void again_end(struct run *run, int signal)
+void pid1_end(struct run *run, int signal)
 {
     int64_t now = clock_monotonic();
     atomic_store(&run->link->wait_status, signal);
@@ -27,9 +27,9 @@ void again_end(struct run *run, int signal)
     run->delivery.deadline = run->delivery.flush_deadline = INT64_MAX; /* the hold's deadlines do not count here */
 }
 
-bool again_owes(const struct run *run)
+bool pid1_owes(const struct run *run)
 {
-    return rundir_is_in_memory(&run->dir) && run->config.token[0] && run->origin != ORIGIN_ANOTHERS &&
+    return run_dir_is_in_memory(&run->dir) && run->config.token[0] && run->origin != ORIGIN_ANOTHERS &&
            !delivery_is_over(&run->delivery);
 }
 
@@ -50,8 +50,8 @@ static void forget(struct run *run)
 {
     struct log log;
     delivery_done(&run->delivery);
-    rundir_close(&run->dir);
-    home_close(&run->home);
+    run_dir_close(&run->dir);
+    state_dir_close(&run->home);
     file_close(&run->output.fd);
     log_init(&log, run->log.level);
     log.copy = run->log.copy;
@@ -67,14 +67,14 @@ static void forget(struct run *run)
     run->account = (struct account){.images = USAGE_PART_OF_ONE, .cost_before = -clock_thread_cpu()};
 }
 
-void again_begin(struct run *run)
+void pid1_begin(struct run *run)
 {
-    char before[RUNDIR_ID_MAX];
+    char before[RUN_DIR_ID_MAX];
     memcpy(before, run->dir.id, sizeof before);
     tag(run);
     forget(run);
-    rundir_init(&run->dir);
-    limits_again(&run->limits);
+    run_dir_init(&run->dir);
+    cgroup_tags_again(&run->limits);
     delivery_init(&run->delivery, &run->config, &run->home, &run->dir, &run->log, &run->network);
     run->baseline = run->last;
     usage_read(&run->tree, &run->account.before);
@@ -83,6 +83,6 @@ void again_begin(struct run *run)
     run->shape.is_last = false;
     run->load_real = run->last.real;
     run->anchor = (struct anchor){run->last.real / 1000 * 1000, run->last.monotonic / 1000 * 1000, clock_suspended()};
-    make_run(run);
-    record_continues(&run->dir, before);
+    create_run(run);
+    journal_continues(&run->dir, before);
 }

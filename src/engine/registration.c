@@ -54,7 +54,7 @@ int registration_compose(const struct config *config, const struct machine *mach
 
 #define SLICE (20 * CLOCK_MILLISECOND)
 
-void introduce_compose(struct run *run)
+void registration_begin(struct run *run)
 {
     if (run->delivery.registration.len == 0)
         (void)registration_compose(&run->config, &run->machine, run->executable, (const char *const *)run->arguments,
@@ -65,10 +65,10 @@ static void add(struct run *run, const struct sentinel_run *more)
 {
     struct bytes *registration = &run->delivery.registration;
     if (request_register_add(more, registration) == 0)
-        record_registration(&run->dir, registration->data);
+        journal_registration(&run->dir, registration->data);
 }
 
-void introduce_gpus(struct run *run)
+void registration_add_gpus(struct run *run)
 {
     const struct machine *m = &run->machine;
     if (!run->collectors || run->seat != SEAT_OWN)
@@ -107,7 +107,7 @@ static void begin_delivery(struct run *run)
     delivery_begin(&run->delivery);
 }
 
-void introduce_begin(struct run *run)
+void registration_start(struct run *run)
 {
     bool is_registered = run->delivery.run_id[0] != '\0';
     if (is_registered || run->config.cloud == CONFIG_CLOUD_OFF || is_said(&run->delivery.registration)) {
@@ -140,7 +140,7 @@ static void settle(struct run *run)
     begin_delivery(run);
 }
 
-bool introduce_step(struct run *run, int64_t now)
+bool registration_step(struct run *run, int64_t now)
 {
     if (run->introduction.state == INTRODUCTION_WANTED)
         ask(run, now);
@@ -149,10 +149,10 @@ bool introduce_step(struct run *run, int64_t now)
     return run->introduction.state == INTRODUCTION_OVER;
 }
 
-void introduce_end(struct run *run, int64_t until)
+void registration_settle(struct run *run, int64_t until)
 {
     int64_t now = clock_monotonic();
-    for (; now < until && !atomic_load(&run->link->hurry) && !introduce_step(run, now); now = clock_monotonic()) {
+    for (; now < until && !atomic_load(&run->link->hurry) && !registration_step(run, now); now = clock_monotonic()) {
         int64_t due = clock_earlier(probe_due(&run->introduction.probe), until);
         network_poll(&run->network, NULL, 0, clock_earlier(due - now, SLICE));
     }

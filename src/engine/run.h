@@ -23,10 +23,10 @@ struct anchor {
 
 /* How far a run is, what may happen in each state, and which function leads on. */
 enum run_state {
-    RUN_UNMADE, /* rows wait in memory; nothing is made on disk, nothing is sent. On: make_run, make_continued */
+    RUN_UNMADE, /* rows wait in memory; nothing is made on disk, nothing is sent. On: create_run, create_continued */
     RUN_MADE,   /* the directory is there, or rows stay in memory; PILLION_OUTPUT, delivery. On: finish_run */
-    RUN_ENDED,  /* complete on disk, delivered or not; no row follows. On, in process 1: again_end */
-    RUN_RESTS,  /* the same, and the program goes on; what waits in memory is delivered. On: again_begin, a new run */
+    RUN_ENDED,  /* complete on disk, delivered or not; no row follows. On, in process 1: pid1_end */
+    RUN_RESTS,  /* the same, and the program goes on; what waits in memory is delivered. On: pid1_begin, a new run */
 };
 
 /* Which thread the run is on, in whose descriptor table. Nothing is open when that changes. */
@@ -84,26 +84,26 @@ struct run {
     struct sample       baseline;
     struct sample       last; /* the row before, or the baseline */
     struct account      account;
-    struct home         home;
-    struct rundir       dir;
+    struct state_dir    home;
+    struct run_dir      dir;
     struct output       output;
     struct bytes        line; /* one row */
     uint64_t            rows;
     struct network      network;
     struct delivery     delivery;
     struct introduction introduction;
-    struct limits       limits;
-    struct backlog      backlog;   /* the runs of others that are delivered along the way */
-    int                 wake;      /* signalfd */
-    uint32_t            wakes;     /* of the link's, those taken off it */
-    int64_t             load;      /* ns CLOCK_MONOTONIC, of engine.start */
-    int64_t             load_real; /* ns since 1970 */
-    struct anchor       anchor;
-    int64_t             next_upkeep; /* this and the next two: ns CLOCK_MONOTONIC */
-    int64_t             next_look;
-    int64_t             rests_until; /* in RUN_RESTS */
-    uint64_t            pid_start;
-    uint64_t            pid_namespace;
+    struct cgroup_tags  limits;
+    struct resend_backlog backlog;   /* the runs of others that are delivered along the way */
+    int                   wake;      /* signalfd */
+    uint32_t              wakes;     /* of the link's, those taken off it */
+    int64_t               load;      /* ns CLOCK_MONOTONIC, of engine.start */
+    int64_t               load_real; /* ns since 1970 */
+    struct anchor         anchor;
+    int64_t               next_upkeep; /* this and the next two: ns CLOCK_MONOTONIC */
+    int64_t               next_look;
+    int64_t               rests_until; /* in RUN_RESTS */
+    uint64_t              pid_start;
+    uint64_t              pid_namespace;
     /* copies of what engine.start was given */
     char **arguments;
     char  *executable;
@@ -126,35 +126,36 @@ void              loop_row(struct run *run);   /* takes a sample and appends its
 int64_t loop_date(const struct run *run, int64_t monotonic); /* ns since 1970: rises, whatever the wall clock does */
 
 /* ---- create.c ---- */
-void make_again(struct run *run);     /* opens what loop_close closed; without permission rows wait in memory */
-bool make_continued(struct run *run); /* the run of this process before its exec, if there is one */
-void make_run(struct run *run);       /* the run directory: a new one, or the one of this process before its exec */
+void create_again(struct run *run);     /* opens what loop_close closed; without permission rows wait in memory */
+bool create_continued(struct run *run); /* the run of this process before its exec, if there is one */
+void create_run(struct run *run);       /* the run directory: a new one, or the one of this process before its exec */
 
 /* ---- registration.c: the registration; delivery begins when all is in it ---- */
-void introduce_compose(struct run *run); /* the registration, unless it is there */
-void introduce_gpus(struct run *run);    /* asks their drivers; before introduce_step */
-void introduce_begin(struct run *run);
-bool introduce_step(struct run *run, int64_t now);  /* true: over, delivery has begun */
-void introduce_end(struct run *run, int64_t until); /* over by then, as it stands; `until` past: nothing is asked */
+void registration_begin(struct run *run);    /* the registration, unless it is there */
+void registration_add_gpus(struct run *run); /* asks their drivers; before registration_step */
+void registration_start(struct run *run);
+bool registration_step(struct run *run, int64_t now); /* true: over, delivery has begun */
+void registration_settle(struct run *run,
+                         int64_t     until); /* over by then, as it stands; `until` past: nothing is asked */
 
 /* ---- exec_resume.c ---- */
-void carry_record(struct run *run, struct bytes *ret); /* the baseline as JSON text, for run.jsonl */
-void carry_on(struct run *run, const cJSON *state);    /* run->last becomes the old image's last row */
+void exec_resume_record(struct run *run, struct bytes *ret); /* the baseline as JSON text, for run.jsonl */
+void exec_resume_read(struct run *run, const cJSON *state);  /* run->last becomes the old image's last row */
 
 /* ---- finish.c ---- */
 void finish_run(struct run *run); /* the program ends: last row, totals, delivery within the hold */
 
 /* ---- pid1.c: process 1, which a signal does not end ---- */
-bool again_owes(const struct run *run);      /* its rows are in memory alone, and not delivered */
-void again_end(struct run *run, int signal); /* its run ends */
-void again_begin(struct run *run); /* it is alive after all: another run goes on from the last row of that one */
+bool pid1_owes(const struct run *run);      /* its rows are in memory alone, and not delivered */
+void pid1_end(struct run *run, int signal); /* its run ends */
+void pid1_begin(struct run *run); /* it is alive after all: another run goes on from the last row of that one */
 
 /* ---- cleanup.c ---- */
-void upkeep_hourly(struct run *run); /* renews the marker, and tidies up */
-bool upkeep_is_due(struct run *run); /* once an hour over all runs, and then it is this one's to do */
-void upkeep_tidy(struct run *run);   /* sweeps dead leaders' markers, prunes old runs */
-void upkeep_remove_marker(struct run *run);
+void cleanup_hourly(struct run *run); /* renews the marker, and tidies up */
+bool cleanup_is_due(struct run *run); /* once an hour over all runs, and then it is this one's to do */
+void cleanup_tidy(struct run *run);   /* sweeps dead leaders' markers, prunes old runs */
+void cleanup_remove_marker(struct run *run);
 /* Removes what PILLION_KEEP does not keep; never the run `current`, nor one that may be alive. */
-void upkeep_prune(const struct home *home, const struct config *config, const char *current);
+void cleanup_prune(const struct state_dir *home, const struct config *config, const char *current);
 
 #endif

@@ -130,11 +130,11 @@ static void leave(struct run *run, enum link_state state)
         collect_leave_drivers(run->collectors);
     file_close(&run->wake); /* before the program goes on: valgrind counts the descriptor among the program's */
     if (state == LINK_ENDED) {
-        bool tidies = upkeep_is_due(run);
+        bool tidies = cleanup_is_due(run);
         atomic_store(&run->link->tidies, tidies);
         thread_tell(run->link, state);
         if (tidies) /* on time that is nobody's: the process may end any moment now */
-            upkeep_tidy(run);
+            cleanup_tidy(run);
         loop_close(run);
         if (gnu_get_libc_version)
             (void)syscall(SYS_exit, status);
@@ -148,7 +148,7 @@ static void leave(struct run *run, enum link_state state)
 static bool step_aside(struct run *run)
 {
     uint32_t pause = LINK_PAUSE;
-    record_paused(&run->dir, true);
+    journal_paused(&run->dir, true);
     loop_close(run);
     if (atomic_compare_exchange_strong(&run->link->request, &pause, LINK_STEPPED) || pause == LINK_STEPPED)
         return true;
@@ -179,7 +179,7 @@ static void *thread_main(void *argument)
         }
     }
     finish_run(run);
-    upkeep_remove_marker(run);
+    cleanup_remove_marker(run);
     leave(run, LINK_ENDED);
     return NULL;
 }

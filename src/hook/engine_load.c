@@ -36,30 +36,30 @@ static bool is_whole(const char *path)
 {
     ElfW(Ehdr) head;
     struct stat info;
-    long        fd = call_open(path, O_RDONLY, 0);
+    long        fd = sys_open(path, O_RDONLY, 0);
     if (fd < 0)
         return false;
-    bool whole = call_read((int)fd, &head, sizeof head) == sizeof head && syscall(SYS_fstat, (int)fd, &info) == 0 &&
+    bool whole = sys_read((int)fd, &head, sizeof head) == sizeof head && syscall(SYS_fstat, (int)fd, &info) == 0 &&
                  (uint64_t)info.st_size >= head.e_shoff + (uint64_t)head.e_shnum * head.e_shentsize;
-    call_close((int)fd);
+    sys_close((int)fd);
     return whole;
 }
 
-const struct engine *load_engine(void)
+const struct engine *engine_load(void)
 {
-    Dl_info     us;
-    char        file[HOOK_PATH_MAX];
-    struct word path = word_in(file, sizeof file);
+    Dl_info       us;
+    char          file[HOOK_PATH_MAX];
+    struct strbuf path = strbuf_in(file, sizeof file);
     load_what_libc_lacks();
     open_function    *open = (open_function *)next_symbol("dlopen");
     symbol_function  *symbol = (symbol_function *)next_symbol("dlsym");
     address_function *address = (address_function *)next_symbol("dladdr");
     if (!open || !symbol || !address || !address(&hook, &us) || !us.dli_fname)
         return NULL;
-    const char *base = word_base_name(us.dli_fname);
-    word_add(&path, us.dli_fname);
+    const char *base = string_base_name(us.dli_fname);
+    strbuf_add(&path, us.dli_fname);
     path.len -= path.cut ? 0 : strlen(base);
-    word_add(&path, "libpillion-engine.so");
+    strbuf_add(&path, "libpillion-engine.so");
     void                *library = path.cut || !is_whole(file) ? NULL : open(file, RTLD_NOW | RTLD_LOCAL);
     const struct engine *engine = library ? symbol(library, "pillion_engine") : NULL;
     return engine && engine->version == ENGINE_VERSION ? engine : NULL;

@@ -25,7 +25,7 @@ int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(v
 extern int on_exit(void (*handler)(int status, void *argument), void *argument) __attribute__((weak));
 
 struct hook           hook;
-static struct lead    lead;
+static struct leader  lead;
 static main_function *program_main;
 static void (*program_rtld_fini)(void);
 
@@ -36,12 +36,12 @@ bool hook_is_forked_child(void)
 
 bool hook_leads(void)
 {
-    return hook.alive && *hook.alive == ALIVE && confinement() != CONFINED && call_pid() == hook.owner;
+    return hook.alive && *hook.alive == ALIVE && seccomp_confinement() != CONFINED && sys_pid() == hook.owner;
 }
 
 bool hook_owns(void)
 {
-    return confinement() == FREE && hook_leads();
+    return seccomp_confinement() == FREE && hook_leads();
 }
 
 /* The page marks the leader: a forked child finds it zeroed. A pid would not do, since a child in a nested pid
@@ -52,7 +52,7 @@ static bool own(void)
     if (page == MAP_FAILED)
         return false;
     (void)madvise(page, PAGE, MADV_WIPEONFORK);
-    hook.owner = (pid_t)call_pid();
+    hook.owner = (pid_t)sys_pid();
     *(volatile uint32_t *)page = ALIVE;
     hook.alive = page;
     return true;
@@ -71,15 +71,15 @@ static void start_engine(char **argv)
         .marker = lead.marker[0] ? lead.marker : NULL,
     };
     int saved = errno;
-    hook.engine = load_engine();
+    hook.engine = engine_load();
     atomic_store(&hook.link.main_process, (int32_t)lead.self.pid);
     if (!hook.engine || !own() || hook.engine->start(&hook.link, &start) < 0) {
         hook.engine = NULL;
         hook.alive = NULL;
         if (lead.marker[0])
-            call_unlink(lead.marker);
+            sys_unlink(lead.marker);
     }
-    confine_watch();
+    seccomp_watch();
     if (hook.engine && hook.link.takes_signals)
         signals_begin();
     errno = saved;
@@ -88,7 +88,7 @@ static void start_engine(char **argv)
 /* On musl there is no last handler, and its own calls of exit pass no wrapper. So exit is always the place there. */
 bool hook_ends_here(void)
 {
-    return hook_owns() && (!program_rtld_fini || !process_alone());
+    return hook_owns() && (!program_rtld_fini || !procfs_alone());
 }
 
 /* This handler sees libc's own calls of exit (err, error), which pass no wrapper. Registered when all globals are
@@ -97,7 +97,7 @@ static void exit_began(int status, void *nothing)
 {
     (void)nothing;
     if (hook_ends_here())
-        hold(HOLD_EXIT_ENTERED, status);
+        exit_hold(HOLD_EXIT_ENTERED, status);
 }
 
 static int leader_main(int argc, char **argv, char **envp)
@@ -107,7 +107,7 @@ static int leader_main(int argc, char **argv, char **envp)
         (void)on_exit(exit_began, NULL);
     int status = program_main(argc, argv, envp);
     if (hook_ends_here())
-        hold(HOLD_MAIN_RETURNED, status);
+        exit_hold(HOLD_MAIN_RETURNED, status);
     return status;
 }
 
@@ -115,16 +115,16 @@ static int leader_main(int argc, char **argv, char **envp)
 static void last_handler(void *argument, int status)
 {
     if (hook_owns())
-        hold(HOLD_LAST_HANDLER, status);
+        exit_hold(HOLD_LAST_HANDLER, status);
     ((exit_function *)program_rtld_fini)(argument, status); // NOLINT(clang-diagnostic-cast-function-type)
 }
 
 /* The answer stands on the stack, whose pages are there already: a passenger touches none of ours. */
 static bool decide(void)
 {
-    struct lead decided; /* not zeroed: it has two pages */
+    struct leader decided; /* not zeroed: it has two pages */
     decided.role = ROLE_NONE;
-    lead_decide(&decided);
+    leader_decide(&decided);
     if (decided.role == ROLE_LEADER)
         lead = decided;
     return decided.role == ROLE_LEADER;
@@ -135,9 +135,9 @@ int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(v
 {
     int             saved = errno; /* main finds 0 */
     start_function *next = (start_function *)next_symbol("__libc_start_main");
-    ends_resolve();
+    exit_resolve();
     signals_resolve();
-    bool leads = confinement() == FREE && decide(); /* no lead where a constructor has forbidden calls */
+    bool leads = seccomp_confinement() == FREE && decide(); /* no lead where a constructor has forbidden calls */
     errno = saved;
     if (!leads)
         return next(main, argc, argv, init, fini, rtld_fini, stack_end);

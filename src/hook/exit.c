@@ -20,7 +20,7 @@ static thread_end_function *next_pthread_exit;
 
 /* Names are looked up before main. Later the loader's lock may be held by a thread that waits for the ending one, or by
  * code that a handler has interrupted. */
-void ends_resolve(void)
+void exit_resolve(void)
 {
     next_exit = (end_function *)next_symbol("exit");
     next__exit = (end_function *)next_symbol("_exit");
@@ -29,11 +29,11 @@ void ends_resolve(void)
     next_pthread_exit = (thread_end_function *)next_symbol("pthread_exit");
 }
 
-/* A library's constructor may call one of the wrappers before ends_resolve. */
+/* A library's constructor may call one of the wrappers before exit_resolve. */
 static void resolve_if_early(void)
 {
     if (!next_exit)
-        ends_resolve();
+        exit_resolve();
 }
 
 #ifdef __GLIBC__
@@ -42,7 +42,7 @@ extern FILE *all_streams __asm__("_IO_list_all") __attribute__((weak)); /* missi
 
 /* The program's output must be out before the program is kept waiting. But a thread may have ended with a stream's
  * lock: then nothing is flushed here, since fflush would wait for that lock, and libc's exit does not. */
-void ends_flush(void)
+void exit_flush(void)
 {
 #ifdef __GLIBC__
     for (FILE *stream = &all_streams ? all_streams : NULL; stream; stream = stream->_chain) {
@@ -63,7 +63,7 @@ static _Noreturn void end_at_once(int status)
 _Noreturn void exit(int status)
 {
     if (hook_ends_here())
-        hold(HOLD_EXIT_ENTERED, status);
+        exit_hold(HOLD_EXIT_ENTERED, status);
     resolve_if_early();
     if (next_exit)
         next_exit(status);
@@ -73,7 +73,7 @@ _Noreturn void exit(int status)
 _Noreturn void _exit(int status)
 {
     if (hook_owns())
-        hold(HOLD_DIRECT_EXIT, status);
+        exit_hold(HOLD_DIRECT_EXIT, status);
     if (next__exit)
         next__exit(status);
     end_at_once(status);
@@ -87,7 +87,7 @@ _Noreturn void _Exit(int status)
 _Noreturn void quick_exit(int status)
 {
     if (hook_owns())
-        hold(HOLD_DIRECT_EXIT, status);
+        exit_hold(HOLD_DIRECT_EXIT, status);
     resolve_if_early();
     if (next_quick_exit)
         next_quick_exit(status);
@@ -97,8 +97,8 @@ _Noreturn void quick_exit(int status)
 /* Our thread must not be the last one: once main's thread has gone, libc runs exit on whichever thread is. */
 static void step_aside_for_main(void)
 {
-    if (hook_leads() && call_tid() == call_pid())
-        hold_pause_for_good(HOLD_PAUSE_LAST);
+    if (hook_leads() && sys_tid() == sys_pid())
+        thread_link_pause_for_good(HOLD_PAUSE_LAST);
 }
 
 _Noreturn void pthread_exit(void *value)

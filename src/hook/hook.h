@@ -16,37 +16,39 @@
 enum { HOOK_PATH_MAX = 4096, HOOK_NAME_MAX = 256 };
 
 /* ---- syscalls.c: raw system calls; each returns 0 or more, or -errno ---- */
-long call_open(const char *path, int flags, unsigned mode);
-long call_read(int fd, void *data, size_t size);
-void call_close(int fd);
-long call_read_file(const char *path, char *ret, size_t size); /* ends with NUL; returns its length or -errno */
-void call_unlink(const char *path);
-long call_readlink(const char *path, char *ret, size_t size); /* as call_read_file */
-long call_pid(void);
-long call_parent(void);
-long call_tid(void);
+long sys_open(const char *path, int flags, unsigned mode);
+long sys_read(int fd, void *data, size_t size);
+void sys_close(int fd);
+long sys_read_file(const char *path, char *ret, size_t size); /* ends with NUL; returns its length or -errno */
+void sys_unlink(const char *path);
+long sys_readlink(const char *path, char *ret, size_t size); /* as sys_read_file */
+long sys_pid(void);
+long sys_parent(void);
+long sys_tid(void);
 struct stat;
-int     call_stat(const char *path, struct stat *ret); /* follows links */
-int     call_lstat(const char *path, struct stat *ret);
-int64_t call_monotonic(void); /* ns */
+int     sys_stat(const char *path, struct stat *ret); /* follows links */
+int     sys_lstat(const char *path, struct stat *ret);
+int64_t sys_monotonic(void); /* ns */
 
 /* ---- strbuf.c: text on the stack ---- */
-struct word {
+struct strbuf {
     char  *text;
     size_t len, size;
     bool   cut; /* something did not fit */
 };
-struct word word_in(char *buffer, size_t size);
-void        word_add(struct word *w, const char *text);
-void        word_number(struct word *w, uint64_t value);
-bool        word_equal(const char *a, const char *b);
-bool        word_among(const char *word, const char *const *list, size_t count);
-bool        word_is_no(const char *value); /* 0 false no off, in any case */
-const char *word_base_name(const char *path);
-bool        word_matches(const char *pattern, size_t len, const char *text); /* knows * ? [..]; a * crosses slashes */
-bool        word_in_patterns(const char *colon_list, const char *path);
-uint64_t    word_parse(const char **at);        /* decimal digits, up to the first other byte */
-const char *word_environment(const char *name); /* the value in environ, or NULL */
+struct strbuf strbuf_in(char *buffer, size_t size);
+void          strbuf_add(struct strbuf *w, const char *text);
+void          strbuf_number(struct strbuf *w, uint64_t value);
+bool          string_equal(const char *a, const char *b);
+bool          string_among(const char *word, const char *const *list, size_t count);
+bool          string_is_no(const char *value); /* 0 false no off, in any case */
+const char   *string_base_name(const char *path);
+bool          glob_matches(const char *pattern, size_t len, const char *text); /* knows * ? [..]; a * crosses slashes */
+bool          glob_in_list(const char *colon_list, const char *path);
+uint64_t      string_number(const char **at);   /* decimal digits, up to the first other byte */
+const char   *environment_of(const char *name); /* the value in environ, or NULL */
+
+/* ---- glob.c: patterns ---- */
 
 /* ---- procfs.c: /proc/PID ---- */
 struct process {
@@ -56,66 +58,66 @@ struct process {
     uid_t    uid; /* owner of /proc/PID */
 };
 /* The path of /proc/PID with `file` behind it; pid 0 means self. */
-void process_file(char ret[static 64], pid_t pid, const char *file);
-int  process_read(pid_t pid, struct process *ret); /* pid 0 means self, checked against getpid; returns 0 or -errno */
-bool process_has_thread_named_pillion(const struct process *p);
-bool process_maps_hook(pid_t pid);
-bool process_alone(void);  /* has no thread but the calling one and ours; false when it cannot be told */
-bool process_single(void); /* the same on little stack; a main thread that has left counts as another one */
+void procfs_file(char ret[static 64], pid_t pid, const char *file);
+int  procfs_read(pid_t pid, struct process *ret); /* pid 0 means self, checked against getpid; returns 0 or -errno */
+bool procfs_has_thread_named_pillion(const struct process *p);
+bool procfs_maps_hook(pid_t pid);
+bool procfs_alone(void);  /* has no thread but the calling one and ours; false when it cannot be told */
+bool procfs_single(void); /* the same on little stack; a main thread that has left counts as another one */
 
 /* ---- leader_marker.c: leaders, as files ---- */
-bool marker_exists(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size);
+bool leader_marker_exists(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size);
 /* A marker of this process, from before it entered a user namespace where its user has another number. */
-bool marker_was_made_outside(uint64_t pid_namespace, const struct process *self, char *ret_path, size_t size);
-int  marker_make(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size);
+bool leader_marker_was_made_outside(uint64_t pid_namespace, const struct process *self, char *ret_path, size_t size);
+int  leader_marker_make(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size);
 
 /* ---- mpi_slurm.c: steps of MPI and Slurm ---- */
 enum ranks { RANKS_NODE, RANKS_ALL, RANKS_FIRST };
-int64_t    step_rank(bool of_all); /* on this node, or of all; -1 outside of a step */
-enum ranks step_ranks(void);       /* PILLION_RANKS; RANKS_NODE outside of a step */
-bool       step_is_launcher(const char *executable);
-bool       step_is_prolog(void); /* the prolog of a Slurm task, or its epilog */
+int64_t    mpi_slurm_rank(bool of_all); /* on this node, or of all; -1 outside of a step */
+enum ranks mpi_slurm_ranks(void);       /* PILLION_RANKS; RANKS_NODE outside of a step */
+bool       mpi_slurm_is_launcher(const char *executable);
+bool       mpi_slurm_is_prolog(void); /* the prolog of a Slurm task, or its epilog */
 
 /* ---- leader.c: does this process lead? ---- */
 enum role { ROLE_NONE, ROLE_PASSENGER, ROLE_LEADER };
 /* The answer at which the questions ended. */
-enum lead_why {
-    LEAD_NOTHING_AGAINST, /* a new run begins */
-    LEAD_CONTINUES,       /* the run of this process from before its exec */
-    LEAD_DISABLED,
-    LEAD_SECURE,
-    LEAD_NO_PROC,
-    LEAD_EXCLUDED,
-    LEAD_NOT_INCLUDED,
-    LEAD_WRAPPER,
-    LEAD_OTHER_RANK,
-    LEAD_PROLOG,
-    LEAD_BELOW_MARKER, /* `above` leads */
-    LEAD_BELOW_THREAD, /* `above` leads; its marker cannot be seen from here */
-    LEAD_BELOW_HOOK,   /* `above`, the parent, carries the hook and leads no more */
-    LEAD_FROM_OUTSIDE, /* put into a container that has a process from before */
+enum leader_why {
+    LEADER_NOTHING_AGAINST, /* a new run begins */
+    LEADER_CONTINUES,       /* the run of this process from before its exec */
+    LEADER_DISABLED,
+    LEADER_SECURE,
+    LEADER_NO_PROC,
+    LEADER_EXCLUDED,
+    LEADER_NOT_INCLUDED,
+    LEADER_WRAPPER,
+    LEADER_OTHER_RANK,
+    LEADER_PROLOG,
+    LEADER_BELOW_MARKER, /* `above` leads */
+    LEADER_BELOW_THREAD, /* `above` leads; its marker cannot be seen from here */
+    LEADER_BELOW_HOOK,   /* `above`, the parent, carries the hook and leads no more */
+    LEADER_FROM_OUTSIDE, /* put into a container that has a process from before */
 };
-struct lead {
-    enum role      role;
-    enum lead_why  why;
-    bool           continues;
-    bool           in_step;
-    struct process above; /* as `why` says */
-    struct process self;
-    uint64_t       pid_namespace;
-    char           executable[HOOK_PATH_MAX];
-    char           marker[HOOK_NAME_MAX];
+struct leader {
+    enum role       role;
+    enum leader_why why;
+    bool            continues;
+    bool            in_step;
+    struct process  above; /* as `why` says */
+    struct process  self;
+    uint64_t        pid_namespace;
+    char            executable[HOOK_PATH_MAX];
+    char            marker[HOOK_NAME_MAX];
 };
-void lead_decide(struct lead *ret);
+void leader_decide(struct leader *ret);
 /* The answer for a program with this executable in the place of this process; "" stands for any executable that is not
  * excluded. Makes nothing, removes nothing. */
-void lead_predict(const char *executable, struct lead *ret);
+void leader_predict(const char *executable, struct leader *ret);
 
 /* ---- next_symbol.c: the definition behind ours in the search order ---- */
 void *next_symbol(const char *name); /* NULL when nobody else has it */
 
 /* ---- engine_load.c ---- */
-const struct engine *load_engine(void); /* NULL where it cannot be had */
+const struct engine *engine_load(void); /* NULL where it cannot be had */
 
 /* ---- entry.c ---- */
 struct hook {
@@ -138,8 +140,8 @@ bool hook_is_forked_child(void);
 bool hook_ends_here(void);
 
 /* ---- exit.c ---- */
-void ends_resolve(void); /* finds the next _exit, before a vfork child or a handler needs it */
-void ends_flush(void);   /* flushes what stdio holds, unless a stream is locked for good */
+void exit_resolve(void); /* finds the next _exit, before a vfork child or a handler needs it */
+void exit_flush(void);   /* flushes what stdio holds, unless a stream is locked for good */
 
 /* ---- signals.c ---- */
 void signals_resolve(void); /* finds the next sigaction and signal */
@@ -157,30 +159,35 @@ enum confinement {
     SUSPECTED, /* the call before a filter was made: no call is made at the end, where most programs make none */
     CONFINED,  /* no call at all */
 };
-enum confinement confinement(void);   /* makes no call itself */
-void             confine_watch(void); /* to be called on main's thread */
+enum confinement seccomp_confinement(void); /* makes no call itself */
+void             seccomp_watch(void);       /* to be called on main's thread */
 /* Before a prctl: the state of the calling thread after it; FREE when the call changes nothing. */
-enum confinement confine_begins(long option, long argument);
-void             confine(enum confinement to, bool done); /* after the call */
+enum confinement seccomp_begins(long option, long argument);
+void             seccomp_confine(enum confinement to, bool done); /* after the call */
 
 /* ---- exit_hold.c ---- */
 #define HOLD_PAUSE_LAST INT64_C(1000000000) /* ns, before main's thread leaves a threaded program */
 enum hold_place { HOLD_MAIN_RETURNED, HOLD_EXIT_ENTERED, HOLD_LAST_HANDLER, HOLD_DIRECT_EXIT };
 /* Ends the run with that exit status and waits for it as long as the contract allows. Works once a process; returns at
  * once everywhere else. */
-void hold(enum hold_place place, int status);
+void exit_hold(enum hold_place place, int status);
 /* The same in a signal's handler, for a program that will die of that signal. */
-void hold_for_signal(int number);
+void exit_hold_for_signal(int number);
 /* Ends the hold, since another signal came meanwhile. */
-void hold_hurry(void);
+void exit_hold_hurry(void);
 /* Ends the run of process 1, which has got a signal that does not end it. Waits for nothing. */
-void hold_interrupt(int number);
+void exit_hold_interrupt(int number);
+/* ---- thread_link.c: our thread, as the program's threads reach it ---- */
+void thread_link_wake(void);
+/* Sleeps while the word has that value, for `left` ns at most. */
+void thread_link_sleep_on(_Atomic uint32_t *word, uint32_t while_it_is, int64_t left);
+bool thread_link_rests(int64_t deadline);
 /* Has our thread make a call that counts for the calling thread alone, and waits for it. `data` is copied, and the
  * copy's address put into arguments where that of `data` stood. */
-void hold_mirror(const struct link_call *call);
+void thread_link_mirror(const struct link_call *call);
 /* Stops the thread for good or for a while; false when it did not stop in time. */
-bool hold_pause(int64_t limit_ns);
-void hold_pause_for_good(int64_t limit_ns);
-void hold_resume(void);
+bool thread_link_pause(int64_t limit_ns);
+void thread_link_pause_for_good(int64_t limit_ns);
+void thread_link_resume(void);
 
 #endif

@@ -16,8 +16,8 @@ static const char *const wrappers[] = {"sbatch", "salloc",  "ssh",     "docker",
 
 static bool is_wrapper(const char *executable)
 {
-    const char *name = word_base_name(executable);
-    return step_is_launcher(executable) || word_among(name, wrappers, sizeof wrappers / sizeof *wrappers) ||
+    const char *name = string_base_name(executable);
+    return mpi_slurm_is_launcher(executable) || string_among(name, wrappers, sizeof wrappers / sizeof *wrappers) ||
            strncmp(name, "valgrind.bin", 12) == 0;
 }
 
@@ -25,18 +25,18 @@ static bool is_wrapper(const char *executable)
 static bool execs_in_place(const char *executable)
 {
     static const char *const names[] = {"env", "nice", "nohup", "stdbuf"};
-    return word_among(word_base_name(executable), names, sizeof names / sizeof *names);
+    return string_among(string_base_name(executable), names, sizeof names / sizeof *names);
 }
 
-/* Returns LEAD_NOTHING_AGAINST when it is not excluded. */
-static enum lead_why excluded(const char *executable)
+/* Returns LEADER_NOTHING_AGAINST when it is not excluded. */
+static enum leader_why excluded(const char *executable)
 {
-    const char *include = word_environment("PILLION_INCLUDE");
-    if (word_in_patterns(word_environment("PILLION_EXCLUDE"), executable))
-        return LEAD_EXCLUDED;
-    if (include && *include && !word_in_patterns(include, executable))
-        return LEAD_NOT_INCLUDED;
-    return is_wrapper(executable) ? LEAD_WRAPPER : LEAD_NOTHING_AGAINST;
+    const char *include = environment_of("PILLION_INCLUDE");
+    if (glob_in_list(environment_of("PILLION_EXCLUDE"), executable))
+        return LEADER_EXCLUDED;
+    if (include && *include && !glob_in_list(include, executable))
+        return LEADER_NOT_INCLUDED;
+    return is_wrapper(executable) ? LEADER_WRAPPER : LEADER_NOTHING_AGAINST;
 }
 
 /* Cuts off the kernel's mark behind the name of a file that is gone: patterns, and the run's name, are about the file.
@@ -46,15 +46,15 @@ static void forget_deletion(char *path)
     static const char mark[] = " (deleted)";
     struct stat       info;
     size_t            len = strlen(path);
-    if (len >= sizeof mark && word_equal(path + len - (sizeof mark - 1), mark) && call_stat(path, &info) < 0)
+    if (len >= sizeof mark && string_equal(path + len - (sizeof mark - 1), mark) && sys_stat(path, &info) < 0)
         path[len - (sizeof mark - 1)] = '\0';
 }
 
 static bool read_executable(pid_t pid, char *ret, size_t size)
 {
     char link[64];
-    process_file(link, pid, "/exe");
-    if (call_readlink(link, ret, size) <= 0)
+    procfs_file(link, pid, "/exe");
+    if (sys_readlink(link, ret, size) <= 0)
         return false;
     forget_deletion(ret);
     return true;
@@ -67,14 +67,14 @@ static int list_holds_older(const char *file, const struct process *entered)
     struct process other;
     bool           is_ours = false;
     bool           older = false;
-    long           n = call_read_file(file, text, sizeof text);
+    long           n = sys_read_file(file, text, sizeof text);
     for (const char *at = text; n > 0 && *at >= '0' && *at <= '9'; at++) {
-        pid_t pid = (pid_t)word_parse(&at);
+        pid_t pid = (pid_t)string_number(&at);
         if (*at != '\n') /* the text has no room for the rest of it: it is another process's number */
             break;
         is_ours |= pid == entered->pid;
         older = older ||
-                (pid > 0 && pid != entered->pid && process_read(pid, &other) == 0 && other.start < entered->start);
+                (pid > 0 && pid != entered->pid && procfs_read(pid, &other) == 0 && other.start < entered->start);
     }
     return is_ours ? older : -1;
 }
@@ -86,11 +86,11 @@ static int hierarchy_holds_older(const char *controllers, const char *path, cons
     char file[2048];
     int  older = -1;
     for (int top = 0; older < 0 && top < 2; top++) {
-        struct word w = word_in(file, sizeof file);
-        word_add(&w, "/sys/fs/cgroup/");
-        word_add(&w, controllers);
-        word_add(&w, top ? "" : path);
-        word_add(&w, "/cgroup.procs");
+        struct strbuf w = strbuf_in(file, sizeof file);
+        strbuf_add(&w, "/sys/fs/cgroup/");
+        strbuf_add(&w, controllers);
+        strbuf_add(&w, top ? "" : path);
+        strbuf_add(&w, "/cgroup.procs");
         older = w.cut ? -1 : list_holds_older(file, entered);
     }
     return older;
@@ -103,7 +103,7 @@ static bool cgroup_holds_older(const struct process *entered)
 {
     char           text[2048];
     struct process other;
-    char          *line = call_read_file("/proc/self/cgroup", text, sizeof text) > 0 ? text : NULL;
+    char          *line = sys_read_file("/proc/self/cgroup", text, sizeof text) > 0 ? text : NULL;
     while (line && *line) { /* NUMBER:CONTROLLERS:PATH */
         char *controllers = strchr(line, ':');
         char *path = controllers ? strchr(controllers + 1, ':') : NULL;
@@ -117,24 +117,24 @@ static bool cgroup_holds_older(const struct process *entered)
             return older;
         line = end + 1;
     }
-    return process_read(1, &other) == 0 && other.start <= entered->start;
+    return procfs_read(1, &other) == 0 && other.start <= entered->start;
 }
 
 /* The last look before a new run begins. A leader may have a marker that cannot be seen from here (a chroot, a /tmp of
  * its own). A parent may carry the hook and not lead: its run has ended, and nothing begins again. */
-static enum lead_why somebody_else_led(const struct process *ancestors, size_t count, struct process *ret_above)
+static enum leader_why somebody_else_led(const struct process *ancestors, size_t count, struct process *ret_above)
 {
     char executable[HOOK_PATH_MAX];
     for (size_t i = 0; i < count; i++)
-        if (process_has_thread_named_pillion(&ancestors[i])) {
+        if (procfs_has_thread_named_pillion(&ancestors[i])) {
             *ret_above = ancestors[i];
-            return LEAD_BELOW_THREAD;
+            return LEADER_BELOW_THREAD;
         }
-    if (count == 0 || !process_maps_hook(ancestors[0].pid) ||
+    if (count == 0 || !procfs_maps_hook(ancestors[0].pid) ||
         !read_executable(ancestors[0].pid, executable, sizeof executable) || excluded(executable))
-        return LEAD_NOTHING_AGAINST;
+        return LEADER_NOTHING_AGAINST;
     *ret_above = ancestors[0];
-    return LEAD_BELOW_HOOK;
+    return LEADER_BELOW_HOOK;
 }
 
 /* The link reads "pid:[4026531836]". A stat in its place would have the kernel make an inode for it. */
@@ -142,18 +142,18 @@ static bool read_namespace(pid_t pid, uint64_t *ret)
 {
     char link[64];
     char target[64];
-    process_file(link, pid, "/ns/pid");
-    if (call_readlink(link, target, sizeof target) <= 0 || strncmp(target, "pid:[", 5) != 0)
+    procfs_file(link, pid, "/ns/pid");
+    if (sys_readlink(link, target, sizeof target) <= 0 || strncmp(target, "pid:[", 5) != 0)
         return false;
     const char *number = target + 5;
-    *ret = word_parse(&number);
+    *ret = string_number(&number);
     return true;
 }
 
 static bool starts_ranks(pid_t pid)
 {
     char executable[HOOK_PATH_MAX];
-    return read_executable(pid, executable, sizeof executable) && step_is_launcher(executable);
+    return read_executable(pid, executable, sizeof executable) && mpi_slurm_is_launcher(executable);
 }
 
 /* Walks up to a marker (true; it is that of the ancestor at *ret_count), or to the end; the ancestors seen are kept for
@@ -163,29 +163,29 @@ static bool starts_ranks(pid_t pid)
 static bool ancestor_leads(enum ranks ranks, uint64_t *ret_namespace, struct process *ret, size_t *ret_count)
 {
     char  marker[HOOK_NAME_MAX];
-    pid_t parent = (pid_t)call_parent();
+    pid_t parent = (pid_t)sys_parent();
     *ret_count = 0;
     *ret_namespace = 0;
     if (parent > 0 && !read_namespace(parent, ret_namespace) && !read_namespace(0, ret_namespace))
         return false;
     for (; parent > 0 && *ret_count < ANCESTORS_MAX; parent = ret[(*ret_count)++].parent) {
         struct process *p = &ret[*ret_count];
-        if (process_read(parent, p) < 0)
+        if (procfs_read(parent, p) < 0)
             return false;
         if (ranks == RANKS_ALL && starts_ranks(parent))
             return false;
-        if (marker_exists(*ret_namespace, p, marker, sizeof marker))
+        if (leader_marker_exists(*ret_namespace, p, marker, sizeof marker))
             return true;
     }
     return false;
 }
 
-static enum lead_why switched_off(void)
+static enum leader_why switched_off(void)
 {
-    const char *value = word_environment("PILLION_DISABLE");
-    if (value && *value && !word_is_no(value))
-        return LEAD_DISABLED;
-    return getauxval(AT_SECURE) != 0 ? LEAD_SECURE : LEAD_NOTHING_AGAINST;
+    const char *value = environment_of("PILLION_DISABLE");
+    if (value && *value && !string_is_no(value))
+        return LEADER_DISABLED;
+    return getauxval(AT_SECURE) != 0 ? LEADER_SECURE : LEADER_NOTHING_AGAINST;
 }
 
 /* True for a process that was put into a container, whose parents end outside; false for the container's own first
@@ -197,56 +197,56 @@ static bool was_put_into_a_container(const struct process *ancestors, size_t cou
 }
 
 /* Judges a process below no marker; executable NULL: its own. */
-static enum lead_why judge_itself(const char *executable, enum ranks ranks, const struct process *ancestors,
-                                  size_t count, struct lead *ret)
+static enum leader_why judge_itself(const char *executable, enum ranks ranks, const struct process *ancestors,
+                                    size_t count, struct leader *ret)
 {
-    if ((ret->pid_namespace == 0 && !read_namespace(0, &ret->pid_namespace)) || process_read(0, &ret->self) < 0)
-        return LEAD_NO_PROC;
-    struct word given = word_in(ret->executable, sizeof ret->executable);
-    word_add(&given, executable ? executable : "");
+    if ((ret->pid_namespace == 0 && !read_namespace(0, &ret->pid_namespace)) || procfs_read(0, &ret->self) < 0)
+        return LEADER_NO_PROC;
+    struct strbuf given = strbuf_in(ret->executable, sizeof ret->executable);
+    strbuf_add(&given, executable ? executable : "");
     if (!executable && !read_executable(ret->self.pid, ret->executable, sizeof ret->executable))
-        return LEAD_NO_PROC;
-    enum lead_why why = ret->executable[0] ? excluded(ret->executable) : LEAD_NOTHING_AGAINST;
+        return LEADER_NO_PROC;
+    enum leader_why why = ret->executable[0] ? excluded(ret->executable) : LEADER_NOTHING_AGAINST;
     if (why) {
         /* The marker is that of a leader which has exec'd into a wrapper: processes that it starts must not take it for
          * a leader's. */
         if (!execs_in_place(ret->executable))
-            (void)marker_exists(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker);
+            (void)leader_marker_exists(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker);
         return why;
     }
-    int64_t rank = step_rank(ranks == RANKS_FIRST);
+    int64_t rank = mpi_slurm_rank(ranks == RANKS_FIRST);
     ret->in_step = ranks == RANKS_NODE && rank >= 0;
-    ret->continues = marker_exists(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker) ||
-                     marker_was_made_outside(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker);
+    ret->continues = leader_marker_exists(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker) ||
+                     leader_marker_was_made_outside(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker);
     if (ret->continues)
-        return LEAD_CONTINUES;
+        return LEADER_CONTINUES;
     if (rank > 0 && ranks != RANKS_ALL)
-        return LEAD_OTHER_RANK;
-    if (step_is_prolog())
-        return LEAD_PROLOG;
+        return LEADER_OTHER_RANK;
+    if (mpi_slurm_is_prolog())
+        return LEADER_PROLOG;
     if (was_put_into_a_container(ancestors, count, &ret->self))
-        return LEAD_FROM_OUTSIDE;
+        return LEADER_FROM_OUTSIDE;
     return somebody_else_led(ancestors, count, &ret->above);
 }
 
-static enum role role_of(enum lead_why why)
+static enum role role_of(enum leader_why why)
 {
-    if (why == LEAD_NOTHING_AGAINST || why == LEAD_CONTINUES)
+    if (why == LEADER_NOTHING_AGAINST || why == LEADER_CONTINUES)
         return ROLE_LEADER;
-    return why >= LEAD_BELOW_MARKER ? ROLE_PASSENGER : ROLE_NONE;
+    return why >= LEADER_BELOW_MARKER ? ROLE_PASSENGER : ROLE_NONE;
 }
 
 /* Most processes are passengers, and pay for this alone. An ancestor's marker decides before anything is read about the
  * process itself: the answer would be the same. */
-static void judge(const char *executable, struct lead *ret)
+static void judge(const char *executable, struct leader *ret)
 {
     struct process ancestors[ANCESTORS_MAX];
     size_t         count = 0;
-    enum ranks     ranks = step_ranks();
+    enum ranks     ranks = mpi_slurm_ranks();
     ret->marker[0] = '\0';
     ret->why = switched_off();
     if (!ret->why && ancestor_leads(ranks, &ret->pid_namespace, ancestors, &count)) {
-        ret->why = LEAD_BELOW_MARKER;
+        ret->why = LEADER_BELOW_MARKER;
         ret->above = ancestors[count];
     } else if (!ret->why) {
         ret->why = judge_itself(executable, ranks, ancestors, count, ret);
@@ -254,16 +254,16 @@ static void judge(const char *executable, struct lead *ret)
     ret->role = role_of(ret->why);
 }
 
-void lead_predict(const char *executable, struct lead *ret)
+void leader_predict(const char *executable, struct leader *ret)
 {
     judge(executable, ret);
 }
 
-void lead_decide(struct lead *ret)
+void leader_decide(struct leader *ret)
 {
     judge(NULL, ret);
     if (ret->role == ROLE_NONE && ret->marker[0])
-        call_unlink(ret->marker);
-    if (ret->why == LEAD_NOTHING_AGAINST)
-        (void)marker_make(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker);
+        sys_unlink(ret->marker);
+    if (ret->why == LEADER_NOTHING_AGAINST)
+        (void)leader_marker_make(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker);
 }

@@ -12,27 +12,27 @@
 
 static const char *const places[] = {"/tmp", "/dev/shm"};
 
-static void directory_name(uid_t uid, const char *place, struct word *ret)
+static void directory_name(uid_t uid, const char *place, struct strbuf *ret)
 {
-    word_add(ret, place);
-    word_add(ret, "/.pillion-");
-    word_number(ret, uid);
+    strbuf_add(ret, place);
+    strbuf_add(ret, "/.pillion-");
+    strbuf_number(ret, uid);
 }
 
-static void file_name(uint64_t pid_namespace, const struct process *p, struct word *ret)
+static void file_name(uint64_t pid_namespace, const struct process *p, struct strbuf *ret)
 {
-    word_add(ret, "/");
-    word_number(ret, pid_namespace);
-    word_add(ret, "-");
-    word_number(ret, (uint64_t)p->pid);
-    word_add(ret, "-");
-    word_number(ret, p->start);
+    strbuf_add(ret, "/");
+    strbuf_number(ret, pid_namespace);
+    strbuf_add(ret, "-");
+    strbuf_number(ret, (uint64_t)p->pid);
+    strbuf_add(ret, "-");
+    strbuf_number(ret, p->start);
 }
 
 static bool is_directory_of(const char *path, uid_t uid)
 {
     struct stat info;
-    return call_lstat(path, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == uid;
+    return sys_lstat(path, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == uid;
 }
 
 /* Most ancestors have one owner, whose two directories are looked at once. */
@@ -53,13 +53,13 @@ static bool directory_counts(uid_t uid, size_t place, const char *path)
 static bool is_marker_of(const char *path, uid_t uid)
 {
     struct stat info;
-    return call_lstat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == uid;
+    return sys_lstat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == uid;
 }
 
-bool marker_exists(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size)
+bool leader_marker_exists(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size)
 {
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        struct word path = word_in(ret_path, size);
+        struct strbuf path = strbuf_in(ret_path, size);
         directory_name(p->uid, places[i], &path);
         if (path.cut || !directory_counts(p->uid, i, ret_path))
             continue;
@@ -77,21 +77,21 @@ static uid_t uid_outside(uid_t uid)
     char        map[128];
     const char *at = map;
     uint64_t    column[2] = {0};
-    if (call_read_file("/proc/self/uid_map", map, sizeof map) <= 0)
+    if (sys_read_file("/proc/self/uid_map", map, sizeof map) <= 0)
         return uid;
     for (int i = 0; i < 2; i++) {
         while (*at == ' ')
             at++;
-        column[i] = word_parse(&at);
+        column[i] = string_number(&at);
     }
     return uid < column[0] ? uid : (uid_t)(uid - column[0] + column[1]);
 }
 
-bool marker_was_made_outside(uint64_t pid_namespace, const struct process *self, char *ret_path, size_t size)
+bool leader_marker_was_made_outside(uint64_t pid_namespace, const struct process *self, char *ret_path, size_t size)
 {
     uid_t before = uid_outside(self->uid);
     for (size_t i = 0; before != self->uid && i < sizeof places / sizeof *places; i++) {
-        struct word path = word_in(ret_path, size);
+        struct strbuf path = strbuf_in(ret_path, size);
         directory_name(before, places[i], &path);
         bool ours = !path.cut && is_directory_of(ret_path, self->uid);
         file_name(pid_namespace, self, &path);
@@ -102,11 +102,11 @@ bool marker_was_made_outside(uint64_t pid_namespace, const struct process *self,
     return false;
 }
 
-int marker_make(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size)
+int leader_marker_make(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size)
 {
     int error = -EACCES;
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        struct word path = word_in(ret_path, size);
+        struct strbuf path = strbuf_in(ret_path, size);
         directory_name(p->uid, places[i], &path);
         /* The mode is 0711 whatever the umask, which is the program's and stays: other users look into it by name. */
         if (!is_directory_of(ret_path, p->uid)) {
@@ -116,9 +116,9 @@ int marker_make(uint64_t pid_namespace, const struct process *p, char *ret_path,
                 continue;
         }
         file_name(pid_namespace, p, &path);
-        long fd = path.cut ? -ENAMETOOLONG : call_open(ret_path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0600);
+        long fd = path.cut ? -ENAMETOOLONG : sys_open(ret_path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0600);
         if (fd >= 0) {
-            call_close((int)fd);
+            sys_close((int)fd);
             return 0;
         }
         error = (int)fd;

@@ -21,18 +21,18 @@ int capset(void *header, const void *data);
  * tried again for a while. */
 static long again_alone(long number, long first, long second)
 {
-    if (!hook_leads() || !process_alone() || !hold_pause(PAUSE_LIMIT)) {
+    if (!hook_leads() || !procfs_alone() || !thread_link_pause(PAUSE_LIMIT)) {
         errno = EINVAL;
         return -1;
     }
-    int64_t deadline = call_monotonic() + RETRY_LIMIT;
+    int64_t deadline = sys_monotonic() + RETRY_LIMIT;
     long    result;
-    while ((result = syscall(number, first, second)) < 0 && errno == EINVAL && call_monotonic() < deadline) {
+    while ((result = syscall(number, first, second)) < 0 && errno == EINVAL && sys_monotonic() < deadline) {
         struct timespec moment = {.tv_nsec = 100000};
         (void)syscall(SYS_nanosleep, &moment, NULL);
     }
     int saved = errno;
-    hold_resume();
+    thread_link_resume();
     errno = saved;
     return result;
 }
@@ -65,7 +65,7 @@ static void mirror(const struct link_call *call)
 {
     int saved = errno;
     if (hook_leads())
-        hold_mirror(call);
+        thread_link_mirror(call);
     errno = saved;
 }
 
@@ -92,10 +92,10 @@ int prctl(int option, ...)
         call.arguments[i] = va_arg(rest, long);
     va_end(rest);
     const long      *a = call.arguments;
-    enum confinement to = confine_begins(a[0], a[1]);
+    enum confinement to = seccomp_begins(a[0], a[1]);
     long             result = syscall(SYS_prctl, a[0], a[1], a[2], a[3], a[4]);
     if (to != FREE)
-        confine(to, result == 0);
+        seccomp_confine(to, result == 0);
     if (result >= 0 && (option == PR_SET_KEEPCAPS || option == PR_SET_SECUREBITS))
         mirror(&call);
     return (int)result;

@@ -86,7 +86,7 @@ static int look_into(struct dl_phdr_info *object, size_t size, void *data)
         const ElfW(Sym) *symbol = &t.symbols[i];
         bool hidden = t.versions && (t.versions[i] & 0x8000);
         if (symbol->st_shndx == SHN_UNDEF || hidden || ELF64_ST_TYPE(symbol->st_info) != STT_FUNC ||
-            !word_equal(t.strings + symbol->st_name, quest->name))
+            !string_equal(t.strings + symbol->st_name, quest->name))
             continue;
         quest->found = (void *)(object->dlpi_addr + symbol->st_value); // NOLINT(performance-no-int-to-ptr)
         return 1;

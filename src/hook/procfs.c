@@ -11,29 +11,29 @@
 
 enum { STAT_MAX = 1024, THREADS_LOOKED_AT = 512, FEW_THREADS = 3, FEW_NAMES = 144 /* bytes: these, "." and ".." */ };
 
-void process_file(char ret[static 64], pid_t pid, const char *file)
+void procfs_file(char ret[static 64], pid_t pid, const char *file)
 {
-    struct word path = word_in(ret, 64);
-    word_add(&path, "/proc/");
+    struct strbuf path = strbuf_in(ret, 64);
+    strbuf_add(&path, "/proc/");
     if (pid)
-        word_number(&path, (uint64_t)pid);
+        strbuf_number(&path, (uint64_t)pid);
     else
-        word_add(&path, "self");
-    word_add(&path, file);
+        strbuf_add(&path, "self");
+    strbuf_add(&path, file);
 }
 
 /* Reads fields 4 (ppid), 20 (num_threads) and 22 (starttime). The name in field 2 may hold spaces and parentheses. */
 static int parse_stat(const char *text, struct process *ret)
 {
     const char *at = text;
-    ret->pid = (pid_t)word_parse(&at);
+    ret->pid = (pid_t)string_number(&at);
     at = strrchr(text, ')');
     if (!at || at[1] != ' ' || !at[2] || at[3] != ' ')
         return -EBADMSG;
     at += 4;
     for (int field = 4; field <= 22; field++) {
         bool     negative = *at == '-';
-        uint64_t value = (at += negative, word_parse(&at));
+        uint64_t value = (at += negative, string_number(&at));
         if (field == 4)
             ret->parent = (pid_t)value;
         else if (field == 20)
@@ -46,18 +46,18 @@ static int parse_stat(const char *text, struct process *ret)
     return 0;
 }
 
-int process_read(pid_t pid, struct process *ret)
+int procfs_read(pid_t pid, struct process *ret)
 {
     char        path[64];
     char        text[STAT_MAX];
     struct stat owner;
-    process_file(path, pid, "/stat");
-    long fd = call_open(path, O_RDONLY, 0);
+    procfs_file(path, pid, "/stat");
+    long fd = sys_open(path, O_RDONLY, 0);
     if (fd < 0)
         return (int)fd;
-    long n = call_read((int)fd, text, sizeof text - 1);
+    long n = sys_read((int)fd, text, sizeof text - 1);
     int  error = syscall(SYS_fstat, (int)fd, &owner) < 0 ? -errno : 0;
-    call_close((int)fd);
+    sys_close((int)fd);
     if (n <= 0)
         return n < 0 ? (int)n : -ESRCH;
     text[n] = '\0';
@@ -65,7 +65,7 @@ int process_read(pid_t pid, struct process *ret)
     if (error == 0)
         error = parse_stat(text, ret);
     /* A /proc of another pid namespace names another process by our number. */
-    if (error == 0 && ret->pid != (pid ? pid : (pid_t)call_pid()))
+    if (error == 0 && ret->pid != (pid ? pid : (pid_t)sys_pid()))
         return -ESRCH;
     return error;
 }
@@ -80,14 +80,14 @@ struct entry {
 
 static bool ends_a_line(const char *block, size_t len, const char *name)
 {
-    char        line[48];
-    struct word deleted = word_in(line, sizeof line);
-    word_add(&deleted, name);
-    word_add(&deleted, "\n");
+    char          line[48];
+    struct strbuf deleted = strbuf_in(line, sizeof line);
+    strbuf_add(&deleted, name);
+    strbuf_add(&deleted, "\n");
     if (memmem(block, len, line, deleted.len))
         return true;
     deleted.len--;
-    word_add(&deleted, " (deleted)\n");
+    strbuf_add(&deleted, " (deleted)\n");
     return memmem(block, len, line, deleted.len) != NULL;
 }
 
@@ -100,22 +100,22 @@ static int maps_file(pid_t pid, const char *name)
     char   block[KEEP + 4096 + 1];
     size_t kept = 0;
     int    found = 0;
-    process_file(path, pid, "/maps");
-    long fd = call_open(path, O_RDONLY, 0);
+    procfs_file(path, pid, "/maps");
+    long fd = sys_open(path, O_RDONLY, 0);
     if (fd < 0)
         return (int)fd;
     long n = 0;
-    while (!found && (n = call_read((int)fd, block + kept, 4096)) > 0) {
+    while (!found && (n = sys_read((int)fd, block + kept, 4096)) > 0) {
         size_t len = kept + (size_t)n;
         found = ends_a_line(block, len, name);
         kept = len < KEEP ? len : KEEP;
         memmove(block, block + len - kept, kept);
     }
-    call_close((int)fd);
+    sys_close((int)fd);
     return n < 0 ? (int)n : found;
 }
 
-bool process_maps_hook(pid_t pid)
+bool procfs_maps_hook(pid_t pid)
 {
     return maps_file(pid, "/libpillion.so") > 0;
 }
@@ -123,21 +123,21 @@ bool process_maps_hook(pid_t pid)
 /* A single read is enough: a name comes whole. */
 static bool is_named_pillion(int tasks, const char *tid)
 {
-    char        path[32];
-    char        name[32];
-    struct word w = word_in(path, sizeof path);
-    word_add(&w, tid);
-    word_add(&w, "/comm");
+    char          path[32];
+    char          name[32];
+    struct strbuf w = strbuf_in(path, sizeof path);
+    strbuf_add(&w, tid);
+    strbuf_add(&w, "/comm");
     long fd = w.cut ? -1 : syscall(SYS_openat, tasks, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
-    long n = call_read((int)fd, name, sizeof name - 1);
-    call_close((int)fd);
+    long n = sys_read((int)fd, name, sizeof name - 1);
+    sys_close((int)fd);
     name[n > 0 ? n : 0] = '\0';
-    return word_equal(name, "pillion\n");
+    return string_equal(name, "pillion\n");
 }
 
-bool process_has_thread_named_pillion(const struct process *p)
+bool procfs_has_thread_named_pillion(const struct process *p)
 {
     char path[64];
     int  most = THREADS_LOOKED_AT;
@@ -151,8 +151,8 @@ bool process_has_thread_named_pillion(const struct process *p)
             return false;
         most = mapped < 0 ? FEW_THREADS : most;
     }
-    process_file(path, p->pid, "/task");
-    long dir = call_open(path, O_RDONLY | O_DIRECTORY, 0);
+    procfs_file(path, p->pid, "/task");
+    long dir = sys_open(path, O_RDONLY | O_DIRECTORY, 0);
     if (dir < 0)
         return false;
     _Alignas(struct entry) char block[4096];
@@ -169,7 +169,7 @@ bool process_has_thread_named_pillion(const struct process *p)
             found = is_named_pillion((int)dir, entry->name);
         }
     }
-    call_close((int)dir);
+    sys_close((int)dir);
     return found;
 }
 
@@ -177,7 +177,7 @@ bool process_has_thread_named_pillion(const struct process *p)
 static __attribute__((noinline)) bool main_has_left(void)
 {
     char text[STAT_MAX];
-    if (call_tid() == call_pid() || call_read_file("/proc/self/stat", text, sizeof text) <= 0)
+    if (sys_tid() == sys_pid() || sys_read_file("/proc/self/stat", text, sizeof text) <= 0)
         return false;
     const char *end = strrchr(text, ')');
     return end && end[1] == ' ' && end[2] == 'Z';
@@ -189,16 +189,16 @@ static int64_t count_threads(void)
 {
     struct stat task;
     bool        ours = atomic_load(&hook.link.tid) != 0;
-    return call_stat("/proc/self/task", &task) < 0 ? -1 : (int64_t)task.st_nlink - 2 - ours;
+    return sys_stat("/proc/self/task", &task) < 0 ? -1 : (int64_t)task.st_nlink - 2 - ours;
 }
 
-bool process_single(void)
+bool procfs_single(void)
 {
     int64_t threads = count_threads();
     return threads == 0 || threads == 1;
 }
 
-bool process_alone(void)
+bool procfs_alone(void)
 {
     int64_t threads = count_threads();
     return threads == 0 || threads == 1 || (threads == 2 && main_has_left());

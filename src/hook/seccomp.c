@@ -15,12 +15,12 @@ static _Atomic uint32_t *here(void)
     return &errno == main_errno ? &of_main : &of_another;
 }
 
-enum confinement confinement(void)
+enum confinement seccomp_confinement(void)
 {
     return (enum confinement)atomic_load(here());
 }
 
-void confine_watch(void)
+void seccomp_watch(void)
 {
     main_errno = &errno;
 }
@@ -28,7 +28,7 @@ void confine_watch(void)
 /* libseccomp installs its filter by a bare system call, which is not seen. The call before it is: without that one an
  * ordinary user may install none. A library's constructor may make it before anybody was watching: then this process
  * does not lead. */
-enum confinement confine_begins(long option, long argument)
+enum confinement seccomp_begins(long option, long argument)
 {
     if (option != PR_SET_SECCOMP && (option != PR_SET_NO_NEW_PRIVS || argument != 1))
         return FREE;
@@ -40,7 +40,7 @@ enum confinement confine_begins(long option, long argument)
     return option == PR_SET_SECCOMP ? CONFINED : SUSPECTED;
 }
 
-void confine(enum confinement to, bool done)
+void seccomp_confine(enum confinement to, bool done)
 {
     if (done)
         atomic_store(here(), to);

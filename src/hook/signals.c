@@ -136,7 +136,7 @@ static void die_of(int number, const void *context)
     bool              returns = syscall(SYS_rt_sigprocmask, SIG_BLOCK, &where->uc_sigmask, NULL, sizeof mask) == 0 &&
                    syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &mask, sizeof mask) == 0 && !(mask & one);
     (void)syscall(SYS_rt_sigprocmask, returns ? SIG_BLOCK : SIG_UNBLOCK, &one, NULL, sizeof one);
-    (void)syscall(SYS_tgkill, call_pid(), call_tid(), number);
+    (void)syscall(SYS_tgkill, sys_pid(), sys_tid(), number);
 }
 
 /* A second signal right after the first is an echo: `timeout`, a closing terminal and others send the same one again,
@@ -146,7 +146,7 @@ static bool is_an_echo(int number)
     static _Atomic int32_t first;
     static _Atomic int64_t since;
     int32_t                none = 0;
-    int64_t                now = call_monotonic();
+    int64_t                now = sys_monotonic();
     if (atomic_compare_exchange_strong(&first, &none, number)) {
         atomic_store(&since, now);
         return false;
@@ -162,9 +162,9 @@ static bool finish_first(int number)
     if (is_an_echo(number))
         return false;
     if (atomic_flag_test_and_set(&begun))
-        hold_hurry();
+        exit_hold_hurry();
     else
-        hold_for_signal(number);
+        exit_hold_for_signal(number);
     signals_end();
     return true;
 }
@@ -177,7 +177,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
     int  saved = errno;
     bool owns = hook_owns();
     if (owns && hook.owner == 1) {
-        hold_interrupt(number);
+        exit_hold_interrupt(number);
     } else if (!owns || finish_first(number)) {
         signals_put_default(number, &watched_of(number)->shown);
         die_of(number, context);

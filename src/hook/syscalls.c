@@ -14,75 +14,75 @@ static long checked(long result)
     return result < 0 ? -errno : result;
 }
 
-long call_open(const char *path, int flags, unsigned mode)
+long sys_open(const char *path, int flags, unsigned mode)
 {
     return checked(syscall(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC | O_NOCTTY, mode));
 }
 
-long call_read(int fd, void *data, size_t size)
+long sys_read(int fd, void *data, size_t size)
 {
     return checked(syscall(SYS_read, fd, data, size));
 }
 
-void call_close(int fd)
+void sys_close(int fd)
 {
     (void)syscall(SYS_close, fd);
 }
 
-long call_read_file(const char *path, char *ret, size_t size)
+long sys_read_file(const char *path, char *ret, size_t size)
 {
-    long fd = call_open(path, O_RDONLY, 0);
+    long fd = sys_open(path, O_RDONLY, 0);
     if (fd < 0)
         return fd;
     size_t len = 0;
     long   n = 0;
-    while (len < size - 1 && (n = call_read((int)fd, ret + len, size - 1 - len)) > 0)
+    while (len < size - 1 && (n = sys_read((int)fd, ret + len, size - 1 - len)) > 0)
         len += (size_t)n;
-    call_close((int)fd);
+    sys_close((int)fd);
     if (n < 0 && len == 0)
         return n;
     ret[len] = '\0';
     return (long)len;
 }
 
-void call_unlink(const char *path)
+void sys_unlink(const char *path)
 {
     (void)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
 }
 
-long call_readlink(const char *path, char *ret, size_t size)
+long sys_readlink(const char *path, char *ret, size_t size)
 {
     long n = checked(syscall(SYS_readlinkat, AT_FDCWD, path, ret, size - 1));
     ret[n > 0 ? n : 0] = '\0';
     return n;
 }
 
-long call_pid(void)
+long sys_pid(void)
 {
     return syscall(SYS_getpid);
 }
 
-long call_parent(void)
+long sys_parent(void)
 {
     return syscall(SYS_getppid);
 }
 
-long call_tid(void)
+long sys_tid(void)
 {
     return syscall(SYS_gettid);
 }
 
-int call_stat(const char *path, struct stat *ret)
+int sys_stat(const char *path, struct stat *ret)
 {
     return (int)checked(syscall(SYS_newfstatat, AT_FDCWD, path, ret, 0));
 }
 
-int call_lstat(const char *path, struct stat *ret)
+int sys_lstat(const char *path, struct stat *ret)
 {
     return (int)checked(syscall(SYS_newfstatat, AT_FDCWD, path, ret, AT_SYMLINK_NOFOLLOW));
 }
 
-int64_t call_monotonic(void)
+int64_t sys_monotonic(void)
 {
     struct timespec now = {0};
     (void)syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);

@@ -68,7 +68,7 @@ static int merge_file(int file, cJSON *state, bool *any)
     struct bytes read;
     struct stat  info; /* its size as of now: a writer faster than we read must not keep us */
     int          error = fstat(file, &info) < 0 ? -errno : 0;
-    bytes_init(&read, RUNDIR_STATE_MAX);
+    bytes_init(&read, RUN_DIR_STATE_MAX);
     for (off_t at = 0; error == 0 && at < info.st_size;) {
         ssize_t n = pread(file, block, sizeof block, at);
         if (n < 0 && errno == EINTR)
@@ -85,7 +85,7 @@ static int merge_file(int file, cJSON *state, bool *any)
     return error;
 }
 
-int state_load_held(int file, cJSON **ret)
+int journal_load_held(int file, cJSON **ret)
 {
     cJSON *state = cJSON_CreateObject();
     bool   any = false;
@@ -99,53 +99,53 @@ int state_load_held(int file, cJSON **ret)
     return error;
 }
 
-int state_load(int dir, cJSON **ret)
+int journal_load(int dir, cJSON **ret)
 {
     struct stat info;
-    int         file = openat(dir, RUNDIR_JOURNAL, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
+    int         file = openat(dir, RUN_DIR_JOURNAL, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
     int         error = file < 0 ? -errno : 0;
     if (error == 0 && (fstat(file, &info) < 0 || !S_ISREG(info.st_mode)))
         error = -EBADMSG;
     if (error == 0)
-        error = state_load_held(file, ret);
+        error = journal_load_held(file, ret);
     file_close(&file);
     return error;
 }
 
-const char *state_text(const cJSON *state, const char *key)
+const char *journal_text(const cJSON *state, const char *key)
 {
     return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(state, key));
 }
 
-bool state_is(const cJSON *state, const char *key, const char *value)
+bool journal_is(const cJSON *state, const char *key, const char *value)
 {
-    const char *text = state_text(state, key);
+    const char *text = journal_text(state, key);
     return text && strcmp(text, value) == 0;
 }
 
-double state_number(const cJSON *state, const char *key, double fallback)
+double journal_number(const cJSON *state, const char *key, double fallback)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(state, key);
     return cJSON_IsNumber(item) ? item->valuedouble : fallback;
 }
 
-bool state_is_of_this_boot(const cJSON *state)
+bool journal_is_of_this_boot(const cJSON *state)
 {
     const cJSON *machine = cJSON_GetObjectItemCaseSensitive(state, "machine");
     char         boot[64];
     size_t       len = 0;
     struct stat  ns;
-    const char  *id = state_text(machine, "boot_id");
+    const char  *id = journal_text(machine, "boot_id");
     if (!id || file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof boot, &len) < 0)
         return false;
     if (len > 0 && boot[len - 1] == '\n')
         boot[len - 1] = '\0';
     if (strcmp(boot, id) != 0 || stat("/proc/self/ns/pid", &ns) < 0)
         return false;
-    return state_number(machine, "pid_namespace", 0) == (double)ns.st_ino;
+    return journal_number(machine, "pid_namespace", 0) == (double)ns.st_ino;
 }
 
-bool state_process_started(int pid, uint64_t *ret)
+bool journal_process_started(int pid, uint64_t *ret)
 {
     char         path[64];
     char         stat_text[1024];
@@ -193,7 +193,7 @@ static int64_t file_server_now(int dir)
 {
     struct stat info;
     int64_t     now = clock_real() / CLOCK_SECOND;
-    int         lock = openat(dir, RUNDIR_LOCK, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int         lock = openat(dir, RUN_DIR_LOCK, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (lock >= 0 && futimens(lock, NULL) == 0 && fstat(lock, &info) == 0)
         now = info.st_mtime;
     file_close(&lock);
@@ -203,8 +203,8 @@ static int64_t file_server_now(int dir)
 static bool rows_are_older(int dir, int64_t seconds)
 {
     struct stat info;
-    if (fstatat(dir, RUNDIR_ROWS, &info, AT_SYMLINK_NOFOLLOW) < 0 &&
-        fstatat(dir, RUNDIR_JOURNAL, &info, AT_SYMLINK_NOFOLLOW) < 0)
+    if (fstatat(dir, RUN_DIR_ROWS, &info, AT_SYMLINK_NOFOLLOW) < 0 &&
+        fstatat(dir, RUN_DIR_JOURNAL, &info, AT_SYMLINK_NOFOLLOW) < 0)
         return false;
     return clock_real() / CLOCK_SECOND - info.st_mtime > seconds;
 }
@@ -212,11 +212,11 @@ static bool rows_are_older(int dir, int64_t seconds)
 /* A duration in seconds, whatever a damaged file says. */
 static int64_t duration(const cJSON *state, const char *key, double fallback, double longest)
 {
-    double value = state_number(state, key, fallback);
+    double value = journal_number(state, key, fallback);
     return (int64_t)(value > 0 && value < longest ? value + 1 : longest);
 }
 
-bool state_knows_numbers(void)
+bool journal_knows_numbers(void)
 {
     int  proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
     bool known = proc >= 0 && roots_has_our_numbers(proc);
@@ -224,19 +224,19 @@ bool state_knows_numbers(void)
     return known;
 }
 
-enum liveness state_liveness(const cJSON *state, int dir)
+enum liveness journal_liveness(const cJSON *state, int dir)
 {
-    double   number = state_number(state, "pid", 0);
+    double   number = journal_number(state, "pid", 0);
     int      pid = number >= 1 && number <= INT32_MAX ? (int)number : 0;
     uint64_t start = 0;
     uint64_t bytes = 0;
     int64_t  changed = 0;
-    if (!state_is_of_this_boot(state) || !state_knows_numbers()) {
+    if (!journal_is_of_this_boot(state) || !journal_knows_numbers()) {
         int64_t silence = FOREIGN_HOUR + 3 * duration(state, "upload_interval", DEFAULT_UPLOAD, LONGEST_UPLOAD);
-        rundir_measure(dir, &bytes, &changed);
+        run_dir_measure(dir, &bytes, &changed);
         return file_server_now(dir) - changed > silence ? LIVENESS_DEAD : LIVENESS_FOREIGN;
     }
-    if (pid <= 0 || !state_process_started(pid, &start) || (double)start != state_number(state, "pid_start", -1))
+    if (pid <= 0 || !journal_process_started(pid, &start) || (double)start != journal_number(state, "pid_start", -1))
         return LIVENESS_DEAD;
     if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(state, "paused")))
         return LIVENESS_ALIVE; /* the process lives without a thread, and a last row is to come */

@@ -11,14 +11,14 @@
 
 /* Reads the merged state of the run whose directory is open at `dir`; free it with cJSON_Delete. Lines that are no
  * object, and a last line without \n, are skipped. 0, -ENOENT, -EFBIG, -EBADMSG (no line at all), -ENOMEM. */
-int state_load(int dir, cJSON **ret);
+int journal_load(int dir, cJSON **ret);
 /* The same from run.jsonl itself, held open. */
-int state_load_held(int file, cJSON **ret);
+int journal_load_held(int file, cJSON **ret);
 
 /* Strings and numbers of the state; NULL or `fallback` when absent or of another type. */
-const char *state_text(const cJSON *state, const char *key);
-bool        state_is(const cJSON *state, const char *key, const char *value);
-double      state_number(const cJSON *state, const char *key, double fallback);
+const char *journal_text(const cJSON *state, const char *key);
+bool        journal_is(const cJSON *state, const char *key, const char *value);
+double      journal_number(const cJSON *state, const char *key, double fallback);
 
 /* Is the process of a run that has not ended still there? (design: Sync) */
 enum liveness {
@@ -26,12 +26,12 @@ enum liveness {
     LIVENESS_DEAD,
     LIVENESS_FOREIGN, /* another boot, machine or pid namespace, and its files are still fresh: counts as alive */
 };
-enum liveness state_liveness(const cJSON *state, int dir);
+enum liveness journal_liveness(const cJSON *state, int dir);
 /* Start time of a process in clock ticks since boot (proc.rst, stat, field 22); false when it is gone. */
-bool state_process_started(int pid, uint64_t *ret);
+bool journal_process_started(int pid, uint64_t *ret);
 /* True when /proc numbers processes as we do: else a number there is another process's. */
-bool state_knows_numbers(void);
+bool journal_knows_numbers(void);
 /* True for a run that was made on this machine since it booted, in this pid namespace. */
-bool state_is_of_this_boot(const cJSON *state);
+bool journal_is_of_this_boot(const cJSON *state);
 
 #endif

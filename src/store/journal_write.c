@@ -22,7 +22,7 @@ static void utc(struct bytes *line, const char *key, int64_t real)
     bytes_format(line, "\"%s.%03dZ\"", when, (int)(real / CLOCK_MILLISECOND % 1000));
 }
 
-void record_token_id(const char *token, char ret[static 9])
+void journal_token_id(const char *token, char ret[static 9])
 {
     unsigned char hash[32] = {0};
     ret[0] = '\0';
@@ -34,33 +34,33 @@ void record_token_id(const char *token, char ret[static 9])
 
 static void open_line(struct bytes *line)
 {
-    bytes_init(line, RUNDIR_STATE_MAX);
+    bytes_init(line, RUN_DIR_STATE_MAX);
     bytes_char(line, '{');
 }
 
-static int close_line(struct bytes *line, struct rundir *run)
+static int close_line(struct bytes *line, struct run_dir *run)
 {
     bytes_char(line, '}');
-    int error = line->failed ? -ENOMEM : rundir_append_state(run, line->data, line->len);
+    int error = line->failed ? -ENOMEM : run_dir_append_state(run, line->data, line->len);
     bytes_done(line);
     return error;
 }
 
-static void close_fact(struct bytes *line, struct rundir *run)
+static void close_fact(struct bytes *line, struct run_dir *run)
 {
     bytes_char(line, '}');
     if (!line->failed)
-        rundir_append_fact(run, line->data, line->len);
+        run_dir_append_fact(run, line->data, line->len);
     bytes_done(line);
 }
 
-static void record_text(struct bytes *line, const char *key, const char *value)
+static void put_text(struct bytes *line, const char *key, const char *value)
 {
     json_key(line, key);
     json_string(line, value, strlen(value));
 }
 
-static void record_number(struct bytes *line, const char *key, uint64_t value)
+static void put_number(struct bytes *line, const char *key, uint64_t value)
 {
     json_key(line, key);
     bytes_unsigned(line, value);
@@ -69,7 +69,7 @@ static void record_number(struct bytes *line, const char *key, uint64_t value)
 static void known(struct bytes *line, const char *key, uint64_t value)
 {
     if (value != METRIC_NONE)
-        record_number(line, key, value);
+        put_number(line, key, value);
 }
 
 static void write_totals(struct bytes *line, const struct totals *t)
@@ -123,16 +123,16 @@ static void write_cgroup_before(struct bytes *line, const struct cgroup_watch *w
     json_key(line, "cgroup_before");
     bytes_char(line, '{');
     if (watch->memory.path[0] != '\0') {
-        record_text(line, "memory", watch->memory.path);
+        put_text(line, "memory", watch->memory.path);
         known(line, "memory_id", watch->memory_id);
         known(line, "memory_peak", before->memory_peak);
-        record_number(line, "memory_version", watch->memory.v2 ? 2 : 1);
+        put_number(line, "memory_version", watch->memory.v2 ? 2 : 1);
     }
     write_events(line, before);
     bytes_char(line, '}');
 }
 
-static void command(struct bytes *line, const struct record_begin *begin)
+static void command(struct bytes *line, const struct journal_begin *begin)
 {
     size_t total = 0;
     json_key(line, "command");
@@ -148,7 +148,7 @@ static void command(struct bytes *line, const struct record_begin *begin)
         json_string(line, begin->arguments[i], strlen(begin->arguments[i]));
     }
     bytes_char(line, ']');
-    record_text(line, "executable", begin->executable);
+    put_text(line, "executable", begin->executable);
 }
 
 /* Says where the run is to be delivered, and by whose token. */
@@ -157,25 +157,25 @@ static void api(struct bytes *line, const struct config *config)
     char token_id[9];
     if (!config->token[0])
         return;
-    record_token_id(config->token, token_id);
-    record_text(line, "api_url", config->api_url);
-    record_text(line, "token_id", token_id);
+    journal_token_id(config->token, token_id);
+    put_text(line, "api_url", config->api_url);
+    put_text(line, "token_id", token_id);
 }
 
-void record_begin(struct rundir *run, const struct record_begin *begin)
+void journal_begin(struct run_dir *run, const struct journal_begin *begin)
 {
     struct bytes line;
     open_line(&line);
-    record_text(&line, "id", run->id);
-    record_text(&line, "state", "running");
+    put_text(&line, "id", run->id);
+    put_text(&line, "state", "running");
     command(&line, begin);
-    record_number(&line, "pid", (uint64_t)begin->pid);
-    record_number(&line, "pid_start", begin->pid_start);
+    put_number(&line, "pid", (uint64_t)begin->pid);
+    put_number(&line, "pid_start", begin->pid_start);
     json_key(&line, "machine");
     bytes_char(&line, '{');
-    record_text(&line, "boot_id", begin->machine->boot_id);
-    record_number(&line, "pid_namespace", begin->pid_namespace);
-    record_text(&line, "host_name", begin->machine->host_name);
+    put_text(&line, "boot_id", begin->machine->boot_id);
+    put_number(&line, "pid_namespace", begin->pid_namespace);
+    put_text(&line, "host_name", begin->machine->host_name);
     bytes_char(&line, '}');
     utc(&line, "started_at", begin->started_at);
     json_key(&line, "interval");
@@ -194,7 +194,7 @@ void record_begin(struct rundir *run, const struct record_begin *begin)
     close_fact(&line, run);
 }
 
-void record_continue(struct rundir *run, const struct record_begin *begin, bool with_api)
+void journal_continue(struct run_dir *run, const struct journal_begin *begin, bool with_api)
 {
     struct bytes line;
     open_line(&line);
@@ -206,7 +206,7 @@ void record_continue(struct rundir *run, const struct record_begin *begin, bool 
     close_fact(&line, run);
 }
 
-void record_registration(struct rundir *run, const char *registration)
+void journal_registration(struct run_dir *run, const char *registration)
 {
     struct bytes line;
     open_line(&line);
@@ -215,45 +215,45 @@ void record_registration(struct rundir *run, const char *registration)
     close_fact(&line, run);
 }
 
-void record_continues(struct rundir *run, const char *id)
+void journal_continues(struct run_dir *run, const char *id)
 {
     struct bytes line;
     open_line(&line);
-    record_text(&line, "continues", id);
+    put_text(&line, "continues", id);
     close_fact(&line, run);
 }
 
-void record_output(struct rundir *run, const char *path)
+void journal_output(struct run_dir *run, const char *path)
 {
     struct bytes line;
     open_line(&line);
-    record_text(&line, "output", path);
+    put_text(&line, "output", path);
     close_fact(&line, run);
 }
 
-void record_registered(struct rundir *run, const char *sentinel_run_id, const char *upload_uri_prefix)
+void journal_registered(struct run_dir *run, const char *sentinel_run_id, const char *upload_uri_prefix)
 {
     struct bytes line;
     open_line(&line);
-    record_text(&line, "sentinel_run_id", sentinel_run_id);
+    put_text(&line, "sentinel_run_id", sentinel_run_id);
     if (upload_uri_prefix)
-        record_text(&line, "upload_uri_prefix", upload_uri_prefix);
+        put_text(&line, "upload_uri_prefix", upload_uri_prefix);
     close_fact(&line, run);
 }
 
-void record_end(struct rundir *run, const struct record_end *end)
+void journal_end(struct run_dir *run, const struct journal_end *end)
 {
     struct bytes line;
     open_line(&line);
-    record_text(&line, "state", end->state);
+    put_text(&line, "state", end->state);
     utc(&line, "finished_at", end->finished_at);
     json_key(&line, "duration_s");
     bytes_decimal(&line, (double)end->duration / 1e9, 3);
     if (end->wait_status >= 0 && WIFSIGNALED(end->wait_status)) {
-        record_number(&line, "exit_code", 128U + (unsigned)WTERMSIG(end->wait_status));
-        record_number(&line, "signal", (uint64_t)WTERMSIG(end->wait_status));
+        put_number(&line, "exit_code", 128U + (unsigned)WTERMSIG(end->wait_status));
+        put_number(&line, "signal", (uint64_t)WTERMSIG(end->wait_status));
     } else if (end->wait_status >= 0) {
-        record_number(&line, "exit_code", (uint64_t)WEXITSTATUS(end->wait_status));
+        put_number(&line, "exit_code", (uint64_t)WEXITSTATUS(end->wait_status));
     }
     if (end->totals)
         write_totals(&line, end->totals);
@@ -262,14 +262,14 @@ void record_end(struct rundir *run, const struct record_end *end)
     json_key(&line, "cost");
     bytes_text(&line, "{\"cpu_s\":");
     bytes_decimal(&line, (double)end->cost_cpu / 1e9, 6);
-    record_number(&line, "rows", end->rows);
+    put_number(&line, "rows", end->rows);
     if (end->lost_rows)
-        record_number(&line, "lost_rows", end->lost_rows);
+        put_number(&line, "lost_rows", end->lost_rows);
     bytes_char(&line, '}');
     (void)close_line(&line, run);
 }
 
-void record_state(struct rundir *run, const char *state, const char *result)
+void journal_state(struct run_dir *run, const char *state, const char *result)
 {
     struct bytes line;
     if (result) { /* a line of its own: a result that cannot be read back must not take the state with it */
@@ -279,15 +279,15 @@ void record_state(struct rundir *run, const char *state, const char *result)
         (void)close_line(&line, run);
     }
     open_line(&line);
-    record_text(&line, "state", state);
+    put_text(&line, "state", state);
     (void)close_line(&line, run);
 }
 
 /* Each line says all of the progress: the line before may not have found room. */
 static void progress(struct bytes *line, uint64_t uploaded, uint64_t sealed, uint64_t from, uint64_t to)
 {
-    record_number(line, "uploaded", uploaded);
-    record_number(line, "sealed", sealed);
+    put_number(line, "uploaded", uploaded);
+    put_number(line, "sealed", sealed);
     json_key(line, "batch");
     bytes_char(line, '[');
     bytes_unsigned(line, from);
@@ -296,7 +296,7 @@ static void progress(struct bytes *line, uint64_t uploaded, uint64_t sealed, uin
     bytes_char(line, ']');
 }
 
-int record_batch(struct rundir *run, uint64_t uploaded, uint64_t from, uint64_t to)
+int journal_batch(struct run_dir *run, uint64_t uploaded, uint64_t from, uint64_t to)
 {
     struct bytes line;
     open_line(&line);
@@ -304,7 +304,7 @@ int record_batch(struct rundir *run, uint64_t uploaded, uint64_t from, uint64_t 
     return close_line(&line, run);
 }
 
-void record_uploaded(struct rundir *run, uint64_t uploaded, uint64_t from, uint64_t to)
+void journal_uploaded(struct run_dir *run, uint64_t uploaded, uint64_t from, uint64_t to)
 {
     struct bytes line;
     open_line(&line);
@@ -312,42 +312,42 @@ void record_uploaded(struct rundir *run, uint64_t uploaded, uint64_t from, uint6
     (void)close_line(&line, run);
 }
 
-int record_finishing(struct rundir *run, const char *data_source, uint64_t uploaded, uint64_t from, uint64_t to)
+int journal_finishing(struct run_dir *run, const char *data_source, uint64_t uploaded, uint64_t from, uint64_t to)
 {
     struct bytes line;
     open_line(&line);
-    record_text(&line, "state", "finishing");
-    record_text(&line, "data_source", data_source);
+    put_text(&line, "state", "finishing");
+    put_text(&line, "data_source", data_source);
     if (uploaded > 0)
         progress(&line, uploaded, uploaded, from, to);
     return close_line(&line, run);
 }
 
-void record_paused(struct rundir *run, bool paused)
+void journal_paused(struct run_dir *run, bool paused)
 {
     const char *line = paused ? "{\"paused\":true}" : "{\"paused\":false}";
     if (run->state >= 0)
-        (void)rundir_append_state(run, line, strlen(line));
+        (void)run_dir_append_state(run, line, strlen(line));
 }
 
-void record_hopeless(struct rundir *run)
+void journal_hopeless(struct run_dir *run)
 {
     static const char line[] = "{\"hopeless\":true}";
-    (void)rundir_append_state(run, line, sizeof line - 1);
+    (void)run_dir_append_state(run, line, sizeof line - 1);
 }
 
-void record_undelivered(struct rundir *run, const char *reason, bool unanswered)
+void journal_undelivered(struct run_dir *run, const char *reason, bool unanswered)
 {
     struct bytes line;
     open_line(&line);
-    record_text(&line, "state", "undelivered");
-    record_text(&line, "reason", reason);
+    put_text(&line, "state", "undelivered");
+    put_text(&line, "reason", reason);
     json_key(&line, "unanswered");
     bytes_text(&line, unanswered ? "true" : "false");
     (void)close_line(&line, run);
 }
 
-void record_cgroup(struct rundir *run, const struct cgroup_events *events)
+void journal_cgroup(struct run_dir *run, const struct cgroup_events *events)
 {
     struct bytes line;
     open_line(&line);

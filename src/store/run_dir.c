@@ -18,14 +18,14 @@
 enum { SAME_NAME_TRIES = 1000, LOOK_BACK_MAX = 64 * 1024 * 1024 };
 enum { FILE_FLAGS = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK };
 
-void rundir_init(struct rundir *run)
+void run_dir_init(struct run_dir *run)
 {
-    *run = (struct rundir){.dir = -1, .state = -1, .rows = -1, .log = -1, .lock = -1};
-    bytes_init(&run->memory_rows, RUNDIR_MEMORY_MAX);
-    bytes_init(&run->facts, RUNDIR_STATE_MAX);
+    *run = (struct run_dir){.dir = -1, .state = -1, .rows = -1, .log = -1, .lock = -1};
+    bytes_init(&run->memory_rows, RUN_DIR_MEMORY_MAX);
+    bytes_init(&run->facts, RUN_DIR_STATE_MAX);
 }
 
-void rundir_suspend(struct rundir *run)
+void run_dir_suspend(struct run_dir *run)
 {
     file_close(&run->state);
     file_close(&run->rows);
@@ -34,9 +34,9 @@ void rundir_suspend(struct rundir *run)
     file_close(&run->dir);
 }
 
-void rundir_close(struct rundir *run)
+void run_dir_close(struct run_dir *run)
 {
-    rundir_suspend(run);
+    run_dir_suspend(run);
     bytes_done(&run->memory_rows);
     bytes_done(&run->facts);
 }
@@ -86,9 +86,9 @@ static int open_file(int dir, const char *name, bool create, int *ret)
     return 0;
 }
 
-static int open_files(struct rundir *run)
+static int open_files(struct run_dir *run)
 {
-    int error = open_file(run->dir, RUNDIR_LOCK, true, &run->lock);
+    int error = open_file(run->dir, RUN_DIR_LOCK, true, &run->lock);
     int locked = 0;
     if (error == 0 && flock(run->lock, LOCK_EX | LOCK_NB) < 0) {
         locked = errno == EWOULDBLOCK ? -EBUSY : -ENOLCK;
@@ -96,11 +96,11 @@ static int open_files(struct rundir *run)
             error = locked;
     }
     if (error == 0)
-        error = open_file(run->dir, RUNDIR_JOURNAL, true, &run->state);
+        error = open_file(run->dir, RUN_DIR_JOURNAL, true, &run->state);
     if (error == 0)
-        error = open_file(run->dir, RUNDIR_ROWS, true, &run->rows);
+        error = open_file(run->dir, RUN_DIR_ROWS, true, &run->rows);
     if (error == 0)
-        error = open_file(run->dir, RUNDIR_LOG, true, &run->log);
+        error = open_file(run->dir, RUN_DIR_LOG, true, &run->log);
     if (error == 0)
         error = cut_torn_line(run->state);
     if (error == 0)
@@ -108,19 +108,19 @@ static int open_files(struct rundir *run)
     if (error == 0)
         run->on_disk |= lseek(run->rows, 0, SEEK_END) > 0;
     if (error < 0)
-        rundir_suspend(run);
+        run_dir_suspend(run);
     return error < 0 ? error : locked;
 }
 
 /* Opens and checks the folder, even one that was just made: another may stand in its place by now. */
-static int open_folder(const struct home *home, struct rundir *run)
+static int open_folder(const struct state_dir *home, struct run_dir *run)
 {
     struct stat info;
     run->dir = openat(home->runs, run->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (run->dir < 0)
         return errno == ELOOP || errno == ENOTDIR ? -EPERM : -errno;
     if (fstat(run->dir, &info) < 0 || info.st_uid != geteuid()) {
-        rundir_suspend(run);
+        run_dir_suspend(run);
         return -EPERM;
     }
     return open_files(run);
@@ -140,7 +140,7 @@ static void clean_name(const char *machine, char ret[static 48])
     ret[n] = '\0';
 }
 
-int rundir_create(const struct home *home, int64_t started_s, const char *machine, pid_t pid, struct rundir *ret)
+int run_dir_create(const struct state_dir *home, int64_t started_s, const char *machine, pid_t pid, struct run_dir *ret)
 {
     char when[17];
     char name[48];
@@ -162,7 +162,7 @@ int rundir_create(const struct home *home, int64_t started_s, const char *machin
     return -EEXIST;
 }
 
-int rundir_open(const struct home *home, const char *id, struct rundir *ret)
+int run_dir_open(const struct state_dir *home, const char *id, struct run_dir *ret)
 {
     if (strlen(id) >= sizeof ret->id || strchr(id, '/') || id[0] == '.')
         return -EINVAL;
@@ -184,12 +184,12 @@ static int append(int fd, const char *data, size_t len)
 }
 
 /* Waiting facts go first, in the same write: a later value of a key stands. */
-static int append_state(struct rundir *run, const char *line, size_t len)
+static int append_state(struct run_dir *run, const char *line, size_t len)
 {
     struct bytes lines;
     if (run->facts.len == 0)
         return append(run->state, line, len);
-    bytes_init(&lines, (size_t)2 * RUNDIR_STATE_MAX);
+    bytes_init(&lines, (size_t)2 * RUN_DIR_STATE_MAX);
     bytes_add(&lines, run->facts.data, run->facts.len);
     bytes_add(&lines, line, len);
     int error = lines.failed ? -ENOMEM : append(run->state, lines.data, lines.len);
@@ -199,10 +199,10 @@ static int append_state(struct rundir *run, const char *line, size_t len)
     return error;
 }
 
-static int append_line(struct rundir *run, const char *json, size_t len, bool is_fact)
+static int append_line(struct run_dir *run, const char *json, size_t len, bool is_fact)
 {
     struct bytes line;
-    bytes_init(&line, RUNDIR_STATE_MAX);
+    bytes_init(&line, RUN_DIR_STATE_MAX);
     bytes_add(&line, json, len);
     bytes_char(&line, '\n');
     int error = line.failed ? -EFBIG : append_state(run, line.data, line.len);
@@ -213,12 +213,12 @@ static int append_line(struct rundir *run, const char *json, size_t len, bool is
     return error;
 }
 
-int rundir_append_state(struct rundir *run, const char *json, size_t len)
+int run_dir_append_state(struct run_dir *run, const char *json, size_t len)
 {
     return append_line(run, json, len, false);
 }
 
-void rundir_append_fact(struct rundir *run, const char *json, size_t len)
+void run_dir_append_fact(struct run_dir *run, const char *json, size_t len)
 {
     (void)append_line(run, json, len, true);
 }
@@ -229,17 +229,17 @@ static size_t header_size(const struct bytes *rows)
     return end ? (size_t)(end - rows->data) + 1 : 0;
 }
 
-bool rundir_is_in_memory(const struct rundir *run)
+bool run_dir_is_in_memory(const struct run_dir *run)
 {
     return run->rows < 0 && !run->on_disk;
 }
 
 /* Makes room in a run without a disk: rows that S3 has need none here. */
-static bool forget_safe_rows(struct rundir *run)
+static bool forget_safe_rows(struct run_dir *run)
 {
     struct bytes *rows = &run->memory_rows;
     uint64_t      start = header_size(rows) + run->forgotten;
-    if (!rundir_is_in_memory(run) || run->safe <= start)
+    if (!run_dir_is_in_memory(run) || run->safe <= start)
         return false;
     size_t header = header_size(rows);
     size_t gone = (size_t)(run->safe - start);
@@ -250,7 +250,7 @@ static bool forget_safe_rows(struct rundir *run)
     return true;
 }
 
-int rundir_append_row(struct rundir *run, const char *line, size_t len)
+int run_dir_append_row(struct run_dir *run, const char *line, size_t len)
 {
     int error = -EAGAIN;
     if (run->memory_rows.len == 0)
@@ -278,7 +278,7 @@ int rundir_append_row(struct rundir *run, const char *line, size_t len)
     return error;
 }
 
-void rundir_cut_waiting_header(struct rundir *run)
+void run_dir_cut_waiting_header(struct run_dir *run)
 {
     struct bytes *rows = &run->memory_rows;
     size_t        header = header_size(rows);
@@ -288,7 +288,7 @@ void rundir_cut_waiting_header(struct rundir *run)
     memmove(rows->data, rows->data + header, rows->len + 1);
 }
 
-int rundir_load_rows(const struct rundir *run, struct bytes *ret)
+int run_dir_load_rows(const struct run_dir *run, struct bytes *ret)
 {
     /* The held descriptor is read: the program may have become another user, or the folder may be gone. */
     int error = run->rows >= 0 ? file_load_held(run->rows, ret) : run->on_disk ? -EACCES : 0;
@@ -301,13 +301,13 @@ int rundir_load_rows(const struct rundir *run, struct bytes *ret)
     return error < 0 ? error : ret->failed || run->forgotten > 0 ? -EFBIG : 0;
 }
 
-static uint64_t size_on_disk(const struct rundir *run)
+static uint64_t size_on_disk(const struct run_dir *run)
 {
     struct stat info;
     return run->rows >= 0 && fstat(run->rows, &info) == 0 ? (uint64_t)info.st_size : 0;
 }
 
-uint64_t rundir_rows_size(const struct rundir *run, bool waiting)
+uint64_t run_dir_rows_size(const struct run_dir *run, bool waiting)
 {
     return size_on_disk(run) + (waiting ? run->memory_rows.len + run->forgotten : 0);
 }
@@ -319,7 +319,7 @@ static void add_piece(const struct bytes *rows, uint64_t from, size_t len, struc
 }
 
 /* Rows that were forgotten count in `from`. */
-static void read_memory(const struct rundir *run, uint64_t from, size_t len, struct bytes *ret)
+static void read_memory(const struct run_dir *run, uint64_t from, size_t len, struct bytes *ret)
 {
     size_t header = header_size(&run->memory_rows);
     if (run->forgotten > 0 && from < header)
@@ -328,7 +328,7 @@ static void read_memory(const struct rundir *run, uint64_t from, size_t len, str
         add_piece(&run->memory_rows, from - run->forgotten, len, ret);
 }
 
-int rundir_read_rows(const struct rundir *run, uint64_t from, size_t len, struct bytes *ret)
+int run_dir_read_rows(const struct run_dir *run, uint64_t from, size_t len, struct bytes *ret)
 {
     uint64_t disk = size_on_disk(run);
     char     block[16384];
@@ -350,25 +350,25 @@ int rundir_read_rows(const struct rundir *run, uint64_t from, size_t len, struct
 }
 
 /* The journal is the last to be removed: what is left until then is still known. */
-static const char *const files[] = {RUNDIR_ROWS, RUNDIR_LOG, RUNDIR_LOCK, RUNDIR_JOURNAL};
+static const char *const files[] = {RUN_DIR_ROWS, RUN_DIR_LOG, RUN_DIR_LOCK, RUN_DIR_JOURNAL};
 
-void rundir_measure(int dir, uint64_t *ret_bytes, int64_t *ret_changed)
+void run_dir_measure(int dir, uint64_t *ret_bytes, int64_t *ret_changed)
 {
     struct stat info;
     *ret_bytes = 0;
     *ret_changed = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
-        if (strcmp(files[i], RUNDIR_LOCK) == 0 || fstatat(dir, files[i], &info, AT_SYMLINK_NOFOLLOW) < 0)
+        if (strcmp(files[i], RUN_DIR_LOCK) == 0 || fstatat(dir, files[i], &info, AT_SYMLINK_NOFOLLOW) < 0)
             continue;
         *ret_bytes += (uint64_t)info.st_size;
         *ret_changed = info.st_mtime > *ret_changed ? info.st_mtime : *ret_changed;
     }
 }
 
-void rundir_remove(const struct home *home, const char *name)
+void run_dir_remove(const struct state_dir *home, const char *name)
 {
     int dir = openat(home->runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    int lock = dir < 0 ? -1 : openat(dir, RUNDIR_LOCK, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int lock = dir < 0 ? -1 : openat(dir, RUN_DIR_LOCK, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
         file_close(&dir); /* sync is at work on it */
     if (dir < 0) {

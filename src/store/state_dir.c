@@ -96,7 +96,7 @@ static int make_absolute(char path[static PATH_MAX])
     return 0;
 }
 
-static int try_named(const char *path, bool create, struct home *ret)
+static int try_named(const char *path, bool create, struct state_dir *ret)
 {
     int error = create ? make_parents(path) : 0;
     if (error < 0)
@@ -110,7 +110,7 @@ static int try_named(const char *path, bool create, struct home *ret)
 }
 
 /* `below` a directory that must be the effective user's (HOME), or may be everybody's (/tmp). */
-static int try_below(const char *base, const char *below, bool base_is_ours, bool create, struct home *ret)
+static int try_below(const char *base, const char *below, bool base_is_ours, bool create, struct state_dir *ret)
 {
     if (create && base_is_ours)
         (void)mkdir(base, 0700); /* XDG_STATE_HOME need not exist yet */
@@ -124,7 +124,7 @@ static int try_below(const char *base, const char *below, bool base_is_ours, boo
     return descend(fd, below, create, true, &ret->dir);
 }
 
-static int try_place(int place, const char *(*lookup)(const char *name), bool create, struct home *ret)
+static int try_place(int place, const char *(*lookup)(const char *name), bool create, struct state_dir *ret)
 {
     const char *variable = place == 0 ? "XDG_STATE_HOME" : "HOME";
     const char *below = place == 0 ? "pillion" : ".local/state/pillion";
@@ -144,7 +144,7 @@ static int try_place(int place, const char *(*lookup)(const char *name), bool cr
     return try_below(base, below, true, create, ret);
 }
 
-static int open_runs(bool create, struct home *ret)
+static int open_runs(bool create, struct state_dir *ret)
 {
     if (create && mkdirat(ret->dir, "runs", 0700) < 0 && errno != EEXIST)
         return -errno;
@@ -165,11 +165,11 @@ static struct text without_slashes(const char *path)
     return t;
 }
 
-static int try(int place, const char *(*lookup)(const char *name), bool create, struct home *ret)
+static int try(int place, const char *(*lookup)(const char *name), bool create, struct state_dir *ret)
 {
     const char *named = lookup("PILLION_DIR");
     int         error = -ENAMETOOLONG;
-    *ret = (struct home){.dir = -1, .runs = -1};
+    *ret = (struct state_dir){.dir = -1, .runs = -1};
     if (place >= 0)
         error = try_place(place, lookup, create, ret);
     else if (text_copy(without_slashes(named), ret->path, sizeof ret->path))
@@ -179,7 +179,7 @@ static int try(int place, const char *(*lookup)(const char *name), bool create, 
     if (error == 0)
         error = open_runs(create, ret);
     if (error < 0)
-        home_close(ret);
+        state_dir_close(ret);
     return error;
 }
 
@@ -190,7 +190,7 @@ static int first_place(const char *(*lookup)(const char *name))
     return named && *named ? NAMED : 0;
 }
 
-int home_open(const char *(*lookup)(const char *name), bool create, struct home *ret)
+int state_dir_open(const char *(*lookup)(const char *name), bool create, struct state_dir *ret)
 {
     int first = -ENOENT;
     for (int place = first_place(lookup); place < PLACES; place++) {
@@ -220,7 +220,7 @@ static int could_be_made(const char *path)
     return faccessat(AT_FDCWD, part[0] ? part : ".", W_OK | X_OK, 0) < 0 ? -errno : 0;
 }
 
-int home_predict(const char *(*lookup)(const char *name), struct home *ret, int *ret_refused)
+int state_dir_predict(const char *(*lookup)(const char *name), struct state_dir *ret, int *ret_refused)
 {
     *ret_refused = 0;
     for (int place = first_place(lookup); place < PLACES; place++) {
@@ -231,7 +231,7 @@ int home_predict(const char *(*lookup)(const char *name), struct home *ret, int 
             error = could_be_made(ret->path);
         if (error == 0)
             return 0;
-        home_close(ret);
+        state_dir_close(ret);
         if (ret->path[0] && *ret_refused == 0)
             *ret_refused = error;
         if (place == NAMED)
@@ -240,24 +240,24 @@ int home_predict(const char *(*lookup)(const char *name), struct home *ret, int 
     return *ret_refused ? *ret_refused : -ENOENT;
 }
 
-int home_reopen(struct home *home)
+int state_dir_reopen(struct state_dir *home)
 {
     home->dir = open(home->path, DIRECTORY);
     if (home->dir < 0)
         return -errno;
     int error = is_ours(home->dir) ? open_runs(false, home) : -EPERM;
     if (error < 0)
-        home_close(home);
+        state_dir_close(home);
     return error;
 }
 
-void home_close(struct home *home)
+void state_dir_close(struct state_dir *home)
 {
     file_close(&home->dir);
     file_close(&home->runs);
 }
 
-void home_mark(const struct home *home, const char *name)
+void state_dir_mark(const struct state_dir *home, const char *name)
 {
     int fd = openat(home->dir, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (fd >= 0)
@@ -265,7 +265,7 @@ void home_mark(const struct home *home, const char *name)
     file_close(&fd);
 }
 
-int64_t home_mark_age(const struct home *home, const char *name)
+int64_t state_dir_mark_age(const struct state_dir *home, const char *name)
 {
     struct stat info;
     if (home->dir < 0 || fstatat(home->dir, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
@@ -274,16 +274,16 @@ int64_t home_mark_age(const struct home *home, const char *name)
     return age < -CLOCK_SKEW ? -1 : age < 0 ? 0 : age;
 }
 
-bool home_claim(const struct home *home, const char *name, int64_t seconds)
+bool state_dir_claim(const struct state_dir *home, const char *name, int64_t seconds)
 {
-    int64_t age = home_mark_age(home, name);
+    int64_t age = state_dir_mark_age(home, name);
     if (home->dir < 0 || (age >= 0 && age < seconds))
         return false;
-    home_mark(home, name);
-    return home_mark_age(home, name) >= 0;
+    state_dir_mark(home, name);
+    return state_dir_mark_age(home, name) >= 0;
 }
 
-void home_unmark(const struct home *home, const char *name)
+void state_dir_unmark(const struct state_dir *home, const char *name)
 {
     (void)unlinkat(home->dir, name, 0);
 }

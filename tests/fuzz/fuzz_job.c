@@ -10,6 +10,7 @@
 
 struct hook hook;
 
+#include "hook/glob.c"   // NOLINT(bugprone-suspicious-include)
 #include "hook/strbuf.c" // NOLINT(bugprone-suspicious-include)
 
 enum { ARGUMENTS_MAX = 64 };
@@ -27,8 +28,8 @@ static void check_name(const char *const *lines, size_t count)
 static void check_pattern(const char *pattern, const char *text)
 {
     size_t stars = 0;
-    bool   ours = word_matches(pattern, strlen(pattern), text);
-    HOLDS(word_matches("*", 1, text) && word_matches(pattern, strlen(pattern), pattern) >= !strpbrk(pattern, "[\\"));
+    bool   ours = glob_matches(pattern, strlen(pattern), text);
+    HOLDS(glob_matches("*", 1, text) && glob_matches(pattern, strlen(pattern), pattern) >= !strpbrk(pattern, "[\\"));
     for (const char *p = pattern; *p; p++) {
         stars += *p == '*';
         if (*p == '[' || *p == '\\' || (unsigned char)*p >= 0x80)
@@ -55,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (config_output(lines[count - 1], 42, "machine", "run", output, sizeof output) == 0)
             HOLDS(strlen(output) > 0 && strlen(output) < sizeof output);
         check_pattern(lines[count - 1], lines[0]);
-        (void)word_in_patterns(lines[count - 1], lines[0]);
+        (void)glob_in_list(lines[count - 1], lines[0]);
     }
     free(text);
     return 0;

@@ -19,7 +19,7 @@ static void check_counters(const cJSON *state)
     run.anchor = (struct anchor){.real = run.last.real, .monotonic = run.last.monotonic};
     run.load_real = run.last.real;
     run.rows = 0;
-    carry_on(&run, state);
+    exec_resume_read(&run, state);
     HOLDS(run.last.tree_user <= NOW && run.last.tree_system <= NOW);
     HOLDS(run.last.tree_disk_read <= NOW && run.last.tree_disk_write <= NOW);
     HOLDS(run.last.monotonic <= 1 && run.last.monotonic > -3600 * INT64_C(1000000000));
@@ -36,10 +36,10 @@ static void check_upload(const struct upload *u)
 
 static void check_delivery(const cJSON *state)
 {
-    static struct home home = {.dir = -1, .runs = -1};
-    struct delivery   *d = &run.delivery;
-    struct network     network;
-    struct log         log;
+    static struct state_dir home = {.dir = -1, .runs = -1};
+    struct delivery        *d = &run.delivery;
+    struct network          network;
+    struct log              log;
     log_init(&log, LOG_ERROR);
     network_init(&network);
     delivery_init(d, &config, &home, &run.dir, &log, &network);
@@ -63,11 +63,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const uint8_t *feed = memchr(data, '\f', size);
     size_t         first = feed ? (size_t)(feed - data) : size;
     if (!run.dir.rows)
-        rundir_init(&run.dir);
+        run_dir_init(&run.dir);
     run.dir.state = nameless_file(run.dir.state, data, first);
     run.dir.rows = nameless_file(run.dir.rows, feed ? feed + 1 : data, feed ? size - first - 1 : 0);
     run.dir.on_disk = true;
-    if (state_load_held(run.dir.state, &state) < 0)
+    if (journal_load_held(run.dir.state, &state) < 0)
         return 0;
     check_counters(state);
     check_delivery(state);

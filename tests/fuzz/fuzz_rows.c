@@ -7,8 +7,8 @@
 #include "fuzz.h"
 #include "store/run_dir.h"
 
-static char        path[] = "/tmp/pillion-fuzz-XXXXXX";
-static struct home home = {.dir = -1, .runs = -1};
+static char             path[] = "/tmp/pillion-fuzz-XXXXXX";
+static struct state_dir home = {.dir = -1, .runs = -1};
 
 static void clean(void)
 {
@@ -30,23 +30,23 @@ static void begin(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct rundir run;
-    struct bytes  rows;
-    size_t        whole = size;
+    struct run_dir run;
+    struct bytes   rows;
+    size_t         whole = size;
     begin();
     while (whole > 0 && data[whole - 1] != '\n')
         whole--;
     int fd = openat(home.runs, "r/metrics.csv", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     HOLDS(fd >= 0 && write(fd, data, size) == (ssize_t)size);
     close(fd);
-    rundir_init(&run);
-    HOLDS(rundir_open(&home, "r", &run) == 0);
-    HOLDS(rundir_append_row(&run, "row\n", 4) == 0);
+    run_dir_init(&run);
+    HOLDS(run_dir_open(&home, "r", &run) == 0);
+    HOLDS(run_dir_append_row(&run, "row\n", 4) == 0);
     bytes_init(&rows, size + 8);
-    HOLDS(rundir_load_rows(&run, &rows) == 0);
+    HOLDS(run_dir_load_rows(&run, &rows) == 0);
     HOLDS(rows.len == whole + 4);
     HOLDS(memcmp(rows.data, data, whole) == 0 && memcmp(rows.data + whole, "row\n", 4) == 0);
     bytes_done(&rows);
-    rundir_close(&run);
+    run_dir_close(&run);
     return 0;
 }

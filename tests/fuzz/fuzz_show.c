@@ -53,7 +53,8 @@ static void show(cJSON *state, int csv)
 {
     static const struct run_place place = {.id = "20261122T104500Z-node7-4242", .path = "/x/y", .dir = -1, .csv = -1};
     static struct show            page;
-    struct beginning beginning = {.at = run_time(state, "started_at"), .interval = state_number(state, "interval", 0)};
+    struct beginning              beginning = {.at = run_time(state, "started_at"),
+                                               .interval = journal_number(state, "interval", 0)};
     page = (struct show){.place = &place, .state = state};
     page.shown = state ? run_state_shown(state, folder_open()) : "";
     if (summary_read(csv, beginning, &page.summary) < 0)
@@ -88,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         begin();
     jsonl = nameless_file(jsonl, data, first);
     csv = nameless_file(csv, feed ? feed + 1 : data, feed ? size - first - 1 : 0);
-    if (state_load_held(jsonl, &state) < 0)
+    if (journal_load_held(jsonl, &state) < 0)
         state = NULL;
     show(state, csv);
     if (state)

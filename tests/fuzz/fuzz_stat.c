@@ -5,9 +5,10 @@
 
 struct hook hook;
 
-#include "hook/procfs.c" // NOLINT(bugprone-suspicious-include)
-#include "hook/strbuf.c"    // NOLINT(bugprone-suspicious-include)
-#include "hook/syscalls.c"    // NOLINT(bugprone-suspicious-include)
+#include "hook/glob.c"     // NOLINT(bugprone-suspicious-include)
+#include "hook/procfs.c"   // NOLINT(bugprone-suspicious-include)
+#include "hook/strbuf.c"   // NOLINT(bugprone-suspicious-include)
+#include "hook/syscalls.c" // NOLINT(bugprone-suspicious-include)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -17,9 +18,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)parse_stat(text, &p);
     if (line) {
         *line = '\0';
-        (void)word_in_patterns(text, line + 1);
-        (void)word_matches(text, strlen(text), line + 1);
-        HOLDS(word_matches("*", 1, line + 1));
+        (void)glob_in_list(text, line + 1);
+        (void)glob_matches(text, strlen(text), line + 1);
+        HOLDS(glob_matches("*", 1, line + 1));
     }
     free(text);
     return 0;

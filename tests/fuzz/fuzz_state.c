@@ -47,11 +47,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int fd = openat(folder(), "run.jsonl", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     HOLDS(fd >= 0 && write(fd, data, size) == (ssize_t)size);
     close(fd);
-    if (state_load(folder(), &state) == 0) {
+    if (journal_load(folder(), &state) == 0) {
         HOLDS(cJSON_IsObject(state) && cJSON_GetArraySize(state) <= 256);
-        (void)state_text(state, "id");
-        (void)state_number(state, "pid", 0);
-        (void)state_liveness(state, folder());
+        (void)journal_text(state, "id");
+        (void)journal_number(state, "pid", 0);
+        (void)journal_liveness(state, folder());
         cJSON_Delete(state);
     } else {
         HOLDS(state == NULL);

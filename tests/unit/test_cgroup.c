@@ -293,14 +293,14 @@ static void affinity_is_the_kernels(void **state)
 
 /* ---- what a run makes of it ---- */
 
-static struct config config;
-static struct limits run;
+static struct config      config;
+static struct cgroup_tags run;
 
 static void begin(void)
 {
     static const struct machine machine = {.cpus = 100000};
-    run = (struct limits){0};
-    limits_begin(&run, &f.roots, &machine, &config);
+    run = (struct cgroup_tags){0};
+    cgroup_tags_begin(&run, &f.roots, &machine, &config);
 }
 
 static const char *tag(const char *key)
@@ -314,7 +314,7 @@ static const char *tag(const char *key)
     return found;
 }
 
-static void limits_are_tags_as_short_as_they_can_be(void **state)
+static void cgroup_tags_are_tags_as_short_as_they_can_be(void **state)
 {
     (void)state;
     config = (struct config){0};
@@ -334,7 +334,7 @@ static void without_limits_there_are_no_tags(void **state)
     (void)state;
     static const struct machine machine = {.cpus = 1};
     config = (struct config){0};
-    limits_begin(&run, &f.roots, &machine, &config);
+    cgroup_tags_begin(&run, &f.roots, &machine, &config);
     assert_int_equal(config.metadata.tag_count, 0);
     assert_null(config.metadata.tags);
 }
@@ -382,14 +382,14 @@ static void only_what_happened_since_the_beginning_counts(void **state)
     begin();
     fixture_write(&f, "sys/fs/cgroup/a/cpu.stat", "nr_periods 30\nnr_throttled 6\nthrottled_usec 1500\n");
     write_kills(5);
-    limits_end(&run, &end);
+    cgroup_tags_end(&run, &end);
     assert_true(end.periods == 20 && end.throttled == 1 && end.throttled_us == 500 && end.oom_kills == 1);
     write_kills(3); /* another cgroup of that name */
-    limits_end(&run, &end);
+    cgroup_tags_end(&run, &end);
     assert_true(end.oom_kills == 0);
-    limits_again(&run);
+    cgroup_tags_again(&run);
     write_kills(7);
-    limits_end(&run, &end);
+    cgroup_tags_end(&run, &end);
     assert_true(end.throttled == 0 && end.oom_kills == 4);
 }
 
@@ -404,30 +404,30 @@ static size_t lines_of(const struct folder *folder)
 static void kills_are_told_during_the_run_and_never_in_too_many_lines(void **state)
 {
     (void)state;
-    struct folder folder;
-    struct rundir dir;
-    cJSON        *told = NULL;
+    struct folder  folder;
+    struct run_dir dir;
+    cJSON         *told = NULL;
     config = (struct config){0};
     be_version_2("/a");
     write_kills(0);
     begin();
     assert_true(folder_make(&folder));
-    rundir_init(&dir);
+    run_dir_init(&dir);
     dir.dir = folder_open(&folder);
     dir.state = openat(dir.dir, "run.jsonl", O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     for (unsigned look = 0; look <= 10000; look++) {
         write_kills(look);
-        limits_look(&run, &dir, (int64_t)look * 2 * CLOCK_SECOND);
+        cgroup_tags_look(&run, &dir, (int64_t)look * 2 * CLOCK_SECOND);
         if (look == 1)
             assert_int_equal(lines_of(&folder), 1);
     }
     assert_in_range(lines_of(&folder), 16, 30);
-    assert_int_equal(state_load(dir.dir, &told), 0);
+    assert_int_equal(journal_load(dir.dir, &told), 0);
     const cJSON *cgroup = cJSON_GetObjectItemCaseSensitive(told, "cgroup");
-    assert_in_range((int)state_number(cgroup, "oom_kills", 0), 5000, 10000);
-    assert_true(state_number(cgroup, "cpu_periods", -1) < 0);
+    assert_in_range((int)journal_number(cgroup, "oom_kills", 0), 5000, 10000);
+    assert_true(journal_number(cgroup, "cpu_periods", -1) < 0);
     cJSON_Delete(told);
-    rundir_close(&dir);
+    run_dir_close(&dir);
     folder_remove(&folder);
 }
 
@@ -453,8 +453,8 @@ static void an_image_that_follows_goes_on_from_the_first_ones_beginning(void **s
     write_kills(9);
     begin();
     cJSON *said = said_before(run.watch.memory_id);
-    limits_carry_on(&run, said);
-    limits_end(&run, &end);
+    cgroup_tags_carry_on(&run, said);
+    cgroup_tags_end(&run, &end);
     assert_true(end.periods == 9 && end.throttled == METRIC_NONE && end.throttled_us == 500 && end.oom_kills == 7);
     assert_true(run.told.oom_kills == 6);
     cJSON_Delete(said);
@@ -470,9 +470,9 @@ static void an_image_in_another_cgroup_counts_from_its_own_beginning(void **stat
     write_kills(9);
     begin();
     cJSON *said = said_before(run.watch.memory_id + 1);
-    limits_carry_on(&run, said);
+    cgroup_tags_carry_on(&run, said);
     write_kills(10);
-    limits_end(&run, &end);
+    cgroup_tags_end(&run, &end);
     assert_true(end.periods == 0 && end.throttled == 0 && end.throttled_us == 0 && end.oom_kills == 1);
     assert_true(run.told.oom_kills == 0);
     cJSON_Delete(said);
@@ -485,16 +485,16 @@ static void a_memory_peak_from_before_the_run_is_not_the_runs(void **state)
     be_version_2("/a");
     fixture_write(&f, "sys/fs/cgroup/a/memory.peak", "948000000\n");
     begin();
-    assert_true(limits_memory_peak(&run) == METRIC_NONE);
+    assert_true(cgroup_tags_memory_peak(&run) == METRIC_NONE);
     fixture_write(&f, "sys/fs/cgroup/a/memory.peak", "948000001\n");
-    assert_true(limits_memory_peak(&run) == 948000001);
-    limits_again(&run);
-    assert_true(limits_memory_peak(&run) == METRIC_NONE);
+    assert_true(cgroup_tags_memory_peak(&run) == 948000001);
+    cgroup_tags_again(&run);
+    assert_true(cgroup_tags_memory_peak(&run) == METRIC_NONE);
     cJSON *said = cJSON_Parse("{\"cgroup_before\":{\"memory_peak\":5}}");
     (void)cJSON_AddStringToObject(cJSON_GetObjectItem(said, "cgroup_before"), "memory", run.watch.memory.path);
     (void)cJSON_AddNumberToObject(cJSON_GetObjectItem(said, "cgroup_before"), "memory_id", (double)run.watch.memory_id);
-    limits_carry_on(&run, said); /* the image before began with 5 */
-    assert_true(limits_memory_peak(&run) == 948000001);
+    cgroup_tags_carry_on(&run, said); /* the image before began with 5 */
+    assert_true(cgroup_tags_memory_peak(&run) == 948000001);
     cJSON_Delete(said);
 }
 
@@ -514,7 +514,7 @@ static void a_lost_run_says_what_it_had_told_whatever_stands_there(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         cJSON *said = cJSON_Parse(cases[i].text);
-        limits_of_lost(said, &events);
+        cgroup_tags_of_lost(said, &events);
         cJSON_Delete(said);
         assert_true(events.oom_kills == cases[i].kills);
     }
@@ -541,7 +541,7 @@ int main(void)
         test(a_path_beyond_all_bounds_is_no_cgroup),
         test(affinity_counts_those_of_the_allowed_cpus_that_are_online),
         test(affinity_is_the_kernels),
-        test(limits_are_tags_as_short_as_they_can_be),
+        test(cgroup_tags_are_tags_as_short_as_they_can_be),
         test(without_limits_there_are_no_tags),
         test(a_tag_of_the_users_stands_and_their_number_has_an_end),
         test(only_what_happened_since_the_beginning_counts),

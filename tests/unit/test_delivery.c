@@ -32,16 +32,16 @@
     (const struct server_reply[]){__VA_ARGS__}, \
         sizeof((const struct server_reply[]){__VA_ARGS__}) / sizeof(struct server_reply)
 
-static struct folder   folder;
-static struct home     home;
-static struct rundir   run;
-static struct config   config;
-static struct log      said;
-static struct network  network;
-static struct delivery d;
-static struct server   server;
-static bool            serving;
-static cJSON          *loaded;
+static struct folder    folder;
+static struct state_dir home;
+static struct run_dir   run;
+static struct config    config;
+static struct log       said;
+static struct network   network;
+static struct delivery  d;
+static struct server    server;
+static bool             serving;
+static cJSON           *loaded;
 
 static int make(void **state)
 {
@@ -51,11 +51,11 @@ static int make(void **state)
     loaded = NULL;
     config = (struct config){.token = TOKEN, .api_url = "http://127.0.0.1:1", .upload_interval = 60 * CLOCK_SECOND};
     log_init(&said, LOG_DEBUG);
-    rundir_init(&run);
+    run_dir_init(&run);
     if (!folder_make(&folder) || mkdir(folder_path(&folder, "runs", path), 0700) != 0)
         return -1;
-    home = (struct home){.dir = folder_open(&folder), .runs = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (rundir_create(&home, 0, "m", 1, &run) != 0 || rundir_append_row(&run, ROWS, strlen(ROWS)) != 0)
+    home = (struct state_dir){.dir = folder_open(&folder), .runs = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (run_dir_create(&home, 0, "m", 1, &run) != 0 || run_dir_append_row(&run, ROWS, strlen(ROWS)) != 0)
         return -1;
     network_init(&network);
     delivery_init(&d, &config, &home, &run, &said, &network);
@@ -72,8 +72,8 @@ static int drop(void **state)
     if (serving)
         server_done(&server);
     log_done(&said);
-    rundir_close(&run);
-    home_close(&home);
+    run_dir_close(&run);
+    state_dir_close(&home);
     folder_remove(&folder);
     return 0;
 }
@@ -125,7 +125,7 @@ static const cJSON *load(void)
 {
     cJSON_Delete(loaded);
     loaded = NULL;
-    assert_int_equal(state_load(run.dir, &loaded), 0);
+    assert_int_equal(journal_load(run.dir, &loaded), 0);
     return loaded;
 }
 
@@ -175,11 +175,11 @@ static void a_run_is_registered_and_finished(void **state)
     assert_true(d.answered);
     assert_int_equal(delivery_due(&d), d.upload.next_batch);
     assert_string_equal(d.run_id, "r_1-A");
-    assert_string_equal(state_text(load(), "sentinel_run_id"), "r_1-A");
-    assert_string_equal(state_text(load(), "upload_uri_prefix"), "s3://bucket/a");
+    assert_string_equal(journal_text(load(), "sentinel_run_id"), "r_1-A");
+    assert_string_equal(journal_text(load(), "upload_uri_prefix"), "s3://bucket/a");
     assert_int_equal(finish_as(ENDED), 0);
     drive_to(DELIVERY_DONE);
-    assert_string_equal(state_text(load(), "state"), "finished");
+    assert_string_equal(journal_text(load(), "state"), "finished");
     assert_non_null(cJSON_GetObjectItemCaseSensitive(load(), "result"));
     stop();
     assert_int_equal(server.request_count, 2);
@@ -189,11 +189,11 @@ static void a_run_is_registered_and_finished(void **state)
     assert_string_equal(server_header(&server, 0, "Authorization", value), "Bearer " TOKEN);
     assert_string_equal(server_header(&server, 1, "Content-Type", value), "application/json");
     cJSON *body = cJSON_Parse(server_body(&server, 1));
-    assert_string_equal(state_text(body, "data_csv"), ROWS);
-    assert_string_equal(state_text(body, "data_source"), "inline");
-    assert_string_equal(state_text(body, "run_status"), "finished");
-    assert_string_equal(state_text(body, "finished_at"), "2026-11-22T10:45:00Z");
-    assert_true(state_number(body, "exit_code", -1) == 0);
+    assert_string_equal(journal_text(body, "data_csv"), ROWS);
+    assert_string_equal(journal_text(body, "data_source"), "inline");
+    assert_string_equal(journal_text(body, "run_status"), "finished");
+    assert_string_equal(journal_text(body, "finished_at"), "2026-11-22T10:45:00Z");
+    assert_true(journal_number(body, "exit_code", -1) == 0);
     assert_int_equal(cJSON_GetArraySize(body), 5);
     cJSON_Delete(body);
 }
@@ -211,7 +211,7 @@ static void an_odd_result_does_not_undo_the_delivery(void **state)
         serve(IS({results[i], SERVER_CLOSES}));
         begin_finish(ENDED);
         drive_to(DELIVERY_DONE);
-        assert_string_equal(state_text(load(), "state"), "finished");
+        assert_string_equal(journal_text(load(), "state"), "finished");
         stop();
         server_done(&server);
         serving = false;
@@ -316,7 +316,7 @@ static void nothing_is_begun_behind_the_deadline(void **state)
     }
     assert_int_equal(d.phase, DELIVERY_FINISH);
     assert_null(d.call);
-    assert_null(state_text(load(), "state"));
+    assert_null(journal_text(load(), "state"));
     stop();
     assert_int_equal(server.request_count, 1);
 }
@@ -385,7 +385,7 @@ static void rows_that_fall_are_sent_so_that_they_rise(void **state)
     (void)state;
     char name[FOLDER_PATH];
     serve(IS({FINISHED, SERVER_CLOSES}));
-    assert_int_equal(rundir_append_row(&run, "0.500,3\n", 8), 0);
+    assert_int_equal(run_dir_append_row(&run, "0.500,3\n", 8), 0);
     begin_finish(ENDED);
     drive_to(DELIVERY_DONE);
     stop();
@@ -524,9 +524,9 @@ static void a_finish_whose_answer_was_lost_had_arrived(void **state)
         drive_one();
         assert_int_equal(d.phase, DELIVERY_FINISH);
         assert_true(d.attempts.unanswered);
-        assert_string_equal(state_text(load(), "state"), "finishing");
+        assert_string_equal(journal_text(load(), "state"), "finishing");
         drive_to(DELIVERY_DONE);
-        assert_string_equal(state_text(load(), "state"), "finished");
+        assert_string_equal(journal_text(load(), "state"), "finished");
         stop();
         assert_string_equal(server_body(&server, 0), server_body(&server, 1));
         server_done(&server);
@@ -562,7 +562,7 @@ static void the_same_answer_to_a_first_attempt_is_a_refusal(void **state)
     serve(IS({ANSWER("409 no", ""), SERVER_CLOSES}));
     begin_finish(ENDED);
     drive_to(DELIVERY_REFUSED);
-    assert_string_equal(state_text(load(), "state"), "finishing");
+    assert_string_equal(journal_text(load(), "state"), "finishing");
     stop();
 }
 
@@ -588,7 +588,7 @@ static void a_finish_is_repeated_byte_for_byte(void **state)
     serve(IS({ANSWER("503 busy", ""), SERVER_CLOSES}, {NULL, SERVER_CLOSES}, {FINISHED, SERVER_CLOSES}));
     begin_finish(ENDED);
     drive_one();
-    assert_int_equal(rundir_append_row(&run, "late\n", 5), 0);
+    assert_int_equal(run_dir_append_row(&run, "late\n", 5), 0);
     drive_to(DELIVERY_DONE);
     stop();
     assert_int_equal(server.request_count, 3);
@@ -716,8 +716,8 @@ static void an_exit_code_says_how_it_ended(void **state)
         d.phase = DELIVERY_OFF;
         begin_finish(ends[i].state);
         cJSON *body = cJSON_Parse(d.finish.data);
-        assert_string_equal(state_text(body, "run_status"), ends[i].status);
-        assert_true(state_number(body, "exit_code", -1) == ends[i].code);
+        assert_string_equal(journal_text(body, "run_status"), ends[i].status);
+        assert_true(journal_number(body, "exit_code", -1) == ends[i].code);
         cJSON_Delete(body);
     }
 }
@@ -740,10 +740,10 @@ static void what_cannot_go_inline_is_told(void **state)
 static void a_run_in_memory_is_delivered_too(void **state)
 {
     (void)state;
-    rundir_close(&run);
-    rundir_init(&run);
-    home_close(&home);
-    (void)rundir_append_row(&run, ROWS, strlen(ROWS));
+    run_dir_close(&run);
+    run_dir_init(&run);
+    state_dir_close(&home);
+    (void)run_dir_append_row(&run, ROWS, strlen(ROWS));
     serve(IS({REGISTERED, SERVER_CLOSES}, {FINISHED, SERVER_CLOSES}));
     delivery_begin(&d);
     assert_int_equal(finish_as(ENDED), 0);

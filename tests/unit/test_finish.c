@@ -23,18 +23,18 @@ static int make(void **state)
     memset(&run, 0, sizeof run);
     run.link = &link_words;
     run.roots = (struct roots){.proc = "/proc", .sys = "/sys"};
-    run.home = (struct home){.dir = folder_open(&folder), .runs = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    run.home = (struct state_dir){.dir = folder_open(&folder), .runs = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     run.output.fd = -1;
     log_init(&run.log, LOG_WARN);
-    rundir_init(&run.dir);
-    return rundir_create(&run.home, 1795346661, "m", 1, &run.dir);
+    run_dir_init(&run.dir);
+    return run_dir_create(&run.home, 1795346661, "m", 1, &run.dir);
 }
 
 static int drop(void **state)
 {
     (void)state;
-    rundir_close(&run.dir);
-    home_close(&run.home);
+    run_dir_close(&run.dir);
+    state_dir_close(&run.home);
     folder_remove(&folder);
     return 0;
 }

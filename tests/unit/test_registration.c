@@ -74,18 +74,18 @@ static void without_consent_nothing_personal_goes_out(void **state)
     static const char *const keys[] = {"host_hostname", "host_ip", "host_id", "pid", "cloud_account_id"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         assert_absent(keys[i]);
-    assert_string_equal(state_text(body, "command"), "[\"python3.11\"]");
-    assert_string_equal(state_text(body, "job_name"), "train.py");
+    assert_string_equal(journal_text(body, "command"), "[\"python3.11\"]");
+    assert_string_equal(journal_text(body, "job_name"), "train.py");
 }
 
 static void facts_about_the_machine_go_out(void **state)
 {
     (void)state;
     compose(arguments);
-    assert_true(state_number(body, "host_vcpus", 0) == 8);
-    assert_true(state_number(body, "host_memory_mib", 0) == 16000);
-    assert_true(state_number(body, "host_storage_gb", 0) == 500);
-    assert_string_equal(state_text(body, "host_cpu_model"), "A CPU");
+    assert_true(journal_number(body, "host_vcpus", 0) == 8);
+    assert_true(journal_number(body, "host_memory_mib", 0) == 16000);
+    assert_true(journal_number(body, "host_storage_gb", 0) == 500);
+    assert_string_equal(journal_text(body, "host_cpu_model"), "A CPU");
 }
 
 static void what_is_unknown_is_left_out(void **state)
@@ -107,22 +107,22 @@ static void each_word_shares_its_own_field(void **state)
     char ip[46];
     config.share = SHARE_HOSTNAME;
     compose(arguments);
-    assert_string_equal(state_text(body, "host_hostname"), "private-host");
+    assert_string_equal(journal_text(body, "host_hostname"), "private-host");
     assert_absent("host_id");
     config.share = SHARE_HOST_ID;
     compose(arguments);
-    assert_string_equal(state_text(body, "host_id"), "private-id");
+    assert_string_equal(journal_text(body, "host_id"), "private-id");
     assert_absent("host_hostname");
     config.share = SHARE_IP;
     compose(arguments);
     if (machine_ip(ip, sizeof ip) == 0)
-        assert_string_equal(state_text(body, "host_ip"), ip);
+        assert_string_equal(journal_text(body, "host_ip"), ip);
     else
         assert_absent("host_ip");
     assert_null(strstr(text, "private"));
     config.share = SHARE_COMMAND;
     compose(arguments);
-    assert_string_equal(state_text(body, "command"),
+    assert_string_equal(journal_text(body, "command"),
                         "[\"python3\",\"/home/somebody/secret-folder/train.py\",\"--password=hunter2\"]");
     assert_null(strstr(text, "private"));
 }
@@ -136,11 +136,11 @@ static void the_users_names_stand(void **state)
     config.metadata.tags = config.tags;
     config.metadata.tag_count = 1;
     compose(arguments);
-    assert_string_equal(state_text(body, "job_name"), "my job");
-    assert_string_equal(state_text(body, "team"), "team");
+    assert_string_equal(journal_text(body, "job_name"), "my job");
+    assert_string_equal(journal_text(body, "team"), "team");
     const cJSON *tag = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(body, "tags"), 0);
-    assert_string_equal(state_text(tag, "key"), "key");
-    assert_string_equal(state_text(tag, "value"), "value");
+    assert_string_equal(journal_text(tag, "key"), "key");
+    assert_string_equal(journal_text(tag, "value"), "value");
 }
 
 static void a_program_without_arguments_has_its_name(void **state)
@@ -148,18 +148,18 @@ static void a_program_without_arguments_has_its_name(void **state)
     (void)state;
     config.share = SHARE_COMMAND;
     compose(NULL);
-    assert_string_equal(state_text(body, "command"), "[\"python3.11\"]");
-    assert_string_equal(state_text(body, "job_name"), "python3.11");
+    assert_string_equal(journal_text(body, "command"), "[\"python3.11\"]");
+    assert_string_equal(journal_text(body, "job_name"), "python3.11");
 }
 
 static void the_language_is_the_interpreters_unless_the_user_says_otherwise(void **state)
 {
     (void)state;
     compose(arguments);
-    assert_string_equal(state_text(body, "language"), "python");
+    assert_string_equal(journal_text(body, "language"), "python");
     config.metadata.language = "fortran";
     compose(arguments);
-    assert_string_equal(state_text(body, "language"), "fortran");
+    assert_string_equal(journal_text(body, "language"), "fortran");
 }
 
 static void code_on_the_command_line_does_not_go_out(void **state)
@@ -168,7 +168,7 @@ static void code_on_the_command_line_does_not_go_out(void **state)
     const char *const code[] = {"python3", "-c", "token = 'hunter2'", NULL};
     compose(code);
     assert_null(strstr(text, "hunter2"));
-    assert_string_equal(state_text(body, "job_name"), "python3.11");
+    assert_string_equal(journal_text(body, "job_name"), "python3.11");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)

@@ -30,9 +30,9 @@ bool hook_owns(void)
     return true;
 }
 
-bool process_single(void)
+bool procfs_single(void)
 {
-    return process_alone();
+    return procfs_alone();
 }
 
 int signals_action(int number, const struct sigaction *action, struct sigaction *old)
@@ -45,7 +45,7 @@ void signals_put_default(int number, const struct sigaction *known)
     (void)sigaction(number, known, NULL);
 }
 
-void ends_flush(void)
+void exit_flush(void)
 {
 }
 
@@ -53,7 +53,7 @@ void signals_end(void)
 {
 }
 
-bool process_alone(void)
+bool procfs_alone(void)
 {
     return false;
 }
@@ -85,15 +85,15 @@ static void *mirrors(void *nothing)
 {
     struct link_call call = {.number = SYS_prctl, .arguments = {PR_SET_KEEPCAPS}};
     for (int i = 0; i < MIRRORS; i++)
-        hold_mirror(&call);
+        thread_link_mirror(&call);
     return nothing;
 }
 
 static void *pauses(void *nothing)
 {
     for (int i = 0; i < PAUSES; i++) {
-        if (hold_pause(50 * INT64_C(1000000)))
-            hold_resume();
+        if (thread_link_pause(50 * INT64_C(1000000)))
+            thread_link_resume();
         usleep(3000);
     }
     return nothing;
@@ -113,7 +113,7 @@ static void *disturbs(void *nothing)
 
 static void *ends(void *nothing)
 {
-    hold(HOLD_EXIT_ENTERED, STATUS);
+    exit_hold(HOLD_EXIT_ENTERED, STATUS);
     return nothing;
 }
 

@@ -27,8 +27,8 @@
 enum { OBJECTS_MAX = 1024, OBJECT_SIZE = 2 * UPLOAD_BATCH_MAX, ROWS_MAX = 8 * 1024 * 1024 };
 
 static struct folder       folder;
-static struct home         home;
-static struct rundir       run;
+static struct state_dir    home;
+static struct run_dir      run;
 static struct config       config;
 static struct log          said;
 static struct upload       u;
@@ -63,14 +63,14 @@ static int make(void **state)
     config = (struct config){.upload_interval = 60 * SECONDS, .s3_endpoint = "http://127.0.0.1:1"};
     now = 1000 * SECONDS;
     log_init(&said, LOG_ERROR);
-    rundir_init(&run);
+    run_dir_init(&run);
     bytes_init(&rows, ROWS_MAX);
     if (!folder_make(&folder) || mkdir(folder_path(&folder, "runs", path), 0700) != 0)
         return -1;
-    home = (struct home){.dir = folder_open(&folder), .runs = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    home = (struct state_dir){.dir = folder_open(&folder), .runs = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     for (size_t i = 0; i < OBJECTS_MAX; i++)
         bytes_init(&stored[i], OBJECT_SIZE);
-    if (rundir_create(&home, 0, "m", 1, &run) != 0)
+    if (run_dir_create(&home, 0, "m", 1, &run) != 0)
         return -1;
     open_upload();
     return 0;
@@ -85,8 +85,8 @@ static int drop(void **state)
     upload_done(&u);
     log_done(&said);
     bytes_done(&rows);
-    rundir_close(&run);
-    home_close(&home);
+    run_dir_close(&run);
+    state_dir_close(&home);
     folder_remove(&folder);
     return 0;
 }
@@ -96,7 +96,7 @@ static void add_row(unsigned number, size_t width)
     char line[4096];
     int  len = snprintf(line, sizeof line, "%s%u,%0*d\n", rows.len == 0 ? HEADER : "", number, (int)width, 0);
     bytes_add(&rows, line, (size_t)len);
-    (void)rundir_append_row(&run, line, (size_t)len);
+    (void)run_dir_append_row(&run, line, (size_t)len);
 }
 
 /* Until the next thing is to be done: which. */
@@ -260,9 +260,9 @@ static void a_batch_is_sealed_on_disk_before_it_is_sent(void **state)
     add_row(1, 10);
     assert_int_equal(wait_for_step(), UPLOAD_PUT);
     assert_int_equal(compose(UPLOAD_PUT), 0);
-    assert_int_equal(state_load(run.dir, &merged), 0);
-    assert_true(state_number(merged, "sealed", 0) == 1);
-    assert_true(state_number(merged, "uploaded", -1) == 0);
+    assert_int_equal(journal_load(run.dir, &merged), 0);
+    assert_true(journal_number(merged, "sealed", 0) == 1);
+    assert_true(journal_number(merged, "uploaded", -1) == 0);
     cJSON_Delete(merged);
     store();
     add_row(2, 10); /* comes too late for it */
@@ -515,8 +515,8 @@ static void a_batch_that_cannot_be_sealed_is_not_sent(void **state)
 static void a_run_in_memory_streams_too_and_forgets_what_is_safe(void **state)
 {
     (void)state;
-    rundir_close(&run);
-    rundir_init(&run);
+    run_dir_close(&run);
+    run_dir_init(&run);
     run.memory_rows.max = 64 * 1024;
     give_credentials(INT64_MAX);
     for (unsigned i = 0; i < 2000; i++) {
@@ -531,7 +531,7 @@ static void a_run_in_memory_streams_too_and_forgets_what_is_safe(void **state)
     assert_all_stored();
     struct bytes all;
     bytes_init(&all, ROWS_MAX);
-    assert_int_equal(rundir_load_rows(&run, &all), -EFBIG); /* not all of them are here any more */
+    assert_int_equal(run_dir_load_rows(&run, &all), -EFBIG); /* not all of them are here any more */
     bytes_done(&all);
 }
 
@@ -562,7 +562,7 @@ static void what_is_stored_is_told_whole_although_its_seal_was_not(void **state)
     (void)state;
     cJSON *merged = NULL;
     give_credentials(INT64_MAX);
-    record_registered(&run, "r", PREFIX);
+    journal_registered(&run, "r", PREFIX);
     for (unsigned i = 0; i < 30; i++)
         add_row(i, 100);
     upload_end(&u, now, true);
@@ -576,7 +576,7 @@ static void what_is_stored_is_told_whole_although_its_seal_was_not(void **state)
     uint64_t to = u.to;
     upload_done(&u);
     open_upload();
-    assert_int_equal(state_load(run.dir, &merged), 0);
+    assert_int_equal(journal_load(run.dir, &merged), 0);
     upload_restore(&u, merged);
     cJSON_Delete(merged);
     assert_int_equal(u.uploaded, 1);
@@ -589,7 +589,7 @@ static void a_finish_tells_its_objects_although_their_lines_were_lost(void **sta
     (void)state;
     cJSON *merged = NULL;
     give_credentials(INT64_MAX);
-    record_registered(&run, "r", PREFIX);
+    journal_registered(&run, "r", PREFIX);
     for (unsigned i = 0; i < 30; i++)
         add_row(i, 100);
     upload_end(&u, now, true);
@@ -598,9 +598,9 @@ static void a_finish_tells_its_objects_although_their_lines_were_lost(void **sta
     put_is_stored();
     run.state = kept;
     assert_int_equal(upload_record_finishing(&u, true), 0);
-    assert_int_equal(state_load(run.dir, &merged), 0);
-    assert_string_equal(state_text(merged, "data_source"), "s3");
-    assert_true(state_number(merged, "uploaded", 0) == 1);
+    assert_int_equal(journal_load(run.dir, &merged), 0);
+    assert_string_equal(journal_text(merged, "data_source"), "s3");
+    assert_true(journal_number(merged, "uploaded", 0) == 1);
     uint64_t to = u.to;
     upload_done(&u);
     open_upload();
@@ -660,17 +660,17 @@ static unsigned draw(unsigned below)
 /* The process is killed; what is on disk is taken up by another. */
 static void die_and_come_back(void)
 {
-    char   id[RUNDIR_ID_MAX];
+    char   id[RUN_DIR_ID_MAX];
     cJSON *merged = NULL;
     memcpy(id, run.id, sizeof id);
     if (draw(3) == 0)
         (void)!write(run.state, "{\"uploaded\":9", 13); /* torn */
     upload_done(&u);
-    rundir_close(&run);
-    rundir_init(&run);
-    assert_int_equal(rundir_open(&home, id, &run), 0);
+    run_dir_close(&run);
+    run_dir_init(&run);
+    assert_int_equal(run_dir_open(&home, id, &run), 0);
     open_upload();
-    if (state_load(run.dir, &merged) == 0)
+    if (journal_load(run.dir, &merged) == 0)
         upload_restore(&u, merged);
     cJSON_Delete(merged);
     u.next_refresh = now;
@@ -743,7 +743,7 @@ static void play(unsigned seed)
     unsigned row = 0;
     random_state = seed;
     give_credentials(draw(2) ? INT64_MAX : clock_real() / SECONDS + draw(1000));
-    record_registered(&run, "r", PREFIX);
+    journal_registered(&run, "r", PREFIX);
     for (unsigned i = 0; i < 150; i++) {
         for (unsigned n = draw(4); n > 0; n--)
             add_row(row++, 1 + draw(3000));

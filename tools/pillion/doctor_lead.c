@@ -13,15 +13,15 @@ enum { WHO_MAX = 256 };
 /* "process 4242 (bash), run 20261122T104500Z-node7-4242" */
 static void describe(const struct process *p, char ret[static WHO_MAX])
 {
-    char        path[64], name[64] = "", id[RUNDIR_ID_MAX] = "";
-    struct home home;
+    char             path[64], name[64] = "", id[RUN_DIR_ID_MAX] = "";
+    struct state_dir home;
     (void)snprintf(path, sizeof path, "/proc/%d/comm", (int)p->pid);
-    if (call_read_file(path, name, sizeof name) > 0)
+    if (sys_read_file(path, name, sizeof name) > 0)
         name[strcspn(name, "\n")] = '\0';
-    if (home_open(runs_lookup, false, &home) == 0) {
+    if (state_dir_open(runs_lookup, false, &home) == 0) {
         if (runs_of_process(&home, p->pid, p->start, id) < 0)
             id[0] = '\0';
-        home_close(&home);
+        state_dir_close(&home);
     }
     (void)snprintf(ret, WHO_MAX, "process %d (%s)%s%s", (int)p->pid, name[0] ? name : "?", id[0] ? ", run " : "", id);
 }
@@ -37,9 +37,9 @@ static void tell_wrapper(struct doctor *d)
                    {"sudo", "with an environment that it empties"},
                    {"su", "with an environment that it empties"},
                    {"runuser", "with an environment that it empties"}};
-    const char *name = word_base_name(d->executable);
+    const char *name = string_base_name(d->executable);
     for (size_t i = 0; i < sizeof special / sizeof *special; i++)
-        if (word_equal(name, special[i].name)) {
+        if (string_equal(name, special[i].name)) {
             doctor_tell(d, "lead", ENGINE_CAUSE,
                         "%s makes no run, and starts its program %s: LD_PRELOAD has to be set for that one", name,
                         special[i].why);
@@ -49,16 +49,16 @@ static void tell_wrapper(struct doctor *d)
                 "%s only waits for, or wraps, another program (a built-in list): that one leads", name);
 }
 
-static void tell_passenger(struct doctor *d, const struct lead *lead)
+static void tell_passenger(struct doctor *d, const struct leader *lead)
 {
     char who[WHO_MAX];
     describe(&lead->above, who);
-    if (lead->why == LEAD_BELOW_MARKER || lead->why == LEAD_BELOW_THREAD)
+    if (lead->why == LEADER_BELOW_MARKER || lead->why == LEADER_BELOW_THREAD)
         doctor_tell(d, "lead", ENGINE_CAUSE, "%s is a passenger of the leader above, %s: it has its part in that run%s",
                     d->subject, who,
-                    lead->why == LEAD_BELOW_THREAD ? " (known by its thread; its marker cannot be seen from here)"
-                                                   : "");
-    else if (lead->why == LEAD_BELOW_HOOK)
+                    lead->why == LEADER_BELOW_THREAD ? " (known by its thread; its marker cannot be seen from here)"
+                                                     : "");
+    else if (lead->why == LEADER_BELOW_HOOK)
         doctor_tell(d, "lead", ENGINE_CAUSE,
                     "%s is a passenger of its parent, %s, whose run has ended: nothing begins again below it",
                     d->subject, who);
@@ -70,31 +70,31 @@ static void tell_passenger(struct doctor *d, const struct lead *lead)
             d->subject);
 }
 
-static void tell_none(struct doctor *d, const struct lead *lead)
+static void tell_none(struct doctor *d, const struct leader *lead)
 {
     const char *disable = getenv("PILLION_DISABLE"), *exclude = getenv("PILLION_EXCLUDE"),
                *include = getenv("PILLION_INCLUDE");
-    if (lead->why == LEAD_DISABLED)
+    if (lead->why == LEADER_DISABLED)
         doctor_tell(d, "lead", ENGINE_CAUSE, "PILLION_DISABLE=%s switches pillion off", disable ? disable : "");
-    else if (lead->why == LEAD_SECURE)
+    else if (lead->why == LEADER_SECURE)
         doctor_tell(d, "lead", ENGINE_CAUSE,
                     "this command runs with privileges that its user has not (AT_SECURE): no "
                     "program that is started so is observed");
-    else if (lead->why == LEAD_NO_PROC)
+    else if (lead->why == LEADER_NO_PROC)
         doctor_tell(d, "lead", ENGINE_CAUSE,
                     "/proc cannot be read here, or is another PID namespace's: nothing is observed without it");
-    else if (lead->why == LEAD_EXCLUDED)
+    else if (lead->why == LEADER_EXCLUDED)
         doctor_tell(d, "lead", ENGINE_CAUSE, "%s is excluded by PILLION_EXCLUDE=%s", d->executable,
                     exclude ? exclude : "");
-    else if (lead->why == LEAD_NOT_INCLUDED)
+    else if (lead->why == LEADER_NOT_INCLUDED)
         doctor_tell(d, "lead", ENGINE_CAUSE, "%s is not among what PILLION_INCLUDE=%s names", d->executable,
                     include ? include : "");
-    else if (lead->why == LEAD_OTHER_RANK)
+    else if (lead->why == LEADER_OTHER_RANK)
         doctor_tell(
             d, "lead", ENGINE_CAUSE,
             "PILLION_RANKS=node makes a run of a node's first rank, of all its ranks, and first of the very first "
             "one: this is another; PILLION_RANKS=all gives each its own");
-    else if (lead->why == LEAD_PROLOG)
+    else if (lead->why == LEADER_PROLOG)
         doctor_tell(d, "lead", ENGINE_CAUSE, "the prologs and epilogs of Slurm's tasks are no runs");
     else
         tell_wrapper(d);
@@ -114,8 +114,8 @@ static void note_patterns(struct doctor *d)
 
 void doctor_lead(struct doctor *d)
 {
-    static struct lead lead;
-    lead_predict(d->executable, &lead);
+    static struct leader lead;
+    leader_predict(d->executable, &lead);
     if (lead.role == ROLE_PASSENGER)
         tell_passenger(d, &lead);
     else if (lead.role == ROLE_NONE)

@@ -24,15 +24,15 @@ static double took(const cJSON *state)
 {
     double      began = run_time(state, "started_at");
     double      ended = run_time(state, "finished_at");
-    double      duration = state_number(state, "duration_s", -1);
-    const char *name = state_text(state, "state");
+    double      duration = journal_number(state, "duration_s", -1);
+    const char *name = journal_text(state, "state");
     if (duration >= 0)
         return duration;
     if (began > 0 && ended >= began)
         return ended - began;
-    if (began > 0 && name != NULL && strcmp(name, "running") == 0 && state_is_of_this_boot(state)) {
+    if (began > 0 && name != NULL && strcmp(name, "running") == 0 && journal_is_of_this_boot(state)) {
         const cJSON *baseline = cJSON_GetObjectItemCaseSensitive(state, "baseline");
-        double       since = state_number(baseline, "monotonic_us", -1) / 1e6;
+        double       since = journal_number(baseline, "monotonic_us", -1) / 1e6;
         if (since >= 0)
             return (double)clock_monotonic() / 1e9 - since;
     }
@@ -55,7 +55,7 @@ static void ended_text(const cJSON *state, char ret[static FIGURE_MAX])
 
 static void started_text(const cJSON *state, char ret[static 21])
 {
-    const char *text = state_text(state, "started_at");
+    const char *text = journal_text(state, "started_at");
     (void)snprintf(ret, 21, "%.19s", text != NULL ? text : "-");
     char *t = strchr(ret, 'T');
     if (t != NULL)
@@ -107,13 +107,13 @@ static void add_object(cJSON *list, const char *id, const cJSON *state, const ch
     cJSON_AddItemToArray(list, object);
 }
 
-static void one(const struct home *home, const char *id, cJSON *list, size_t width)
+static void one(const struct state_dir *home, const char *id, cJSON *list, size_t width)
 {
     cJSON *state = NULL;
     int    dir = -1;
     if (runs_open(home, id, &dir) < 0)
         return;
-    const char *shown = state_load(dir, &state) == 0 ? run_state_shown(state, dir) : "damaged";
+    const char *shown = journal_load(dir, &state) == 0 ? run_state_shown(state, dir) : "damaged";
     if (list != NULL)
         add_object(list, id, state, shown);
     else
@@ -132,11 +132,11 @@ int command_list(int argc, char **argv)
         complain("list takes no argument; see pillion list --help");
         return EXIT_WRONG_CALL;
     }
-    struct home      home = {.dir = -1, .runs = -1};
+    struct state_dir home = {.dir = -1, .runs = -1};
     struct run_names names = {0};
-    int              result = home_open(runs_lookup, false, &home);
+    int              result = state_dir_open(runs_lookup, false, &home);
     if (result == -ENOENT)
-        home = (struct home){.dir = -1, .runs = -1};
+        home = (struct state_dir){.dir = -1, .runs = -1};
     else if (result == 0)
         result = runs_read(&home, &names);
     if (result < 0 && result != -ENOENT) {
@@ -152,6 +152,6 @@ int command_list(int argc, char **argv)
     if (!json && names.count == 0)
         complain("there is no run yet");
     runs_free(&names);
-    home_close(&home);
+    state_dir_close(&home);
     return json ? output_json(list, EXIT_YES) : output_end(EXIT_YES);
 }

@@ -15,13 +15,13 @@ int marker_make_own(struct marker *ret)
     struct process self = {0};
     struct stat    space = {0};
     uint64_t       start = 0;
-    int            error = process_read(0, &self);
+    int            error = procfs_read(0, &self);
     if (error < 0) /* a /proc of other numbers: no marker, but the run is found by it */
-        (void)state_process_started(0, &start);
+        (void)journal_process_started(0, &start);
     *ret = (struct marker){.start = error < 0 ? start : self.start};
     if (error == 0)
-        error = call_stat("/proc/self/ns/pid", &space);
-    return error < 0 ? error : marker_make(space.st_ino, &self, ret->path, sizeof ret->path);
+        error = sys_stat("/proc/self/ns/pid", &space);
+    return error < 0 ? error : leader_marker_make(space.st_ino, &self, ret->path, sizeof ret->path);
 }
 
 void marker_remove(const struct marker *marker)

@@ -17,13 +17,13 @@ enum { LABEL_WIDTH = 15, FIGURE_WIDTH = 12, LOG_TAIL_MAX = 300 * 1024 };
 
 static void print_began(const struct show *show)
 {
-    const char *text = state_text(show->state, "started_at");
+    const char *text = journal_text(show->state, "started_at");
     char        took[FIGURE_MAX];
     double      began = run_time(show->state, "started_at");
     double      ended = run_time(show->state, "finished_at");
     double      duration = summary_duration(&show->summary);
     if (duration <= 0)
-        duration = state_number(show->state, "duration_s", ended > began ? ended - began : 0);
+        duration = journal_number(show->state, "duration_s", ended > began ? ended - began : 0);
     figure_seconds(duration, took);
     if (text != NULL) {
         char when[20];
@@ -83,7 +83,7 @@ static bool last_complaint(int dir, char *ret, size_t size)
 static void print_reason(const struct show *show)
 {
     char        logged[400];
-    const char *reason = state_text(show->state, "reason");
+    const char *reason = journal_text(show->state, "reason");
     if (reason == NULL && last_complaint(show->place->dir, logged, sizeof logged))
         reason = logged;
     if (reason == NULL)
@@ -102,9 +102,9 @@ static void print_with_id(const char *what, const char *as, const char *id, cons
 
 static void print_delivery(const struct show *show)
 {
-    const char *id = state_text(show->state, "sentinel_run_id");
+    const char *id = journal_text(show->state, "sentinel_run_id");
     bool        known = id != NULL;
-    double      uploaded = state_number(show->state, "uploaded", 0);
+    double      uploaded = journal_number(show->state, "uploaded", 0);
     char        objects[FIGURE_MAX] = "";
     if (uploaded >= 1 && uploaded < 1e9)
         (void)snprintf(objects, sizeof objects, ", %.0f object%s in S3", uploaded, uploaded < 2 ? "" : "s");

@@ -108,18 +108,18 @@ static int exit_code_of(int status)
 }
 
 /* The state that was kept of this process's run, and its ID; false: there is none. */
-static bool load_run(const struct marker *marker, char id[static RUNDIR_ID_MAX], cJSON **ret_state)
+static bool load_run(const struct marker *marker, char id[static RUN_DIR_ID_MAX], cJSON **ret_state)
 {
-    struct home home;
-    int         dir = -1;
+    struct state_dir home;
+    int              dir = -1;
     *ret_state = NULL;
-    if (home_open(runs_lookup, false, &home) < 0)
+    if (state_dir_open(runs_lookup, false, &home) < 0)
         return false;
     bool found = runs_of_process(&home, getpid(), marker->start, id) == 0 && runs_open(&home, id, &dir) == 0;
-    if (found && state_load(dir, ret_state) < 0)
+    if (found && journal_load(dir, ret_state) < 0)
         *ret_state = NULL;
     file_close(&dir);
-    home_close(&home);
+    state_dir_close(&home);
     return found;
 }
 
@@ -142,7 +142,7 @@ static void print_figures(const cJSON *state)
 
 static void print_summary(int status, double seconds, const struct marker *marker)
 {
-    char   ended[FIGURE_MAX], took[FIGURE_MAX], id[RUNDIR_ID_MAX];
+    char   ended[FIGURE_MAX], took[FIGURE_MAX], id[RUN_DIR_ID_MAX];
     cJSON *state;
     if (WIFSIGNALED(status))
         signal_text(WTERMSIG(status), ended);
@@ -152,7 +152,7 @@ static void print_summary(int status, double seconds, const struct marker *marke
     bool is_kept = load_run(marker, id, &state);
     fprintf(stderr, "pillion: %s, %s, ", ended, took);
     print_figures(state);
-    const char *name = state_text(state, "state");
+    const char *name = journal_text(state, "state");
     if (is_kept)
         fprintf(stderr, "%s: %s\n", name == NULL ? "damaged" : strcmp(name, "finished") == 0 ? "delivered" : name, id);
     else

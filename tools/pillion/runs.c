@@ -37,7 +37,7 @@ static int append(struct run_names *names, const char *name)
     return names->names[names->count] != NULL ? (int)!++names->count : -ENOMEM;
 }
 
-int runs_read(const struct home *home, struct run_names *ret)
+int runs_read(const struct state_dir *home, struct run_names *ret)
 {
     *ret = (struct run_names){0};
     if (home->runs < 0)
@@ -53,7 +53,7 @@ int runs_read(const struct home *home, struct run_names *ret)
     int result = 0;
     for (struct dirent *entry; result == 0 && (entry = readdir(dir)) != NULL;) {
         struct stat info;
-        if (entry->d_name[0] == '.' || strlen(entry->d_name) >= RUNDIR_ID_MAX)
+        if (entry->d_name[0] == '.' || strlen(entry->d_name) >= RUN_DIR_ID_MAX)
             continue;
         if (fstatat(fd, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode) &&
             info.st_uid == geteuid())
@@ -87,13 +87,13 @@ static int open_own(int at, const char *path, int *ret_dir)
     return 0;
 }
 
-int runs_open(const struct home *home, const char *id, int *ret_dir)
+int runs_open(const struct state_dir *home, const char *id, int *ret_dir)
 {
     return open_own(home->runs, id, ret_dir);
 }
 
 /* The newest for "last", the one of that name, or the only one that begins so. NULL and a sentence otherwise. */
-static const char *choose(const struct run_names *names, const struct home *home, const char *name)
+static const char *choose(const struct run_names *names, const struct state_dir *home, const char *name)
 {
     const char *found = NULL;
     size_t      matches = 0;
@@ -118,11 +118,11 @@ static const char *choose(const struct run_names *names, const struct home *home
 
 static int find_listed(const char *name, struct run_place *ret)
 {
-    struct home      home = {.dir = -1, .runs = -1};
+    struct state_dir home = {.dir = -1, .runs = -1};
     struct run_names names = {0};
-    int              result = home_open(runs_lookup, false, &home);
+    int              result = state_dir_open(runs_lookup, false, &home);
     if (result == -ENOENT)
-        home = (struct home){.dir = -1, .runs = -1};
+        home = (struct state_dir){.dir = -1, .runs = -1};
     if (result == 0 || result == -ENOENT)
         result = runs_read(&home, &names);
     if (result < 0) {
@@ -139,20 +139,20 @@ static int find_listed(const char *name, struct run_place *ret)
         complain("%s: %s", id, strerror(-result));
     }
     runs_free(&names);
-    home_close(&home);
+    state_dir_close(&home);
     return result;
 }
 
 /* Is that directory PILLION_DIR/runs/ID itself? */
 static bool is_listed(const struct run_place *place)
 {
-    struct home home;
-    struct stat here, there;
-    if (home_open(runs_lookup, false, &home) < 0)
+    struct state_dir home;
+    struct stat      here, there;
+    if (state_dir_open(runs_lookup, false, &home) < 0)
         return false;
     bool same = fstatat(home.runs, place->id, &there, AT_SYMLINK_NOFOLLOW) == 0 && fstat(place->dir, &here) == 0 &&
                 here.st_ino == there.st_ino && here.st_dev == there.st_dev;
-    home_close(&home);
+    state_dir_close(&home);
     return same;
 }
 
@@ -225,23 +225,23 @@ void runs_done(struct run_place *place)
 const char *run_state_shown(const cJSON *state, int dir)
 {
     static const char *const names[] = {"running", "finishing", "finished", "local", "undelivered"};
-    if (state_is(state, "state", "running") && state_liveness(state, dir) == LIVENESS_DEAD)
+    if (journal_is(state, "state", "running") && journal_liveness(state, dir) == LIVENESS_DEAD)
         return "lost";
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (state_is(state, "state", names[i]))
+        if (journal_is(state, "state", names[i]))
             return names[i];
     return "damaged";
 }
 
 int run_number(const cJSON *state, const char *key, int fallback)
 {
-    double number = state_number(state, key, fallback);
+    double number = journal_number(state, key, fallback);
     return number >= 0 && number <= INT_MAX ? (int)number : fallback;
 }
 
 double run_time(const cJSON *state, const char *key)
 {
-    const char *text = state_text(state, key);
+    const char *text = journal_text(state, key);
     int64_t     seconds;
     if (text == NULL || clock_parse_utc(text, &seconds) < 0)
         return 0;
@@ -258,7 +258,7 @@ double run_time(const cJSON *state, const char *key)
     return (double)seconds + fraction;
 }
 
-int runs_of_process(const struct home *home, pid_t pid, unsigned long long start, char ret[static RUNDIR_ID_MAX])
+int runs_of_process(const struct state_dir *home, pid_t pid, unsigned long long start, char ret[static RUN_DIR_ID_MAX])
 {
     struct run_names names;
     char             mark[32];
@@ -271,9 +271,9 @@ int runs_of_process(const struct home *home, pid_t pid, unsigned long long start
         cJSON *state = NULL;
         if (strstr(names.names[i], mark) == NULL || runs_open(home, names.names[i], &dir) < 0)
             continue;
-        if (state_load(dir, &state) == 0 && state_number(state, "pid", -1) == (double)pid &&
-            state_number(state, "pid_start", -1) == (double)start) {
-            (void)snprintf(ret, RUNDIR_ID_MAX, "%s", names.names[i]);
+        if (journal_load(dir, &state) == 0 && journal_number(state, "pid", -1) == (double)pid &&
+            journal_number(state, "pid_start", -1) == (double)start) {
+            (void)snprintf(ret, RUN_DIR_ID_MAX, "%s", names.names[i]);
             result = 0;
         }
         cJSON_Delete(state);

@@ -20,12 +20,12 @@ struct run_names {
 };
 
 /* 0, also when there is no PILLION_DIR yet; -errno. Free with runs_free. */
-int  runs_read(const struct home *home, struct run_names *ret);
+int  runs_read(const struct state_dir *home, struct run_names *ret);
 void runs_free(struct run_names *names);
 
 /* What RUN stands for. */
 struct run_place {
-    char id[RUNDIR_ID_MAX]; /* name of the directory, or of the CSV file */
+    char id[RUN_DIR_ID_MAX]; /* name of the directory, or of the CSV file */
     char path[PATH_MAX];
     int  dir;    /* the run directory, -1 for a CSV file */
     int  csv;    /* the rows, -1: none yet */
@@ -37,7 +37,7 @@ int  runs_find(const char *name, struct run_place *ret);
 void runs_done(struct run_place *place);
 
 /* Opens a directory below PILLION_DIR/runs for reading; -EPERM when it is a link or another user's. */
-int runs_open(const struct home *home, const char *id, int *ret_dir);
+int runs_open(const struct state_dir *home, const char *id, int *ret_dir);
 
 /* Its state as people should see it: `lost` for one that has not ended and whose process is gone, `damaged` for one
  * without a readable state. */
@@ -49,8 +49,8 @@ int run_number(const cJSON *state, const char *key, int fallback);
 double run_time(const cJSON *state, const char *key);
 
 /* The run that process `pid`, started at `start`, led most recently: its directory's name. -ENOENT. */
-int runs_of_process(const struct home *home, pid_t pid, unsigned long long start, char ret[static RUNDIR_ID_MAX]);
+int runs_of_process(const struct state_dir *home, pid_t pid, unsigned long long start, char ret[static RUN_DIR_ID_MAX]);
 
-const char *runs_lookup(const char *name); /* getenv, as home_open wants it */
+const char *runs_lookup(const char *name); /* getenv, as state_dir_open wants it */
 
 #endif

@@ -35,7 +35,7 @@ static int json_of(const struct show *show)
 static void add_kills(cJSON *state)
 {
     struct cgroup_events events;
-    limits_of_lost(state, &events);
+    cgroup_tags_of_lost(state, &events);
     if (events.oom_kills == METRIC_NONE)
         return;
     cJSON *cgroup = cJSON_GetObjectItemCaseSensitive(state, "cgroup");
@@ -50,7 +50,7 @@ static void add_kills(cJSON *state)
 static int load(const struct run_place *place, struct show *ret)
 {
     ret->shown = "";
-    int error = place->dir >= 0 ? state_load(place->dir, &ret->state) : 0;
+    int error = place->dir >= 0 ? journal_load(place->dir, &ret->state) : 0;
     if (error < 0) {
         complain("%s: %s", place->path,
                  error == -ENOENT ? "this is no run: it has no run.jsonl" : "its run.jsonl is damaged");
@@ -61,9 +61,9 @@ static int load(const struct run_place *place, struct show *ret)
     if (strcmp(ret->shown, "lost") == 0 || strcmp(ret->shown, "running") == 0)
         add_kills(ret->state);
     struct beginning beginning = {.at = run_time(ret->state, "started_at"),
-                                  .interval = state_number(ret->state, "interval", 0)};
+                                  .interval = journal_number(ret->state, "interval", 0)};
     const cJSON     *baseline = cJSON_GetObjectItemCaseSensitive(ret->state, "baseline");
-    beginning.is_dated = state_number(baseline, "monotonic_us", -1) >= 0;
+    beginning.is_dated = journal_number(baseline, "monotonic_us", -1) >= 0;
     beginning.within = beginning.at > 0 && beginning.at == (double)(long long)beginning.at ? 1 : 0;
     if (place->csv < 0) {
         summary_init(&ret->summary, beginning);

@@ -36,11 +36,11 @@ static int spawn(const char *program, const char *const *arguments)
 
 static int predict(void)
 {
-    struct lead lead = {0};
-    char        marker[HOOK_NAME_MAX];
-    lead_predict("/bin/true", &lead);
-    bool made = lead.role == ROLE_LEADER && marker_exists(lead.pid_namespace, &lead.self, marker, sizeof marker);
-    bool right = lead.why < LEAD_BELOW_MARKER || lead.why == LEAD_FROM_OUTSIDE || lead.above.pid == getppid();
+    struct leader lead = {0};
+    char          marker[HOOK_NAME_MAX];
+    leader_predict("/bin/true", &lead);
+    bool made = lead.role == ROLE_LEADER && leader_marker_exists(lead.pid_namespace, &lead.self, marker, sizeof marker);
+    bool right = lead.why < LEADER_BELOW_MARKER || lead.why == LEADER_FROM_OUTSIDE || lead.above.pid == getppid();
     return right ? (int)lead.why | (made ? MADE : 0) : FAILED;
 }
 
@@ -70,9 +70,9 @@ static bool prepare(const char *what, const char *self)
 
 static int copy(int argc, char **argv)
 {
-    struct lead lead = {0};
-    int         result = FAILED;
-    bool        further = argc > 3;
+    struct leader lead = {0};
+    int           result = FAILED;
+    bool          further = argc > 3;
     if (!prepare(argv[1], argv[0]))
         return FAILED;
     if (strcmp(argv[1], "predicts") == 0)
@@ -80,7 +80,7 @@ static int copy(int argc, char **argv)
     if (strcmp(argv[1], "has_thread") == 0)
         (void)usleep(100000);
     if (strcmp(argv[1], "maps_hook") != 0 && strcmp(argv[1], "has_thread") != 0)
-        lead_decide(&lead);
+        leader_decide(&lead);
     if (strcmp(argv[1], "execs") == 0 && further) {
         execv(argv[2], argv + 2);
         return FAILED;
@@ -115,7 +115,7 @@ static bool nobody_leads_us(void)
 {
     struct process p;
     for (pid_t pid = getpid(); pid != 1; pid = p.parent)
-        if (pid <= 0 || process_read(pid, &p) < 0 || process_has_thread_named_pillion(&p) || process_maps_hook(pid))
+        if (pid <= 0 || procfs_read(pid, &p) < 0 || procfs_has_thread_named_pillion(&p) || procfs_maps_hook(pid))
             return false;
     return true;
 }
@@ -304,15 +304,15 @@ static int predict_with(const char *name, const char *value)
 static void a_prediction_has_a_reason_and_makes_nothing(void **state)
 {
     (void)state;
-    assert_int_equal(predict_with("PILLION_DISABLE", "1"), LEAD_DISABLED);
+    assert_int_equal(predict_with("PILLION_DISABLE", "1"), LEADER_DISABLED);
     NEEDS_LEAD();
-    assert_int_equal(predict_with("PILLION_DISABLE", "0"), LEAD_NOTHING_AGAINST);
-    assert_int_equal(predict_with("PILLION_EXCLUDE", "true"), LEAD_EXCLUDED);
-    assert_int_equal(predict_with("PILLION_INCLUDE", "outer"), LEAD_NOT_INCLUDED);
-    assert_int_equal(predict_with("MPI_LOCALRANKID", "1"), LEAD_OTHER_RANK);
-    assert_int_equal(predict_below("decides"), LEAD_BELOW_MARKER);
-    assert_int_equal(predict_below("has_thread"), LEAD_BELOW_THREAD);
-    assert_int_equal(predict_below("maps_hook"), LEAD_BELOW_HOOK);
+    assert_int_equal(predict_with("PILLION_DISABLE", "0"), LEADER_NOTHING_AGAINST);
+    assert_int_equal(predict_with("PILLION_EXCLUDE", "true"), LEADER_EXCLUDED);
+    assert_int_equal(predict_with("PILLION_INCLUDE", "outer"), LEADER_NOT_INCLUDED);
+    assert_int_equal(predict_with("MPI_LOCALRANKID", "1"), LEADER_OTHER_RANK);
+    assert_int_equal(predict_below("decides"), LEADER_BELOW_MARKER);
+    assert_int_equal(predict_below("has_thread"), LEADER_BELOW_THREAD);
+    assert_int_equal(predict_below("maps_hook"), LEADER_BELOW_HOOK);
 }
 
 static int decide_below_as(const char *ranks, const char *outer, const char *what, const char *inner)

@@ -18,32 +18,32 @@
 enum { STRANGER = 54321, STARTED = 1795344300 };
 #define STARTED_TEXT "20261122T104500Z"
 
-static struct folder folder;
-static struct home   home;
-static struct rundir run;
+static struct folder    folder;
+static struct state_dir home;
+static struct run_dir   run;
 
 static int make(void **state)
 {
     (void)state;
     if (!folder_make(&folder))
         return -1;
-    home = (struct home){.dir = -1, .runs = folder_open(&folder)};
-    rundir_init(&run);
+    home = (struct state_dir){.dir = -1, .runs = folder_open(&folder)};
+    run_dir_init(&run);
     return home.runs >= 0 ? 0 : -1;
 }
 
 static int drop(void **state)
 {
     (void)state;
-    rundir_close(&run);
-    home_close(&home);
+    run_dir_close(&run);
+    state_dir_close(&home);
     folder_remove(&folder);
     return 0;
 }
 
 static void create(const char *machine)
 {
-    assert_int_equal(rundir_create(&home, STARTED, machine, 42, &run), 0);
+    assert_int_equal(run_dir_create(&home, STARTED, machine, 42, &run), 0);
 }
 
 static const char *in_run(const char *file, char ret[static FOLDER_PATH])
@@ -60,14 +60,14 @@ static const char *content(const char *file)
 
 static void append(const char *line)
 {
-    assert_int_equal(rundir_append_row(&run, line, strlen(line)), 0);
+    assert_int_equal(run_dir_append_row(&run, line, strlen(line)), 0);
 }
 
 static void assert_rows(const char *expected)
 {
     struct bytes rows;
     bytes_init(&rows, 64 * 1024 * 1024);
-    assert_int_equal(rundir_load_rows(&run, &rows), 0);
+    assert_int_equal(run_dir_load_rows(&run, &rows), 0);
     assert_string_equal(rows.data ? rows.data : "", expected);
     bytes_done(&rows);
 }
@@ -104,13 +104,13 @@ static void odd_machine_names_stay_in_the_folder(void **state)
     } names[] = {{"a.b_c-D9", "a.b_c-D9"}, {"../../etc", "-.-..-etc"}, {"", "-"},       {".", "-"}, {"..", "-."},
                  {"a/b\n c", "a-b--c"},    {"\xc3\xa9", "--"},         {"%s%n", "-s-n"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char id[RUNDIR_ID_MAX];
+        char id[RUN_DIR_ID_MAX];
         (void)snprintf(id, sizeof id, STARTED_TEXT "-%s-%d", names[i].name, 42 + (int)i);
-        assert_int_equal(rundir_create(&home, STARTED, names[i].machine, 42 + (int)i, &run), 0);
+        assert_int_equal(run_dir_create(&home, STARTED, names[i].machine, 42 + (int)i, &run), 0);
         assert_string_equal(run.id, id);
         assert_null(strchr(run.id, '/'));
         assert_true(folder_has(&folder, run.id));
-        rundir_close(&run);
+        run_dir_close(&run);
     }
     char huge[300];
     memset(huge, 'h', sizeof huge - 1);
@@ -128,7 +128,7 @@ static void a_taken_name_gets_a_number(void **state)
     for (size_t i = 0; i < 3; i++) {
         create("m");
         assert_string_equal(run.id, ids[i]);
-        rundir_close(&run);
+        run_dir_close(&run);
     }
     create("m");
     assert_string_equal(run.id, STARTED_TEXT "-m-42-5");
@@ -137,8 +137,8 @@ static void a_taken_name_gets_a_number(void **state)
 static void without_a_folder_the_run_still_has_a_name(void **state)
 {
     (void)state;
-    home_close(&home);
-    assert_int_equal(rundir_create(&home, STARTED, "m", 42, &run), -ENOENT);
+    state_dir_close(&home);
+    assert_int_equal(run_dir_create(&home, STARTED, "m", 42, &run), -ENOENT);
     assert_string_equal(run.id, STARTED_TEXT "-m-42");
     assert_true(run.rows < 0);
 }
@@ -147,8 +147,8 @@ static void lines_are_appended_whole(void **state)
 {
     (void)state;
     create("m");
-    assert_int_equal(rundir_append_state(&run, "{\"a\":1}", 7), 0);
-    assert_int_equal(rundir_append_state(&run, "{\"b\":2}", 7), 0);
+    assert_int_equal(run_dir_append_state(&run, "{\"a\":1}", 7), 0);
+    assert_int_equal(run_dir_append_state(&run, "{\"b\":2}", 7), 0);
     append("header\n");
     append("row\n");
     assert_string_equal(content("run.jsonl"), "{\"a\":1}\n{\"b\":2}\n");
@@ -159,13 +159,13 @@ static void lines_are_appended_whole(void **state)
 static void a_run_is_opened_again_where_it_stopped(void **state)
 {
     (void)state;
-    char id[RUNDIR_ID_MAX];
+    char id[RUN_DIR_ID_MAX];
     create("m");
     append("header\n");
     memcpy(id, run.id, sizeof id);
-    rundir_close(&run);
-    rundir_init(&run);
-    assert_int_equal(rundir_open(&home, id, &run), 0);
+    run_dir_close(&run);
+    run_dir_init(&run);
+    assert_int_equal(run_dir_open(&home, id, &run), 0);
     assert_string_equal(run.id, id);
     append("row\n");
     assert_rows("header\nrow\n");
@@ -195,40 +195,40 @@ static void a_torn_last_line_is_cut_before_the_next(void **state)
                 text[whole - 1] = '\n';
             (void)snprintf(name, sizeof name, "%s/%s", id, names[f]);
             assert_true(folder_write(&folder, name, text, whole + cases[i].torn));
-            assert_int_equal(rundir_open(&home, id, &run), 0);
+            assert_int_equal(run_dir_open(&home, id, &run), 0);
             assert_int_equal(fstat(f == 0 ? run.rows : run.state, &info), 0);
             assert_int_equal(info.st_size, whole);
-            assert_int_equal(rundir_append_state(&run, "{}", 2), 0);
+            assert_int_equal(run_dir_append_state(&run, "{}", 2), 0);
             append("row\n");
             assert_int_equal(fstat(f == 0 ? run.rows : run.state, &info), 0);
             assert_int_equal(info.st_size, whole + (f == 0 ? 4 : 3));
-            rundir_close(&run);
+            run_dir_close(&run);
         }
     }
 }
 
 static void open_elsewhere(void *argument)
 {
-    struct rundir other;
-    struct home   again = {.dir = -1, .runs = folder_open(&folder)};
-    rundir_init(&other);
-    CHILD_EXPECTS(rundir_open(&again, argument, &other) == -EBUSY);
+    struct run_dir   other;
+    struct state_dir again = {.dir = -1, .runs = folder_open(&folder)};
+    run_dir_init(&other);
+    CHILD_EXPECTS(run_dir_open(&again, argument, &other) == -EBUSY);
     CHILD_EXPECTS(other.dir == -1 && other.lock == -1 && other.rows == -1);
 }
 
 static void one_process_at_a_time_works_on_a_run(void **state)
 {
     (void)state;
-    char id[RUNDIR_ID_MAX];
+    char id[RUN_DIR_ID_MAX];
     create("m");
     memcpy(id, run.id, sizeof id);
     assert_true(child_succeeds(open_elsewhere, id));
-    struct rundir other;
-    rundir_init(&other);
-    assert_int_equal(rundir_open(&home, id, &other), -EBUSY);
-    rundir_close(&run);
-    assert_int_equal(rundir_open(&home, id, &other), 0);
-    rundir_close(&other);
+    struct run_dir other;
+    run_dir_init(&other);
+    assert_int_equal(run_dir_open(&home, id, &other), -EBUSY);
+    run_dir_close(&run);
+    assert_int_equal(run_dir_open(&home, id, &other), 0);
+    run_dir_close(&other);
 }
 
 static void a_torn_line_of_a_run_at_work_is_not_cut(void **state)
@@ -236,21 +236,21 @@ static void a_torn_line_of_a_run_at_work_is_not_cut(void **state)
     (void)state;
     create("m");
     assert_int_equal(write(run.rows, "half", 4), 4);
-    struct rundir other;
-    rundir_init(&other);
-    assert_int_equal(rundir_open(&home, run.id, &other), -EBUSY);
+    struct run_dir other;
+    run_dir_init(&other);
+    assert_int_equal(run_dir_open(&home, run.id, &other), -EBUSY);
     assert_string_equal(content("metrics.csv"), "half");
 }
 
 static void names_that_are_no_names_are_refused(void **state)
 {
     (void)state;
-    static char huge[RUNDIR_ID_MAX + 1];
-    memset(huge, 'a', RUNDIR_ID_MAX);
+    static char huge[RUN_DIR_ID_MAX + 1];
+    memset(huge, 'a', RUN_DIR_ID_MAX);
     static const char *const names[] = {"..", ".", ".hidden", "a/b", "/etc", "../x", huge};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        assert_int_equal(rundir_open(&home, names[i], &run), -EINVAL);
-    assert_int_equal(rundir_open(&home, "missing", &run), -ENOENT);
+        assert_int_equal(run_dir_open(&home, names[i], &run), -EINVAL);
+    assert_int_equal(run_dir_open(&home, "missing", &run), -ENOENT);
     assert_int_equal(run.dir, -1);
 }
 
@@ -261,9 +261,9 @@ static void a_run_that_is_a_link_or_a_file_is_refused(void **state)
     char target[FOLDER_PATH];
     assert_int_equal(mkdir(folder_path(&folder, "real", target), 0700), 0);
     assert_int_equal(symlink("real", folder_path(&folder, "link", path)), 0);
-    assert_int_equal(rundir_open(&home, "link", &run), -EPERM);
+    assert_int_equal(run_dir_open(&home, "link", &run), -EPERM);
     assert_true(folder_write_text(&folder, "file", ""));
-    assert_int_equal(rundir_open(&home, "file", &run), -EPERM);
+    assert_int_equal(run_dir_open(&home, "file", &run), -EPERM);
     assert_false(folder_has(&folder, "real/lock"));
 }
 
@@ -275,13 +275,13 @@ static void a_run_of_somebody_else_is_refused(void **state)
     char path[FOLDER_PATH];
     assert_int_equal(mkdir(folder_path(&folder, "theirs", path), 0777), 0);
     assert_int_equal(chown(path, STRANGER, STRANGER), 0);
-    assert_int_equal(rundir_open(&home, "theirs", &run), -EPERM);
+    assert_int_equal(run_dir_open(&home, "theirs", &run), -EPERM);
     assert_int_equal(run.dir, -1);
     assert_false(folder_has(&folder, "theirs/lock"));
     assert_int_equal(chown(path, 0, 0), 0);
     assert_true(folder_write_text(&folder, "theirs/metrics.csv", "torn"));
     assert_int_equal(chown(folder_path(&folder, "theirs/metrics.csv", path), STRANGER, STRANGER), 0);
-    assert_int_equal(rundir_open(&home, "theirs", &run), -EPERM);
+    assert_int_equal(run_dir_open(&home, "theirs", &run), -EPERM);
     assert_string_equal(folder_read(&folder, "theirs/metrics.csv"), "torn");
 }
 
@@ -326,7 +326,7 @@ static void planted_files_are_refused_and_left_alone(void **state)
             (void)snprintf(name, sizeof name, "%s/%s", id, files[f]);
             assert_int_equal(mkdir(folder_path(&folder, id, path), 0700), 0);
             plant((enum planted)kind, folder_path(&folder, name, path), victim);
-            int error = rundir_open(&home, id, &run);
+            int error = run_dir_open(&home, id, &run);
             assert_int_equal(error, kind == PLANTED_FOLDER ? -EISDIR : -EPERM);
             assert_true(run.rows < 0);
             assert_int_equal(run.dir, -1);
@@ -340,11 +340,11 @@ static void planted_files_are_refused_and_left_alone(void **state)
 static void a_run_in_memory_has_all_its_rows(void **state)
 {
     (void)state;
-    (void)rundir_append_row(&run, "header\n", 7);
-    (void)rundir_append_row(&run, "row\n", 4);
+    (void)run_dir_append_row(&run, "header\n", 7);
+    (void)run_dir_append_row(&run, "row\n", 4);
     assert_rows("header\nrow\n");
     assert_int_equal(run.lost_rows, 0);
-    assert_int_not_equal(rundir_append_state(&run, "{}", 2), 0);
+    assert_int_not_equal(run_dir_append_state(&run, "{}", 2), 0);
 }
 
 static void memory_has_an_end_and_losses_are_counted(void **state)
@@ -353,17 +353,17 @@ static void memory_has_an_end_and_losses_are_counted(void **state)
     static char row[1024 * 1024];
     memset(row, 'r', sizeof row);
     row[sizeof row - 1] = '\n';
-    for (size_t i = 0; i < RUNDIR_MEMORY_MAX / sizeof row; i++) {
-        (void)rundir_append_row(&run, row, sizeof row);
+    for (size_t i = 0; i < RUN_DIR_MEMORY_MAX / sizeof row; i++) {
+        (void)run_dir_append_row(&run, row, sizeof row);
         assert_int_equal(run.lost_rows, 0);
     }
-    assert_int_equal(rundir_append_row(&run, row, sizeof row), -ENOMEM);
-    assert_int_equal(rundir_append_row(&run, "x\n", 2), -ENOMEM);
+    assert_int_equal(run_dir_append_row(&run, row, sizeof row), -ENOMEM);
+    assert_int_equal(run_dir_append_row(&run, "x\n", 2), -ENOMEM);
     assert_int_equal(run.lost_rows, 2);
     struct bytes rows;
-    bytes_init(&rows, RUNDIR_MEMORY_MAX);
-    assert_int_equal(rundir_load_rows(&run, &rows), 0);
-    assert_int_equal(rows.len, RUNDIR_MEMORY_MAX);
+    bytes_init(&rows, RUN_DIR_MEMORY_MAX);
+    assert_int_equal(run_dir_load_rows(&run, &rows), 0);
+    assert_int_equal(rows.len, RUN_DIR_MEMORY_MAX);
     bytes_done(&rows);
 }
 
@@ -386,23 +386,23 @@ static void fill_the_disk(void *argument)
     struct bytes rows;
     (void)argument;
     CHILD_EXPECTS(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
-    CHILD_EXPECTS(rundir_append_row(&run, "header\n", 7) == 0);
-    CHILD_EXPECTS(rundir_append_row(&run, "row 1\n", 6) == 0);
+    CHILD_EXPECTS(run_dir_append_row(&run, "header\n", 7) == 0);
+    CHILD_EXPECTS(run_dir_append_row(&run, "row 1\n", 6) == 0);
     CHILD_EXPECTS(limit_files(15));
-    CHILD_EXPECTS(rundir_append_row(&run, "row 2\n", 6) == -EFBIG);
+    CHILD_EXPECTS(run_dir_append_row(&run, "row 2\n", 6) == -EFBIG);
     CHILD_EXPECTS(text_is_in("metrics.csv", "header\nrow 1\n")); /* what fitted of it is taken back */
-    CHILD_EXPECTS(rundir_append_row(&run, "row 3\n", 6) == -EFBIG);
+    CHILD_EXPECTS(run_dir_append_row(&run, "row 3\n", 6) == -EFBIG);
     CHILD_EXPECTS(text_is_in("metrics.csv", "header\nrow 1\n"));
     bytes_init(&rows, 1000);
-    CHILD_EXPECTS(rundir_load_rows(&run, &rows) == 0);
+    CHILD_EXPECTS(run_dir_load_rows(&run, &rows) == 0);
     CHILD_EXPECTS(strcmp(rows.data, "header\nrow 1\nrow 2\nrow 3\n") == 0);
     bytes_done(&rows);
-    CHILD_EXPECTS(rundir_append_state(&run, "{\"a\":\"0123456789\"}", 18) == -EFBIG);
+    CHILD_EXPECTS(run_dir_append_state(&run, "{\"a\":\"0123456789\"}", 18) == -EFBIG);
     CHILD_EXPECTS(text_is_in("run.jsonl", ""));
     CHILD_EXPECTS(limit_files(RLIM_INFINITY));
-    CHILD_EXPECTS(rundir_append_row(&run, "row 4\n", 6) == 0);
+    CHILD_EXPECTS(run_dir_append_row(&run, "row 4\n", 6) == 0);
     CHILD_EXPECTS(text_is_in("metrics.csv", "header\nrow 1\nrow 2\nrow 3\nrow 4\n"));
-    CHILD_EXPECTS(rundir_append_row(&run, "row 5\n", 6) == 0);
+    CHILD_EXPECTS(run_dir_append_row(&run, "row 5\n", 6) == 0);
     CHILD_EXPECTS(text_is_in("metrics.csv", "header\nrow 1\nrow 2\nrow 3\nrow 4\nrow 5\n"));
     CHILD_EXPECTS(run.lost_rows == 0);
 }
@@ -420,16 +420,16 @@ static void begin_on_a_full_disk(void *argument)
     (void)argument;
     CHILD_EXPECTS(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
     CHILD_EXPECTS(limit_files(15));
-    rundir_append_fact(&run, "{\"a\":\"0123456789\"}", 18);
-    rundir_append_fact(&run, "{\"b\":1}", 7);
-    CHILD_EXPECTS(rundir_append_state(&run, "{\"c\":1}", 7) == -EFBIG); /* said again later, or not at all */
+    run_dir_append_fact(&run, "{\"a\":\"0123456789\"}", 18);
+    run_dir_append_fact(&run, "{\"b\":1}", 7);
+    CHILD_EXPECTS(run_dir_append_state(&run, "{\"c\":1}", 7) == -EFBIG); /* said again later, or not at all */
     CHILD_EXPECTS(text_is_in("run.jsonl", ""));
-    CHILD_EXPECTS(rundir_append_row(&run, "row 1\n", 6) == 0); /* no room for the lines yet */
+    CHILD_EXPECTS(run_dir_append_row(&run, "row 1\n", 6) == 0); /* no room for the lines yet */
     CHILD_EXPECTS(text_is_in("run.jsonl", ""));
     CHILD_EXPECTS(limit_files(RLIM_INFINITY));
-    CHILD_EXPECTS(rundir_append_row(&run, "row 2\n", 6) == 0);
+    CHILD_EXPECTS(run_dir_append_row(&run, "row 2\n", 6) == 0);
     CHILD_EXPECTS(text_is_in("run.jsonl", "{\"a\":\"0123456789\"}\n{\"b\":1}\n"));
-    CHILD_EXPECTS(rundir_append_state(&run, "{\"c\":2}", 7) == 0);
+    CHILD_EXPECTS(run_dir_append_state(&run, "{\"c\":2}", 7) == 0);
     CHILD_EXPECTS(text_is_in("run.jsonl", "{\"a\":\"0123456789\"}\n{\"b\":1}\n{\"c\":2}\n"));
 }
 
@@ -451,11 +451,11 @@ static void outlast_memory(void *argument)
     CHILD_EXPECTS(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
     CHILD_EXPECTS(limit_files(100));
     for (int i = 0; i < 18; i++)
-        CHILD_EXPECTS(rundir_append_row(&run, row, sizeof row) < 0);
+        CHILD_EXPECTS(run_dir_append_row(&run, row, sizeof row) < 0);
     CHILD_EXPECTS(run.lost_rows == 2);
     CHILD_EXPECTS(limit_files(RLIM_INFINITY));
-    (void)rundir_append_row(&run, row, sizeof row);
-    (void)rundir_append_row(&run, row, sizeof row);
+    (void)run_dir_append_row(&run, row, sizeof row);
+    (void)run_dir_append_row(&run, row, sizeof row);
     CHILD_EXPECTS(fstat(run.rows, &info) == 0);
     CHILD_EXPECTS(info.st_size >= 17 * (off_t)sizeof row);
     CHILD_EXPECTS(run.lost_rows <= 3);
@@ -478,10 +478,10 @@ static void rows_are_loaded_whole_and_within_the_limit(void **state)
     assert_int_equal(write(run.rows, "torn", 4), 4);
     assert_rows("header\nrow\n");
     bytes_init(&rows, 15);
-    assert_int_equal(rundir_load_rows(&run, &rows), 0);
+    assert_int_equal(run_dir_load_rows(&run, &rows), 0);
     bytes_done(&rows);
     bytes_init(&rows, 5);
-    assert_int_equal(rundir_load_rows(&run, &rows), -EFBIG);
+    assert_int_equal(run_dir_load_rows(&run, &rows), -EFBIG);
     bytes_done(&rows);
 }
 

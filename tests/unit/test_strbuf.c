@@ -16,28 +16,28 @@ struct hook hook;
 
 static bool matches(const char *pattern, const char *text)
 {
-    return word_matches(pattern, strlen(pattern), text);
+    return glob_matches(pattern, strlen(pattern), text);
 }
 
 static void words_are_added_until_they_do_not_fit(void **state)
 {
     (void)state;
-    char        buffer[8];
-    struct word w = word_in(buffer, sizeof buffer);
+    char          buffer[8];
+    struct strbuf w = strbuf_in(buffer, sizeof buffer);
     assert_string_equal(buffer, "");
-    word_add(&w, "abc");
-    word_number(&w, 1234);
+    strbuf_add(&w, "abc");
+    strbuf_number(&w, 1234);
     assert_string_equal(buffer, "abc1234");
     assert_false(w.cut);
-    word_add(&w, "");
+    strbuf_add(&w, "");
     assert_false(w.cut);
-    word_add(&w, "x");
+    strbuf_add(&w, "x");
     assert_true(w.cut);
     assert_string_equal(buffer, "abc1234");
-    w = word_in(buffer, sizeof buffer);
-    word_add(&w, "12345678");
+    w = strbuf_in(buffer, sizeof buffer);
+    strbuf_add(&w, "12345678");
     assert_true(w.cut);
-    word_add(&w, "1");
+    strbuf_add(&w, "1");
     assert_string_equal(buffer, "");
 }
 
@@ -46,16 +46,16 @@ static void numbers_are_written_and_read_whole(void **state)
     (void)state;
     static const uint64_t numbers[] = {0, 9, 10, 4294967296, INT64_MAX};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        char        buffer[24];
-        struct word w = word_in(buffer, sizeof buffer);
-        word_number(&w, numbers[i]);
+        char          buffer[24];
+        struct strbuf w = strbuf_in(buffer, sizeof buffer);
+        strbuf_number(&w, numbers[i]);
         const char *at = buffer;
-        assert_int_equal(word_parse(&at), numbers[i]);
+        assert_int_equal(string_number(&at), numbers[i]);
         assert_int_equal(*at, '\0');
     }
-    char        buffer[24];
-    struct word w = word_in(buffer, sizeof buffer);
-    word_number(&w, UINT64_MAX);
+    char          buffer[24];
+    struct strbuf w = strbuf_in(buffer, sizeof buffer);
+    strbuf_number(&w, UINT64_MAX);
     assert_string_equal(buffer, "18446744073709551615");
 }
 
@@ -63,12 +63,12 @@ static void reading_stops_where_the_number_does(void **state)
 {
     (void)state;
     const char *at = "42-7";
-    assert_int_equal(word_parse(&at), 42);
+    assert_int_equal(string_number(&at), 42);
     assert_string_equal(at, "-7");
-    assert_int_equal(word_parse(&at), 0);
+    assert_int_equal(string_number(&at), 0);
     assert_string_equal(at, "-7");
     at = "99999999999999999999999999";
-    (void)word_parse(&at); /* no overflow, and the rest is seen by the caller */
+    (void)string_number(&at); /* no overflow, and the rest is seen by the caller */
     assert_int_not_equal(*at, '\0');
 }
 
@@ -78,18 +78,18 @@ static void no_has_four_words(void **state)
     static const char *const no[] = {"0", "false", "no", "off", "FALSE", "No", "oFF"};
     static const char *const other[] = {"", "1", "yes", "true", "on", "00", "offf", "of", "n", "nope", " no"};
     for (size_t i = 0; i < sizeof no / sizeof *no; i++)
-        assert_true(word_is_no(no[i]));
+        assert_true(string_is_no(no[i]));
     for (size_t i = 0; i < sizeof other / sizeof *other; i++)
-        assert_false(word_is_no(other[i]));
+        assert_false(string_is_no(other[i]));
 }
 
 static void a_base_name_is_behind_the_last_slash(void **state)
 {
     (void)state;
-    assert_string_equal(word_base_name("/usr/bin/x"), "x");
-    assert_string_equal(word_base_name("x"), "x");
-    assert_string_equal(word_base_name("/x/"), "");
-    assert_string_equal(word_base_name(""), "");
+    assert_string_equal(string_base_name("/usr/bin/x"), "x");
+    assert_string_equal(string_base_name("x"), "x");
+    assert_string_equal(string_base_name("/x/"), "");
+    assert_string_equal(string_base_name(""), "");
 }
 
 static void plain_patterns_match_themselves(void **state)
@@ -101,8 +101,8 @@ static void plain_patterns_match_themselves(void **state)
     assert_false(matches("abc", "ab"));
     assert_false(matches("", "a"));
     assert_false(matches("a", ""));
-    assert_true(word_matches("abcdef", 3, "abc"));
-    assert_false(word_matches("abcdef", 3, "abcdef"));
+    assert_true(glob_matches("abcdef", 3, "abc"));
+    assert_false(glob_matches("abcdef", 3, "abcdef"));
 }
 
 static void stars_and_marks_stand_for_anything(void **state)
@@ -190,19 +190,19 @@ static void many_stars_take_no_time(void **state)
 static void a_list_is_tried_on_the_name_or_on_the_path(void **state)
 {
     (void)state;
-    assert_true(word_in_patterns("x:sort:y", "/usr/bin/sort"));
-    assert_true(word_in_patterns("sor*", "/usr/bin/sort"));
-    assert_false(word_in_patterns("bin", "/usr/bin/sort"));
-    assert_true(word_in_patterns("/usr/*", "/usr/bin/sort"));
-    assert_true(word_in_patterns("*/bin/*", "/usr/bin/sort"));
-    assert_false(word_in_patterns("/bin/*", "/usr/bin/sort"));
-    assert_true(word_in_patterns("::sort", "/usr/bin/sort"));
-    assert_true(word_in_patterns("sort:", "/usr/bin/sort"));
-    assert_false(word_in_patterns("", "/usr/bin/sort"));
-    assert_false(word_in_patterns(":", "/usr/bin/sort"));
-    assert_false(word_in_patterns(NULL, "/usr/bin/sort"));
-    assert_false(word_in_patterns("x/y:sor", "/usr/bin/sort"));
-    assert_true(word_in_patterns("*", "/usr/bin/sort"));
+    assert_true(glob_in_list("x:sort:y", "/usr/bin/sort"));
+    assert_true(glob_in_list("sor*", "/usr/bin/sort"));
+    assert_false(glob_in_list("bin", "/usr/bin/sort"));
+    assert_true(glob_in_list("/usr/*", "/usr/bin/sort"));
+    assert_true(glob_in_list("*/bin/*", "/usr/bin/sort"));
+    assert_false(glob_in_list("/bin/*", "/usr/bin/sort"));
+    assert_true(glob_in_list("::sort", "/usr/bin/sort"));
+    assert_true(glob_in_list("sort:", "/usr/bin/sort"));
+    assert_false(glob_in_list("", "/usr/bin/sort"));
+    assert_false(glob_in_list(":", "/usr/bin/sort"));
+    assert_false(glob_in_list(NULL, "/usr/bin/sort"));
+    assert_false(glob_in_list("x/y:sor", "/usr/bin/sort"));
+    assert_true(glob_in_list("*", "/usr/bin/sort"));
 }
 
 static void the_environment_is_read_by_whole_names(void **state)
@@ -210,13 +210,13 @@ static void the_environment_is_read_by_whole_names(void **state)
     (void)state;
     assert_int_equal(setenv("PILLION_TEST_LONG", "long", 1), 0);
     assert_int_equal(setenv("PILLION_TEST", "a=b", 1), 0);
-    assert_string_equal(word_environment("PILLION_TEST"), "a=b");
-    assert_string_equal(word_environment("PILLION_TEST_LONG"), "long");
-    assert_null(word_environment("PILLION_TES"));
+    assert_string_equal(environment_of("PILLION_TEST"), "a=b");
+    assert_string_equal(environment_of("PILLION_TEST_LONG"), "long");
+    assert_null(environment_of("PILLION_TES"));
     assert_int_equal(setenv("PILLION_TEST", "", 1), 0);
-    assert_string_equal(word_environment("PILLION_TEST"), "");
+    assert_string_equal(environment_of("PILLION_TEST"), "");
     assert_int_equal(clearenv(), 0);
-    assert_null(word_environment("PILLION_TEST"));
+    assert_null(environment_of("PILLION_TEST"));
 }
 
 int main(void)

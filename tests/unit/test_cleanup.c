@@ -26,8 +26,8 @@ static int make(void **state)
     config = (struct config){.keep_runs = 3, .keep_bytes = 1000000};
     memset(&run, 0, sizeof run);
     run.link = &link_words;
-    run.home = (struct home){.dir = folder_open(&folder), .runs = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    rundir_init(&run.dir);
+    run.home = (struct state_dir){.dir = folder_open(&folder), .runs = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    run_dir_init(&run.dir);
     return 0;
 }
 
@@ -35,8 +35,8 @@ static int drop(void **state)
 {
     (void)state;
     free(run.marker);
-    rundir_close(&run.dir);
-    home_close(&run.home);
+    run_dir_close(&run.dir);
+    state_dir_close(&run.home);
     folder_remove(&folder);
     return 0;
 }
@@ -72,7 +72,7 @@ static bool is_there(const char *name)
 
 static void prune(const char *current)
 {
-    upkeep_prune(&run.home, &config, current);
+    cleanup_prune(&run.home, &config, current);
 }
 
 #define OVER        "{\"state\":\"finished\"}\n"
@@ -192,8 +192,8 @@ static void a_run_with_foreign_files_in_it_is_not_removed_with_them(void **state
 
 static void tidy(struct run *which)
 {
-    if (upkeep_is_due(which))
-        upkeep_tidy(which);
+    if (cleanup_is_due(which))
+        cleanup_tidy(which);
 }
 
 static void tidying_is_done_at_most_hourly(void **state)
@@ -217,11 +217,11 @@ static void tidying_is_done_at_most_hourly(void **state)
 static void without_a_folder_there_is_nothing_to_tidy(void **state)
 {
     (void)state;
-    home_close(&run.home);
+    state_dir_close(&run.home);
     tidy(&run);
     run.state = RUN_MADE;
-    upkeep_hourly(&run);
-    upkeep_remove_marker(&run);
+    cleanup_hourly(&run);
+    cleanup_remove_marker(&run);
 }
 
 static void take_marker(const char *name)
@@ -265,13 +265,13 @@ static void the_own_marker_is_renewed_and_removed(void **state)
     struct stat info;
     take_marker("77-1-1");
     set_age("77-1-1", 100000);
-    upkeep_hourly(&run);
+    cleanup_hourly(&run);
     assert_int_equal(stat(run.marker, &info), 0);
     assert_true(time(NULL) - info.st_mtime < 100);
-    upkeep_remove_marker(&run);
+    cleanup_remove_marker(&run);
     assert_int_not_equal(stat(run.marker, &info), 0);
-    upkeep_remove_marker(&run);
-    upkeep_hourly(&run);
+    cleanup_remove_marker(&run);
+    cleanup_hourly(&run);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)

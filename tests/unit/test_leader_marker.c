@@ -59,7 +59,7 @@ static void make_at(void *expected)
     char path[HOOK_NAME_MAX];
     become_stranger();
     (void)umask(0777);
-    CHILD_EXPECTS(marker_make(NAMESPACE, &leader, path, sizeof path) == 0);
+    CHILD_EXPECTS(leader_marker_make(NAMESPACE, &leader, path, sizeof path) == 0);
     CHILD_EXPECTS(strcmp(path, expected) == 0);
 }
 
@@ -68,14 +68,14 @@ static void make_nowhere(void *argument)
     char path[HOOK_NAME_MAX] = "x";
     (void)argument;
     become_stranger();
-    CHILD_EXPECTS(marker_make(NAMESPACE, &leader, path, sizeof path) < 0);
+    CHILD_EXPECTS(leader_marker_make(NAMESPACE, &leader, path, sizeof path) < 0);
     CHILD_EXPECTS(path[0] == '\0');
 }
 
 static void find_at(void *expected)
 {
     char path[HOOK_NAME_MAX];
-    CHILD_EXPECTS(marker_exists(NAMESPACE, &leader, path, sizeof path));
+    CHILD_EXPECTS(leader_marker_exists(NAMESPACE, &leader, path, sizeof path));
     CHILD_EXPECTS(strcmp(path, expected) == 0);
 }
 
@@ -83,7 +83,7 @@ static void find_none(void *argument)
 {
     char path[HOOK_NAME_MAX] = "x";
     (void)argument;
-    CHILD_EXPECTS(!marker_exists(NAMESPACE, &leader, path, sizeof path));
+    CHILD_EXPECTS(!leader_marker_exists(NAMESPACE, &leader, path, sizeof path));
     CHILD_EXPECTS(path[0] == '\0');
 }
 
@@ -104,22 +104,22 @@ static void ours_is_made_and_found(void **state)
     char           start[HOOK_NAME_MAX];
     struct stat    info;
     struct process self;
-    assert_int_equal(process_read(0, &self), 0);
-    assert_int_equal(marker_make(NAMESPACE, &self, made, sizeof made), 0);
+    assert_int_equal(procfs_read(0, &self), 0);
+    assert_int_equal(leader_marker_make(NAMESPACE, &self, made, sizeof made), 0);
     (void)snprintf(start, sizeof start, "/.pillion-%u/77-%d-%llu", (unsigned)geteuid(), getpid(),
                    (unsigned long long)self.start);
     assert_non_null(strstr(made, start));
-    assert_true(marker_exists(NAMESPACE, &self, found, sizeof found));
+    assert_true(leader_marker_exists(NAMESPACE, &self, found, sizeof found));
     assert_string_equal(made, found);
     assert_int_equal(lstat(made, &info), 0);
     assert_int_equal(info.st_size, 0);
-    assert_true(marker_make(NAMESPACE, &self, found, 10) < 0);
-    assert_false(marker_exists(NAMESPACE + 1, &self, found, sizeof found));
+    assert_true(leader_marker_make(NAMESPACE, &self, found, 10) < 0);
+    assert_false(leader_marker_exists(NAMESPACE + 1, &self, found, sizeof found));
     self.start++;
-    assert_false(marker_exists(NAMESPACE, &self, found, sizeof found));
+    assert_false(leader_marker_exists(NAMESPACE, &self, found, sizeof found));
     self.start--;
     assert_int_equal(unlink(made), 0);
-    assert_false(marker_exists(NAMESPACE, &self, found, sizeof found));
+    assert_false(leader_marker_exists(NAMESPACE, &self, found, sizeof found));
 }
 
 static void others_can_look_it_up_whatever_the_umask(void **state)

@@ -15,20 +15,20 @@
 enum { STRANGER = 54321 };
 
 static struct folder folder;
-static const char   *named, *xdg, *home_variable;
+static const char   *named, *xdg, *state_dir_variable;
 
 static const char *lookup(const char *name)
 {
     return strcmp(name, "PILLION_DIR") == 0      ? named
            : strcmp(name, "XDG_STATE_HOME") == 0 ? xdg
-           : strcmp(name, "HOME") == 0           ? home_variable
+           : strcmp(name, "HOME") == 0           ? state_dir_variable
                                                  : NULL;
 }
 
 static int make(void **state)
 {
     (void)state;
-    named = xdg = home_variable = NULL;
+    named = xdg = state_dir_variable = NULL;
     return folder_make(&folder) ? 0 : -1;
 }
 
@@ -55,25 +55,25 @@ static unsigned mode_of(const char *name)
 
 static void predict_and_expect(const char *place)
 {
-    struct home home;
-    char        path[FOLDER_PATH];
-    int         refused = 0;
-    assert_int_equal(home_predict(lookup, &home, &refused), 0);
+    struct state_dir home;
+    char             path[FOLDER_PATH];
+    int              refused = 0;
+    assert_int_equal(state_dir_predict(lookup, &home, &refused), 0);
     assert_string_equal(home.path, folder_path(&folder, place, path));
-    home_close(&home);
+    state_dir_close(&home);
 }
 
 static void open_and_expect(const char *place)
 {
-    struct home home;
-    char        path[FOLDER_PATH];
+    struct state_dir home;
+    char             path[FOLDER_PATH];
     predict_and_expect(place);
-    assert_int_equal(home_open(lookup, true, &home), 0);
+    assert_int_equal(state_dir_open(lookup, true, &home), 0);
     assert_string_equal(home.path, folder_path(&folder, place, path));
     assert_true(home.dir >= 0 && home.runs >= 0);
     assert_true(fcntl(home.dir, F_GETFD) & FD_CLOEXEC);
     assert_true(fcntl(home.runs, F_GETFD) & FD_CLOEXEC);
-    home_close(&home);
+    state_dir_close(&home);
     assert_int_equal(home.dir, -1);
     assert_int_equal(home.runs, -1);
 }
@@ -81,11 +81,11 @@ static void open_and_expect(const char *place)
 /* The named folder is refused, and no other taken in its stead. */
 static void refuse_named(int error)
 {
-    struct home home;
-    int         refused = 0;
-    assert_int_equal(home_predict(lookup, &home, &refused), error);
+    struct state_dir home;
+    int              refused = 0;
+    assert_int_equal(state_dir_predict(lookup, &home, &refused), error);
     assert_int_equal(refused, error);
-    assert_int_equal(home_open(lookup, true, &home), error);
+    assert_int_equal(state_dir_open(lookup, true, &home), error);
     assert_int_equal(home.dir, -1);
     assert_int_equal(home.runs, -1);
 }
@@ -115,9 +115,9 @@ static void the_state_home_goes_before_the_home(void **state)
     char other[FOLDER_PATH];
     named = "";
     xdg = folder_path(&folder, "xdg", path);
-    home_variable = folder_path(&folder, "home", other);
+    state_dir_variable = folder_path(&folder, "home", other);
     assert_int_equal(mkdir(xdg, 0700), 0);
-    assert_int_equal(mkdir(home_variable, 0700), 0);
+    assert_int_equal(mkdir(state_dir_variable, 0700), 0);
     open_and_expect("xdg/pillion");
     assert_false(folder_has(&folder, "home/.local"));
     xdg = NULL;
@@ -131,21 +131,21 @@ static void a_relative_home_is_none(void **state)
     (void)state;
     char path[FOLDER_PATH];
     xdg = "relative";
-    home_variable = folder_path(&folder, "home", path);
-    assert_int_equal(mkdir(home_variable, 0700), 0);
+    state_dir_variable = folder_path(&folder, "home", path);
+    assert_int_equal(mkdir(state_dir_variable, 0700), 0);
     open_and_expect("home/.local/state/pillion");
 }
 
 static void nothing_is_made_without_being_asked(void **state)
 {
     (void)state;
-    struct home home;
-    char        path[FOLDER_PATH];
+    struct state_dir home;
+    char             path[FOLDER_PATH];
     named = folder_path(&folder, "new", path);
-    assert_int_equal(home_open(lookup, false, &home), -ENOENT);
+    assert_int_equal(state_dir_open(lookup, false, &home), -ENOENT);
     assert_false(folder_has(&folder, "new"));
     assert_int_equal(mkdir(named, 0700), 0);
-    assert_int_equal(home_open(lookup, false, &home), -ENOENT);
+    assert_int_equal(state_dir_open(lookup, false, &home), -ENOENT);
     assert_false(folder_has(&folder, "new/runs"));
 }
 
@@ -166,8 +166,8 @@ static void a_link_is_refused_wherever_it_stands(void **state)
     char runs[FOLDER_PATH];
     named = folder_path(&folder, "real", inside);
     assert_int_equal(symlink("/tmp", folder_path(&folder, "real/runs", runs)), 0);
-    struct home home;
-    assert_int_not_equal(home_open(lookup, true, &home), 0);
+    struct state_dir home;
+    assert_int_not_equal(state_dir_open(lookup, true, &home), 0);
     assert_int_equal(home.dir, -1);
 }
 
@@ -181,7 +181,7 @@ static void a_link_below_the_home_sends_the_run_elsewhere(void **state)
     assert_int_equal(mkdir(folder_path(&folder, "home", other), 0700), 0);
     assert_int_equal(symlink(other, folder_path(&folder, "xdg/pillion", link)), 0);
     xdg = path;
-    home_variable = other;
+    state_dir_variable = other;
     open_and_expect("home/.local/state/pillion");
     assert_false(folder_has(&folder, "home/runs"));
 }
@@ -194,8 +194,8 @@ static void a_file_in_the_way_is_refused(void **state)
     named = folder_path(&folder, "file", path);
     refuse_named(-EPERM);
     named = folder_path(&folder, "file/below", path);
-    struct home home;
-    assert_int_not_equal(home_open(lookup, true, &home), 0);
+    struct state_dir home;
+    assert_int_not_equal(state_dir_open(lookup, true, &home), 0);
 }
 
 static void what_belongs_to_somebody_else_is_refused(void **state)
@@ -222,36 +222,36 @@ static void a_home_of_somebody_else_does_not_count(void **state)
     char other[FOLDER_PATH];
     char state_folder[FOLDER_PATH];
     xdg = folder_path(&folder, "xdg", path);
-    home_variable = folder_path(&folder, "home", other);
+    state_dir_variable = folder_path(&folder, "home", other);
     assert_int_equal(mkdir(xdg, 0755), 0);
     assert_int_equal(chown(xdg, STRANGER, STRANGER), 0);
-    assert_int_equal(mkdir(home_variable, 0755), 0);
+    assert_int_equal(mkdir(state_dir_variable, 0755), 0);
     open_and_expect("home/.local/state/pillion");
     assert_false(folder_has(&folder, "xdg/pillion"));
     assert_int_equal(chown(folder_path(&folder, "home/.local/state", state_folder), STRANGER, STRANGER), 0);
-    struct home home;
-    if (home_open(lookup, false, &home) == 0)
+    struct state_dir home;
+    if (state_dir_open(lookup, false, &home) == 0)
         assert_int_not_equal(strncmp(home.path, folder.path, strlen(folder.path)), 0);
-    home_close(&home);
+    state_dir_close(&home);
 }
 
 static void try_without_rights(void *argument)
 {
-    struct home home;
+    struct state_dir home;
     (void)argument;
     CHILD_EXPECTS(seteuid(STRANGER) == 0);
-    CHILD_EXPECTS(home_open(lookup, true, &home) == -EPERM);
+    CHILD_EXPECTS(state_dir_open(lookup, true, &home) == -EPERM);
     CHILD_EXPECTS(home.dir == -1);
 }
 
 static void try_without_home(void *argument)
 {
-    struct home home;
+    struct state_dir home;
     (void)argument;
     CHILD_EXPECTS(seteuid(STRANGER) == 0);
-    CHILD_EXPECTS(home_open(lookup, true, &home) == 0);
+    CHILD_EXPECTS(state_dir_open(lookup, true, &home) == 0);
     CHILD_EXPECTS(strcmp(home.path, "/tmp/pillion-54321") == 0);
-    home_close(&home);
+    state_dir_close(&home);
     CHILD_EXPECTS(rmdir("/tmp/pillion-54321/runs") == 0);
     CHILD_EXPECTS(rmdir("/tmp/pillion-54321") == 0);
 }
@@ -264,18 +264,18 @@ static void the_effective_user_is_who_counts(void **state)
     assert_int_equal(chmod(folder.path, 0777), 0);
     assert_true(child_succeeds(try_without_rights, NULL));
     named = NULL;
-    home_variable = folder.path;
+    state_dir_variable = folder.path;
     assert_true(child_succeeds(try_without_home, NULL));
 }
 
 static void try_planted(void *argument)
 {
-    struct home home;
+    struct state_dir home;
     (void)argument;
     CHILD_EXPECTS(seteuid(STRANGER) == 0);
-    CHILD_EXPECTS(home_open(lookup, true, &home) == 0);
+    CHILD_EXPECTS(state_dir_open(lookup, true, &home) == 0);
     CHILD_EXPECTS(strcmp(home.path, "/dev/shm/pillion-54321") == 0);
-    home_close(&home);
+    state_dir_close(&home);
     CHILD_EXPECTS(rmdir("/dev/shm/pillion-54321/runs") == 0);
     CHILD_EXPECTS(rmdir("/dev/shm/pillion-54321") == 0);
 }
@@ -299,14 +299,14 @@ static void a_planted_folder_in_tmp_is_passed_over(void **state)
 static void paths_that_are_too_long_are_refused(void **state)
 {
     (void)state;
-    static char path[PATH_MAX + 16];
-    struct home home;
+    static char      path[PATH_MAX + 16];
+    struct state_dir home;
     memset(path, 'a', sizeof path - 1);
     path[0] = '/';
     named = path;
-    assert_int_equal(home_open(lookup, true, &home), -ENAMETOOLONG);
+    assert_int_equal(state_dir_open(lookup, true, &home), -ENAMETOOLONG);
     path[300] = '\0';
-    assert_int_equal(home_open(lookup, true, &home), -ENAMETOOLONG);
+    assert_int_equal(state_dir_open(lookup, true, &home), -ENAMETOOLONG);
     assert_int_equal(home.dir, -1);
 }
 

@@ -35,7 +35,7 @@ static void fill_sharing(unsigned share, const char *const *with)
 {
     environment = with;
     run = (struct sentinel_run){0};
-    surroundings_fill(lookup, share, job ? job : "program", &run, text);
+    env_metadata_fill(lookup, share, job ? job : "program", &run, text);
 }
 
 #define FILL(...)             fill_sharing(0, (const char *const[]){__VA_ARGS__, NULL})
@@ -250,7 +250,7 @@ static void what_the_user_set_stands(void **state)
     static const char *const with[] = {"GITLAB_CI=true", "CI_JOB_ID=50", "CI_PROJECT_NAME=tool", NULL};
     environment = with;
     run = (struct sentinel_run){.orchestrator = "mine", .external_run_id = "my id", .executor = "me"};
-    surroundings_fill(lookup, 0, "program", &run, text);
+    env_metadata_fill(lookup, 0, "program", &run, text);
     assert_run("mine", "me", "my id", "tool", NULL, NULL);
 }
 

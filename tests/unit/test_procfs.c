@@ -55,13 +55,13 @@ static void a_process_reads_itself(void **state)
     (void)state;
     struct process self;
     struct process named;
-    assert_int_equal(process_read(0, &self), 0);
+    assert_int_equal(procfs_read(0, &self), 0);
     assert_int_equal(self.pid, getpid());
     assert_int_equal(self.parent, getppid());
     assert_int_equal(self.uid, geteuid());
     assert_true(self.threads >= 1);
     assert_true(self.start > 0);
-    assert_int_equal(process_read(getpid(), &named), 0);
+    assert_int_equal(procfs_read(getpid(), &named), 0);
     assert_int_equal(named.start, self.start);
     assert_int_equal(named.parent, self.parent);
 }
@@ -73,10 +73,10 @@ static void names_do_not_get_in_the_way(void **state)
                                         "",      " ",         "new\nline",     "\xff\xfe", "%s%n"};
     struct process           self;
     struct process           child;
-    assert_int_equal(process_read(0, &self), 0);
+    assert_int_equal(procfs_read(0, &self), 0);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         pid_t pid = spawn(names[i], false);
-        assert_int_equal(process_read(pid, &child), 0);
+        assert_int_equal(procfs_read(pid, &child), 0);
         assert_int_equal(child.pid, pid);
         assert_int_equal(child.parent, getpid());
         assert_int_equal(child.threads, 1);
@@ -93,7 +93,7 @@ static void the_owner_is_the_processs(void **state)
     if (geteuid() != 0)
         skip("only root can become somebody else");
     pid_t pid = spawn("stranger", true);
-    assert_int_equal(process_read(pid, &child), 0);
+    assert_int_equal(procfs_read(pid, &child), 0);
     assert_int_equal(child.uid, STRANGER);
     end(pid);
 }
@@ -104,8 +104,8 @@ static void a_process_that_is_gone_cannot_be_read(void **state)
     struct process gone;
     pid_t          pid = spawn("short", false);
     end(pid);
-    assert_true(process_read(pid, &gone) < 0);
-    assert_true(process_read(0x7ffffff, &gone) < 0);
+    assert_true(procfs_read(pid, &gone) < 0);
+    assert_true(procfs_read(0x7ffffff, &gone) < 0);
 }
 
 static void a_zombie_can_be_read(void **state)
@@ -116,7 +116,7 @@ static void a_zombie_can_be_read(void **state)
     pid_t          pid = spawn("zombie", false);
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
-    assert_int_equal(process_read(pid, &zombie), 0);
+    assert_int_equal(procfs_read(pid, &zombie), 0);
     assert_int_equal(zombie.parent, getpid());
     assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
@@ -135,20 +135,20 @@ static void our_thread_is_found_and_told_from_the_programs(void **state)
     struct process    self;
     pthread_barrier_t barrier;
     pthread_t         thread;
-    assert_int_equal(process_read(0, &self), 0);
-    assert_false(process_has_thread_named_pillion(&self));
-    assert_true(process_alone());
+    assert_int_equal(procfs_read(0, &self), 0);
+    assert_false(procfs_has_thread_named_pillion(&self));
+    assert_true(procfs_alone());
     assert_int_equal(pthread_barrier_init(&barrier, NULL, 2), 0);
     assert_int_equal(pthread_create(&thread, NULL, wait_under_a_name, &barrier), 0);
     (void)pthread_barrier_wait(&barrier);
-    assert_int_equal(process_read(0, &self), 0);
+    assert_int_equal(procfs_read(0, &self), 0);
     assert_int_equal(self.threads, 2);
-    assert_true(process_has_thread_named_pillion(&self));
+    assert_true(procfs_has_thread_named_pillion(&self));
     self.threads = 1; /* then nothing is opened at all */
-    assert_false(process_has_thread_named_pillion(&self));
-    assert_false(process_alone());
+    assert_false(procfs_has_thread_named_pillion(&self));
+    assert_false(procfs_alone());
     atomic_store(&hook.link.tid, 1);
-    assert_true(process_alone());
+    assert_true(procfs_alone());
     atomic_store(&hook.link.tid, 0);
     (void)pthread_barrier_wait(&barrier);
     assert_int_equal(pthread_join(thread, NULL), 0);
@@ -160,8 +160,8 @@ static void a_single_thread_named_like_ours_is_a_program(void **state)
     (void)state;
     struct process child;
     pid_t          pid = spawn("pillion", false);
-    assert_int_equal(process_read(pid, &child), 0);
-    assert_false(process_has_thread_named_pillion(&child));
+    assert_int_equal(procfs_read(pid, &child), 0);
+    assert_false(procfs_has_thread_named_pillion(&child));
     end(pid);
 }
 
@@ -175,7 +175,7 @@ static bool mapped(const struct folder *folder, const char *name)
     void *at = mmap(NULL, sizeof page, PROT_READ, MAP_PRIVATE, fd, 0);
     assert_ptr_not_equal(at, MAP_FAILED);
     close(fd);
-    bool found = process_maps_hook(getpid());
+    bool found = procfs_maps_hook(getpid());
     assert_int_equal(munmap(at, sizeof page), 0);
     return found;
 }
@@ -185,13 +185,13 @@ static void the_hook_is_seen_among_the_mappings(void **state)
     (void)state;
     struct folder folder;
     assert_true(folder_make(&folder));
-    assert_false(process_maps_hook(getpid()));
+    assert_false(procfs_maps_hook(getpid()));
     assert_true(mapped(&folder, "libpillion.so"));
     assert_true(mapped(&folder, "libpillion.so (deleted)"));
     assert_false(mapped(&folder, "libpillion.so.old"));
     assert_false(mapped(&folder, "xlibpillion.so"));
     assert_false(mapped(&folder, "libpillion-engine.so"));
-    assert_false(process_maps_hook(0x7ffffff));
+    assert_false(procfs_maps_hook(0x7ffffff));
     folder_remove(&folder);
 }
 

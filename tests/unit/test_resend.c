@@ -92,7 +92,7 @@ static int sync_runs(const char *const *runs)
     log_init(&log, LOG_WARN);
     config_read(&all, NULL, &log);
     log_done(&log);
-    return sync_all(&sync, &all, limits_of_lost);
+    return resend_all(&sync, &all, cgroup_tags_of_lost);
 }
 
 static int sync_one(const char *id)
@@ -136,7 +136,7 @@ static cJSON *load(const char *id)
     char   path[FOLDER_PATH];
     cJSON *state = NULL;
     int    dir = open(folder_path(&folder, in_run(id, ""), path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    assert_int_equal(state_load(dir, &state), 0);
+    assert_int_equal(journal_load(dir, &state), 0);
     close(dir);
     return state;
 }
@@ -144,7 +144,7 @@ static cJSON *load(const char *id)
 static void assert_state(const char *id, const char *expected)
 {
     cJSON *state = load(id);
-    assert_string_equal(state_text(state, "state"), expected);
+    assert_string_equal(journal_text(state, "state"), expected);
     cJSON_Delete(state);
 }
 
@@ -171,9 +171,9 @@ static void an_undelivered_run_is_delivered(void **state)
     assert_string_equal(server_header(&server, 0, "Authorization", value), "Bearer " TOKEN);
     assert_string_equal(server_body(&server, 0), "{\"job_name\":\"x\",\"n\":1}");
     cJSON *body = cJSON_Parse(server_body(&server, 1));
-    assert_true(state_number(body, "exit_code", -1) == 3);
-    assert_string_equal(state_text(body, "data_csv"), "header\nrow\n");
-    assert_int_equal(strncmp(state_text(body, "finished_at"), "2026-01-01T00:01:00", 19), 0);
+    assert_true(journal_number(body, "exit_code", -1) == 3);
+    assert_string_equal(journal_text(body, "data_csv"), "header\nrow\n");
+    assert_int_equal(strncmp(journal_text(body, "finished_at"), "2026-01-01T00:01:00", 19), 0);
     cJSON_Delete(body);
     assert_int_equal(sync_runs(NULL), 0); /* and not a second time */
     assert_string_equal(heard, "");
@@ -203,13 +203,13 @@ static void a_run_whose_program_was_killed_is_ended_and_delivered(void **state)
     assert_int_equal(sync_runs(NULL), 0);
     assert_string_equal(heard, OLD " delivered: \n");
     cJSON *after = load(OLD);
-    assert_string_equal(state_text(after, "state"), "finished");
-    assert_non_null(state_text(after, "finished_at"));
+    assert_string_equal(journal_text(after, "state"), "finished");
+    assert_non_null(journal_text(after, "finished_at"));
     cJSON_Delete(after);
     server_stop(&server);
     cJSON *body = cJSON_Parse(server_body(&server, 0));
     assert_null(cJSON_GetObjectItemCaseSensitive(body, "exit_code"));
-    assert_string_equal(state_text(body, "run_status"), "failed");
+    assert_string_equal(journal_text(body, "run_status"), "failed");
     cJSON_Delete(body);
 }
 
@@ -314,17 +314,17 @@ static void without_a_token_nothing_can_go(void **state)
 static void a_run_that_somebody_works_on_is_left(void **state)
 {
     (void)state;
-    struct rundir other;
-    char          path[FOLDER_PATH];
-    struct home   home = {.dir = -1,
-                          .runs = open(folder_path(&folder, "runs", path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    struct run_dir   other;
+    char             path[FOLDER_PATH];
+    struct state_dir home = {.dir = -1,
+                             .runs = open(folder_path(&folder, "runs", path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     add(OLD, "undelivered", "");
-    rundir_init(&other);
-    assert_int_equal(rundir_open(&home, OLD, &other), 0);
+    run_dir_init(&other);
+    assert_int_equal(run_dir_open(&home, OLD, &other), 0);
     assert_int_equal(sync_runs(NULL), 1);
     assert_left(OLD, "somebody works on it");
-    rundir_close(&other);
-    home_close(&home);
+    run_dir_close(&other);
+    state_dir_close(&home);
 }
 
 static void what_cannot_be_read_is_told(void **state)
@@ -426,42 +426,42 @@ static void odd_progress_does_no_harm(void **state)
 }
 
 /* What a leader delivers along its way, until it rests; the number of looks. */
-static int go_along(struct backlog *b, struct network *network)
+static int go_along(struct resend_backlog *b, struct network *network)
 {
     int     looks = 0;
     int64_t began = clock_monotonic();
     b->next = 0;
     do {
-        backlog_step(b, clock_monotonic());
-        int64_t due = backlog_due(b) - clock_monotonic();
+        resend_backlog_step(b, clock_monotonic());
+        int64_t due = resend_backlog_due(b) - clock_monotonic();
         network_poll(network, NULL, 0, due < CLOCK_SECOND ? due : CLOCK_SECOND);
         looks++;
-    } while ((b->names || errand_is_under_way(&b->errand)) && clock_monotonic() - began < 30 * CLOCK_SECOND);
+    } while ((b->names || resend_run_is_under_way(&b->errand)) && clock_monotonic() - began < 30 * CLOCK_SECOND);
     return looks;
 }
 
 static void along_the_way(const struct server_reply *replies, size_t count)
 {
-    static struct config config;
-    struct home          home;
-    struct network       network;
-    struct backlog       b;
-    struct log           log;
+    static struct config  config;
+    struct state_dir      home;
+    struct network        network;
+    struct resend_backlog b;
+    struct log            log;
     serve(replies, count);
     log_init(&log, LOG_ERROR);
     config = (struct config){0};
     config_read(&config, NULL, &log);
     log_done(&log);
-    home = (struct home){.dir = folder_open(&folder), .runs = -1};
+    home = (struct state_dir){.dir = folder_open(&folder), .runs = -1};
     home.runs = openat(home.dir, "runs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     network_init(&network);
-    backlog_init(&b, &config, &home, &network, limits_of_lost);
+    resend_backlog_init(&b, &config, &home, &network, cgroup_tags_of_lost);
     assert_true(go_along(&b, &network) > 0);
     assert_null(b.names);
-    backlog_drop(&b);
+    resend_backlog_drop(&b);
     log_done(&b.errand.log);
     network_done(&network);
-    home_close(&home);
+    state_dir_close(&home);
     server_stop(&server);
 }
 
@@ -547,8 +547,8 @@ static void a_refused_run_stays_with_its_reason(void **state)
     assert_int_equal(sync_runs(NULL), 1);
     assert_non_null(strstr(heard, OLD " failed: register: HTTP 401"));
     cJSON *after = load(OLD);
-    assert_string_equal(state_text(after, "state"), "undelivered");
-    assert_non_null(strstr(state_text(after, "reason"), "HTTP 401"));
+    assert_string_equal(journal_text(after, "state"), "undelivered");
+    assert_non_null(strstr(journal_text(after, "reason"), "HTTP 401"));
     cJSON_Delete(after);
     assert_null(strstr(folder_read(&folder, in_run(OLD, "log")), TOKEN));
 }

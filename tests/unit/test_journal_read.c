@@ -46,7 +46,7 @@ static int load(const char *text, size_t len)
     cJSON_Delete(loaded);
     loaded = NULL;
     assert_true(folder_write(&folder, "run.jsonl", text, len));
-    return state_load(dir, &loaded);
+    return journal_load(dir, &loaded);
 }
 
 static int load_text(const char *text)
@@ -59,47 +59,47 @@ static void the_last_value_of_a_key_stands(void **state)
     (void)state;
     assert_int_equal(
         load_text("{\"id\":\"x\",\"state\":\"running\",\"pid\":7}\n{\"state\":\"finished\",\"pid\":null}\n"), 0);
-    assert_string_equal(state_text(loaded, "id"), "x");
-    assert_string_equal(state_text(loaded, "state"), "finished");
-    assert_true(state_number(loaded, "pid", -1) == -1);
+    assert_string_equal(journal_text(loaded, "id"), "x");
+    assert_string_equal(journal_text(loaded, "state"), "finished");
+    assert_true(journal_number(loaded, "pid", -1) == -1);
     assert_int_equal(cJSON_GetArraySize(loaded), 3);
     assert_int_equal(load_text("{\"a\":{\"b\":1,\"c\":2}}\n{\"a\":{\"b\":3}}\n"), 0);
     const cJSON *a = cJSON_GetObjectItemCaseSensitive(loaded, "a");
-    assert_true(state_number(a, "b", 0) == 3);
-    assert_true(state_number(a, "c", -1) == -1);
+    assert_true(journal_number(a, "b", 0) == 3);
+    assert_true(journal_number(a, "c", -1) == -1);
 }
 
 static void keys_differ_by_case(void **state)
 {
     (void)state;
     assert_int_equal(load_text("{\"key\":1,\"Key\":2}\n{\"KEY\":3}\n"), 0);
-    assert_true(state_number(loaded, "key", 0) == 1);
-    assert_true(state_number(loaded, "Key", 0) == 2);
-    assert_true(state_number(loaded, "KEY", 0) == 3);
+    assert_true(journal_number(loaded, "key", 0) == 1);
+    assert_true(journal_number(loaded, "Key", 0) == 2);
+    assert_true(journal_number(loaded, "KEY", 0) == 3);
 }
 
 static void text_and_number_tell_their_types_apart(void **state)
 {
     (void)state;
     assert_int_equal(load_text("{\"t\":\"text\",\"n\":1.5,\"o\":{},\"z\":null}\n"), 0);
-    assert_string_equal(state_text(loaded, "t"), "text");
-    assert_null(state_text(loaded, "n"));
-    assert_null(state_text(loaded, "o"));
-    assert_null(state_text(loaded, "missing"));
-    assert_true(state_number(loaded, "n", 0) == 1.5);
-    assert_true(state_number(loaded, "t", 9) == 9);
-    assert_true(state_number(loaded, "z", 9) == 9);
-    assert_null(state_text(NULL, "t"));
-    assert_true(state_number(NULL, "n", 9) == 9);
+    assert_string_equal(journal_text(loaded, "t"), "text");
+    assert_null(journal_text(loaded, "n"));
+    assert_null(journal_text(loaded, "o"));
+    assert_null(journal_text(loaded, "missing"));
+    assert_true(journal_number(loaded, "n", 0) == 1.5);
+    assert_true(journal_number(loaded, "t", 9) == 9);
+    assert_true(journal_number(loaded, "z", 9) == 9);
+    assert_null(journal_text(NULL, "t"));
+    assert_true(journal_number(NULL, "n", 9) == 9);
 }
 
 static void a_torn_last_line_is_no_line(void **state)
 {
     (void)state;
     assert_int_equal(load_text("{\"a\":1}\n{\"a\":2}"), 0);
-    assert_true(state_number(loaded, "a", 0) == 1);
+    assert_true(journal_number(loaded, "a", 0) == 1);
     assert_int_equal(load_text("{\"a\":1}\n{\"a\":"), 0);
-    assert_true(state_number(loaded, "a", 0) == 1);
+    assert_true(journal_number(loaded, "a", 0) == 1);
     assert_int_equal(load_text("{\"a\":1}"), -EBADMSG);
     assert_null(loaded);
 }
@@ -109,13 +109,13 @@ static void lines_that_are_no_objects_are_skipped(void **state)
     (void)state;
     assert_int_equal(
         load_text("garbage\n\n{\"a\":1}\n[1,2]\n\"text\"\n{\"a\":2,}\nnull\n{\"a\":3} x\n{'a':4}\n{\"b\":5}\n"), 0);
-    assert_true(state_number(loaded, "a", 0) == 1);
-    assert_true(state_number(loaded, "b", 0) == 5);
+    assert_true(journal_number(loaded, "a", 0) == 1);
+    assert_true(journal_number(loaded, "b", 0) == 5);
     static const char zeros[] = "{\"a\":1}\n\0\0\0\0\n{\"b\":\"x\0y\"}\n{\"c\":2}\n";
     assert_int_equal(load(zeros, sizeof zeros - 1), 0);
-    assert_true(state_number(loaded, "a", 0) == 1);
-    assert_null(state_text(loaded, "b"));
-    assert_true(state_number(loaded, "c", 0) == 2);
+    assert_true(journal_number(loaded, "a", 0) == 1);
+    assert_null(journal_text(loaded, "b"));
+    assert_true(journal_number(loaded, "c", 0) == 2);
 }
 
 static void a_line_that_nests_without_end_is_skipped(void **state)
@@ -139,14 +139,14 @@ static void a_line_that_nests_without_end_is_skipped(void **state)
 static void nothing_to_load_is_an_error(void **state)
 {
     (void)state;
-    assert_int_equal(state_load(dir, &loaded), -ENOENT);
+    assert_int_equal(journal_load(dir, &loaded), -ENOENT);
     assert_int_equal(load_text(""), -EBADMSG);
     assert_int_equal(load_text("\n\n"), -EBADMSG);
     assert_int_equal(load_text("no\n"), -EBADMSG);
     assert_null(loaded);
     char path[FOLDER_PATH];
-    assert_int_equal(truncate(folder_path(&folder, "run.jsonl", path), RUNDIR_STATE_MAX + 16), 0); /* one line */
-    assert_int_equal(state_load(dir, &loaded), -EFBIG);
+    assert_int_equal(truncate(folder_path(&folder, "run.jsonl", path), RUN_DIR_STATE_MAX + 16), 0); /* one line */
+    assert_int_equal(journal_load(dir, &loaded), -EFBIG);
 }
 
 static void a_command_of_four_thousand_arguments_is_read(void **state)
@@ -158,7 +158,7 @@ static void a_command_of_four_thousand_arguments_is_read(void **state)
         len += (size_t)snprintf(text + len, sizeof text - len, ",\"%d\"", i);
     len += (size_t)snprintf(text + len, sizeof text - len, "],\"pid\":7}\n");
     assert_int_equal(load(text, len), 0);
-    assert_true(state_number(loaded, "pid", 0) == 7);
+    assert_true(journal_number(loaded, "pid", 0) == 7);
 }
 
 static void a_run_of_months_has_more_lines_than_memory(void **state)
@@ -168,15 +168,15 @@ static void a_run_of_months_has_more_lines_than_memory(void **state)
     int  file = open(folder_path(&folder, "run.jsonl", path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     char block[64 * 40];
     assert_true(file >= 0);
-    for (int i = 0; i < 2 * RUNDIR_STATE_MAX / (int)sizeof block; i++) {
+    for (int i = 0; i < 2 * RUN_DIR_STATE_MAX / (int)sizeof block; i++) {
         size_t len = 0;
         for (int j = 0; j < 64; j++)
             len += (size_t)snprintf(block + len, sizeof block - len, "{\"uploaded\":%d,\"batch\":[%d,7]}\n", i, j);
         assert_int_equal(write(file, block, len), len);
     }
     (void)close(file);
-    assert_int_equal(state_load(dir, &loaded), 0);
-    assert_true(state_number(loaded, "uploaded", 0) > 1000);
+    assert_int_equal(journal_load(dir, &loaded), 0);
+    assert_true(journal_number(loaded, "uploaded", 0) > 1000);
     assert_int_equal(cJSON_GetArraySize(loaded), 2);
 }
 
@@ -242,7 +242,7 @@ static void a_process_that_writes_is_alive(void **state)
 {
     (void)state;
     write_run(getpid(), start_of(getpid()), boot_id(), our_namespace(), 1);
-    assert_int_equal(state_liveness(loaded, dir), LIVENESS_ALIVE);
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_ALIVE);
 }
 
 static void a_process_that_is_gone_is_dead(void **state)
@@ -254,21 +254,21 @@ static void a_process_that_is_gone_is_dead(void **state)
             pause();
     assert_true(child > 0);
     write_run(child, start_of(child), boot_id(), our_namespace(), 1);
-    assert_int_equal(state_liveness(loaded, dir), LIVENESS_ALIVE);
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_ALIVE);
     assert_int_equal(kill(child, SIGKILL), 0);
     assert_int_equal(waitpid(child, NULL, 0), child);
-    assert_int_equal(state_liveness(loaded, dir), LIVENESS_DEAD);
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_DEAD);
 }
 
 static void a_number_given_to_another_process_is_dead(void **state)
 {
     (void)state;
     write_run(getpid(), start_of(getpid()) + 1, boot_id(), our_namespace(), 1);
-    assert_int_equal(state_liveness(loaded, dir), LIVENESS_DEAD);
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_DEAD);
     write_run(0, 0, boot_id(), our_namespace(), 1);
-    assert_int_equal(state_liveness(loaded, dir), LIVENESS_DEAD);
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_DEAD);
     write_run(-1, 0, boot_id(), our_namespace(), 1);
-    assert_int_equal(state_liveness(loaded, dir), LIVENESS_DEAD);
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_DEAD);
 }
 
 static void *wait_as_pillion(void *barrier)
@@ -286,18 +286,18 @@ static void a_quiet_process_is_alive_while_it_has_our_thread(void **state)
     pthread_t         thread;
     write_run(getpid(), start_of(getpid()), boot_id(), our_namespace(), 1);
     age("run.jsonl", 12);
-    assert_int_equal(state_liveness(loaded, dir), LIVENESS_ALIVE);
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_ALIVE);
     age("run.jsonl", 60);
-    assert_int_equal(state_liveness(loaded, dir), LIVENESS_DEAD);
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_DEAD);
     assert_int_equal(pthread_barrier_init(&barrier, NULL, 2), 0);
     assert_int_equal(pthread_create(&thread, NULL, wait_as_pillion, &barrier), 0);
     (void)pthread_barrier_wait(&barrier);
-    assert_int_equal(state_liveness(loaded, dir), LIVENESS_ALIVE);
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_ALIVE);
     (void)pthread_barrier_wait(&barrier);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(pthread_barrier_destroy(&barrier), 0);
     assert_true(folder_write_text(&folder, "metrics.csv", "row\n"));
-    assert_int_equal(state_liveness(loaded, dir), LIVENESS_ALIVE);
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_ALIVE);
 }
 
 static void a_slow_run_may_be_quiet_for_longer(void **state)
@@ -305,9 +305,9 @@ static void a_slow_run_may_be_quiet_for_longer(void **state)
     (void)state;
     write_run(getpid(), start_of(getpid()), boot_id(), our_namespace(), 60);
     age("run.jsonl", 180);
-    assert_int_equal(state_liveness(loaded, dir), LIVENESS_ALIVE);
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_ALIVE);
     age("run.jsonl", 200);
-    assert_int_equal(state_liveness(loaded, dir), LIVENESS_DEAD);
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_DEAD);
 }
 
 static void a_run_of_elsewhere_is_alive_until_its_files_are_old(void **state)
@@ -320,32 +320,32 @@ static void a_run_of_elsewhere_is_alive_until_its_files_are_old(void **state)
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         write_run(getpid(), start_of(getpid()), places[i].boot ? places[i].boot : boot_id(),
                   our_namespace() + places[i].other_namespace, 1);
-        assert_int_equal(state_liveness(loaded, dir), LIVENESS_FOREIGN);
+        assert_int_equal(journal_liveness(loaded, dir), LIVENESS_FOREIGN);
         age("run.jsonl", 3600);
-        assert_int_equal(state_liveness(loaded, dir), LIVENESS_FOREIGN);
+        assert_int_equal(journal_liveness(loaded, dir), LIVENESS_FOREIGN);
         age("run.jsonl", 3600 + 180 + 10);
-        assert_int_equal(state_liveness(loaded, dir), LIVENESS_DEAD);
+        assert_int_equal(journal_liveness(loaded, dir), LIVENESS_DEAD);
     }
     assert_true(folder_write_text(&folder, "metrics.csv", "row\n"));
-    assert_int_equal(state_liveness(loaded, dir), LIVENESS_FOREIGN);
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_FOREIGN);
 }
 
 static void numbers_beyond_all_bounds_are_safe(void **state)
 {
     (void)state;
     write_run(getpid(), start_of(getpid()), boot_id(), our_namespace(), 1e15);
-    assert_int_equal(state_liveness(loaded, dir), LIVENESS_ALIVE);
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_ALIVE);
     assert_int_equal(load_text("{\"pid\":1e300,\"interval\":-1e300,\"pid_start\":1e300}\n"), 0);
-    assert_int_equal(state_liveness(loaded, dir), LIVENESS_FOREIGN);
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_FOREIGN);
 }
 
 static void a_run_that_does_not_say_where_is_of_elsewhere(void **state)
 {
     (void)state;
     assert_int_equal(load_text("{\"state\":\"running\",\"pid\":1}\n"), 0);
-    assert_int_equal(state_liveness(loaded, dir), LIVENESS_FOREIGN);
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_FOREIGN);
     assert_int_equal(load_text("{\"state\":\"running\",\"machine\":\"text\"}\n"), 0);
-    assert_int_equal(state_liveness(loaded, dir), LIVENESS_FOREIGN);
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_FOREIGN);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
