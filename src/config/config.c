@@ -295,7 +295,7 @@ bool config_own_tag(struct config *config, const char *key, const char *value)
 
 void config_look_around(struct config *c, const char *job)
 {
-    env_metadata_fill(environment_value, c->share, job, &c->metadata, c->surroundings);
+    env_metadata_fill(environment_value, c->share, job, &c->metadata, c->env_metadata);
 }
 
 static void read_metadata(struct config *c, struct log *log)

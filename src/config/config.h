@@ -48,7 +48,7 @@ struct config {
     struct sentinel_pair tags[CONFIG_TAGS_MAX + CONFIG_OWN_TAGS_MAX]; /* the user's first */
     char                 tag_text[CONFIG_TEXT_MAX];
     enum config_cloud    cloud;
-    char                 surroundings[SURROUNDINGS_TEXT_MAX];
+    char                 env_metadata[ENV_METADATA_TEXT_MAX];
 };
 
 /* Reads everything through getenv, into a zeroed *ret. Never fails. An invalid value is logged once, with the variable,

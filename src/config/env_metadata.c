@@ -100,24 +100,24 @@ struct filling {
 
 static bool is_script(const struct filling *f, const char *script)
 {
-    char          name[SURROUNDINGS_VALUE_MAX + 1];
+    char          name[ENV_METADATA_VALUE_MAX + 1];
     struct buffer b = {.at = name, .room = sizeof name - 1};
     bool          is_whole = compose(f->lookup, text_of(script), &b);
     name[b.len] = '\0';
     return is_whole && strcmp(name, f->job) == 0;
 }
 
-static void fill(struct filling *f, const struct surroundings_value *value)
+static void fill(struct filling *f, const struct env_metadata_value *value)
 {
     char       *field = (char *)f->run + value->field;
     const char *given;
     memcpy(&given, field, sizeof given);
-    if (given || (value->share & f->share) != value->share || SURROUNDINGS_TEXT_MAX - f->used < 2)
+    if (given || (value->share & f->share) != value->share || ENV_METADATA_TEXT_MAX - f->used < 2)
         return;
-    struct buffer b = {.at = f->text + f->used, .room = SURROUNDINGS_TEXT_MAX - f->used - 1};
+    struct buffer b = {.at = f->text + f->used, .room = ENV_METADATA_TEXT_MAX - f->used - 1};
     if ((value->script && !is_script(f, value->script)) || !compose(f->lookup, text_of(value->from), &b))
         return;
-    b.len = utf8_cut(b.at, b.len, SURROUNDINGS_VALUE_MAX);
+    b.len = utf8_cut(b.at, b.len, ENV_METADATA_VALUE_MAX);
     b.at[b.len] = '\0';
     if (value->field == offsetof(struct sentinel_run, job_name) && is_no_name(b.at))
         return;
@@ -126,26 +126,26 @@ static void fill(struct filling *f, const struct surroundings_value *value)
     f->used += b.len + 1;
 }
 
-static bool is_here(lookup_function *lookup, const struct surroundings_system *system)
+static bool is_here(lookup_function *lookup, const struct env_metadata_system *system)
 {
     const char *value = lookup(system->marker);
     return value && *value;
 }
 
 void env_metadata_fill(lookup_function *lookup, unsigned share, const char *job, struct sentinel_run *run,
-                       char text[static SURROUNDINGS_TEXT_MAX])
+                       char text[static ENV_METADATA_TEXT_MAX])
 {
     struct filling f = {.lookup = lookup, .share = share, .job = job, .run = run, .text = text};
     const char    *orchestrator = NULL;
     const char    *executor = NULL;
-    for (const struct surroundings_system *s = surroundings_table; s < surroundings_table + surroundings_count; s++) {
+    for (const struct env_metadata_system *s = env_metadata_table; s < env_metadata_table + env_metadata_count; s++) {
         if (!is_here(lookup, s))
             continue;
         if (!orchestrator)
             orchestrator = s->name;
         else if (!executor && s->runs)
             executor = s->name;
-        for (size_t i = 0; i < SURROUNDINGS_VALUES && s->values[i].from; i++)
+        for (size_t i = 0; i < ENV_METADATA_VALUES && s->values[i].from; i++)
             fill(&f, &s->values[i]);
     }
     if (!run->orchestrator)

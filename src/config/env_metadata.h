@@ -17,13 +17,13 @@
 
 #include "pillion/sentinel.h"
 
-enum { SURROUNDINGS_VALUE_MAX = 256, SURROUNDINGS_TEXT_MAX = 4096 };
+enum { ENV_METADATA_VALUE_MAX = 256, ENV_METADATA_TEXT_MAX = 4096 };
 
 /* Fills those fields of `run` that are NULL. `share`: enum share. `text` holds the values. `job` is the program's name:
  * a batch system runs a copy of the script under a name of its own, and only then the job's name is that of the system.
  */
 void env_metadata_fill(const char *(*lookup)(const char *name), unsigned share, const char *job,
-                       struct sentinel_run *run, char text[static SURROUNDINGS_TEXT_MAX]);
+                       struct sentinel_run *run, char text[static ENV_METADATA_TEXT_MAX]);
 
 /* ---- the table ---- */
 
@@ -34,24 +34,24 @@ void env_metadata_fill(const char *(*lookup)(const char *name), unsigned share, 
  *   {!NAME}     nothing, and the variable must not be set
  *   ( ... )     left out if something in it is missing; not nested
  * and of other characters as they are. */
-struct surroundings_value {
+struct env_metadata_value {
     size_t      field; /* offset in struct sentinel_run */
     unsigned    share; /* the user has to share this for it; 0: nothing */
     const char *from;
     const char *script; /* not NULL: only if the program has this name */
 };
 
-enum { SURROUNDINGS_VALUES = 8 };
+enum { ENV_METADATA_VALUES = 8 };
 
-struct surroundings_system {
+struct env_metadata_system {
     const char *name;   /* as orchestrator or executor */
     const char *marker; /* the variable that is set wherever the system is */
     bool        runs;   /* may be an executor */
-    struct surroundings_value
-        values[SURROUNDINGS_VALUES]; /* until one without `from`; of a field the first that is whole */
+    struct env_metadata_value
+        values[ENV_METADATA_VALUES]; /* until one without `from`; of a field the first that is whole */
 };
 
-extern const struct surroundings_system surroundings_table[];
-extern const size_t                     surroundings_count;
+extern const struct env_metadata_system env_metadata_table[];
+extern const size_t                     env_metadata_count;
 
 #endif

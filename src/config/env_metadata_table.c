@@ -17,7 +17,7 @@
         offsetof(struct sentinel_run, field), 0, from, script \
     }
 
-const struct surroundings_system surroundings_table[] = {
+const struct env_metadata_system env_metadata_table[] = {
     /* Workflow managers. */
     /* Nextflow: the task wrapper (.command.run) exports it */
     {"nextflow", "NXF_TASK_WORKDIR", false, {{0}}},
@@ -134,4 +134,4 @@ const struct surroundings_system surroundings_table[] = {
     {"aws-ecs", "ECS_CONTAINER_METADATA_URI_V4", true, {{0}}},
 };
 
-const size_t surroundings_count = ARRAY_LENGTH(surroundings_table);
+const size_t env_metadata_count = ARRAY_LENGTH(env_metadata_table);

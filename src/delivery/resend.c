@@ -94,20 +94,20 @@ int resend_all(const struct engine_sync *sync, const struct config *config, cgro
 {
     struct state_dir  home;
     struct network    network;
-    struct resend_run errand;
+    struct resend_run one;
     int               left = 0;
     int               error = state_dir_open(lookup, false, &home);
     if (error < 0)
         return error == -ENOENT && !sync->runs ? 0 : error;
     network_init(&network);
-    resend_run_init(&errand, config, &home, &network, cgroup_of_lost);
-    errand.named = sync->named;
+    resend_run_init(&one, config, &home, &network, cgroup_of_lost);
+    one.named = sync->named;
     char **all = sync->runs ? NULL : list_runs(&home);
     for (const char *const *id = sync->runs ? sync->runs : (const char *const *)all; id && *id; id++)
-        left += !deliver(&errand, sync, *id);
+        left += !deliver(&one, sync, *id);
     free_names(all);
-    resend_run_drop(&errand);
-    log_done(&errand.log);
+    resend_run_drop(&one);
+    log_done(&one.log);
     network_done(&network);
     state_dir_close(&home);
     return left;
@@ -117,9 +117,9 @@ void resend_backlog_init(struct resend_backlog *b, const struct config *config, 
                          struct network *network, cgroup_of_lost_fn *cgroup_of_lost)
 {
     *b = (struct resend_backlog){.config = config, .home = home, .network = network};
-    resend_run_init(&b->errand, config, home, network, cgroup_of_lost);
-    b->errand.by_the_way = true;
-    b->errand.inline_max = SMALL; /* the program's memory is not ours to fill: more goes to S3, piece by piece */
+    resend_run_init(&b->one, config, home, network, cgroup_of_lost);
+    b->one.by_the_way = true;
+    b->one.inline_max = SMALL; /* the program's memory is not ours to fill: more goes to S3, piece by piece */
     b->next = clock_monotonic() + FIRST_LOOK + (config->crowd > 0 ? retry_spread(CROWD_SPREAD) : 0);
 }
 
@@ -143,12 +143,12 @@ static void list(struct resend_backlog *b)
 
 void resend_backlog_step(struct resend_backlog *b, int64_t now)
 {
-    if (resend_run_is_under_way(&b->errand)) {
-        enum resend_run_outcome outcome = resend_run_step(&b->errand, now);
+    if (resend_run_is_under_way(&b->one)) {
+        enum resend_run_outcome outcome = resend_run_step(&b->one, now);
         if (outcome == RESEND_UNDER_WAY)
             return;
         b->next = now + PAUSE;
-        bool for_itself = b->errand.hopeless || (b->errand.stopped && ++b->refused < REFUSALS_MAX);
+        bool for_itself = b->one.hopeless || (b->one.stopped && ++b->refused < REFUSALS_MAX);
         if (outcome == RESEND_FAILED && !for_itself) {
             rest(b, now); /* the servers have no time for the others either */
             return;
@@ -165,17 +165,17 @@ void resend_backlog_step(struct resend_backlog *b, int64_t now)
     /* A pause comes between any two, since reading hundreds of states at once would be seen. */
     b->next = now + PAUSE;
     b->left--;
-    (void)resend_run_begin(&b->errand, b->names[b->at++ % b->count]);
+    (void)resend_run_begin(&b->one, b->names[b->at++ % b->count]);
 }
 
 int64_t resend_backlog_due(struct resend_backlog *b)
 {
-    return resend_run_is_under_way(&b->errand) ? resend_run_due(&b->errand) : b->next;
+    return resend_run_is_under_way(&b->one) ? resend_run_due(&b->one) : b->next;
 }
 
 void resend_backlog_drop(struct resend_backlog *b)
 {
-    resend_run_drop(&b->errand);
+    resend_run_drop(&b->one);
     free_names(b->names);
     b->names = NULL;
 }

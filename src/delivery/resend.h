@@ -17,7 +17,7 @@ struct resend_backlog {
     const struct config    *config;
     const struct state_dir *home;
     struct network         *network;
-    struct resend_run       errand;
+    struct resend_run       one;
     char                  **names; /* oldest first, NULL-terminated; NULL: not yet listed */
     size_t                  count;
     size_t                  at;   /* the round begins anywhere, so that no run is in the way of the others for ever */

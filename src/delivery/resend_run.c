@@ -97,7 +97,7 @@ static void end_lost_run(struct resend_run *e)
     (void)cJSON_AddStringToObject(e->state, "finished_at", when);
 }
 
-/* True when nobody answered a finish, of this errand or of any attempt before it. */
+/* True when nobody answered a finish, of this attempt or of any before it. */
 static bool may_have_arrived(const struct delivery *d)
 {
     if (d->finish.len == 0)

@@ -42,7 +42,7 @@ struct resend_run {
 
 void resend_run_init(struct resend_run *e, const struct config *config, const struct state_dir *home,
                      struct network *network, cgroup_of_lost_fn *cgroup_of_lost);
-/* Looks at the run of that name, and takes it when it is to be delivered. With any answer but UNDER_WAY the errand is
+/* Looks at the run of that name, and takes it when it is to be delivered. With any answer but UNDER_WAY the attempt is
  * over. */
 enum resend_run_outcome resend_run_begin(struct resend_run *e, const char *id);
 enum resend_run_outcome resend_run_step(struct resend_run *e, int64_t now);

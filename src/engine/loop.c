@@ -62,7 +62,7 @@ void loop_open(struct run *run)
 void loop_close(struct run *run)
 {
     resend_backlog_drop(&run->backlog);
-    probe_stop(&run->introduction.probe);
+    probe_stop(&run->registration.probe);
     delivery_suspend(&run->delivery);
     network_close(&run->network);
     if (run->collectors)
@@ -220,13 +220,13 @@ static bool alone_in_dead_process(struct run *run)
 static bool has_time_for_others(const struct run *run)
 {
     const struct delivery *d = &run->delivery;
-    return resend_run_is_under_way(&run->backlog.errand) || (d->phase == DELIVERY_STREAM && d->answered && !d->call);
+    return resend_run_is_under_way(&run->backlog.one) || (d->phase == DELIVERY_STREAM && d->answered && !d->call);
 }
 
 static int64_t deliver(struct run *run)
 {
     if (!registration_step(run, clock_monotonic()))
-        return probe_due(&run->introduction.probe);
+        return probe_due(&run->registration.probe);
     delivery_step(&run->delivery, clock_monotonic());
     if (has_time_for_others(run))
         resend_backlog_step(&run->backlog, clock_monotonic());

@@ -91,7 +91,7 @@ static bool is_said(const struct bytes *registration)
 
 static void say(struct run *run)
 {
-    const struct cloud       *c = &run->introduction.cloud;
+    const struct cloud       *c = &run->registration.cloud;
     const struct sentinel_run more = {.cloud_vendor_id = known(c->vendor),
                                       .cloud_account_id = known(c->account),
                                       .cloud_region_id = known(c->region),
@@ -103,7 +103,7 @@ static void say(struct run *run)
 
 static void begin_delivery(struct run *run)
 {
-    run->introduction.state = INTRODUCTION_OVER;
+    run->registration.state = REGISTRATION_OVER;
     delivery_begin(&run->delivery);
 }
 
@@ -112,50 +112,50 @@ void registration_start(struct run *run)
     bool is_registered = run->delivery.run_id[0] != '\0';
     if (is_registered || run->config.cloud == CONFIG_CLOUD_OFF || is_said(&run->delivery.registration)) {
         begin_delivery(run);
-    } else if (run->introduction.cloud.vendor[0]) { /* process 1's run before this one has asked */
+    } else if (run->registration.cloud.vendor[0]) { /* process 1's run before this one has asked */
         say(run);
         begin_delivery(run);
     } else {
-        cloud_read_dmi(&run->roots, &run->introduction.dmi);
-        run->introduction.state = INTRODUCTION_WANTED;
+        cloud_read_dmi(&run->roots, &run->registration.dmi);
+        run->registration.state = REGISTRATION_WANTED;
     }
 }
 
 /* Asks the clouds. Without a word of DMI's there is none to ask, unless the user knows better. */
 static void ask(struct run *run, int64_t now)
 {
-    unsigned vendors = cloud_named_by(&run->introduction.dmi);
+    unsigned vendors = cloud_named_by(&run->registration.dmi);
     if (vendors == 0 && run->config.cloud == CONFIG_CLOUD_PROBE)
         vendors = CLOUD_EVERY_VENDOR;
     if (vendors != 0)
-        probe_begin(&run->introduction.probe, &run->network, vendors, run->config.share & SHARE_ACCOUNT, now);
-    run->introduction.state = INTRODUCTION_UNDER_WAY;
+        probe_begin(&run->registration.probe, &run->network, vendors, run->config.share & SHARE_ACCOUNT, now);
+    run->registration.state = REGISTRATION_UNDER_WAY;
 }
 
 static void settle(struct run *run)
 {
-    probe_stop(&run->introduction.probe);
-    (void)cloud_settle(run->introduction.probe.told, &run->introduction.dmi, &run->introduction.cloud);
+    probe_stop(&run->registration.probe);
+    (void)cloud_settle(run->registration.probe.told, &run->registration.dmi, &run->registration.cloud);
     say(run);
     begin_delivery(run);
 }
 
 bool registration_step(struct run *run, int64_t now)
 {
-    if (run->introduction.state == INTRODUCTION_WANTED)
+    if (run->registration.state == REGISTRATION_WANTED)
         ask(run, now);
-    if (run->introduction.state == INTRODUCTION_UNDER_WAY && probe_step(&run->introduction.probe, now))
+    if (run->registration.state == REGISTRATION_UNDER_WAY && probe_step(&run->registration.probe, now))
         settle(run);
-    return run->introduction.state == INTRODUCTION_OVER;
+    return run->registration.state == REGISTRATION_OVER;
 }
 
 void registration_settle(struct run *run, int64_t until)
 {
     int64_t now = clock_monotonic();
     for (; now < until && !atomic_load(&run->link->hurry) && !registration_step(run, now); now = clock_monotonic()) {
-        int64_t due = clock_earlier(probe_due(&run->introduction.probe), until);
+        int64_t due = clock_earlier(probe_due(&run->registration.probe), until);
         network_poll(&run->network, NULL, 0, clock_earlier(due - now, SLICE));
     }
-    if (run->introduction.state != INTRODUCTION_OVER)
+    if (run->registration.state != REGISTRATION_OVER)
         settle(run);
 }

@@ -54,8 +54,8 @@ struct output {
 };
 
 /* What the clouds say, on its way into the registration; until it is over, delivery does not begin. */
-struct introduction {
-    enum { INTRODUCTION_OVER, INTRODUCTION_WANTED, INTRODUCTION_UNDER_WAY } state;
+struct registration {
+    enum { REGISTRATION_OVER, REGISTRATION_WANTED, REGISTRATION_UNDER_WAY } state;
     struct probe     probe;
     struct cloud_dmi dmi;
     struct cloud     cloud; /* once it is known */
@@ -91,7 +91,7 @@ struct run {
     uint64_t            rows;
     struct network      network;
     struct delivery     delivery;
-    struct introduction introduction;
+    struct registration registration;
     struct cgroup_tags  limits;
     struct resend_backlog backlog;   /* the runs of others that are delivered along the way */
     int                   wake;      /* signalfd */

@@ -46,9 +46,9 @@ static void look_around(void)
         HOLDS(!pairs[i][0] || pairs[i][0] == pairs[i][1]);
         if (pairs[i][0] || !pairs[i][1])
             continue;
-        HOLDS(pairs[i][1] >= config.surroundings && *pairs[i][1]);
-        HOLDS(pairs[i][1] + strlen(pairs[i][1]) < config.surroundings + sizeof config.surroundings);
-        HOLDS(strlen(pairs[i][1]) <= SURROUNDINGS_VALUE_MAX);
+        HOLDS(pairs[i][1] >= config.env_metadata && *pairs[i][1]);
+        HOLDS(pairs[i][1] + strlen(pairs[i][1]) < config.env_metadata + sizeof config.env_metadata);
+        HOLDS(strlen(pairs[i][1]) <= ENV_METADATA_VALUE_MAX);
     }
 }
 

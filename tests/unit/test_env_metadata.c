@@ -20,7 +20,7 @@
 static const char *const  *environment; /* "NAME=value", NULL-terminated */
 static const char         *job;         /* what the program is called */
 static struct sentinel_run run;
-static char                text[SURROUNDINGS_TEXT_MAX];
+static char                text[ENV_METADATA_TEXT_MAX];
 
 static const char *lookup(const char *name)
 {
@@ -285,9 +285,9 @@ static void long_values_are_cut_between_characters(void **state)
         memcpy(value + len, "\xc3\xa4", 3);
     memset(many + 12, 'b', sizeof many - 13);
     FILL("GITLAB_CI=true", value, many, "CI_JOB_STAGE=c", "CI_PROJECT_NAME=d");
-    assert_int_equal(strlen(run.external_run_id), SURROUNDINGS_VALUE_MAX);
-    assert_string_equal(run.external_run_id + SURROUNDINGS_VALUE_MAX - 2, "\xc3\xa4");
-    assert_int_equal(strlen(run.task_name), SURROUNDINGS_VALUE_MAX);
+    assert_int_equal(strlen(run.external_run_id), ENV_METADATA_VALUE_MAX);
+    assert_string_equal(run.external_run_id + ENV_METADATA_VALUE_MAX - 2, "\xc3\xa4");
+    assert_int_equal(strlen(run.task_name), ENV_METADATA_VALUE_MAX);
     assert_run("gitlab-ci", NULL, run.external_run_id, "d", "c", run.task_name);
 }
 
@@ -323,9 +323,9 @@ static void assert_taken(const char *name, size_t len)
 static void every_variable_of_the_table_is_in_the_snapshot_of_the_environment(void **state)
 {
     (void)state;
-    for (const struct surroundings_system *s = surroundings_table; s < surroundings_table + surroundings_count; s++) {
+    for (const struct env_metadata_system *s = env_metadata_table; s < env_metadata_table + env_metadata_count; s++) {
         assert_taken(s->marker, strlen(s->marker));
-        for (size_t i = 0; i < SURROUNDINGS_VALUES && s->values[i].from; i++)
+        for (size_t i = 0; i < ENV_METADATA_VALUES && s->values[i].from; i++)
             for (const char *at = s->values[i].from; (at = strchr(at, '{'));) {
                 at += strspn(at, "{!");
                 size_t len = strspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
@@ -338,9 +338,9 @@ static void every_variable_of_the_table_is_in_the_snapshot_of_the_environment(vo
 static void every_value_of_the_table_is_well_formed(void **state)
 {
     (void)state;
-    for (const struct surroundings_system *s = surroundings_table; s < surroundings_table + surroundings_count; s++) {
+    for (const struct env_metadata_system *s = env_metadata_table; s < env_metadata_table + env_metadata_count; s++) {
         assert_true(strspn(s->name, "abcdefghijklmnopqrstuvwxyz-") == strlen(s->name));
-        for (size_t i = 0; i < SURROUNDINGS_VALUES && s->values[i].from; i++) {
+        for (size_t i = 0; i < ENV_METADATA_VALUES && s->values[i].from; i++) {
             int braces = 0;
             int depth = 0;
             for (const char *c = s->values[i].from; *c; c++) {

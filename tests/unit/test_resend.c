@@ -436,7 +436,7 @@ static int go_along(struct resend_backlog *b, struct network *network)
         int64_t due = resend_backlog_due(b) - clock_monotonic();
         network_poll(network, NULL, 0, due < CLOCK_SECOND ? due : CLOCK_SECOND);
         looks++;
-    } while ((b->names || resend_run_is_under_way(&b->errand)) && clock_monotonic() - began < 30 * CLOCK_SECOND);
+    } while ((b->names || resend_run_is_under_way(&b->one)) && clock_monotonic() - began < 30 * CLOCK_SECOND);
     return looks;
 }
 
@@ -459,7 +459,7 @@ static void along_the_way(const struct server_reply *replies, size_t count)
     assert_true(go_along(&b, &network) > 0);
     assert_null(b.names);
     resend_backlog_drop(&b);
-    log_done(&b.errand.log);
+    log_done(&b.one.log);
     network_done(&network);
     state_dir_close(&home);
     server_stop(&server);
