@@ -1,4 +1,5 @@
-/* Retries of requests to the API and to S3: whether, after which pause, and whose answer counts. */
+/* Retries of requests: whether (to the API; S3's answers are judged by sentinel/s3.h), after which pause, and whose
+ * answer counts. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_DELIVERY_RETRY_H
 #define PILLION_DELIVERY_RETRY_H
@@ -9,7 +10,7 @@
 #include "base/log.h"
 #include "sentinel/http_message.h"
 
-/* The step after an answer (§3 of the design). */
+/* The step after an answer of the API. */
 enum verdict {
     VERDICT_OK,      /* 2xx */
     VERDICT_RETRY,   /* network error, 5xx, 408, 429; finish: also an answer beyond measure */

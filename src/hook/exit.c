@@ -98,7 +98,7 @@ _Noreturn void quick_exit(int status)
 static void step_aside_for_main(void)
 {
     if (hook_leads() && sys_tid() == sys_pid())
-        thread_link_pause_for_good(HOLD_PAUSE_LAST);
+        thread_link_pause_for_good(THREAD_LINK_LAST_PAUSE);
 }
 
 _Noreturn void pthread_exit(void *value)

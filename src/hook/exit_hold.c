@@ -10,10 +10,8 @@
 
 #include "hook/hook.h"
 
-enum { JOIN_LIMIT = 20 * 1000 * 1000, LAST_JOIN_LIMIT = 500 * 1000 * 1000, RETRY = 1000 * 1000 }; /* ns */
-#define STEP_LIMIT     INT64_C(1000000000)                                                        /* ns */
-#define MIRROR_LIMIT   INT64_C(10000000000)                                                       /* ns */
-#define THREADED_LIMIT INT64_C(1000000000)                                                        /* ns */
+enum { JOIN_LIMIT = 20 * 1000 * 1000, LAST_JOIN_LIMIT = 500 * 1000 * 1000 }; /* ns */
+#define THREADED_LIMIT INT64_C(1000000000)                                   /* ns */
 #define CPU_LIMIT      INT64_C(100000000) /* ns; the hard limit of CPU time is near */
 
 static const int terminating[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGALRM,

@@ -30,7 +30,7 @@ int     sys_stat(const char *path, struct stat *ret); /* follows links */
 int     sys_lstat(const char *path, struct stat *ret);
 int64_t sys_monotonic(void); /* ns */
 
-/* ---- strbuf.c: text on the stack ---- */
+/* ---- strbuf.c: text on the stack, and questions to strings ---- */
 struct strbuf {
     char  *text;
     size_t len, size;
@@ -43,12 +43,12 @@ bool          string_equal(const char *a, const char *b);
 bool          string_among(const char *word, const char *const *list, size_t count);
 bool          string_is_no(const char *value); /* 0 false no off, in any case */
 const char   *string_base_name(const char *path);
-bool          glob_matches(const char *pattern, size_t len, const char *text); /* knows * ? [..]; a * crosses slashes */
-bool          glob_in_list(const char *colon_list, const char *path);
 uint64_t      string_number(const char **at);   /* decimal digits, up to the first other byte */
 const char   *environment_of(const char *name); /* the value in environ, or NULL */
 
-/* ---- glob.c: patterns ---- */
+/* ---- glob.c: patterns of file names ---- */
+bool glob_matches(const char *pattern, size_t len, const char *text); /* knows * ? [..]; a * crosses slashes */
+bool glob_in_list(const char *colon_list, const char *path);
 
 /* ---- procfs.c: /proc/PID ---- */
 struct process {
@@ -166,7 +166,6 @@ enum confinement seccomp_begins(long option, long argument);
 void             seccomp_confine(enum confinement to, bool done); /* after the call */
 
 /* ---- exit_hold.c ---- */
-#define HOLD_PAUSE_LAST INT64_C(1000000000) /* ns, before main's thread leaves a threaded program */
 enum hold_place { HOLD_MAIN_RETURNED, HOLD_EXIT_ENTERED, HOLD_LAST_HANDLER, HOLD_DIRECT_EXIT };
 /* Ends the run with that exit status and waits for it as long as the contract allows. Works once a process; returns at
  * once everywhere else. */
@@ -177,10 +176,13 @@ void exit_hold_for_signal(int number);
 void exit_hold_hurry(void);
 /* Ends the run of process 1, which has got a signal that does not end it. Waits for nothing. */
 void exit_hold_interrupt(int number);
+
 /* ---- thread_link.c: our thread, as the program's threads reach it ---- */
+#define THREAD_LINK_LAST_PAUSE INT64_C(1000000000) /* ns, before main's thread leaves a threaded program */
 void thread_link_wake(void);
 /* Sleeps while the word has that value, for `left` ns at most. */
 void thread_link_sleep_on(_Atomic uint32_t *word, uint32_t while_it_is, int64_t left);
+/* Waits until the thread is paused, ended, or gone for good; false at the deadline or when in a hurry. */
 bool thread_link_rests(int64_t deadline);
 /* Has our thread make a call that counts for the calling thread alone, and waits for it. `data` is copied, and the
  * copy's address put into arguments where that of `data` stood. */

@@ -1,4 +1,4 @@
-/* The questions that decide who leads, in the order of the design's §6; the first answer stands. */
+/* The questions that decide whether this process leads, in their order; the first answer stands. */
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <string.h>

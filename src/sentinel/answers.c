@@ -1,4 +1,4 @@
-/* Answers are parsed, judged, and described without secrets. */
+/* Answers are parsed, checked, and described without secrets. delivery/retry.c judges them. */
 // SPDX-License-Identifier: Apache-2.0
 #include "sentinel/answers.h"
 

@@ -1,5 +1,5 @@
 /* The Sentinel API's requests as data. Pure: no clock, no environment, no I/O.
- * Source: design of the wire, `POST /runs`, `/runs/{id}/refresh-credentials`, `/runs/{id}/finish`. */
+ * Source: the Sentinel API, `POST /runs`, `/runs/{id}/refresh-credentials`, `/runs/{id}/finish`. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_SENTINEL_REQUESTS_H
 #define PILLION_SENTINEL_REQUESTS_H

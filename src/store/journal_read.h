@@ -20,7 +20,7 @@ const char *journal_text(const cJSON *state, const char *key);
 bool        journal_is(const cJSON *state, const char *key, const char *value);
 double      journal_number(const cJSON *state, const char *key, double fallback);
 
-/* Is the process of a run that has not ended still there? (design: Sync) */
+/* Is the process of a run that has not ended still there? */
 enum liveness {
     LIVENESS_ALIVE,
     LIVENESS_DEAD,

@@ -35,7 +35,7 @@ bool doctor_hook_is_before_sanitizer(void);
  * cannot_carry. */
 void doctor_program(struct doctor *d, const char *name);
 
-/* doctor_lead.c: who would lead, by the hook's own judgement. */
+/* doctor_leader.c: who would lead, by the hook's own judgement. */
 void doctor_lead(struct doctor *d);
 
 #endif

@@ -13,7 +13,7 @@
 #include "base/roots.h"
 #include "base/text.h"
 #include "collect/gpu/gpu.h"
-#include "collect/gpu/gpu_kfd.h"
+#include "collect/gpu/gpu_amd_kfd.h"
 
 /* True for "card0", and for none of its connectors ("card0-DP-1"). */
 static bool is_card(const char *name)

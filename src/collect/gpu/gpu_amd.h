@@ -12,7 +12,7 @@
 #define PILLION_COLLECT_GPU_GPU_AMD_H
 
 #include "collect/collect.h"
-#include "collect/gpu/gpu_card.h"
+#include "collect/gpu/gpu_amd_card.h"
 #include "collect/gpu/gpu_clients.h"
 #include "collect/tree/process.h"
 

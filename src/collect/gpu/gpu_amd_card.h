@@ -9,8 +9,8 @@
  * sleeps is idle. A device that may sleep, has been idle for some seconds and has no client in the tree is left alone
  * for as long as it takes to fall asleep. A change of its memory ends that. */
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PILLION_COLLECT_GPU_GPU_CARD_H
-#define PILLION_COLLECT_GPU_GPU_CARD_H
+#ifndef PILLION_COLLECT_GPU_GPU_AMD_CARD_H
+#define PILLION_COLLECT_GPU_GPU_AMD_CARD_H
 
 #include <stdbool.h>
 #include <stdint.h>

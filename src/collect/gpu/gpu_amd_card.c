@@ -1,6 +1,6 @@
 /* A card of amdgpu is read through its attributes, and left alone while it may fall asleep. */
 // SPDX-License-Identifier: Apache-2.0
-#include "collect/gpu/gpu_card.h"
+#include "collect/gpu/gpu_amd_card.h"
 
 #include <errno.h>
 #include <stdio.h>

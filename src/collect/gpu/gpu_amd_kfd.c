@@ -1,6 +1,6 @@
 /* The processes that KFD lists are looked for in the tree. */
 // SPDX-License-Identifier: Apache-2.0
-#include "collect/gpu/gpu_kfd.h"
+#include "collect/gpu/gpu_amd_kfd.h"
 
 #include <fcntl.h>
 #include <unistd.h>

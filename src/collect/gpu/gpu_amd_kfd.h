@@ -3,8 +3,8 @@
  * Thread: pillion. Allocates: no. Files: /sys/class/kfd/kfd/proc, which has a folder for each such process, by its
  * number in the first PID namespace; /proc/self/ns/pid. Opened, read, closed. */
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PILLION_COLLECT_GPU_GPU_KFD_H
-#define PILLION_COLLECT_GPU_GPU_KFD_H
+#ifndef PILLION_COLLECT_GPU_GPU_AMD_KFD_H
+#define PILLION_COLLECT_GPU_GPU_AMD_KFD_H
 
 #include "collect/collect.h"
 #include "collect/tree/process_table.h"
