@@ -2,7 +2,10 @@
  * less than a minute, and everything else in the engine is what is shipped. TRACKER_TEST_CLOCK_SECONDS of it are
  * skipped, then time is real. Linked with --wrap for the functions below. */
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "sentinel/http/http.h"
@@ -21,6 +24,25 @@ bool    __wrap_http_finished(struct http *http, struct http_call *call, struct h
 void    __real_http_cancel(struct http *http, struct http_call *call);
 void    __wrap_http_cancel(struct http *http, struct http_call *call);
 
+/* A variable of the process's first environment: the engine's own getenv knows pillion's alone. */
+static const char *variable(const char *name)
+{
+    static char   all[65536];
+    static size_t len;
+    size_t        name_len = strlen(name);
+    if (len == 0) {
+        int     fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
+        ssize_t got = fd < 0 ? 0 : read(fd, all, sizeof all - 1);
+        len = got > 0 ? (size_t)got : 1;
+        if (fd >= 0)
+            close(fd);
+    }
+    for (const char *entry = all; entry < all + len; entry += strlen(entry) + 1)
+        if (strncmp(entry, name, name_len) == 0 && entry[name_len] == '=')
+            return entry + name_len + 1;
+    return NULL;
+}
+
 static int64_t skipped; /* ns */
 static int     under_way;
 
@@ -34,7 +56,7 @@ int64_t __wrap_clock_monotonic(void)
 static int64_t step(void)
 {
     static int64_t began;
-    const char    *seconds = getenv("TRACKER_TEST_CLOCK_STEP");
+    const char    *seconds = variable("TRACKER_TEST_CLOCK_STEP");
     int64_t        now = __real_clock_monotonic();
     began = began ? began : now;
     if (!seconds || now - began < CLOCK_SECOND / 2)
@@ -69,7 +91,7 @@ void __wrap_http_cancel(struct http *http, struct http_call *call)
 
 void __wrap_network_poll(struct network *network, struct pollfd *extra, size_t count, int64_t timeout_ns)
 {
-    const char *limit = getenv("TRACKER_TEST_CLOCK_SECONDS");
+    const char *limit = variable("TRACKER_TEST_CLOCK_SECONDS");
     bool        waits = under_way > 0 || timeout_ns <= 0 || skipped >= (limit ? atoll(limit) : 0) * CLOCK_SECOND;
     if (!waits)
         skipped += timeout_ns;
