@@ -139,7 +139,7 @@ static void carry_time(struct run *run, const cJSON *baseline, double timestamp)
     if (read_anchor(baseline, &run->anchor)) {
         at = is_known ? at : run->anchor.real;
         run->load_real = run->anchor.real;
-        run->last.real = loop_date(run, run->last.monotonic);
+        run->last.real = sampling_date(run, run->last.monotonic);
     } else if (is_known && at >= run->last.real) { /* a run of an older version, and the clock was set back */
         run->anchor.real += at + CLOCK_MILLISECOND - run->last.real;
         run->last.real = at + CLOCK_MILLISECOND;

@@ -150,7 +150,7 @@ void finish_run(struct run *run)
     if (run->collectors)
         collect_before_last(run->collectors);
     run->shape.is_last = true;
-    loop_row(run);
+    sampling_row(run);
     int64_t finished_at = clock_real();
     write_end(run, finished_at);
     if (run->origin == ORIGIN_ANOTHERS)

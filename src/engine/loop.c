@@ -45,7 +45,7 @@ void loop_open(struct run *run)
     collect_read(run->collectors, &run->last);
     /* The first row has all that the program has used since its run began, so that is when the row begins. */
     run->last.monotonic = run->load;
-    run->last.real = loop_date(run, run->load);
+    run->last.real = sampling_date(run, run->load);
     run->baseline = run->last;
     if (run->seat != SEAT_OWN)
         collect_suspend(run->collectors);
@@ -72,75 +72,6 @@ void loop_close(struct run *run)
     file_close(&run->output.fd);
     run->log.file = -1;
     file_close(&run->log.copy);
-}
-
-/* PILLION_OUTPUT gets the same bytes; when its disk is full it gets no more. */
-static void copy_to_output(struct run *run)
-{
-    struct text rows = text_span(run->line.data, run->line.len);
-    struct text header;
-    if (run->rows == 0 && run->output.has_header)
-        (void)text_line(&rows, &header);
-    if (run->output.fd >= 0 && file_write(run->output.fd, rows.at, text_len(rows), NULL) < 0) {
-        log_line(&run->log, LOG_WARN, "PILLION_OUTPUT: %s; no more rows go there", strerror(errno));
-        file_close(&run->output.fd);
-    }
-}
-
-int64_t loop_date(const struct run *run, int64_t monotonic)
-{
-    int64_t slept = clock_suspended() - run->anchor.suspended;
-    /* The two clocks behind `slept` are read one after the other. */
-    return run->anchor.real + monotonic - run->anchor.monotonic + (slept >= CLOCK_SECOND ? slept : 0);
-}
-
-/* Timestamps have milliseconds, and rise: a program that ends right after a tick waits for the next millisecond. */
-static void wait_for_next_millisecond(const struct sample *last)
-{
-    int64_t since = clock_monotonic() - last->monotonic;
-    if (since < 0 || since >= CLOCK_MILLISECOND)
-        return;
-    struct timespec rest = {.tv_nsec = CLOCK_MILLISECOND - since};
-    (void)nanosleep(&rest, NULL);
-}
-
-/* Nothing stays open in the program's table: any number in it may be the program's a moment later. */
-static void read_sample(struct run *run, struct sample *ret)
-{
-    if (run->seat != SEAT_OWN)
-        (void)collect_resume(run->collectors, &run->roots);
-    collect_read(run->collectors, ret);
-    if (run->seat != SEAT_OWN)
-        collect_suspend(run->collectors);
-}
-
-void loop_row(struct run *run)
-{
-    struct sample now;
-    if (!run->collectors)
-        return;
-    run->shape.main_process = atomic_load(&run->link->main_process);
-    collect_set_main_process(run->collectors, run->shape.main_process);
-    wait_for_next_millisecond(&run->last);
-    read_sample(run, &now);
-    now.real = loop_date(run, now.monotonic);
-    bytes_clear(&run->line);
-    if (run->rows == 0)
-        row_header(&run->line);
-    row_encode(&run->shape, &run->last, &now, &run->line);
-    if (run->line.failed)
-        return;
-    run->account.user_us += row_delta(run->last.tree_user, now.tree_user);
-    run->account.system_us += row_delta(run->last.tree_system, now.tree_system);
-    uint64_t lost = run->dir.lost_rows;
-    (void)run_dir_append_row(&run->dir, run->line.data, run->line.len);
-    if (run->dir.lost_rows > lost && lost == 0)
-        log_line(&run->log, LOG_ERROR, "neither disk nor memory takes another row");
-    copy_to_output(run);
-    run->rows++;
-    row_carry(&run->shape, &run->last, &now);
-    row_keep(&run->last, &now);
-    run->last = now;
 }
 
 /* Returns when the run directory is made and registration begins; before it, nothing leaves a trace. */
@@ -254,7 +185,7 @@ static int64_t ride(struct run *run, int64_t now, int64_t *tick)
             collect_allow_drivers(run->collectors);
     }
     if (due) {
-        loop_row(run);
+        sampling_row(run);
         if (run->state == RUN_MADE)
             cgroup_tags_look(&run->limits, &run->dir, now);
         *tick = next_tick(run, now);

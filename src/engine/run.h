@@ -122,8 +122,11 @@ bool thread_join(struct link *link, int64_t limit);
 void              loop_open(struct run *run);  /* collectors and baseline; after a pause: descriptors again */
 enum link_request loop_run(struct run *run);   /* until the link asks for PAUSE or END: which */
 void              loop_close(struct run *run); /* gives up every descriptor; the run can go on */
-void              loop_row(struct run *run);   /* takes a sample and appends its row */
-int64_t loop_date(const struct run *run, int64_t monotonic); /* ns since 1970: rises, whatever the wall clock does */
+
+/* ---- sampling.c ---- */
+void    sampling_row(struct run *run); /* takes a sample and appends its row */
+int64_t sampling_date(const struct run *run,
+                      int64_t           monotonic); /* ns since 1970: rises, whatever the wall clock does */
 
 /* ---- create.c ---- */
 void create_again(struct run *run);     /* opens what loop_close closed; without permission rows wait in memory */

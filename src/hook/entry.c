@@ -2,16 +2,9 @@
  * constructors and before its own code. A passenger's call goes straight through. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "hook/hook.h"
-
-#ifndef MADV_WIPEONFORK
-#define MADV_WIPEONFORK 18
-#endif
-
-enum { ALIVE = 0x70696c6c, PAGE = 4096 };
 
 typedef int  main_function(int argc, char **argv, char **envp);
 typedef void exit_function(void *argument, int status); /* glibc calls what it registered itself like this */
@@ -24,39 +17,9 @@ int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(v
 /* Missing on musl. */
 extern int on_exit(void (*handler)(int status, void *argument), void *argument) __attribute__((weak));
 
-struct hook           hook;
 static struct leader  lead;
 static main_function *program_main;
 static void (*program_rtld_fini)(void);
-
-bool hook_is_forked_child(void)
-{
-    return hook.alive && *hook.alive != ALIVE;
-}
-
-bool hook_leads(void)
-{
-    return hook.alive && *hook.alive == ALIVE && seccomp_confinement() != CONFINED && sys_pid() == hook.owner;
-}
-
-bool hook_owns(void)
-{
-    return seccomp_confinement() == FREE && hook_leads();
-}
-
-/* The page marks the leader: a forked child finds it zeroed. A pid would not do, since a child in a nested pid
- * namespace may have ours. */
-static bool own(void)
-{
-    void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED)
-        return false;
-    (void)madvise(page, PAGE, MADV_WIPEONFORK);
-    hook.owner = (pid_t)sys_pid();
-    *(volatile uint32_t *)page = ALIVE;
-    hook.alive = page;
-    return true;
-}
 
 static void start_engine(char **argv)
 {
@@ -73,7 +36,7 @@ static void start_engine(char **argv)
     int saved = errno;
     hook.engine = engine_load();
     atomic_store(&hook.link.main_process, (int32_t)lead.self.pid);
-    if (!hook.engine || !own() || hook.engine->start(&hook.link, &start) < 0) {
+    if (!hook.engine || !hook_own() || hook.engine->start(&hook.link, &start) < 0) {
         hook.engine = NULL;
         hook.alive = NULL;
         if (lead.marker[0])
@@ -85,18 +48,12 @@ static void start_engine(char **argv)
     errno = saved;
 }
 
-/* On musl there is no last handler, and its own calls of exit pass no wrapper. So exit is always the place there. */
-bool hook_ends_here(void)
-{
-    return hook_owns() && (!program_rtld_fini || !procfs_alone());
-}
-
 /* This handler sees libc's own calls of exit (err, error), which pass no wrapper. Registered when all globals are
  * there, the handler runs before the first of them goes. */
 static void exit_began(int status, void *nothing)
 {
     (void)nothing;
-    if (hook_ends_here())
+    if (exit_hold_is_due())
         exit_hold(HOLD_EXIT_ENTERED, status);
 }
 
@@ -106,7 +63,7 @@ static int leader_main(int argc, char **argv, char **envp)
     if (on_exit && hook.engine)
         (void)on_exit(exit_began, NULL);
     int status = program_main(argc, argv, envp);
-    if (hook_ends_here())
+    if (exit_hold_is_due())
         exit_hold(HOLD_MAIN_RETURNED, status);
     return status;
 }
@@ -143,5 +100,6 @@ int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(v
         return next(main, argc, argv, init, fini, rtld_fini, stack_end);
     program_main = main;
     program_rtld_fini = rtld_fini;
+    hook.has_last_handler = rtld_fini != NULL;
     return next(leader_main, argc, argv, init, fini, rtld_fini ? (void (*)(void))last_handler : NULL, stack_end);
 }

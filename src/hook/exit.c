@@ -1,7 +1,6 @@
 /* The wrappers of every libc call by which a program ends. */
 // SPDX-License-Identifier: Apache-2.0
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <threads.h>
@@ -36,24 +35,6 @@ static void resolve_if_early(void)
         exit_resolve();
 }
 
-#ifdef __GLIBC__
-extern FILE *all_streams __asm__("_IO_list_all") __attribute__((weak)); /* missing on musl */
-#endif
-
-/* The program's output must be out before the program is kept waiting. But a thread may have ended with a stream's
- * lock: then nothing is flushed here, since fflush would wait for that lock, and libc's exit does not. */
-void exit_flush(void)
-{
-#ifdef __GLIBC__
-    for (FILE *stream = &all_streams ? all_streams : NULL; stream; stream = stream->_chain) {
-        if (ftrylockfile(stream) != 0)
-            return;
-        funlockfile(stream);
-    }
-#endif
-    (void)fflush(NULL);
-}
-
 static _Noreturn void end_at_once(int status)
 {
     for (;;)
@@ -62,7 +43,7 @@ static _Noreturn void end_at_once(int status)
 
 _Noreturn void exit(int status)
 {
-    if (hook_ends_here())
+    if (exit_hold_is_due())
         exit_hold(HOLD_EXIT_ENTERED, status);
     resolve_if_early();
     if (next_exit)

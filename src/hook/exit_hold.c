@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +18,30 @@ enum { JOIN_LIMIT = 20 * 1000 * 1000, LAST_JOIN_LIMIT = 500 * 1000 * 1000 }; /* 
 static const int terminating[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGALRM,
                                   SIGUSR1, SIGUSR2, SIGXCPU, SIGPROF, SIGVTALRM};
 enum { TERMINATING = sizeof terminating / sizeof *terminating };
+
+#ifdef __GLIBC__
+extern FILE *all_streams __asm__("_IO_list_all") __attribute__((weak)); /* missing on musl */
+#endif
+
+/* The program's output must be out before the program is kept waiting. But a thread may have ended with a stream's
+ * lock: then nothing is flushed here, since fflush would wait for that lock, and libc's exit does not. */
+static void flush(void)
+{
+#ifdef __GLIBC__
+    for (FILE *stream = &all_streams ? all_streams : NULL; stream; stream = stream->_chain) {
+        if (ftrylockfile(stream) != 0)
+            return;
+        funlockfile(stream);
+    }
+#endif
+    (void)fflush(NULL);
+}
+
+/* On musl there is no last handler, and its own calls of exit pass no wrapper. So exit is always the place there. */
+bool exit_hold_is_due(void)
+{
+    return hook_owns() && (!hook.has_last_handler || !procfs_alone());
+}
 
 static void wake_program(void)
 {
@@ -143,7 +168,7 @@ void exit_hold(enum hold_place place, int status)
     if (too_late)
         atomic_store(&hook.link.local_only, 1);
     else if (alone)
-        exit_flush();
+        flush();
     atomic_store(&hook.link.wait_status, (status & 0xff) << 8);
     atomic_store(&hook.link.hold_began, sys_monotonic());
     ask_for_end();

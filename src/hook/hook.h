@@ -119,12 +119,13 @@ void *next_symbol(const char *name); /* NULL when nobody else has it */
 /* ---- engine_load.c ---- */
 const struct engine *engine_load(void); /* NULL where it cannot be had */
 
-/* ---- entry.c ---- */
+/* ---- owner.c ---- */
 struct hook {
     pid_t                owner; /* the leader's pid; has a meaning while hook_owns() */
     volatile uint32_t   *alive; /* on a page that a fork wipes; NULL: this process does not lead */
     const struct engine *engine;
     struct link          link;
+    bool                 has_last_handler; /* libc registers one before everything else; not on musl */
 };
 extern struct hook hook;
 
@@ -135,13 +136,11 @@ bool hook_leads(void);
 /* A leader's child by fork, which has its handlers and nothing to finish; a vfork child is none. Makes no system call.
  */
 bool hook_is_forked_child(void);
-/* This process leads, and exit is the place to hold it: its globals must still stand, or nothing of ours comes later.
- */
-bool hook_ends_here(void);
+/* From now on this process leads. False where a page cannot be had. */
+bool hook_own(void);
 
 /* ---- exit.c ---- */
 void exit_resolve(void); /* finds the next _exit, before a vfork child or a handler needs it */
-void exit_flush(void);   /* flushes what stdio holds, unless a stream is locked for good */
 
 /* ---- signals.c ---- */
 void signals_resolve(void); /* finds the next sigaction and signal */
@@ -167,6 +166,9 @@ void             seccomp_confine(enum confinement to, bool done); /* after the c
 
 /* ---- exit_hold.c ---- */
 enum hold_place { HOLD_MAIN_RETURNED, HOLD_EXIT_ENTERED, HOLD_LAST_HANDLER, HOLD_DIRECT_EXIT };
+/* This process leads, and exit is the place to hold it: its globals must still stand, or nothing of ours comes later.
+ */
+bool exit_hold_is_due(void);
 /* Ends the run with that exit status and waits for it as long as the contract allows. Works once a process; returns at
  * once everywhere else. */
 void exit_hold(enum hold_place place, int status);

@@ -45,10 +45,6 @@ void signals_put_default(int number, const struct sigaction *known)
     (void)sigaction(number, known, NULL);
 }
 
-void exit_flush(void)
-{
-}
-
 void signals_end(void)
 {
 }
