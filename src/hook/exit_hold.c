@@ -11,8 +11,8 @@
 
 #include "hook/hook.h"
 
-enum { JOIN_LIMIT = 20 * 1000 * 1000, LAST_JOIN_LIMIT = 500 * 1000 * 1000 }; /* ns */
-#define THREADED_LIMIT INT64_C(1000000000)                                   /* ns */
+enum { JOIN_LIMIT = 20 * 1000 * 1000, LAST_JOIN_LIMIT = 500 * 1000 * 1000, TWIN_LIMIT = 20 * 1000 * 1000 }; /* ns */
+#define THREADED_LIMIT INT64_C(1000000000)                                                                  /* ns */
 #define CPU_LIMIT      INT64_C(100000000) /* ns; the hard limit of CPU time is near */
 
 static const int terminating[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGALRM,
@@ -113,6 +113,14 @@ static bool may_be_in_handler(void)
     return syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof blocked) < 0 || blocked != 0;
 }
 
+/* `timeout` sends its signal twice, to the program and to its group. The second must not meet the default action. */
+static void wait_for_twin(void)
+{
+    struct timespec moment = {.tv_nsec = TWIN_LIMIT};
+    if (atomic_load(&hook.link.hurry))
+        (void)syscall(SYS_nanosleep, &moment, NULL); /* which the second one ends */
+}
+
 static __attribute__((noinline)) void wait_for_end(void)
 {
     static struct sigaction old[TERMINATING]; /* the stack may be a small one, and nobody comes here twice */
@@ -125,6 +133,7 @@ static __attribute__((noinline)) void wait_for_end(void)
         ;
     if (atomic_load(&hook.link.state) == LINK_ENDED && !may_be_in_handler())
         (void)hook.engine->join(&hook.link, atomic_load(&hook.link.tidies) ? JOIN_LIMIT : LAST_JOIN_LIMIT);
+    wait_for_twin();
     defaults_give_back(old, taken);
 }
 
