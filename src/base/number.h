@@ -26,4 +26,13 @@ static inline double distance(double a, double b)
     return a > b ? a - b : b - a;
 }
 
+/* The square root, by Newton's steps: libm's sqrt sets errno, and would be one more library. */
+static inline double root_of(double square)
+{
+    double root = square > 1 ? square : 1;
+    for (int i = 0; i < 60 && square > 0; i++)
+        root = (root + square / root) / 2;
+    return square > 0 ? root : 0;
+}
+
 #endif

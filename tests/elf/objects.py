@@ -97,7 +97,7 @@ def room_objects():
     without those of a file that has moved or gone since."""
     found = {room: [] for room in ROOMS}
     for path in sorted((BUILD / "src").rglob("*.o")):
-        if room_of(path) in found and not re.search(r"(_checked|pillion-cli)\.dir", str(path)) \
+        if room_of(path) in found and re.search(r"/(pillion|pillion-engine|pillion_rooms|pillion_corner)\.dir/", str(path)) \
                 and (SOURCE / "src" / source_name(path)).exists():
             found[room_of(path)].append(path)
     return found

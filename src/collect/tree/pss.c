@@ -471,14 +471,6 @@ static void take_surveyed(const struct row *row, struct process *p, const struct
         note_file(row, p, &s->file, doubt);
 }
 
-static double root_of(double square)
-{
-    double root = square > 1 ? square : 1;
-    for (int i = 0; i < 60 && square > 0; i++)
-        root = (root + square / root) / 2;
-    return square > 0 ? root : 0;
-}
-
 /* Members that were read stand for the others, whose RSS is known. */
 static void stand_for(struct estimate *some, double resident, unsigned count)
 {
@@ -706,12 +698,13 @@ static struct process *choose_glanced(const struct row *row)
 }
 
 /* Other users of a file outside of the tree come and go without a sign in any counter. But then all its pages stop
- * being one's own, or become so again: a few windows of one process tell. Each row looks at another process. */
-static void glance(struct row *row)
+ * being one's own, or become so again: a few windows of one process tell. Each row looks at another process. True if
+ * there was a change. */
+static bool glance(struct row *row)
 {
     struct process *p = row->pss->purse > 0 ? choose_glanced(row) : NULL;
     if (!p)
-        return;
+        return false;
     struct pss_surveyed one = {.pid = p->memory_of, .weight = 1};
     struct pss_survey   survey = {.proc = row->now.proc,
                                   .page_bytes = row->pss->page_bytes,
@@ -719,13 +712,15 @@ static void glance(struct row *row)
                                   .windows = WINDOWS_OF_GLANCE,
                                   .by_file = true};
     if (pss_survey_run(&survey, &one, 1) || one.error || one.file.pages < WINDOWS_OF_GLANCE)
-        return;
+        return false;
     struct pss_member *m = &p->pss;
     double             change = m->file_own < 0 ? 0 : distance(one.file.own, m->file_own);
-    if (m->file_own < 0 || change > GLANCE_CHANGE)
+    bool               is_changed = change > GLANCE_CHANGE;
+    if (m->file_own < 0 || is_changed)
         m->file_own = (float)one.file.own;
-    if (change > GLANCE_CHANGE)
+    if (is_changed)
         m->file_doubt = (float)least((double)m->file, m->file_doubt + change * (double)m->file);
+    return is_changed;
 }
 
 /* A process that has ended since its counters were read has no files any more: the others' figures have its share
@@ -750,8 +745,8 @@ static void spend(struct row *row)
 {
     bool bought = false;
     look_over(row);
-    glance(row);
-    look_over(row);
+    if (glance(row))
+        look_over(row);
     for (int turn = 0; turn < TURNS && row->doubt > row->bound && buy_best(row); turn++) {
         look_over(row);
         bought = true;

@@ -9,7 +9,7 @@
  * grows.
  *
  * Files and shared memory are kept by process: whom they are shared with has nothing to do with forks.
- * KiB everywhere. Allocates: 88 bytes for each family; gives back when there are few. */
+ * KiB everywhere. Allocates: 96 bytes for each family; gives back when there are few. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_TREE_PSS_FAMILY_H
 #define PILLION_COLLECT_TREE_PSS_FAMILY_H

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "collect/tree/process_stat.h"
 
@@ -72,14 +73,6 @@ static uint32_t choose(struct look *look)
 {
     look->random = look->random * 1664525U + 1013904223U;
     return look->random >> 8;
-}
-
-static double root_of(double square)
-{
-    double root = square > 1 ? square : 1;
-    for (int i = 0; i < 40 && square > 0; i++)
-        root = (root + square / root) / 2;
-    return square > 0 ? root : 0;
 }
 
 /* ---- mappings ---- */
