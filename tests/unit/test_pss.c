@@ -509,6 +509,23 @@ static void one_outside_of_the_tree_that_joins_a_file_or_ends_is_seen_in_the_nex
     assert_near(reading(), 301, 8);
 }
 
+static void one_outside_of_the_tree_that_joins_right_after_an_exact_reading_is_seen_too(void **state)
+{
+    (void)state;
+    fake.ns_per_survey = 3e7; /* so that files are read exactly */
+    begin(100, 1, 300);
+    truth[100].file_pss = 290; /* it has begun to map */
+    pss.ns_per_look = 1e5;
+    assert_near(reading(), 291, 8);
+    assert_int_equal(fake.files, 0);
+    assert_int_equal(fake.exact, 1);
+    pss.ns_per_look = 1500;
+    fake.ns_per_survey = 2e6;
+    truth[100].file_pss = 150;
+    truth[100].vague_files = 1;
+    assert_near(reading(), 151, 8);
+}
+
 static void the_end_of_a_sharer_adds_nothing(void **state)
 {
     (void)state;
@@ -832,6 +849,7 @@ int main(void)
         test(a_mapped_file_counts_whatever_the_machine_has_free),
         test(a_file_that_one_outside_of_the_tree_maps_too_is_read_and_looked_at_again),
         test(one_outside_of_the_tree_that_joins_a_file_or_ends_is_seen_in_the_next_row),
+        test(one_outside_of_the_tree_that_joins_right_after_an_exact_reading_is_seen_too),
         test(the_end_of_a_sharer_adds_nothing),
         test(who_ends_after_its_counters_were_read_shares_nothing),
         test(who_gives_up_a_file_in_the_midst_of_a_reading_is_read),
