@@ -44,7 +44,7 @@ static void start_engine(char **argv)
     }
     seccomp_watch();
     if (hook.engine && hook.link.takes_signals)
-        signals_begin();
+        signals_begin(signal_end);
     errno = saved;
 }
 

@@ -83,7 +83,7 @@ static void defaults_give_back(const struct sigaction old[static TERMINATING], c
 {
     for (size_t i = 0; i < TERMINATING; i++)
         if (taken[i])
-            signals_put_default(terminating[i], &old[i]);
+            signals_set_default(terminating[i], &old[i]);
 }
 
 /* The engine on the program's own thread takes some 50 KiB of stack. Main's stack has them; another thread's, or a

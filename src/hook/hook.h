@@ -6,6 +6,7 @@
 #ifndef PILLION_HOOK_HOOK_H
 #define PILLION_HOOK_HOOK_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -142,15 +143,21 @@ bool hook_own(void);
 /* ---- exit.c ---- */
 void exit_resolve(void); /* finds the next _exit, before a vfork child or a handler needs it */
 
-/* ---- signals.c ---- */
-void signals_resolve(void); /* finds the next sigaction and signal */
-void signals_begin(void);   /* from now on the run is finished when one of the four signals ends the program */
-void signals_end(void);     /* gives the four the action again that the program knows */
+/* ---- signals.c: four signals that end a program ---- */
 struct sigaction;
+typedef void signals_handler(int number, siginfo_t *info, void *context);
+void         signals_resolve(void); /* finds the next sigaction and signal */
+/* From now on the handler stands in the place of the default action of the four. */
+void signals_begin(signals_handler *handler);
+void signals_end(void); /* gives the four the action again that the program knows */
 /* libc's own sigaction, behind our wrapper. */
 int signals_action(int number, const struct sigaction *action, struct sigaction *old);
 /* Sets the default action, with flags and mask of `known`. */
-void signals_put_default(int number, const struct sigaction *known);
+void signals_set_default(int number, const struct sigaction *known);
+void signals_show_default(int number); /* the same as the program knows it; one of the four */
+
+/* ---- signal_end.c ---- */
+signals_handler signal_end; /* finishes the run, then dies of the signal */
 
 /* ---- seccomp.c: may the calling thread make system calls that the program does not? ---- */
 enum confinement {
@@ -160,9 +167,10 @@ enum confinement {
 };
 enum confinement seccomp_confinement(void); /* makes no call itself */
 void             seccomp_watch(void);       /* to be called on main's thread */
-/* Before a prctl: the state of the calling thread after it; FREE when the call changes nothing. */
-enum confinement seccomp_begins(long option, long argument);
-void             seccomp_confine(enum confinement to, bool done); /* after the call */
+bool             seccomp_is_watched(void);
+/* What that prctl would make of the calling thread; FREE when it changes nothing. */
+enum confinement seccomp_announced(long option, long argument);
+void             seccomp_confine(enum confinement to);
 
 /* ---- exit_hold.c ---- */
 enum hold_place { HOLD_MAIN_RETURNED, HOLD_EXIT_ENTERED, HOLD_LAST_HANDLER, HOLD_DIRECT_EXIT };

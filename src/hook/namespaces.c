@@ -83,6 +83,26 @@ int capset(void *header, const void *data)
     return (int)result;
 }
 
+/* A library's constructor may confine the process before anybody was watching: then this process does not lead. */
+static enum confinement before_filter(long option, long argument)
+{
+    enum confinement to = seccomp_announced(option, argument);
+    if (to == FREE)
+        return FREE;
+    bool owns = hook_owns();
+    if (owns || hook_is_forked_child())
+        signals_end(); /* a handler of ours could not die of its signal */
+    return owns || !seccomp_is_watched() ? to : FREE;
+}
+
+static void after_filter(enum confinement to, bool done)
+{
+    if (done)
+        seccomp_confine(to);
+    else if (hook.link.takes_signals)
+        signals_begin(signal_end);
+}
+
 int prctl(int option, ...)
 {
     struct link_call call = {.number = SYS_prctl, .arguments = {option}};
@@ -92,10 +112,10 @@ int prctl(int option, ...)
         call.arguments[i] = va_arg(rest, long);
     va_end(rest);
     const long      *a = call.arguments;
-    enum confinement to = seccomp_begins(a[0], a[1]);
+    enum confinement to = before_filter(a[0], a[1]);
     long             result = syscall(SYS_prctl, a[0], a[1], a[2], a[3], a[4]);
     if (to != FREE)
-        seccomp_confine(to, result == 0);
+        after_filter(to, result == 0);
     if (result >= 0 && (option == PR_SET_KEEPCAPS || option == PR_SET_SECUREBITS))
         mirror(&call);
     return (int)result;

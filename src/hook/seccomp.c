@@ -25,25 +25,21 @@ void seccomp_watch(void)
     main_errno = &errno;
 }
 
-/* libseccomp installs its filter by a bare system call, which is not seen. The call before it is: without that one an
- * ordinary user may install none. A library's constructor may make it before anybody was watching: then this process
- * does not lead. */
-enum confinement seccomp_begins(long option, long argument)
+bool seccomp_is_watched(void)
 {
-    if (option != PR_SET_SECCOMP && (option != PR_SET_NO_NEW_PRIVS || argument != 1))
-        return FREE;
-    bool owns = hook_owns();
-    if (owns || hook_is_forked_child())
-        signals_end(); /* a handler of ours could not die of its signal */
-    if (!owns && main_errno)
-        return FREE;
-    return option == PR_SET_SECCOMP ? CONFINED : SUSPECTED;
+    return main_errno != NULL;
 }
 
-void seccomp_confine(enum confinement to, bool done)
+/* libseccomp installs its filter by a bare system call, which is not seen. The call before it is: without that one an
+ * ordinary user may install none. */
+enum confinement seccomp_announced(long option, long argument)
 {
-    if (done)
-        atomic_store(here(), to);
-    else if (hook.link.takes_signals)
-        signals_begin();
+    if (option == PR_SET_SECCOMP)
+        return CONFINED;
+    return option == PR_SET_NO_NEW_PRIVS && argument == 1 ? SUSPECTED : FREE;
+}
+
+void seccomp_confine(enum confinement to)
+{
+    atomic_store(here(), to);
 }

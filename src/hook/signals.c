@@ -1,12 +1,10 @@
-/* Four signals by which people and schedulers end a program. While their action is the default, the leader has a
- * handler there that finishes the run and then dies of that very signal. The program is shown the action that it would
- * have seen. */
+/* Four signals by which people and schedulers end a program. While their action is the default, the leader has its own
+ * handler there. The program is shown the action that it would have seen. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #include "hook/hook.h"
@@ -24,7 +22,6 @@ int               __sigaction(int number, const struct sigaction *action, struct
 
 enum { SYSV_INTERRUPT = 0x20000000 }; /* SA_INTERRUPT, as glibc's signal.h had it */
 #define SIGSET_HOLD ((handler_function *)2)
-#define ECHO        INT64_C(100000000) /* ns */
 
 static action_function *next_sigaction;
 static signal_function *next_signal;
@@ -36,9 +33,8 @@ static struct watched {
 } watched[] = {{.number = SIGTERM}, {.number = SIGINT}, {.number = SIGHUP}, {.number = SIGXCPU}};
 enum { WATCHED = sizeof watched / sizeof *watched };
 
-static atomic_bool on; /* between signals_begin and signals_end */
-
-static void on_signal(int number, siginfo_t *info, void *context);
+static atomic_bool              on;          /* between signals_begin and signals_end */
+static signals_handler *_Atomic our_handler; /* NULL until signals_begin */
 
 void signals_resolve(void)
 {
@@ -66,7 +62,7 @@ static struct watched *watched_of(int number)
 
 static bool is_ours(const struct sigaction *action)
 {
-    return action->sa_sigaction == on_signal;
+    return action->sa_handler != SIG_DFL && action->sa_sigaction == atomic_load(&our_handler);
 }
 
 /* Process 1 of a pid namespace does not die of these signals by default, and a handler would make calls fail with EINTR
@@ -79,16 +75,18 @@ static bool is_for_us(int number)
 static void take(struct watched *w)
 {
     struct sigaction now;
-    struct sigaction ours = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK | SA_NODEFER};
+    struct sigaction ours = {.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK | SA_NODEFER};
+    ours.sa_sigaction = atomic_load(&our_handler);
     if (!is_for_us(w->number) || signals_action(w->number, NULL, &now) < 0 || now.sa_handler != SIG_DFL)
         return;
     w->shown = now;
     (void)signals_action(w->number, &ours, NULL);
 }
 
-void signals_begin(void)
+void signals_begin(signals_handler *handler)
 {
     int saved = errno;
+    atomic_store(&our_handler, handler);
     for (size_t i = 0; i < WATCHED; i++)
         take(&watched[i]);
     atomic_store(&on, true);
@@ -96,7 +94,7 @@ void signals_begin(void)
 }
 
 /* The kernel's own call: libc's sigaction would leave a flag behind that was not there. */
-void signals_put_default(int number, const struct sigaction *known)
+void signals_set_default(int number, const struct sigaction *known)
 {
     struct {
         void    *handler;
@@ -112,7 +110,12 @@ static void give_back(const struct watched *w)
 {
     struct sigaction now;
     if (signals_action(w->number, NULL, &now) == 0 && is_ours(&now))
-        signals_put_default(w->number, &w->shown);
+        signals_set_default(w->number, &w->shown);
+}
+
+void signals_show_default(int number)
+{
+    signals_set_default(number, &watched_of(number)->shown);
 }
 
 void signals_end(void)
@@ -121,67 +124,6 @@ void signals_end(void)
     if (atomic_exchange(&on, false))
         for (size_t i = 0; i < WATCHED; i++)
             give_back(&watched[i]);
-    errno = saved;
-}
-
-/* The program dies best at the very instruction where the signal found it, so that a core file is what it would be. So
- * the signal stays blocked until the handler has returned. Inside sigsuspend and the like the mask to return to may
- * block it too: then the program dies here. The kernel reads that mask for us, because code that found this handler by
- * the bare call may call it with the number alone. */
-static void die_of(int number, const void *context)
-{
-    const ucontext_t *where = context;
-    uint64_t          mask = 0;
-    uint64_t          one = UINT64_C(1) << (number - 1);
-    bool              returns = syscall(SYS_rt_sigprocmask, SIG_BLOCK, &where->uc_sigmask, NULL, sizeof mask) == 0 &&
-                   syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &mask, sizeof mask) == 0 && !(mask & one);
-    (void)syscall(SYS_rt_sigprocmask, returns ? SIG_BLOCK : SIG_UNBLOCK, &one, NULL, sizeof one);
-    (void)syscall(SYS_tgkill, sys_pid(), sys_tid(), number);
-}
-
-/* A second signal right after the first is an echo: `timeout`, a closing terminal and others send the same one again,
- * for the group. */
-static bool is_an_echo(int number)
-{
-    static _Atomic int32_t first;
-    static _Atomic int64_t since;
-    int32_t                none = 0;
-    int64_t                now = sys_monotonic();
-    if (atomic_compare_exchange_strong(&first, &none, number)) {
-        atomic_store(&since, now);
-        return false;
-    }
-    int64_t began = atomic_load(&since);
-    return none == number && (began == 0 || now - began < ECHO);
-}
-
-/* Finishes the run at the first of the signals. False: this one is to be forgotten. */
-static bool finish_first(int number)
-{
-    static atomic_flag begun = ATOMIC_FLAG_INIT;
-    if (is_an_echo(number))
-        return false;
-    if (atomic_flag_test_and_set(&begun))
-        exit_hold_hurry();
-    else
-        exit_hold_for_signal(number);
-    signals_end();
-    return true;
-}
-
-/* This handler also runs in a child between fork and exec, which has it but nothing to finish. And a handler of the
- * program's that took it from the kernel may call it: it still stands for the default. */
-static void on_signal(int number, siginfo_t *info, void *context)
-{
-    (void)info;
-    int  saved = errno;
-    bool owns = hook_owns();
-    if (owns && hook.owner == 1) {
-        exit_hold_interrupt(number);
-    } else if (!owns || finish_first(number)) {
-        signals_put_default(number, &watched_of(number)->shown);
-        die_of(number, context);
-    }
     errno = saved;
 }
 
@@ -226,7 +168,7 @@ static handler_function *shown_handler(int number, handler_function *old)
     if (atomic_load(&on) && hook_owns())
         take(w);
     errno = saved;
-    return old == (handler_function *)(void (*)(void))on_signal ? SIG_DFL : old;
+    return old && old == (handler_function *)(void (*)(void))atomic_load(&our_handler) ? SIG_DFL : old;
 }
 
 static handler_function *by(signal_function *next, int number, handler_function *handler)

@@ -100,6 +100,15 @@ class Layers(unittest.TestCase):
                 seen[name] = path
         self.assertEqual(twice, [])
 
+    def test_no_two_files_call_each_other(self):
+        for linked in ([room for room in OBJECTS if room != "hook"], ["hook"]):
+            paths = [path for room in linked for path in OBJECTS[room]]
+            homes = {name: path for path in paths for name in SYMBOLS[path][0]}
+            calls = {path: {homes[name] for name in SYMBOLS[path][1] if name in homes} - {path} for path in paths}
+            self.assertEqual([(objects.source_name(a), objects.source_name(b))
+                              for a in paths for b in calls[a] if a in calls[b]], [])
+            self.assertTrue(any(calls.values()))
+
     def test_curl_is_used_in_one_place(self):
         self.assertEqual({name for name in users(r"curl_") if not name.startswith("sentinel/http/")}, set())
         self.assertNotEqual(users(r"curl_"), set())

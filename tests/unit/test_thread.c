@@ -40,7 +40,7 @@ int signals_action(int number, const struct sigaction *action, struct sigaction 
     return sigaction(number, action, old);
 }
 
-void signals_put_default(int number, const struct sigaction *known)
+void signals_set_default(int number, const struct sigaction *known)
 {
     (void)sigaction(number, known, NULL);
 }
