@@ -33,6 +33,13 @@ bool roots_has_our_numbers(int proc)
     return text_unsigned(&t, &self) && self == (uint64_t)getpid();
 }
 
+bool roots_is_first_pid_namespace(int proc)
+{
+    char    target[64];
+    ssize_t len = readlinkat(proc, "self/ns/pid", target, sizeof target);
+    return len > 0 && text_is(text_span(target, (size_t)len), "pid:[4026531836]");
+}
+
 void roots_read_line(const char *root, const char *path, char *ret, size_t size)
 {
     char        content[512];

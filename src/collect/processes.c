@@ -15,22 +15,16 @@
 /* A count each thousand times its cost is 0.1 % of a core. */
 enum { COUNT_RARITY = 1000, CALIBRATION_SECONDS = 30 };
 
-/* PROC_PID_INIT_INO in include/linux/proc_ns.h: the first PID namespace. Only its /proc has a link for each of its
- * processes and no other. */
-static const char first_pid_namespace[] = "pid:[4026531836]";
-
 int processes_open(struct processes *processes, const struct roots *roots)
 {
-    char target[64];
     processes->count = processes->extra_links = METRIC_NONE;
     processes->cost = processes->counted_at = 0;
     processes->links_tell = false;
     processes->fd = roots_open(roots->proc, ".", O_DIRECTORY);
     if (processes->fd < 0)
         return processes->fd;
-    ssize_t len = readlinkat(processes->fd, "self/ns/pid", target, sizeof target);
-    processes->links_tell = len == (ssize_t)sizeof first_pid_namespace - 1 &&
-                            memcmp(target, first_pid_namespace, sizeof first_pid_namespace - 1) == 0 &&
+    /* Only the first namespace's /proc has a link for each of its processes and no other. */
+    processes->links_tell = roots_is_first_pid_namespace(processes->fd) &&
                             faccessat(processes->fd, "1", F_OK, 0) == 0; /* else hidepid hides what has links */
     return 0;
 }

@@ -27,9 +27,9 @@ static bool user_has(const struct sentinel_run *m, const char *key)
 }
 
 /* The value is written as short as three decimals allow. */
-static void add_tag(struct config *config, const char *key, double value, char text[static LIMITS_TAG_MAX])
+static void add_tag(struct config *config, const char *key, double value, char text[static CGROUP_TAG_MAX])
 {
-    struct bytes b = {.data = text, .capacity = LIMITS_TAG_MAX, .max = LIMITS_TAG_MAX - 1};
+    struct bytes b = {.data = text, .capacity = CGROUP_TAG_MAX, .max = CGROUP_TAG_MAX - 1};
     if (user_has(&config->metadata, key))
         return;
     bytes_decimal(&b, value, 3);
@@ -42,26 +42,26 @@ static void add_tag(struct config *config, const char *key, double value, char t
     (void)config_own_tag(config, key, text);
 }
 
-static void read_events(const struct cgroup_tags *limits, struct cgroup_events *ret)
+static void read_events(const struct cgroup_tags *tags, struct cgroup_events *ret)
 {
-    cgroup_read_throttling(&limits->watch, ret);
-    cgroup_read_kills(&limits->watch, ret);
-    cgroup_read_peak(&limits->watch, ret);
+    cgroup_read_throttling(&tags->watch, ret);
+    cgroup_read_kills(&tags->watch, ret);
+    cgroup_read_peak(&tags->watch, ret);
 }
 
-void cgroup_tags_begin(struct cgroup_tags *limits, const struct roots *roots, const struct machine *machine,
+void cgroup_tags_begin(struct cgroup_tags *tags, const struct roots *roots, const struct machine *machine,
                        struct config *config)
 {
     struct cgroup_limits l;
     uint64_t             allowed = affinity_count(roots);
-    cgroup_limits_read(roots, &l, &limits->watch);
+    cgroup_limits_read(roots, &l, &tags->watch);
     if (l.cpus > 0)
-        add_tag(config, "cgroup_cpus", l.cpus, limits->tags[0]);
+        add_tag(config, "cgroup_cpus", l.cpus, tags->tags[0]);
     if (l.memory != METRIC_NONE)
-        add_tag(config, "cgroup_memory_mib", (double)l.memory / MIB, limits->tags[1]);
+        add_tag(config, "cgroup_memory_mib", (double)l.memory / MIB, tags->tags[1]);
     if (machine->cpus != METRIC_NONE && allowed < machine->cpus)
-        add_tag(config, "cpus_allowed", (double)allowed, limits->tags[2]);
-    read_events(limits, &limits->before);
+        add_tag(config, "cpus_allowed", (double)allowed, tags->tags[2]);
+    read_events(tags, &tags->before);
 }
 
 /* A number that is missing, or no count, is unknown. */
@@ -89,22 +89,22 @@ static bool is_the_one_before(const struct cgroup *memory, uint64_t id, const cJ
            (!path || journal_number(before, "memory_id", -1) == (double)id);
 }
 
-void cgroup_tags_carry_on(struct cgroup_tags *limits, const cJSON *state)
+void cgroup_tags_carry_on(struct cgroup_tags *tags, const cJSON *state)
 {
     const cJSON *told = cJSON_GetObjectItemCaseSensitive(state, "cgroup");
     const cJSON *before = cJSON_GetObjectItemCaseSensitive(state, "cgroup_before");
-    if (!is_the_one_before(&limits->watch.memory, limits->watch.memory_id, before))
+    if (!is_the_one_before(&tags->watch.memory, tags->watch.memory_id, before))
         return;
     if (cJSON_IsObject(before))
-        read_back(before, &limits->before);
+        read_back(before, &tags->before);
     if (cJSON_IsObject(told))
-        read_back(told, &limits->told);
+        read_back(told, &tags->told);
 }
 
-void cgroup_tags_again(struct cgroup_tags *limits)
+void cgroup_tags_again(struct cgroup_tags *tags)
 {
-    limits->told = (struct cgroup_events){0};
-    read_events(limits, &limits->before);
+    tags->told = (struct cgroup_events){0};
+    read_events(tags, &tags->before);
 }
 
 static uint64_t since(uint64_t before, uint64_t now)
@@ -114,11 +114,11 @@ static uint64_t since(uint64_t before, uint64_t now)
     return saturating_subtract(now, before);
 }
 
-void cgroup_tags_end(const struct cgroup_tags *limits, struct cgroup_events *ret)
+void cgroup_tags_end(const struct cgroup_tags *tags, struct cgroup_events *ret)
 {
-    const struct cgroup_events *before = &limits->before;
+    const struct cgroup_events *before = &tags->before;
     struct cgroup_events        now;
-    read_events(limits, &now);
+    read_events(tags, &now);
     *ret = (struct cgroup_events){
         .periods = since(before->periods, now.periods),
         .throttled = since(before->throttled, now.throttled),
@@ -128,11 +128,11 @@ void cgroup_tags_end(const struct cgroup_tags *limits, struct cgroup_events *ret
 }
 
 /* A maximum that has not risen stems from before: of the run's own time it says nothing. */
-uint64_t cgroup_tags_memory_peak(const struct cgroup_tags *limits)
+uint64_t cgroup_tags_memory_peak(const struct cgroup_tags *tags)
 {
     struct cgroup_events now;
-    cgroup_read_peak(&limits->watch, &now);
-    bool has_risen = limits->before.memory_peak != METRIC_NONE && now.memory_peak > limits->before.memory_peak;
+    cgroup_read_peak(&tags->watch, &now);
+    bool has_risen = tags->before.memory_peak != METRIC_NONE && now.memory_peak > tags->before.memory_peak;
     return has_risen ? now.memory_peak : METRIC_NONE;
 }
 
@@ -143,24 +143,24 @@ static bool is_news(uint64_t told, uint64_t count)
     return count != METRIC_NONE && count > known && (count <= EACH || count >= 2 * known);
 }
 
-void cgroup_tags_look(struct cgroup_tags *limits, struct run_dir *dir, int64_t now)
+void cgroup_tags_look(struct cgroup_tags *tags, struct run_dir *dir, int64_t now)
 {
     struct cgroup_events seen;
     bool                 news = false;
-    if (limits->watch.memory.path[0] != '\0' && now >= limits->next_kills) {
-        limits->next_kills = now + KILLS_EVERY;
-        cgroup_read_kills(&limits->watch, &seen);
-        news = is_news(limits->told.oom_kills, since(limits->before.oom_kills, seen.oom_kills));
+    if (tags->watch.memory.path[0] != '\0' && now >= tags->next_kills) {
+        tags->next_kills = now + KILLS_EVERY;
+        cgroup_read_kills(&tags->watch, &seen);
+        news = is_news(tags->told.oom_kills, since(tags->before.oom_kills, seen.oom_kills));
     }
-    if (limits->before.throttled != METRIC_NONE && now >= limits->next_throttling) {
-        limits->next_throttling = now + THROTTLING_EVERY;
-        cgroup_read_throttling(&limits->watch, &seen);
-        news |= is_news(limits->told.throttled, since(limits->before.throttled, seen.throttled));
+    if (tags->before.throttled != METRIC_NONE && now >= tags->next_throttling) {
+        tags->next_throttling = now + THROTTLING_EVERY;
+        cgroup_read_throttling(&tags->watch, &seen);
+        news |= is_news(tags->told.throttled, since(tags->before.throttled, seen.throttled));
     }
     if (!news)
         return;
-    cgroup_tags_end(limits, &limits->told);
-    journal_cgroup(dir, &limits->told);
+    cgroup_tags_end(tags, &tags->told);
+    journal_cgroup(dir, &tags->told);
 }
 
 /* Finds the run's cgroup again; false when it is another one, or seen from another place. */

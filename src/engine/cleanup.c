@@ -60,11 +60,11 @@ struct old_run {
     bool     undelivered;
 };
 
-enum verdict_on { RUN_OVER, RUN_UNDELIVERED, RUN_UNKNOWN };
+enum run_outcome { RUN_OVER, RUN_UNDELIVERED, RUN_UNKNOWN };
 
 /* Judges a run by the last line of run.jsonl that begins with the state: most runs are told without parsing the whole.
  */
-static enum verdict_on glance(int dir)
+static enum run_outcome glance(int dir)
 {
     static const char key[] = "\n{\"state\":\"";
     char              tail[1 + 4096 + 1] = "\n"; /* so that the first line is one like the others */
@@ -100,10 +100,10 @@ static bool is_lost(int dir)
 /* False: the run has not ended, is not readable, or is not ours to judge. */
 static bool look_at(const struct state_dir *home, const char *name, struct old_run *ret)
 {
-    int             dir = openat(home->runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    enum verdict_on seen = dir < 0 ? RUN_UNKNOWN : glance(dir);
-    int64_t         changed = 0;
-    bool            good = dir >= 0 && text_copy(text_of(name), ret->name, sizeof ret->name) &&
+    int              dir = openat(home->runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    enum run_outcome seen = dir < 0 ? RUN_UNKNOWN : glance(dir);
+    int64_t          changed = 0;
+    bool             good = dir >= 0 && text_copy(text_of(name), ret->name, sizeof ret->name) &&
                 (seen != RUN_UNKNOWN || is_lost(dir));
     ret->undelivered = seen != RUN_OVER;
     if (good)

@@ -68,7 +68,7 @@ static void take_up(struct run *run, const cJSON *state)
         run_dir_cut_waiting_header(&run->dir);
     run->rows += run->dir.on_disk;
     exec_resume_read(run, state);
-    cgroup_tags_carry_on(&run->limits, state);
+    cgroup_tags_carry_on(&run->cgroup_tags, state);
 }
 
 /* Asks again under the lock: until then a sync may have taken the run for dead, and ended it. */
@@ -228,8 +228,8 @@ static struct journal_begin begin_of(const struct run *run)
         .pid_start = run->pid_start,
         .pid_namespace = run->pid_namespace,
         .started_at = run->load_real,
-        .cgroups = &run->limits.watch,
-        .cgroup_before = &run->limits.before,
+        .cgroups = &run->cgroup_tags.watch,
+        .cgroup_before = &run->cgroup_tags.before,
     };
 }
 

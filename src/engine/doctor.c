@@ -233,7 +233,7 @@ static void examine_api(struct engine_examination *e, const struct config *confi
     network_done(&network);
 }
 
-int examine(struct engine_examination *e)
+int doctor_examine(struct engine_examination *e)
 {
     struct config *config = calloc(1, sizeof *config);
     if (!config)

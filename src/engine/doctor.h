@@ -7,6 +7,6 @@
 #include "link/engine.h"
 
 /* Answers them: engine.examine, once getenv works. */
-int examine(struct engine_examination *examination);
+int doctor_examine(struct engine_examination *examination);
 
 #endif

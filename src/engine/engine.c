@@ -138,7 +138,7 @@ static int examine_surroundings(struct engine_examination *examination)
 {
     if (libc_environment(examination->environment) < 0)
         return -ENOMEM;
-    return examine(examination);
+    return doctor_examine(examination);
 }
 
 const struct engine pillion_engine __attribute__((visibility("default"))) = {

@@ -29,14 +29,14 @@ static void read_totals(struct run *run, struct totals *ret)
         ret->minor_faults = row_delta(run->baseline.tree_minor_faults, end->tree_minor_faults);
         ret->major_faults = row_delta(run->baseline.tree_major_faults, end->tree_major_faults);
     }
-    ret->cgroup_memory_peak = cgroup_tags_memory_peak(&run->limits);
+    ret->cgroup_memory_peak = cgroup_tags_memory_peak(&run->cgroup_tags);
 }
 
 static void write_end(struct run *run, int64_t finished_at)
 {
     struct totals        totals;
     struct cgroup_events events;
-    cgroup_tags_end(&run->limits, &events);
+    cgroup_tags_end(&run->cgroup_tags, &events);
     read_totals(run, &totals);
     struct journal_end end = {
         .finished_at = finished_at,

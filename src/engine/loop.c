@@ -52,7 +52,7 @@ void loop_open(struct run *run)
     (void)machine_read(&run->roots, &run->machine);
     (void)journal_process_started(0, &run->pid_start);
     config_look_around(&run->config, job_name(run->executable, (const char *const *)run->arguments));
-    cgroup_tags_begin(&run->limits, &run->roots, &run->machine, &run->config);
+    cgroup_tags_begin(&run->cgroup_tags, &run->roots, &run->machine, &run->config);
     struct stat ns;
     if (stat("/proc/self/ns/pid", &ns) == 0)
         run->pid_namespace = ns.st_ino;
@@ -187,7 +187,7 @@ static int64_t ride(struct run *run, int64_t now, int64_t *tick)
     if (due) {
         sampling_row(run);
         if (run->state == RUN_MADE)
-            cgroup_tags_look(&run->limits, &run->dir, now);
+            cgroup_tags_look(&run->cgroup_tags, &run->dir, now);
         *tick = next_tick(run, now);
     }
     if (begins) /* after a row that is due, since a driver may take seconds to answer, or for ever */

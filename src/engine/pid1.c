@@ -74,7 +74,7 @@ void pid1_begin(struct run *run)
     tag(run);
     forget(run);
     run_dir_init(&run->dir);
-    cgroup_tags_again(&run->limits);
+    cgroup_tags_again(&run->cgroup_tags);
     delivery_init(&run->delivery, &run->config, &run->home, &run->dir, &run->log, &run->network);
     run->baseline = run->last;
     usage_read(&run->tree, &run->account.before);

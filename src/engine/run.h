@@ -92,7 +92,7 @@ struct run {
     struct network      network;
     struct delivery     delivery;
     struct registration registration;
-    struct cgroup_tags  limits;
+    struct cgroup_tags  cgroup_tags;
     struct resend_backlog backlog;   /* the runs of others that are delivered along the way */
     int                   wake;      /* signalfd */
     uint32_t              wakes;     /* of the link's, those taken off it */

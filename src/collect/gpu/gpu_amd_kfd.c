@@ -9,22 +9,12 @@
 #include "base/roots.h"
 #include "base/text.h"
 
-/* PROC_PID_INIT_INO: the first PID namespace has this number since Linux 3.8. */
-#define FIRST_NAMESPACE "pid:[4026531836]"
-
-static bool is_in_first_namespace(int proc)
-{
-    char    target[64];
-    ssize_t len = readlinkat(proc, "self/ns/pid", target, sizeof target);
-    return len > 0 && text_is(text_span(target, (size_t)len), FIRST_NAMESPACE);
-}
-
 bool gpu_kfd_is_trees(const struct roots *roots, int proc, const struct process_table *table)
 {
     struct dir dir;
     pid_t      pid;
     bool       is_ours = false;
-    if (!is_in_first_namespace(proc))
+    if (!roots_is_first_pid_namespace(proc))
         return false;
     int fd = roots_open(roots->sys, "class/kfd/kfd/proc", O_DIRECTORY);
     if (fd < 0)

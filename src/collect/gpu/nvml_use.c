@@ -23,17 +23,11 @@ enum {
     LOOK_AGAIN = 64
 };
 
-#define FIRST_NAMESPACE "pid:[4026531836]" /* the kernel's fixed number of the outermost one */
-
 void nvml_uses_init(struct nvml_uses *uses, const char *proc)
 {
-    char    name[PIECE_SIZE] = {0};
-    ssize_t len = -1;
-    int     dir = roots_open(proc, "self/ns", O_DIRECTORY);
-    if (dir >= 0)
-        len = readlinkat(dir, "pid", name, sizeof name - 1);
+    int dir = roots_open(proc, ".", O_DIRECTORY);
+    *uses = (struct nvml_uses){.nested = dir < 0 || !roots_is_first_pid_namespace(dir)};
     file_close(&dir);
-    *uses = (struct nvml_uses){.nested = len < 0 || strcmp(name, FIRST_NAMESPACE) != 0};
 }
 
 void nvml_uses_done(struct nvml_uses *uses)
