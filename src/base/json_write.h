@@ -1,6 +1,6 @@
 /* JSON text, written straight into bytes; base/json_read.h reads it. Bodies can be tens of MiB, and numbers must not
- * pass through printf or the locale: so nothing is built as a tree here. cJSON only reads (sentinel/answers.c,
- * sentinel/requests.c), and only text that json_check has passed.
+ * pass through printf or the locale: so nothing is built as a tree here. cJSON parses
+ * only text that json_check has passed, and prints one small tree (delivery/delivery.c).
  * Pure. Source: RFC 8259. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_BASE_JSON_WRITE_H

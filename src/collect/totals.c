@@ -12,7 +12,7 @@
 #include "collect/collect.h"
 #include "collect/tree/process_others.h"
 
-/* Of the image that is there now, in KiB; 0: unknown. */
+/* The peak RSS of the present image, in KiB; 0: unknown. */
 static uint64_t image_peak(const struct roots *roots)
 {
     char        content[4096];
@@ -49,7 +49,7 @@ static void add_own(const struct roots *roots, uint64_t before, uint64_t now, en
     lift(&peak->most, now > before ? now : images == USAGE_THIS_IMAGE && image > 0 ? image : before);
 }
 
-/* The same of the children that were reaped. `pillion run` forks, so the first image of its command is its own: a
+/* The peak of the reaped children. `pillion run` forks, so the first image of its command is its own: a
  * maximum below that belongs to nobody of the run. */
 static void add_children(const struct usage *before, const struct usage *now, uint64_t floor, struct peak *peak)
 {

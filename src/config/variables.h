@@ -11,7 +11,7 @@ struct log;
 enum variable_reader { IN_HOOK = 1, IN_ENGINE = 2, IN_COMMAND = 4, IN_CLIENT = 8 };
 
 /* clang-format off */
-/* What users set. A default is the value, "unset", or the place that is meant. */
+/* Variables that users set. A default is the value, "unset", or the place that is meant. */
 #define VARIABLES(ROW) \
     ROW(PILLION_DISABLE,         IN_HOOK | IN_COMMAND,             "off",   "do nothing at all") \
     ROW(SENTINEL_API_TOKEN,      IN_ENGINE | IN_CLIENT,            "unset", "the token: deliver to Sentinel") \
@@ -58,7 +58,7 @@ enum variable_reader { IN_HOOK = 1, IN_ENGINE = 2, IN_COMMAND = 4, IN_CLIENT = 8
     ROW(CURL_CA_BUNDLE,          IN_ENGINE | IN_CLIENT,            "unset", "the same, where that is unset") \
     ROW(SSL_CERT_FILE,           IN_ENGINE | IN_CLIENT,            "unset", "the same, where both are unset")
 
-/* What others set for purposes of their own: the system, launchers of ranks, and the batch systems, CI and workflow
+/* Variables that others set for purposes of their own: the system, launchers of ranks, and the batch systems, CI and workflow
  * managers of config/env_metadata_table.c. Each is named, for a prefix would copy other people's secrets too. */
 #define VARIABLES_OF_OTHERS(ROW) \
     ROW(HOME, IN_ENGINE | IN_COMMAND) ROW(XDG_STATE_HOME, IN_ENGINE | IN_COMMAND) ROW(LD_LIBRARY_PATH, IN_ENGINE) \
@@ -96,7 +96,7 @@ enum variable_reader { IN_HOOK = 1, IN_ENGINE = 2, IN_COMMAND = 4, IN_CLIENT = 8
     ROW(TRAINING_JOB_ARN, IN_ENGINE) ROW(TRAINING_JOB_NAME, IN_ENGINE)
 /* clang-format on */
 
-/* What an unset variable stands for, as VARIABLES says; "" for a name that is not in it. */
+/* The default of an unset variable, as VARIABLES says; "" for a name that is not in it. */
 const char *variable_default(const char *name);
 
 /* Logs every PILLION_ name of the environment that is none of ours, with the nearest that is. */

@@ -21,7 +21,7 @@ static enum verdict judge_status(long status)
 
 enum verdict retry_judge_register(const struct http_answer *answer, const struct attempts *attempts)
 {
-    /* The API sends no megabytes here; each further try could leave another empty run there. */
+    /* An answer that is too large is not the API's. A retry could register a second, empty run. */
     if (answer->error != 0)
         return answer->error == -EMSGSIZE ? VERDICT_REFUSED : VERDICT_RETRY;
     if (answer->status == 422 && !attempts->repaired)

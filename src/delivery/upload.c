@@ -377,7 +377,7 @@ static void on_stored(struct upload *u, int64_t now)
         plan_batch(u, now);
 }
 
-/* Refused a second time although fresh: not stormed either. */
+/* Fresh credentials that S3 refuses too are not asked for anew at once. */
 static void on_retry(struct upload *u, const struct http_answer *answer, int64_t now)
 {
     try_again(u, answer, now);

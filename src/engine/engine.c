@@ -134,7 +134,7 @@ static int sync_runs(const struct engine_sync *sync)
     return resend_all(sync, &config, cgroup_tags_of_lost);
 }
 
-static int examine_surroundings(struct engine_examination *examination)
+static int examine(struct engine_examination *examination)
 {
     if (libc_environment(examination->environment) < 0)
         return -ENOMEM;
@@ -149,5 +149,5 @@ const struct engine pillion_engine __attribute__((visibility("default"))) = {
     .join = thread_join,
     .end_here = end_here,
     .sync = sync_runs,
-    .examine = examine_surroundings,
+    .examine = examine,
 };

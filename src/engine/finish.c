@@ -68,7 +68,7 @@ static const char *no_hold(const struct run *run, int64_t now)
     return NULL;
 }
 
-/* What a finish says of the end, as run.jsonl has it too, unless the disk is full. */
+/* Exit code and time of the end, for the finish; run.jsonl has the same, unless the disk is full. */
 static cJSON *facts(const struct run *run, int64_t finished_at)
 {
     cJSON *state = cJSON_CreateObject();
@@ -120,7 +120,7 @@ static void try_to_deliver(struct run *run, int64_t finished_at)
     const char      *reason = no_hold(run, clock_monotonic());
     int64_t          cloud = atomic_load(&run->link->hold_began) + clock_earlier(CLOUD_LIMIT, budget_of(run) / 4);
     registration_settle(run, reason ? 0 : cloud);
-    if (!reason || run_dir_is_in_memory(&run->dir)) { /* those of process 1 may have time after the hold: pid1.c */
+    if (!reason || run_dir_is_in_memory(&run->dir)) { /* process 1 may deliver those after the hold: pid1.c */
         cJSON *state = facts(run, finished_at);
         int    error = delivery_end(d, state, DELIVERY_INLINE_MAX);
         cJSON_Delete(state);

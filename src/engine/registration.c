@@ -81,7 +81,7 @@ void registration_add_gpus(struct run *run)
         add(run, &more);
 }
 
-/* An image before the exec may have found out: then it may be on the server already. */
+/* The image before the exec may have learned the cloud, and registered with it. */
 static bool is_said(const struct bytes *registration)
 {
     struct text value;

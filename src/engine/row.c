@@ -48,7 +48,7 @@ static uint64_t all_cpu(const uint64_t cpu[static CPU_KINDS])
     return sum(sum(cpu[CPU_USER], cpu[CPU_SYSTEM]), cpu[CPU_INTERRUPT]);
 }
 
-/* Over which usage is meant: since its counters were last known. */
+/* The seconds over which usage is a mean: since its counters were last known. */
 static double longer(double seconds, uint64_t gap)
 {
     return seconds + (double)gap / (double)CLOCK_SECOND;
@@ -77,7 +77,7 @@ static void spread(const struct sample *before, double seconds, uint64_t cpu[sta
         cpu[k] = (uint64_t)((double)(cpu[k] + before->cpu_shown[k]) * seconds / (seconds + row_before));
 }
 
-/* What the row shows of it: no more than the CPUs could do in that time. */
+/* The CPU time that the row shows: no more than the CPUs could give in that time. */
 static void shown_cpu(const struct row_shape *shape, const struct sample *before, const struct sample *now,
                       double seconds, uint64_t ret[static CPU_KINDS])
 {

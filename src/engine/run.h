@@ -21,12 +21,12 @@ struct anchor {
     int64_t real, monotonic, suspended; /* ns, whole microseconds */
 };
 
-/* How far a run is, what may happen in each state, and which function leads on. */
+/* How far a run is, what may happen in each state, and which function leaves it. */
 enum run_state {
-    RUN_UNMADE, /* rows wait in memory; nothing is made on disk, nothing is sent. On: create_run, create_continued */
-    RUN_MADE,   /* the directory is there, or rows stay in memory; PILLION_OUTPUT, delivery. On: finish_run */
-    RUN_ENDED,  /* complete on disk, delivered or not; no row follows. On, in process 1: pid1_end */
-    RUN_RESTS,  /* the same, and the program goes on; what waits in memory is delivered. On: pid1_begin, a new run */
+    RUN_UNMADE, /* rows wait in memory; nothing on disk, nothing sent. Left by create_run, create_continued */
+    RUN_MADE,   /* the directory is there, or rows stay in memory; PILLION_OUTPUT, delivery. Left by finish_run */
+    RUN_ENDED,  /* complete on disk, delivered or not; no row follows. Left by pid1_end, in process 1 */
+    RUN_RESTS,  /* the same, and the program goes on; rows in memory are delivered. Left by pid1_begin: a new run */
 };
 
 /* Which thread the run is on, in whose descriptor table. Nothing is open when that changes. */
@@ -53,7 +53,7 @@ struct output {
     bool  has_header; /* it has those rows */
 };
 
-/* What the clouds say, on its way into the registration; until it is over, delivery does not begin. */
+/* The clouds' answers, on their way into the registration. Until they are there, delivery does not begin. */
 struct registration {
     enum { REGISTRATION_OVER, REGISTRATION_WANTED, REGISTRATION_UNDER_WAY } state;
     struct probe     probe;
@@ -61,7 +61,7 @@ struct registration {
     struct cloud     cloud; /* once it is known */
 };
 
-/* What the run has used, and what pillion did. */
+/* The run's use, and pillion's own cost. */
 struct account {
     struct usage      before;             /* of the process, when the run began */
     enum usage_images images;             /* that the run has had */

@@ -1,7 +1,7 @@
 /* The hook is the part that every process of the tree loads. All of it runs on the program's own threads, some of it
  * inside a vfork child, a signal handler or the last moments of exit. So it makes system calls only, never a call of
- * libc that a program may have replaced, or that allocates or locks. Nothing of stdio is used but one fflush, and no
- * memory but these statics. */
+ * libc that a program may have replaced, or that allocates or locks. Exceptions: the engine is loaded by dlopen before
+ * main, streams are flushed at the end. Memory is statics, and one page that a fork wipes. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_HOOK_HOOK_H
 #define PILLION_HOOK_HOOK_H

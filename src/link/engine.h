@@ -1,4 +1,4 @@
-/* The engine, as the hook, `pillion run` and `pillion sync` see it. Two things cross between the two sides. The first
+/* The engine, as the hook, `pillion run`, `sync` and `doctor` see it. Two things cross between the two sides. The first
  * is a table of functions behind `pillion_engine`, the one exported symbol of libpillion-engine.so. The second is
  * `struct link`, the few words that the program's threads and the thread `pillion` share. */
 // SPDX-License-Identifier: Apache-2.0

@@ -359,7 +359,7 @@ static void put_tags_as_object(struct bytes *b, struct text tags)
     bytes_char(b, '}');
 }
 
-/* The way back. */
+/* {"k":"v"} becomes [{"key":"k","value":"v"}]. */
 static void put_tags_as_list(struct bytes *b, struct text tags)
 {
     struct text key;

@@ -1,4 +1,4 @@
-/* The writer of run.jsonl: each line is composed here, and appended by run_dir.c. */
+/* The writer of run.jsonl: lines are composed here, and appended by run_dir.c. */
 // SPDX-License-Identifier: Apache-2.0
 #include "store/journal_write.h"
 

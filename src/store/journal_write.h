@@ -1,5 +1,5 @@
-/* The lines of run.jsonl. Each function appends one line. A line that cannot be written is dropped: the rows come
- * first. */
+/* The lines of run.jsonl. Each function appends its lines. A line that the disk refuses is dropped, for the rows come
+ * first; a fact waits, and goes before the next line. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_STORE_JOURNAL_WRITE_H
 #define PILLION_STORE_JOURNAL_WRITE_H

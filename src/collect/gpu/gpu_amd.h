@@ -24,7 +24,7 @@ struct gpu_amd {
     struct gpu_card    card[GPU_DEVICES_MAX];
     unsigned           cards;
     bool               has_begun;    /* there was a reading */
-    bool               kfd_is_trees; /* see gpu_kfd.h */
+    bool               kfd_is_trees; /* see gpu_amd_kfd.h */
     uint64_t           boot_ticks;   /* the tree's at the last reading */
     struct gpu_clients clients;
 };
@@ -33,16 +33,16 @@ struct gpu_amd {
  * needed after 0. */
 int gpu_amd_open(struct gpu_amd *amd, const struct roots *roots);
 /* Adds to *add:
- *   usage        1/10000 devices  gpu_busy_percent     amdgpu/thermal.rst; see gpu_card.h
+ *   usage        1/10000 devices  gpu_busy_percent     amdgpu/thermal.rst; see gpu_amd_card.h
  *   memory       bytes            mem_info_vram_used   amdgpu/driver-misc.rst; of an APU its share of RAM set aside
  *   used         count            devices with usage
  *   tree_usage   1/10000 devices  drm-engine-*         drm-usage-stats.rst; see gpu_clients.h
  *   tree_memory  bytes            drm-resident-vram
  *   tree_used    count            devices with usage by the tree
  * Computing by ROCm is in no engine's time. There tree_usage is the device's own usage, if nobody else computes
- * (gpu_kfd.h), else it is left out. All of the tree's figures are left out where nobody's descriptors may be listed,
- * and where the kernel tells nothing of its clients (before Linux 5.19). 0, or -ENODATA when no device answers. The
- * first reading, at load, is the tree's baseline and makes no row: no device is asked then. */
+ * (gpu_amd_kfd.h), else it is left out. All of the tree's figures are left out where nobody's descriptors may be
+ * listed, and where the kernel tells nothing of its clients (before Linux 5.19). 0, or -ENODATA when no device answers.
+ * The first reading, at load, is the tree's baseline and makes no row: no device is asked then. */
 int gpu_amd_read(struct gpu_amd *amd, const struct process_tree *tree, int64_t now, struct gpu_reading *add);
 /* Adds the model of the first device, the count, and the memory of all that are there. */
 void gpu_amd_facts(const struct gpu_amd *amd, struct machine *add);

@@ -3,11 +3,11 @@
  * Pss (each shared page divided by the number of its users) is what adds up. But reading it makes the kernel walk the
  * page tables, milliseconds per GiB, under the process's mmap_lock. So it is kept account of by counters
  * (pss_family.h), and each guess in that adds to a doubt. While the doubt of the whole tree is above 3 % (or 5 MiB),
- * readings are bought for it, first the one that settles most for its price. There are three: smaps_rollup of a family
+ * readings are bought for it, first the one that settles most for its price. There are four: smaps_rollup of a family
  * (pss_exact.h); a look at some of its pages (pss_survey.h), where that costs too much; a look at the pages of all that
- * have many files.
+ * have many files; a glance at the files of one process.
  *
- * A purse pays for all of this: 2 ms of CPU for each second, and at most 100 ms of it ahead, the deeper the larger the
+ * A purse pays for all of this: 2 ms of CPU for each second, and 20 to 80 ms of it ahead, the more the larger the
  * doubt. No row takes more than 50 ms. A tree that stands still, or that only grows and shrinks, buys nothing.
  * Allocates: see pss_family.h and pss_survey.h. */
 // SPDX-License-Identifier: Apache-2.0

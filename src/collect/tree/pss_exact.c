@@ -44,7 +44,8 @@ static void take(const struct pss_now *now, struct process *p, const struct proc
     m->file_pss = (float)least(file, (double)m->file);
     m->file_doubt = 0;
     m->file_known = true;
-    /* As if all that is shared had one user more. A glance that sees something else has a survey follow. */
+    /* Until a survey tells, every shared page is taken to have one more user. If a glance disagrees, a survey follows.
+     */
     if (m->file_row != now->row)
         m->file_own = m->file > 0 ? (float)most(0, 2 * file / (double)m->file - 1) : -1;
     m->file_row = now->row;

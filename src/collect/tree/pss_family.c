@@ -9,7 +9,15 @@
 #include "base/number.h"
 #include "collect/tree/process_stat.h"
 
-enum { FAMILIES_FIRST = 64, FAULT_AROUND = 16, KID_ROWS = 5, HUGE_PAGES = 512, MIXED_ELDERS = 3, ALIAS_GROWTH = 1024 /* KiB */, ALIAS_NEAR = 256 /* pages */ };
+enum {
+    FAMILIES_FIRST = 64,
+    FAULT_AROUND = 16,
+    KID_ROWS = 5,
+    HUGE_PAGES = 512,
+    MIXED_ELDERS = 3,
+    ALIAS_GROWTH = 1024 /* KiB */,
+    ALIAS_NEAR = 256 /* pages */
+};
 
 /* Sums stay numbers, whatever a file says. */
 #define PAGES_MAX (UINT64_C(1) << 40)
@@ -247,7 +255,7 @@ double pss_family_read_again(const struct pss_now *now, struct process *p)
     return touched;
 }
 
-/* The address space of who leaves lives on in another that shares it. */
+/* When a process leaves, its address space lives on in an alias of it. */
 static struct process *heir_of(struct process_table *table, const struct process *p)
 {
     for (size_t i = 0; i < table->count; i++) {
@@ -443,8 +451,8 @@ static double growth_of(const struct process *p, double page)
            most(0, (double)m->file - (double)m->old_file);
 }
 
-/* What a child was born with its parent has no more alone, also what it took in the same row, before the fork. Where
- * two of those that were there before share what its pages were copied from, one place has two pages of two users. */
+/* Memory that a forked child got is no longer its parent's alone, nor is what the parent took in this row before the
+ * fork. If two elders share the page that it was copied from, one address stands for two pages of two users. */
 static void share_with_child(struct pss_family *family, struct pss_member *m)
 {
     float own = (float)least(m->own, most(0, (double)m->anonymous - m->forked));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the kernel has counted of a process and of those that it has reaped: getrusage(2). Thread: any. Allocates: no. */
+/* The kernel's account of a process and of the children that it has reaped: getrusage(2). Thread: any. Allocates: no.
+ */
 #include <sys/resource.h>
 #include <unistd.h>
 
