@@ -3,13 +3,28 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+enum { PRIVATE = 0600 };
 
 void file_close(int *fd)
 {
     if (*fd >= 0)
         close(*fd);
     *fd = -1;
+}
+
+int file_make(int dir, const char *path, int flags, int *ret)
+{
+    struct stat info;
+    int         fd = openat(dir, path, flags | O_CREAT | O_EXCL, PRIVATE);
+    if (fd >= 0 && fstat(fd, &info) == 0 && (info.st_mode & 0777) != PRIVATE)
+        (void)fchmod(fd, PRIVATE);
+    else if (fd < 0 && errno == EEXIST)
+        fd = openat(dir, path, flags);
+    *ret = fd;
+    return fd < 0 ? -errno : 0;
 }
 
 int file_reread(int fd, char *ret, size_t size, size_t *ret_len)

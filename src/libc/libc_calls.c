@@ -103,6 +103,18 @@ int mkdir(const char *path, mode_t mode)
     return mkdirat(AT_FDCWD, path, mode);
 }
 
+int fchmod(int fd, mode_t mode)
+{
+    return (int)syscall(SYS_fchmod, fd, mode);
+}
+
+/* Takes no flags, as faccessat. */
+int fchmodat(int dir, const char *path, mode_t mode, int flags)
+{
+    (void)flags;
+    return (int)syscall(SYS_fchmodat, dir, path, mode);
+}
+
 int unlinkat(int dir, const char *path, int flags)
 {
     return (int)syscall(SYS_unlinkat, dir, path, flags);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/dir.h"
 #include "base/file.h"
 #include "base/text.h"
 
@@ -26,11 +27,9 @@ static bool is_ours(int fd)
 /* Opens the next folder of a path, never through a link, and makes it when asked. Takes `parent`. */
 static int step(int parent, const char *name, bool create, bool must_be_ours, int *ret)
 {
-    int error = 0;
-    if (create && mkdirat(parent, name, 0700) < 0 && errno != EEXIST)
-        error = -errno;
+    int error = create ? dir_make(parent, name) : 0;
     int fd = openat(parent, name, DIRECTORY);
-    if (fd < 0 && error == 0)
+    if (fd < 0 && (error == 0 || error == -EEXIST))
         error = errno == ELOOP || errno == ENOTDIR ? -EPERM : -errno;
     else if (fd >= 0)
         error = 0;
@@ -72,8 +71,9 @@ static int make_parents(const char *path)
     for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         if (!text_copy(text_span(path, (size_t)(slash - path)), part, sizeof part))
             return -ENAMETOOLONG;
-        if (mkdir(part, 0700) < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
-            return -errno;
+        int error = dir_make(AT_FDCWD, part);
+        if (error < 0 && error != -EEXIST && error != -EROFS && error != -EACCES)
+            return error;
     }
     return 0;
 }
@@ -99,24 +99,26 @@ static int make_absolute(char path[static PATH_MAX])
 static int try_named(const char *path, bool create, struct state_dir *ret)
 {
     int error = create ? make_parents(path) : 0;
-    if (error < 0)
+    if (create && error == 0)
+        error = dir_make(AT_FDCWD, path);
+    if (error < 0 && error != -EEXIST)
         return error;
-    if (create && mkdir(path, 0700) < 0 && errno != EEXIST)
-        return -errno;
     ret->dir = open(path, DIRECTORY);
     if (ret->dir < 0)
         return errno == ELOOP || errno == ENOTDIR ? -EPERM : -errno;
     return is_ours(ret->dir) ? 0 : -EPERM;
 }
 
-/* `below` a directory that must be the effective user's (HOME), or may be everybody's (/tmp). */
+/* `below` a directory that must be the effective user's (HOME), or may be everybody's (/tmp). One that does not exist
+ * is no place, and is not made: nobody asked for it. */
 static int try_below(const char *base, const char *below, bool base_is_ours, bool create, struct state_dir *ret)
 {
-    if (create && base_is_ours)
-        (void)mkdir(base, 0700); /* XDG_STATE_HOME need not exist yet */
     int fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
+        if (errno == ENOENT)
+            ret->path[0] = '\0';
         return -errno;
+    }
     if (base_is_ours && !is_ours(fd)) {
         file_close(&fd);
         return -EPERM;
@@ -146,8 +148,9 @@ static int try_place(int place, const char *(*lookup)(const char *name), bool cr
 
 static int open_runs(bool create, struct state_dir *ret)
 {
-    if (create && mkdirat(ret->dir, "runs", 0700) < 0 && errno != EEXIST)
-        return -errno;
+    int error = create ? dir_make(ret->dir, "runs") : 0;
+    if (error < 0 && error != -EEXIST)
+        return error;
     ret->runs = openat(ret->dir, "runs", DIRECTORY);
     if (ret->runs < 0)
         return -errno;
@@ -259,8 +262,8 @@ void state_dir_close(struct state_dir *home)
 
 void state_dir_mark(const struct state_dir *home, const char *name)
 {
-    int fd = openat(home->dir, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-    if (fd >= 0)
+    int fd = -1;
+    if (file_make(home->dir, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, &fd) == 0)
         (void)futimens(fd, NULL);
     file_close(&fd);
 }
