@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -44,6 +43,15 @@ int dir_make(int at, const char *path)
     if (fstatat(at, path, &info, AT_SYMLINK_NOFOLLOW) == 0 && (info.st_mode & 0777) != PRIVATE)
         set_mode(at, path);
     return 0;
+}
+
+int dir_absolute(const char *path, char ret[static PATH_MAX])
+{
+    char    folder[PATH_MAX];
+    ssize_t n = path[0] == '/' ? 0 : readlinkat(AT_FDCWD, "/proc/thread-self/cwd", folder, sizeof folder - 1);
+    folder[n > 0 ? n : 0] = '\0';
+    int len = snprintf(ret, PATH_MAX, "%s%s%s", folder, folder[0] ? "/" : "", path);
+    return len < 0 || len >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
 int dir_open(struct dir *dir, int at, const char *path)

@@ -127,18 +127,14 @@ static void create(struct run *run, const struct journal_begin *begin)
 }
 
 /* The path is absolute, as of the directory at load: an image that follows may stand in another. */
-static int output_path(const struct run *run, char *ret, size_t size)
+static int output_path(const struct run *run, char ret[static PATH_MAX])
 {
     char path[PATH_MAX];
-    char folder[PATH_MAX] = "";
     if (run->output.path)
-        return text_copy(text_of(run->output.path), ret, size) ? 0 : -ENAMETOOLONG;
+        return text_copy(text_of(run->output.path), ret, PATH_MAX) ? 0 : -ENAMETOOLONG;
     int error = config_output(run->output.pattern, (long)run->shape.main_process, run->machine.host_name, run->dir.id,
                               path, sizeof path);
-    if (error == 0 && path[0] != '/' && readlinkat(AT_FDCWD, "/proc/thread-self/cwd", folder, sizeof folder - 1) <= 0)
-        folder[0] = '\0';
-    int len = error < 0 ? 0 : snprintf(ret, size, "%s%s%s", folder, folder[0] ? "/" : "", path);
-    return error < 0 ? error : len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
+    return error < 0 ? error : dir_absolute(path, ret);
 }
 
 /* Opens nothing but a regular file with one name. In a folder that others write to, a link or a second name would lead
@@ -178,7 +174,7 @@ static void open_output(struct run *run)
     bool           appends = run->dir.on_disk;
     if ((!output->pattern && !output->path) || run->seat != SEAT_OWN)
         return;
-    int  error = output_path(run, path, sizeof path);
+    int  error = output_path(run, path);
     bool goes_on = error == 0 && output->before && strcmp(path, output->before) == 0;
     if (error == 0)
         error = open_regular(path, !appends && !goes_on, &output->fd);

@@ -71,7 +71,6 @@ void loop_close(struct run *run)
     state_dir_close(&run->home);
     file_close(&run->output.fd);
     run->log.file = -1;
-    file_close(&run->log.copy);
 }
 
 /* Returns when the run directory is made and registration begins; before it, nothing leaves a trace. */

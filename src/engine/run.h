@@ -76,6 +76,7 @@ struct run {
     struct link        *link;
     struct config       config;
     struct log          log;
+    char               *log_path; /* of PILLION_LOG, absolute; NULL: no file */
     struct roots        roots;
     struct tree         tree;
     struct machine      machine;
@@ -121,7 +122,7 @@ bool thread_join(struct link *link, int64_t limit);
 /* ---- loop.c ---- */
 void              loop_open(struct run *run);  /* collectors and baseline; after a pause: descriptors again */
 enum link_request loop_run(struct run *run);   /* until the link asks for PAUSE or END: which */
-void              loop_close(struct run *run); /* gives up every descriptor; the run can go on */
+void              loop_close(struct run *run); /* gives up every descriptor but the log's copy; the run can go on */
 
 /* ---- sampling.c ---- */
 void    sampling_row(struct run *run); /* takes a sample and appends its row */

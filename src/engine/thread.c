@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -17,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/dir.h"
+#include "base/environment.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "engine/run.h"
@@ -102,6 +104,25 @@ static int open_wake(void)
     return signalfd(-1, &wake, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* Keeps nothing busy that the program may leave. The folder is kept only where a file is named from it. */
+static void leave_folder(const struct run *run)
+{
+    bool named_from_it = environment_names_relative() || (run->output.pattern && run->output.pattern[0] != '/');
+    if (syscall(SYS_unshare, CLONE_FS) == 0 && !named_from_it)
+        (void)syscall(SYS_chdir, "/");
+}
+
+/* After a pause the path is still that of the start. */
+static void open_log(struct run *run)
+{
+    char path[PATH_MAX];
+    if (!run->log_path && run->config.log && strcmp(run->config.log, "stderr") != 0 &&
+        dir_absolute(run->config.log, path) == 0)
+        run->log_path = strdup(path);
+    if (run->log_path)
+        log_copy_to(&run->log, open(run->log_path, LOG_FILE_FLAGS, 0600));
+}
+
 static void settle(struct run *run)
 {
     struct sched_param normal = {0};
@@ -110,12 +131,12 @@ static void settle(struct run *run)
         (void)syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &normal);
     int kept = keep_stderr(run);
     run->seat = own_table(kept) ? SEAT_OWN : SEAT_GUEST;
-    (void)syscall(SYS_unshare, CLONE_FS);
     run->wake = run->seat == SEAT_OWN ? open_wake() : -1;
     if (kept >= 0)
         log_copy_to(&run->log, kept);
-    else if (run->seat == SEAT_OWN && run->config.log && strcmp(run->config.log, "stderr") != 0)
-        log_copy_to(&run->log, open(run->config.log, LOG_FILE_FLAGS, 0600));
+    else if (run->seat == SEAT_OWN)
+        open_log(run);
+    leave_folder(run);
 }
 
 extern const char *gnu_get_libc_version(void) __attribute__((weak)); /* glibc's own */
@@ -136,19 +157,26 @@ static void leave(struct run *run, enum link_state state)
         if (tidies) /* on time that is nobody's: the process may end any moment now */
             cleanup_tidy(run);
         loop_close(run);
+        file_close(&run->log.copy);
         if (gnu_get_libc_version)
             (void)syscall(SYS_exit, status);
         return;
     }
     loop_close(run);
+    file_close(&run->log.copy);
     thread_tell(run->link, state);
 }
 
-/* False: the thread that asked for the pause has given up meanwhile. */
+/* False: the thread that asked for the pause has given up meanwhile. The line that says so may wait for a disk, so
+ * nothing is given up before it stands there. */
 static bool step_aside(struct run *run)
 {
     uint32_t pause = LINK_PAUSE;
     journal_paused(&run->dir, true);
+    if (atomic_load(&run->link->request) != LINK_PAUSE) {
+        journal_paused(&run->dir, false);
+        return false;
+    }
     loop_close(run);
     if (atomic_compare_exchange_strong(&run->link->request, &pause, LINK_STEPPED) || pause == LINK_STEPPED)
         return true;

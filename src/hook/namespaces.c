@@ -12,7 +12,8 @@
 
 #include "hook/hook.h"
 
-enum { PAUSE_LIMIT = 50 * 1000 * 1000, RETRY_LIMIT = 10 * 1000 * 1000 }; /* ns */
+enum { RETRY_LIMIT = 10 * 1000 * 1000 };    /* ns */
+#define PAUSE_LIMIT INT64_C(2000000000)     /* ns: a disk that is frozen for a snapshot often answers again by then */
 enum { CAPABILITY_VERSION_1 = 0x19980330 }; /* capset(2): one data element, later versions have two */
 
 int capset(void *header, const void *data);

@@ -78,24 +78,6 @@ static int make_parents(const char *path)
     return 0;
 }
 
-/* Makes a path absolute as of now: the program may go elsewhere. */
-static int make_absolute(char path[static PATH_MAX])
-{
-    char folder[PATH_MAX];
-    char whole[PATH_MAX];
-    if (path[0] == '/')
-        return 0;
-    ssize_t n = readlinkat(AT_FDCWD, "/proc/thread-self/cwd", folder, sizeof folder - 1);
-    if (n <= 0)
-        return 0;
-    folder[n] = '\0';
-    int len = snprintf(whole, sizeof whole, "%s/%s", folder, path);
-    if (len < 0 || (size_t)len >= sizeof whole)
-        return -ENAMETOOLONG;
-    memcpy(path, whole, (size_t)len + 1);
-    return 0;
-}
-
 static int try_named(const char *path, bool create, struct state_dir *ret)
 {
     int error = create ? make_parents(path) : 0;
@@ -171,6 +153,7 @@ static struct text without_slashes(const char *path)
 static int try(int place, const char *(*lookup)(const char *name), bool create, struct state_dir *ret)
 {
     const char *named = lookup("PILLION_DIR");
+    char        path[PATH_MAX];
     int         error = -ENAMETOOLONG;
     *ret = (struct state_dir){.dir = -1, .runs = -1};
     if (place >= 0)
@@ -178,9 +161,11 @@ static int try(int place, const char *(*lookup)(const char *name), bool create, 
     else if (text_copy(without_slashes(named), ret->path, sizeof ret->path))
         error = try_named(ret->path, create, ret);
     if (error == 0)
-        error = make_absolute(ret->path);
-    if (error == 0)
+        error = dir_absolute(ret->path, path);
+    if (error == 0) {
+        memcpy(ret->path, path, sizeof ret->path);
         error = open_runs(create, ret);
+    }
     if (error < 0)
         state_dir_close(ret);
     return error;
