@@ -130,6 +130,11 @@ struct hook {
 };
 extern struct hook hook;
 
+/* In a process with several copies of the hook, of whatever versions, the loader gives each the address of the first
+ * one's mark: that copy alone is at work. So the name, and what it stands for, stay for ever. */
+extern const char pillion_hook_1;
+extern const char hook_mark __attribute__((visibility("hidden"))); /* this copy's, by a name that is not looked up */
+
 /* This very process leads, is no vfork child, and is on a thread that may make system calls. Safe everywhere. */
 bool hook_owns(void);
 /* The same where a filter is only suspected: for calls that the program cannot do without. */
