@@ -5,8 +5,7 @@ import json
 import os
 import shutil
 
-from compare import HOOK, NONE, UnwatchedTest, need, pillion, program
-from test_odd_binaries import compile_source
+from compare import NONE, UnwatchedTest, compile_source, need, pillion, program
 from test_odd_files import may, root_only
 
 # The rule in a version that is yet to come: it leads nothing, and must not be led beside.

