@@ -248,7 +248,7 @@ int doctor_examine(struct engine_examination *e)
         tell(e, "token", ENGINE_NOTE,
              "SENTINEL_API_TOKEN is not set: runs stay on this machine, and the network is not used, not even by this "
              "command");
-    bytes_wipe(config->token, sizeof config->token);
+    bytes_wipe(config, sizeof *config);
     free(config);
     return error;
 }

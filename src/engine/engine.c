@@ -12,8 +12,10 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/registers.h"
 #include "base/text.h"
 #include "delivery/resend.h"
+#include "engine/core_file.h"
 #include "engine/doctor.h"
 #include "engine/run.h"
 #include "libc/libc.h"
@@ -75,6 +77,7 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
 static int start(struct link *link, const struct engine_start *start)
 {
     struct run *run = &the_run;
+    core_file_without_data();
     if (libc_environment(start->environment) < 0)
         return -ENOMEM;
     prepare(run, link, start);
@@ -83,6 +86,7 @@ static int start(struct link *link, const struct engine_start *start)
     link->hold_limit = run->config.exit_timeout > HOLD_LOCAL ? run->config.exit_timeout : HOLD_LOCAL;
     link->takes_signals = run->config.takes_signals;
     collect_prepare(&run->roots);
+    registers_wipe(); /* they go on into the program */
     int error = thread_start(run);
     if (error < 0)
         log_line(&run->log, LOG_WARN, "no thread could be made (%s): the run has one row, taken at exit",
@@ -124,18 +128,27 @@ static void end_here(struct link *link)
 
 static int sync_runs(const struct engine_sync *sync)
 {
-    struct config config = {0};
-    struct log    log;
+    struct log log;
+    core_file_without_data();
+    core_file_without_stack();
     if (libc_environment(sync->environment) < 0)
         return -ENOMEM;
+    struct config *config = calloc(1, sizeof *config);
+    if (!config)
+        return -ENOMEM;
     log_init(&log, LOG_WARN);
-    config_read(&config, NULL, &log);
+    config_read(config, NULL, &log);
     log_done(&log);
-    return resend_all(sync, &config, cgroup_tags_of_lost);
+    int left = resend_all(sync, config, cgroup_tags_of_lost);
+    bytes_wipe(config, sizeof *config);
+    free(config);
+    return left;
 }
 
 static int examine(struct engine_examination *examination)
 {
+    core_file_without_data();
+    core_file_without_stack();
     if (libc_environment(examination->environment) < 0)
         return -ENOMEM;
     return doctor_examine(examination);

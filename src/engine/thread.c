@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -21,6 +22,7 @@
 #include "base/environment.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "engine/core_file.h"
 #include "engine/run.h"
 #include "store/journal_write.h"
 
@@ -229,6 +231,22 @@ static void *libc_own(const char *name, void *otherwise)
 static create_function *make;
 static join_function   *join;
 
+/* The stack is ours, for keys pass over it: it is in no core file, and libc gives it to no later thread of the
+ * program's. Of a thread that was joined it is taken again. */
+static int give_stack(pthread_attr_t *attributes, size_t size, const struct link *link)
+{
+    static void  *stack;
+    static size_t stack_size;
+    bool          is_free = atomic_load(&link->tid) == 0;
+    if (stack && is_free && stack_size != size)
+        (void)munmap(stack, stack_size);
+    if (!stack || !is_free || stack_size != size) {
+        stack = core_file_stack(size);
+        stack_size = size;
+    }
+    return stack ? pthread_attr_setstack(attributes, stack, size) : EAGAIN;
+}
+
 static int create(struct run *run)
 {
     pthread_attr_t attributes;
@@ -239,7 +257,7 @@ static int create(struct run *run)
     int    error = pthread_attr_init(&attributes);
     size_t size = STACK;
     for (int i = 0; error == 0 && i < STACK_DOUBLINGS; i++, size *= 2) {
-        error = pthread_attr_setstacksize(&attributes, size);
+        error = give_stack(&attributes, size, run->link);
         if (error == 0)
             error = make(&thread, &attributes, thread_main, run);
         if (error != EINVAL) /* a program with much static TLS takes it from the stack */
@@ -267,7 +285,7 @@ int thread_start(struct run *run)
 {
     sigset_t all;
     sigset_t before;
-    if (!pthread_create || !pthread_sigmask || !pthread_attr_setstacksize)
+    if (!pthread_create || !pthread_sigmask || !pthread_attr_setstack)
         return -ENOSYS; /* glibc before 2.34, in a program without libpthread */
     (void)sigfillset(&all);
     if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0)

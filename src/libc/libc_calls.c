@@ -161,6 +161,11 @@ void *mremap(void *at, size_t old_size, size_t size, int flags, ...)
     return (void *)syscall(SYS_mremap, at, old_size, size, flags, to); // NOLINT(performance-no-int-to-ptr)
 }
 
+int madvise(void *at, size_t size, int advice)
+{
+    return (int)syscall(SYS_madvise, at, size, advice);
+}
+
 int munmap(void *at, size_t size)
 {
     return (int)syscall(SYS_munmap, at, size);
