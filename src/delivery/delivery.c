@@ -11,6 +11,7 @@
 #include "delivery/rising_timestamps.h"
 #include "sentinel/answers.h"
 #include "sentinel/requests.h"
+#include "sentinel/secrets.h"
 #include "store/journal_read.h"
 #include "store/journal_write.h"
 
@@ -310,10 +311,35 @@ static bool repair_registration(struct delivery *d, const struct http_answer *an
     return true;
 }
 
+static bool holds_secret(const struct secrets *secrets, const char *text)
+{
+    struct bytes copy;
+    bytes_init(&copy, HTTP_ANSWER_MAX);
+    bytes_text(&copy, text);
+    bool found = copy.failed || secrets_hide(secrets, &copy);
+    bytes_done(&copy);
+    return found;
+}
+
+/* The run's name and place stand in run.jsonl. Without a place the run is finished inline. */
+static int check_names(const struct delivery *d, struct sentinel_registration *registration)
+{
+    struct secrets secrets = {0};
+    secrets_add(&secrets, d->config->token);
+    secrets_add_credentials(&secrets, &registration->credentials);
+    if (registration->upload_uri_prefix && holds_secret(&secrets, registration->upload_uri_prefix)) {
+        free(registration->upload_uri_prefix);
+        registration->upload_uri_prefix = NULL;
+    }
+    return holds_secret(&secrets, registration->run_id) ? -EBADMSG : 0;
+}
+
 static void on_registered(struct delivery *d, const struct http_answer *answer, int64_t now)
 {
     struct sentinel_registration registration = {0};
     int error = answer_registration(answer->body.data ? answer->body.data : "", answer->body.len, &registration);
+    if (error == 0)
+        error = check_names(d, &registration);
     if (error == 0 && strlen(registration.run_id) < sizeof d->run_id) {
         memcpy(d->run_id, registration.run_id, strlen(registration.run_id) + 1);
         journal_registered(d->run, d->run_id, registration.upload_uri_prefix);
@@ -356,15 +382,34 @@ static void on_register_answer(struct delivery *d, const struct http_answer *ans
     }
 }
 
+/* What must not be written down of an answer's words. */
+static struct secrets secrets_of(const struct delivery *d)
+{
+    struct secrets secrets = {0};
+    secrets_add(&secrets, d->config->token);
+    secrets_add_credentials(&secrets, &d->upload.credentials);
+    return secrets;
+}
+
+/* Statistics only: token and credentials never touch the disk, whatever an answer has of them. */
+static void keep_result(struct delivery *d, const struct bytes *result)
+{
+    const struct secrets secrets = secrets_of(d);
+    struct bytes         kept = {0};
+    if (result->len > 0 && !result->failed)
+        answer_keep(text_span(result->data, result->len), &kept);
+    bool good = kept.len > 0 && !kept.failed && !secrets_hide(&secrets, &kept);
+    journal_state(d->run, "finished", good ? kept.data : NULL);
+    bytes_done(&kept);
+}
+
 static void on_delivered(struct delivery *d, const struct http_answer *answer, bool has_result)
 {
     struct bytes result;
     bytes_init(&result, HTTP_ANSWER_MAX);
     if (has_result && answer_result(answer->body.data ? answer->body.data : "", answer->body.len, &result) < 0)
         bytes_clear(&result);
-    bool good = result.len > 0 && !result.failed && !strstr(result.data, "secret_key") &&
-                !strstr(result.data, "session_token"); /* statistics only: credentials never touch the disk */
-    journal_state(d->run, "finished", good ? result.data : NULL);
+    keep_result(d, &result);
     bytes_done(&result);
     d->phase = DELIVERY_DONE;
     log_line(d->log, LOG_INFO, "finished at the API as %s", d->run_id);
@@ -425,14 +470,20 @@ static void note_health(struct delivery *d, const struct http_answer *answer, in
         mark_api(d, true);
 }
 
+/* A refusal is described in log and journal. A success brings credentials, which may be those that are known. */
+static void hide_secrets(const struct delivery *d, struct http_answer *answer)
+{
+    const struct secrets secrets = secrets_of(d);
+    struct bytes         message = {.data = answer->message, .len = strlen(answer->message)};
+    if (answer->status < 200 || answer->status > 299)
+        (void)secrets_hide(&secrets, &answer->body);
+    (void)secrets_hide(&secrets, &message);
+}
+
 static void on_answer(struct delivery *d, struct http_answer *answer, int64_t now)
 {
     enum upload_step step = d->step;
-    answer_hide(&answer->body, d->config->token);
-    if (step == UPLOAD_PUT) {
-        answer_hide(&answer->body, d->upload.credentials.secret_key);
-        answer_hide(&answer->body, d->upload.credentials.session_token);
-    }
+    hide_secrets(d, answer);
     d->answered |= !answer->error;
     if (step == UPLOAD_NOTHING || step == UPLOAD_REFRESH)
         note_health(d, answer, now);

@@ -25,6 +25,7 @@ void resend_run_init(struct resend_run *e, const struct config *config, const st
                              .cgroup_of_lost = cgroup_of_lost,
                              .inline_max = DELIVERY_SYNC_MAX};
     log_init(&e->log, config->log_level);
+    e->log.secret = config->secret;
     run_dir_init(&e->run);
 }
 

@@ -54,6 +54,7 @@ static void forget(struct run *run)
     state_dir_close(&run->home);
     file_close(&run->output.fd);
     log_init(&log, run->log.level);
+    log.secret = run->log.secret;
     log.copy = run->log.copy;
     log.copy_limit = run->log.copy_limit;
     bytes_done(&run->log.early);

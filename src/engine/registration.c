@@ -5,6 +5,7 @@
 #include "engine/registration.h"
 
 #include <netinet/in.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/json_write.h"
@@ -22,6 +23,19 @@ static const char *known(const char *text)
 static uint64_t number(uint64_t value)
 {
     return value == METRIC_NONE ? 0 : value;
+}
+
+/* Metadata may hold it, and the body stands in run.jsonl. */
+static void hide_token(const struct config *config, struct bytes *body)
+{
+    struct bytes spelled;
+    bytes_init(&spelled, TOKEN_SIZE * 2);
+    json_string(&spelled, config->secret, strlen(config->secret));
+    if (spelled.len > 2 && body->data) {
+        spelled.data[--spelled.len] = '\0';
+        (void)bytes_hide(body, spelled.data + 1);
+    }
+    bytes_done(&spelled);
 }
 
 int registration_compose(const struct config *config, const struct machine *machine, const char *executable,
@@ -49,7 +63,9 @@ int registration_compose(const struct config *config, const struct machine *mach
         run.host_id = known(machine->id);
     if (config->share & SHARE_IP && machine_ip(ip, sizeof ip) == 0)
         run.host_ip = known(ip);
-    return request_register_body(&run, ret);
+    int error = request_register_body(&run, ret);
+    hide_token(config, ret);
+    return error;
 }
 
 #define SLICE (20 * CLOCK_MILLISECOND)
