@@ -77,11 +77,11 @@ static void last_handler(void *argument, int status)
 }
 
 /* The answer stands on the stack, whose pages are there already: a passenger touches none of ours. */
-static bool decide(void)
+static bool decide(char **argv)
 {
     struct leader decided; /* not zeroed: it has two pages */
     decided.role = ROLE_NONE;
-    leader_decide(&decided);
+    leader_decide(argv && argv[0] ? argv[0] : "", &decided);
     if (decided.role == ROLE_LEADER)
         lead = decided;
     return decided.role == ROLE_LEADER;
@@ -102,7 +102,7 @@ int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(v
     exit_resolve();
     signals_resolve();
     /* A second copy only passes on; and no lead where a constructor has forbidden calls. */
-    bool leads = is_first_copy() && seccomp_confinement() == FREE && decide();
+    bool leads = is_first_copy() && seccomp_confinement() == FREE && decide(argv);
     errno = saved;
     if (!leads)
         return next(main, argc, argv, init, fini, rtld_fini, stack_end);

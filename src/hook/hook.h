@@ -109,10 +109,10 @@ struct leader {
     char            executable[HOOK_PATH_MAX];
     char            marker[HOOK_NAME_MAX];
 };
-void leader_decide(struct leader *ret);
-/* The answer for a program with this executable in the place of this process; "" stands for any executable that is not
- * excluded. Makes nothing, removes nothing. */
-void leader_predict(const char *executable, struct leader *ret);
+void leader_decide(const char *zeroth, struct leader *ret); /* argument 0 of this process; "" */
+/* The answer for a program with this executable, and this name for it, in the place of this process; "" stands for any
+ * executable that is not excluded. Makes nothing, removes nothing. */
+void leader_predict(const char *executable, const char *given, struct leader *ret);
 
 /* ---- next_symbol.c: the definition behind ours in the search order ---- */
 void *next_symbol(const char *name); /* NULL when nobody else has it */

@@ -14,29 +14,70 @@ static const char *const wrappers[] = {"sbatch", "salloc",  "ssh",     "docker",
                                        "su",     "runuser", "gdb",     "valgrind", "strace", "ltrace",  "env",
                                        "nice",   "nohup",   "timeout", "setsid",   "stdbuf", "pillion"};
 
-static bool is_wrapper(const char *executable)
+/* What a program is known by: the file that it is, and the names that lead there. A name is a link (python3), or one of
+ * the many that a file stands for (busybox). */
+struct known {
+    const char *executable;
+    const char *given;  /* the path that was executed; "": it is not known, or is a script */
+    const char *zeroth; /* argument 0; "": not known */
+};
+
+static bool is_called_wrapper(const char *path)
 {
-    const char *name = string_base_name(executable);
-    return mpi_slurm_is_launcher(executable) || string_among(name, wrappers, sizeof wrappers / sizeof *wrappers) ||
+    const char *name = string_base_name(path);
+    return mpi_slurm_is_launcher(path) || string_among(name, wrappers, sizeof wrappers / sizeof *wrappers) ||
            strncmp(name, "valgrind.bin", 12) == 0;
 }
 
-/* Some wrappers become the program that they wrap: the lead stays with the process. */
-static bool execs_in_place(const char *executable)
+static bool is_wrapper(const struct known *known)
+{
+    return is_called_wrapper(known->executable) || is_called_wrapper(known->given);
+}
+
+static bool is_called_in_place(const char *path)
 {
     static const char *const names[] = {"env", "nice", "nohup", "stdbuf"};
-    return string_among(string_base_name(executable), names, sizeof names / sizeof *names);
+    return string_among(string_base_name(path), names, sizeof names / sizeof *names);
+}
+
+/* Some wrappers become the program that they wrap: the lead stays with the process. */
+static bool execs_in_place(const struct known *known)
+{
+    return is_called_in_place(known->executable) || is_called_in_place(known->given);
+}
+
+static bool is_in(const char *list, const struct known *known)
+{
+    return list && *list &&
+           (glob_in_list(list, known->executable) || glob_in_list(list, known->given) ||
+            glob_in_list(list, known->zeroth));
 }
 
 /* Returns LEADER_NOTHING_AGAINST when it is not excluded. */
-static enum leader_why excluded(const char *executable)
+static enum leader_why excluded(const struct known *known)
 {
     const char *include = environment_of("PILLION_INCLUDE");
-    if (glob_in_list(environment_of("PILLION_EXCLUDE"), executable))
+    if (is_in(environment_of("PILLION_EXCLUDE"), known))
         return LEADER_EXCLUDED;
-    if (include && *include && !glob_in_list(include, executable))
+    if (include && *include && !is_in(include, known))
         return LEADER_NOT_INCLUDED;
-    return is_wrapper(executable) ? LEADER_WRAPPER : LEADER_NOTHING_AGAINST;
+    return is_wrapper(known) ? LEADER_WRAPPER : LEADER_NOTHING_AGAINST;
+}
+
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat first;
+    struct stat second;
+    return string_equal(a, b) || (sys_stat(a, &first) == 0 && sys_stat(b, &second) == 0 &&
+                                  first.st_dev == second.st_dev && first.st_ino == second.st_ino);
+}
+
+/* The path that was executed: getauxval(3), AT_EXECFN. Of a script it is the script's, which is known by its
+ * interpreter; that one's name is argument 0. */
+static const char *given_name(const char *executable)
+{
+    const char *given = (const char *)getauxval(AT_EXECFN); // NOLINT(performance-no-int-to-ptr)
+    return given && is_same_file(given, executable) ? given : "";
 }
 
 /* Cuts off the kernel's mark behind the name of a file that is gone: patterns, and the run's name, are about the file.
@@ -120,18 +161,31 @@ static bool cgroup_holds_older(const struct process *entered)
     return procfs_read(1, &other) == 0 && other.start <= entered->start;
 }
 
+/* Of another process the path that was executed is not known, but its argument 0. */
+static bool is_excluded(pid_t pid)
+{
+    char         executable[HOOK_PATH_MAX];
+    char         command[HOOK_NAME_MAX];
+    char         file[64];
+    struct known known = {executable, command, command};
+    procfs_file(file, pid, "/cmdline");
+    if (!read_executable(pid, executable, sizeof executable))
+        return true;
+    if (sys_read_file(file, command, sizeof command) <= 0)
+        command[0] = '\0';
+    return excluded(&known) != LEADER_NOTHING_AGAINST;
+}
+
 /* The last look before a new run begins. A leader may have a marker that cannot be seen from here (a chroot, a /tmp of
  * its own). A parent may carry the hook and not lead: its run has ended, and nothing begins again. */
 static enum leader_why somebody_else_led(const struct process *ancestors, size_t count, struct process *ret_above)
 {
-    char executable[HOOK_PATH_MAX];
     for (size_t i = 0; i < count; i++)
         if (procfs_has_thread_named_pillion(&ancestors[i])) {
             *ret_above = ancestors[i];
             return LEADER_BELOW_THREAD;
         }
-    if (count == 0 || !procfs_maps_hook(ancestors[0].pid) ||
-        !read_executable(ancestors[0].pid, executable, sizeof executable) || excluded(executable))
+    if (count == 0 || !procfs_maps_hook(ancestors[0].pid) || is_excluded(ancestors[0].pid))
         return LEADER_NOTHING_AGAINST;
     *ret_above = ancestors[0];
     return LEADER_BELOW_HOOK;
@@ -196,21 +250,22 @@ static bool was_put_into_a_container(const struct process *ancestors, size_t cou
     return top->parent == 0 && top->pid != 1 && cgroup_holds_older(top);
 }
 
-/* Judges a process below no marker; executable NULL: its own. */
-static enum leader_why judge_itself(const char *executable, enum ranks ranks, const struct process *ancestors,
+/* Judges a process below no marker. */
+static enum leader_why judge_itself(const struct known *asked, enum ranks ranks, const struct process *ancestors,
                                     size_t count, struct leader *ret)
 {
     if ((ret->pid_namespace == 0 && !read_namespace(0, &ret->pid_namespace)) || procfs_read(0, &ret->self) < 0)
         return LEADER_NO_PROC;
     struct strbuf given = strbuf_in(ret->executable, sizeof ret->executable);
-    strbuf_add(&given, executable ? executable : "");
-    if (!executable && !read_executable(ret->self.pid, ret->executable, sizeof ret->executable))
+    strbuf_add(&given, asked->executable ? asked->executable : "");
+    if (!asked->executable && !read_executable(ret->self.pid, ret->executable, sizeof ret->executable))
         return LEADER_NO_PROC;
-    enum leader_why why = ret->executable[0] ? excluded(ret->executable) : LEADER_NOTHING_AGAINST;
+    struct known    known = {ret->executable, asked->given ? asked->given : given_name(ret->executable), asked->zeroth};
+    enum leader_why why = ret->executable[0] ? excluded(&known) : LEADER_NOTHING_AGAINST;
     if (why) {
         /* The marker is that of a leader which has exec'd into a wrapper: processes that it starts must not take it for
          * a leader's. */
-        if (!execs_in_place(ret->executable))
+        if (!execs_in_place(&known))
             (void)leader_marker_exists(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker);
         return why;
     }
@@ -238,7 +293,7 @@ static enum role role_of(enum leader_why why)
 
 /* Most processes are passengers, and pay for this alone. An ancestor's marker decides before anything is read about the
  * process itself: the answer would be the same. */
-static void judge(const char *executable, struct leader *ret)
+static void judge(const struct known *asked, struct leader *ret)
 {
     struct process ancestors[ANCESTORS_MAX];
     size_t         count = 0;
@@ -249,19 +304,21 @@ static void judge(const char *executable, struct leader *ret)
         ret->why = LEADER_BELOW_MARKER;
         ret->above = ancestors[count];
     } else if (!ret->why) {
-        ret->why = judge_itself(executable, ranks, ancestors, count, ret);
+        ret->why = judge_itself(asked, ranks, ancestors, count, ret);
     }
     ret->role = role_of(ret->why);
 }
 
-void leader_predict(const char *executable, struct leader *ret)
+void leader_predict(const char *executable, const char *given, struct leader *ret)
 {
-    judge(executable, ret);
+    const struct known asked = {executable, given, given};
+    judge(&asked, ret);
 }
 
-void leader_decide(struct leader *ret)
+void leader_decide(const char *zeroth, struct leader *ret)
 {
-    judge(NULL, ret);
+    const struct known itself = {NULL, NULL, zeroth};
+    judge(&itself, ret);
     if (ret->role == ROLE_NONE && ret->marker[0])
         sys_unlink(ret->marker);
     if (ret->why == LEADER_NOTHING_AGAINST)

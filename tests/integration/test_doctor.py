@@ -252,6 +252,9 @@ class Surroundings(Doctor, LocalTest):
         for variable, value in (("PILLION_EXCLUDE", "x:" + name), ("PILLION_EXCLUDE", "/*"), ("PILLION_INCLUDE", "x")):
             with self.subTest(value):
                 self.assertCause("lead", variable, "sleep", env=self.env(**{variable: value}))
+        (self.work / "naps").symlink_to(shutil.which("sleep"))
+        self.assertCause("lead", "PILLION_EXCLUDE", self.work / "naps", env=self.env(PILLION_EXCLUDE="naps"))
+        self.assertNoCause(self.work / "naps", env=self.env(PILLION_INCLUDE="naps"))
         self.assertNoCause("sleep", env=self.env(PILLION_INCLUDE=name))
         self.assertNoCause(env=self.env(PILLION_INCLUDE=name))
 

@@ -19,6 +19,7 @@ struct doctor {
     char         engine[PATH_MAX]; /* beside the one that would be loaded; "": none would be */
     struct image hook_image;
     const char  *subject;              /* the program in sentences */
+    char         given[PATH_MAX];      /* the path that leads there, links and all */
     char         executable[PATH_MAX]; /* what /proc/self/exe of the program would be; "": no program was named */
 };
 

@@ -115,7 +115,7 @@ static void note_patterns(struct doctor *d)
 void doctor_lead(struct doctor *d)
 {
     static struct leader lead;
-    leader_predict(d->executable, &lead);
+    leader_predict(d->executable, d->given, &lead);
     if (lead.role == ROLE_PASSENGER)
         tell_passenger(d, &lead);
     else if (lead.role == ROLE_NONE)
