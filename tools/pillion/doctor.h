@@ -36,6 +36,12 @@ bool doctor_hook_is_before_sanitizer(void);
  * cannot_carry. */
 void doctor_program(struct doctor *d, const char *name);
 
+/* doctor_known.c: what CMD is known to do otherwise under the preload. */
+void doctor_known(struct doctor *d, char *const *command);
+
+/* doctor_unseen.c: programs from before that left no run. */
+void doctor_unseen(struct doctor *d);
+
 /* doctor_leader.c: who would lead, by the hook's own judgement. */
 void doctor_lead(struct doctor *d);
 
