@@ -58,6 +58,7 @@ static int read_file(const char *path, char ret[static TOKEN_SIZE], char reterr[
         return -EINVAL;
     }
     struct text rest = text_span(content, len);
+    (void)text_skip(&rest, "\xef\xbb\xbf"); /* some editors begin a file so: Unicode, "byte order mark" */
     (void)text_line(&rest, &line);
     (void)snprintf(source, sizeof source, "the first line of " FILE_VARIABLE "=%.200s", path);
     error = credentials_accept(source, line, ret, reterr);
