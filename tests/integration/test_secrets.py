@@ -239,15 +239,16 @@ class Cores(Searching, StreamedTest):
 
     def setUp(self):
         super().setUp()
+        if b"__asan_init" in pathlib.Path(pillion.COMMAND).read_bytes():
+            self.skipTest("a sanitizer maps terabytes")
         for name in ("gdb", "gcore"):
-            if not pillion.have(name):
-                self.skipTest("gdb is not installed")
+            self.assertTrue(pillion.have(name), "install the package gdb (tools/check does that)")
 
-    def crashed(self, *argv, env=None):
+    def crashed(self, *argv, env=None, preload=True):
         """The core files of a program that ends by a signal with cores on."""
         work = self.tmp / ("crash-%d" % len(list(self.tmp.iterdir())))
         work.mkdir()
-        result = self.launch(*argv, env=env, cwd=work,
+        result = self.launch(*argv, env=env, cwd=work, preload=preload,
                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2))
         self.assertLess(result.status, 0, result)
         return [path for path in work.iterdir() if path.name.startswith("core")]
@@ -258,6 +259,7 @@ class Cores(Searching, StreamedTest):
 
     def test_core_files_of_a_leader_of_its_child_and_of_the_command_hold_none(self):
         leader = self.start(PYTHON, "-S", "-c", FORKS, stdin=subprocess.PIPE)
+        self.addCleanup(leader.process.stdin.close)
         command = self.start(pillion.COMMAND, "run", "--", "sleep", "60", preload=False)
         pillion.wait_for(lambda: len({one.path for one in self.s3.of("put") if one.answer}) >= 2, what="an object of each in S3")
         leader.process.stdin.write(b"\n")
@@ -282,6 +284,16 @@ class Cores(Searching, StreamedTest):
             self.assertEqual(len(self.crashed(PYTHON, "-S", "-c", CRASHES, number.value)), 1)
         self.assertEqual(len(self.server.runs), 2)
         self.search()
+
+    def test_a_token_of_the_environment_is_there_as_often_as_without_us(self):
+        """The environment is the program's own: the README's list."""
+        if "/" in CORE_PATTERN or "|" in CORE_PATTERN:
+            self.skipTest("the kernel writes no core file into the working directory here")
+        env = self.env(SENTINEL_API_TOKEN=self.server.token)
+        counts = [self.crashed("sh", "-c", "sleep 0.3; kill -SEGV $$", env=env, preload=preload)[0].read_bytes().count(
+            self.server.token.encode()) for preload in (False, True)]
+        self.assertGreaterEqual(counts[0], 1)
+        self.assertEqual(counts[0], counts[1])
 
     def dumped_whole(self, *words):
         """Everything that the command has in its memory as it ends: also what core files leave out."""
