@@ -44,10 +44,18 @@ void core_file_without_data(void)
     }
 }
 
-void core_file_without_stack(void)
+void core_file_without_stack(void *lowest)
 {
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-    leave_out(here - DEEPEST, here + 1);
+    leave_out(lowest ? (uintptr_t)lowest : here - DEEPEST, here + 1);
+}
+
+void core_file_in_new_pages(void (*work)(void *argument), void *argument)
+{
+    void *apart = __builtin_alloca(page_size());
+    __asm__ volatile("" : : "r"(apart) : "memory"); /* it counts as used, and no tail call takes it away */
+    work(argument);
+    __asm__ volatile("" : : "r"(apart) : "memory");
 }
 
 void *core_file_stack(size_t size)
@@ -55,7 +63,6 @@ void *core_file_stack(size_t size)
     char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (stack == MAP_FAILED)
         return NULL;
-    (void)madvise(stack, size, MADV_DONTDUMP);
     (void)syscall(SYS_mprotect, stack, page_size(), PROT_NONE);
     return stack;
 }

@@ -130,7 +130,7 @@ static int sync_runs(const struct engine_sync *sync)
 {
     struct log log;
     core_file_without_data();
-    core_file_without_stack();
+    core_file_without_stack(NULL);
     if (libc_environment(sync->environment) < 0)
         return -ENOMEM;
     struct config *config = calloc(1, sizeof *config);
@@ -148,7 +148,7 @@ static int sync_runs(const struct engine_sync *sync)
 static int examine(struct engine_examination *examination)
 {
     core_file_without_data();
-    core_file_without_stack();
+    core_file_without_stack(NULL);
     if (libc_environment(examination->environment) < 0)
         return -ENOMEM;
     return doctor_examine(examination);

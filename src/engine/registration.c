@@ -29,7 +29,7 @@ static uint64_t number(uint64_t value)
 static void hide_token(const struct config *config, struct bytes *body)
 {
     struct bytes spelled;
-    bytes_init(&spelled, TOKEN_SIZE * 2);
+    bytes_init(&spelled, (size_t)2 * TOKEN_SIZE);
     json_string(&spelled, config->secret, strlen(config->secret));
     if (spelled.len > 2 && body->data) {
         spelled.data[--spelled.len] = '\0';

@@ -186,9 +186,13 @@ static bool step_aside(struct run *run)
     return false;
 }
 
-static void *thread_main(void *argument)
+/* For keys pass over it, it is in no core file, and libc gives it to no later thread of the program's. */
+static void *stack;
+
+static void live(void *argument)
 {
     struct run *run = argument;
+    core_file_without_stack(stack);
     atomic_store(&run->link->tid, (int32_t)syscall(SYS_gettid));
     settle(run);
     if (run->seat == SEAT_GUEST) {
@@ -197,7 +201,7 @@ static void *thread_main(void *argument)
         loop_open(run);
         atomic_store(&run->link->tid, 0);
         thread_tell(run->link, LINK_OFF);
-        return NULL;
+        return;
     }
     thread_tell(run->link, LINK_RUNNING);
     loop_open(run);
@@ -205,12 +209,17 @@ static void *thread_main(void *argument)
         if (step_aside(run)) {
             run->account.cost_before += clock_thread_cpu();
             leave(run, LINK_PAUSED);
-            return NULL;
+            return;
         }
     }
     finish_run(run);
     cleanup_remove_marker(run);
     leave(run, LINK_ENDED);
+}
+
+static void *thread_main(void *argument)
+{
+    core_file_in_new_pages(live, argument);
     return NULL;
 }
 
@@ -231,11 +240,9 @@ static void *libc_own(const char *name, void *otherwise)
 static create_function *make;
 static join_function   *join;
 
-/* The stack is ours, for keys pass over it: it is in no core file, and libc gives it to no later thread of the
- * program's. Of a thread that was joined it is taken again. */
+/* That of a thread which was joined is taken again. */
 static int give_stack(pthread_attr_t *attributes, size_t size, const struct link *link)
 {
-    static void  *stack;
     static size_t stack_size;
     bool          is_free = atomic_load(&link->tid) == 0;
     if (stack && is_free && stack_size != size)

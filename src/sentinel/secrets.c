@@ -65,7 +65,7 @@ static size_t reference(const char *at, const char *end, int32_t *ret)
     uint64_t    value = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
         if (text_starts(t, names[i].name)) {
-            *ret = names[i].meant;
+            *ret = (unsigned char)names[i].meant;
             return strlen(names[i].name);
         }
     if (!text_skip(&t, "&#"))
