@@ -14,18 +14,55 @@
 #include "engine/run.h"
 #include "store/journal_read.h"
 
-enum { PRUNED_MAX = 4096, SWEPT_MAX = 1024, UNDELIVERED_RUNS = 1000 };
+enum { PRUNED_MAX = 4096, SWEPT_MAX = 1024, MARKS_MAX = 65536, UNDELIVERED_RUNS = 1000 };
 #define PRUNED            "pruned"
 #define PRUNE_SECONDS     3600
 #define UNDELIVERED_BYTES (UINT64_C(2) << 30)
 
-void cleanup_remove_marker(struct run *run)
+/* Removes the marks of one leader's orphans; false where it has none. */
+static bool remove_marks(int at, const char *folder)
 {
-    if (run->marker)
-        (void)unlink(run->marker);
+    struct dir  list;
+    const char *name;
+    if (dir_open(&list, at, folder) < 0)
+        return false;
+    for (int i = 0; i < MARKS_MAX && (name = dir_next(&list)); i++)
+        (void)unlinkat(list.fd, name, 0);
+    dir_close(&list);
+    (void)unlinkat(at, folder, AT_REMOVEDIR);
+    return true;
 }
 
-/* Removes markers of our pid namespace whose process is gone. */
+/* The marker goes first: without it no more marks are made. */
+void cleanup_remove_marker(struct run *run)
+{
+    struct text marks = text_of(run->marks ? run->marks : "");
+    char        above[PATH_MAX];
+    if (run->marker)
+        (void)unlink(run->marker);
+    if (!text_after_last(&marks, '/') || !remove_marks(AT_FDCWD, run->marks))
+        return;
+    if (text_copy(text_span(run->marks, (size_t)(marks.at - run->marks)), above, sizeof above))
+        (void)rmdir(above); /* where no other leader has marks */
+}
+
+/* A name that begins with our PID namespace and the number of a process that is gone. */
+static bool is_of_a_dead_leader(const struct run *run, const char *name)
+{
+    struct text rest = text_of(name);
+    uint64_t    ns = 0;
+    uint64_t    pid = 0;
+    if (!text_unsigned(&rest, &ns) || ns != run->pid_namespace || !text_skip(&rest, "-") || !text_unsigned(&rest, &pid))
+        return false;
+    char         process[32];
+    struct stat  info;
+    struct bytes b = {.data = process, .capacity = sizeof process, .max = sizeof process - 1};
+    bytes_text(&b, "/proc/");
+    bytes_unsigned(&b, pid);
+    return stat(process, &info) < 0 && errno == ENOENT;
+}
+
+/* Removes what leaders of our pid namespace have left that are gone: their markers, and the marks below. */
 static void sweep_markers(const struct run *run)
 {
     char        folder[PATH_MAX];
@@ -36,20 +73,15 @@ static void sweep_markers(const struct run *run)
         !text_copy(text_span(run->marker, (size_t)(path.at - run->marker)), folder, sizeof folder) ||
         dir_open(&list, AT_FDCWD, folder) < 0)
         return;
-    for (int i = 0; i < SWEPT_MAX && (name = dir_next(&list)); i++) {
-        struct text rest = text_of(name);
-        uint64_t    ns = 0;
-        uint64_t    pid = 0;
-        if (!text_unsigned(&rest, &ns) || ns != run->pid_namespace || !text_skip(&rest, "-") ||
-            !text_unsigned(&rest, &pid))
-            continue;
-        char         process[32];
-        struct stat  info;
-        struct bytes b = {.data = process, .capacity = sizeof process, .max = sizeof process - 1};
-        bytes_text(&b, "/proc/");
-        bytes_unsigned(&b, pid);
-        if (stat(process, &info) < 0 && errno == ENOENT)
+    for (int i = 0; i < SWEPT_MAX && (name = dir_next(&list)); i++)
+        if (is_of_a_dead_leader(run, name))
             (void)unlinkat(list.fd, name, 0);
+    struct dir marks;
+    if (dir_open(&marks, list.fd, ENGINE_MARKS) == 0) {
+        for (int i = 0; i < SWEPT_MAX && (name = dir_next(&marks)); i++)
+            if (is_of_a_dead_leader(run, name))
+                (void)remove_marks(marks.fd, name);
+        dir_close(&marks);
     }
     dir_close(&list);
 }

@@ -39,6 +39,20 @@ static char **copy_arguments(const char *const *arguments)
     return copy;
 }
 
+/* DIRECTORY/LEADER is the marker, DIRECTORY/below/LEADER has the marks. */
+static char *marks_of(const char *marker)
+{
+    struct bytes path;
+    struct text  name = text_of(marker);
+    bytes_init(&path, PATH_MAX);
+    if (!text_after_last(&name, '/'))
+        return NULL;
+    bytes_add(&path, marker, (size_t)(name.at - marker));
+    bytes_text(&path, ENGINE_MARKS "/");
+    bytes_add(&path, name.at, text_len(name));
+    return bytes_take(&path);
+}
+
 static void prepare(struct run *run, struct link *link, const struct engine_start *start)
 {
     run->link = link; /* members that are 0 stay untouched: a short run never needs some of their pages */
@@ -65,6 +79,7 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
     run->arguments = copy_arguments(start->arguments);
     run->executable = strdup(start->executable ? start->executable : "");
     run->marker = start->marker ? strdup(start->marker) : NULL;
+    run->tree.marks = run->marks = run->marker ? marks_of(run->marker) : NULL;
     const char *output = start->output ? start->output : run->config.output;
     run->output.pattern = output ? strdup(output) : NULL;
     if (start->job_name)

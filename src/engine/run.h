@@ -109,6 +109,7 @@ struct run {
     char **arguments;
     char  *executable;
     char  *marker;
+    char  *marks; /* the folder with the marks of orphans, beside the marker */
     /* facts about the process, whatever the run does */
     bool is_the_program; /* not `pillion run` */
     bool others_outlived_main;

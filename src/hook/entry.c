@@ -1,5 +1,5 @@
 /* The hook's chance is __libc_start_main. Every dynamically linked program calls it once, after the libraries'
- * constructors and before its own code. A passenger's call goes straight through. */
+ * constructors and before its own code. A passenger's main is its own. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <unistd.h>
@@ -73,6 +73,7 @@ static void last_handler(void *argument, int status)
 {
     if (hook_owns())
         exit_hold(HOLD_LAST_HANDLER, status);
+    orphan_end();
     ((exit_function *)program_rtld_fini)(argument, status); // NOLINT(clang-diagnostic-cast-function-type)
 }
 
@@ -81,9 +82,14 @@ static bool decide(char **argv)
 {
     struct leader decided; /* not zeroed: it has two pages */
     decided.role = ROLE_NONE;
+    orphan_end_watch();
     leader_decide(argv && argv[0] ? argv[0] : "", &decided);
     if (decided.role == ROLE_LEADER)
         lead = decided;
+    else if (decided.why == LEADER_DISABLED || decided.why == LEADER_SECURE)
+        orphan_end_never();
+    else if (decided.why == LEADER_ORPHAN && decided.orphan.pid == decided.self.pid)
+        orphan_end_keep(decided.pid_namespace, &decided.above, &decided.self);
     return decided.role == ROLE_LEADER;
 }
 
@@ -104,10 +110,9 @@ int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(v
     /* A second copy only passes on; and no lead where a constructor has forbidden calls. */
     bool leads = is_first_copy() && seccomp_confinement() == FREE && decide(argv);
     errno = saved;
-    if (!leads)
-        return next(main, argc, argv, init, fini, rtld_fini, stack_end);
     program_main = main;
     program_rtld_fini = rtld_fini;
     hook.has_last_handler = rtld_fini != NULL;
-    return next(leader_main, argc, argv, init, fini, rtld_fini ? (void (*)(void))last_handler : NULL, stack_end);
+    return next(leads ? leader_main : main, argc, argv, init, fini,
+                rtld_fini ? (void (*)(void))last_handler : NULL, stack_end);
 }

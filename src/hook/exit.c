@@ -45,6 +45,8 @@ _Noreturn void exit(int status)
 {
     if (exit_hold_is_due())
         exit_hold(HOLD_EXIT_ENTERED, status);
+    if (!hook.has_last_handler)
+        orphan_end();
     resolve_if_early();
     if (next_exit)
         next_exit(status);
@@ -55,6 +57,7 @@ _Noreturn void _exit(int status)
 {
     if (hook_owns())
         exit_hold(HOLD_DIRECT_EXIT, status);
+    orphan_end();
     if (next__exit)
         next__exit(status);
     end_at_once(status);
@@ -69,6 +72,7 @@ _Noreturn void quick_exit(int status)
 {
     if (hook_owns())
         exit_hold(HOLD_DIRECT_EXIT, status);
+    orphan_end();
     resolve_if_early();
     if (next_quick_exit)
         next_quick_exit(status);

@@ -30,6 +30,15 @@ struct stat;
 int     sys_stat(const char *path, struct stat *ret); /* follows links */
 int     sys_lstat(const char *path, struct stat *ret);
 int64_t sys_monotonic(void); /* ns */
+/* One entry of a folder: getdents64(2). */
+struct sys_entry {
+    uint64_t       inode;
+    int64_t        offset;
+    unsigned short size;
+    unsigned char  type;
+    char           name[];
+};
+long sys_list(int folder, void *block, size_t size); /* entries, one after the other; 0 at the end */
 
 /* ---- strbuf.c: text on the stack, and questions to strings ---- */
 struct strbuf {
@@ -56,21 +65,46 @@ struct process {
     pid_t    pid, parent;
     uint64_t start; /* clock ticks since boot */
     uint64_t threads;
-    uid_t    uid; /* owner of /proc/PID */
+    uid_t    uid;  /* owner of /proc/PID */
+    bool     dead; /* a zombie */
 };
 /* The path of /proc/PID with `file` behind it; pid 0 means self. */
 void procfs_file(char ret[static 64], pid_t pid, const char *file);
 int  procfs_read(pid_t pid, struct process *ret); /* pid 0 means self, checked against getpid; returns 0 or -errno */
+/* The PID namespace of a process, 0 means self; false where that may not be known. */
+bool procfs_namespace(pid_t pid, uint64_t *ret);
 bool procfs_has_thread_named_pillion(const struct process *p);
 bool procfs_maps_hook(pid_t pid);
 bool procfs_alone(void);  /* has no thread but the calling one and ours; false when it cannot be told */
 bool procfs_single(void); /* the same on little stack; a main thread that has left counts as another one */
 
 /* ---- leader_marker.c: leaders, as files ---- */
+void leader_marker_name(uint64_t pid_namespace, const struct process *p, struct strbuf *ret); /* "/PIDNS-PID-START" */
 bool leader_marker_exists(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size);
 /* A marker of this process, from before it entered a user namespace where its user has another number. */
 bool leader_marker_was_made_outside(uint64_t pid_namespace, const struct process *self, char *ret_path, size_t size);
 int  leader_marker_make(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size);
+
+/* ---- orphan_mark.c: processes below a leader whose parent has ended, as files ---- */
+/* Makes the mark of a process below that leader, whose user this process is. 0 or -errno. */
+int  orphan_mark_make(uint64_t pid_namespace, const struct process *leader, const struct process *orphan);
+bool orphan_mark_path(uint64_t pid_namespace, const struct process *leader, const struct process *orphan, char *ret,
+                      size_t size);
+/* Looks for a mark of one of these processes, each the parent of the one before it. *ret_leader is the leader, which
+ * lives, and *ret_orphan the index of the process. */
+bool orphan_mark_find(uint64_t pid_namespace, const struct process *line, size_t count, struct process *ret_leader,
+                      size_t *ret_orphan);
+/* The same by the number of this process's session, which is entered by birth alone: its first process lives and leads.
+ * The orphan is the last one of the line that is in it. */
+bool orphan_mark_session(uint64_t pid_namespace, const struct process *line, size_t count, struct process *ret_leader,
+                         size_t *ret_orphan);
+
+/* ---- orphan_end.c: what a process that ends says about its children ---- */
+void orphan_end_watch(void); /* to be called where a program starts */
+void orphan_end_never(void); /* this process is switched off: it says nothing */
+/* This process has a mark, which is to say at its end what CPU time it has used. */
+void orphan_end_keep(uint64_t pid_namespace, const struct process *leader, const struct process *self);
+void orphan_end(void); /* to be called at the end, whichever way; of a leader it does nothing */
 
 /* ---- mpi_slurm.c: steps of MPI and Slurm ---- */
 enum ranks { RANKS_NODE, RANKS_ALL, RANKS_FIRST };
@@ -94,6 +128,8 @@ enum leader_why {
     LEADER_OTHER_RANK,
     LEADER_PROLOG,
     LEADER_BELOW_MARKER, /* `above` leads */
+    LEADER_ORPHAN,       /* `above` leads; `orphan`, this process or one above it, has a mark */
+    LEADER_IN_SESSION,   /* `above` leads, and this is its session; `orphan` has no mark yet */
     LEADER_BELOW_THREAD, /* `above` leads; its marker cannot be seen from here */
     LEADER_BELOW_HOOK,   /* `above`, the parent, carries the hook and leads no more */
     LEADER_FROM_OUTSIDE, /* put into a container that has a process from before */
@@ -104,6 +140,7 @@ struct leader {
     bool            continues;
     bool            in_step;
     struct process  above; /* as `why` says */
+    struct process  orphan;
     struct process  self;
     uint64_t        pid_namespace;
     char            executable[HOOK_PATH_MAX];

@@ -191,19 +191,6 @@ static enum leader_why somebody_else_led(const struct process *ancestors, size_t
     return LEADER_BELOW_HOOK;
 }
 
-/* The link reads "pid:[4026531836]". A stat in its place would have the kernel make an inode for it. */
-static bool read_namespace(pid_t pid, uint64_t *ret)
-{
-    char link[64];
-    char target[64];
-    procfs_file(link, pid, "/ns/pid");
-    if (sys_readlink(link, target, sizeof target) <= 0 || strncmp(target, "pid:[", 5) != 0)
-        return false;
-    const char *number = target + 5;
-    *ret = string_number(&number);
-    return true;
-}
-
 static bool starts_ranks(pid_t pid)
 {
     char executable[HOOK_PATH_MAX];
@@ -220,7 +207,7 @@ static bool ancestor_leads(enum ranks ranks, uint64_t *ret_namespace, struct pro
     pid_t parent = (pid_t)sys_parent();
     *ret_count = 0;
     *ret_namespace = 0;
-    if (parent > 0 && !read_namespace(parent, ret_namespace) && !read_namespace(0, ret_namespace))
+    if (parent > 0 && !procfs_namespace(parent, ret_namespace) && !procfs_namespace(0, ret_namespace))
         return false;
     for (; parent > 0 && *ret_count < ANCESTORS_MAX; parent = ret[(*ret_count)++].parent) {
         struct process *p = &ret[*ret_count];
@@ -250,11 +237,28 @@ static bool was_put_into_a_container(const struct process *ancestors, size_t cou
     return top->parent == 0 && top->pid != 1 && cgroup_holds_older(top);
 }
 
-/* Judges a process below no marker. */
-static enum leader_why judge_itself(const struct known *asked, enum ranks ranks, const struct process *ancestors,
-                                    size_t count, struct leader *ret)
+/* The one between this process, or an ancestor, and the leader may have ended. Of every rank that leads, what is above
+ * is another's. */
+static enum leader_why orphaned_below(enum ranks ranks, const struct process *line, size_t count, struct leader *ret)
 {
-    if ((ret->pid_namespace == 0 && !read_namespace(0, &ret->pid_namespace)) || procfs_read(0, &ret->self) < 0)
+    size_t          orphan = 0;
+    enum leader_why why = LEADER_NOTHING_AGAINST;
+    if (ranks == RANKS_ALL)
+        return why;
+    if (orphan_mark_find(ret->pid_namespace, line, count, &ret->above, &orphan))
+        why = LEADER_ORPHAN;
+    else if (orphan_mark_session(ret->pid_namespace, line, count, &ret->above, &orphan))
+        why = LEADER_IN_SESSION;
+    ret->orphan = line[orphan];
+    return why;
+}
+
+/* Judges a process below no marker. Its place in the line is free yet, the `count` ancestors stand behind. */
+static enum leader_why judge_itself(const struct known *asked, enum ranks ranks, struct process *line, size_t count,
+                                    struct leader *ret)
+{
+    const struct process *ancestors = line + 1;
+    if ((ret->pid_namespace == 0 && !procfs_namespace(0, &ret->pid_namespace)) || procfs_read(0, &ret->self) < 0)
         return LEADER_NO_PROC;
     struct strbuf given = strbuf_in(ret->executable, sizeof ret->executable);
     strbuf_add(&given, asked->executable ? asked->executable : "");
@@ -279,6 +283,10 @@ static enum leader_why judge_itself(const struct known *asked, enum ranks ranks,
         return LEADER_OTHER_RANK;
     if (mpi_slurm_is_prolog())
         return LEADER_PROLOG;
+    line[0] = ret->self;
+    why = orphaned_below(ranks, line, count + 1, ret);
+    if (why)
+        return why;
     if (was_put_into_a_container(ancestors, count, &ret->self))
         return LEADER_FROM_OUTSIDE;
     return somebody_else_led(ancestors, count, &ret->above);
@@ -295,16 +303,16 @@ static enum role role_of(enum leader_why why)
  * process itself: the answer would be the same. */
 static void judge(const struct known *asked, struct leader *ret)
 {
-    struct process ancestors[ANCESTORS_MAX];
+    struct process line[1 + ANCESTORS_MAX]; /* this process, and its ancestors */
     size_t         count = 0;
     enum ranks     ranks = mpi_slurm_ranks();
     ret->marker[0] = '\0';
     ret->why = switched_off();
-    if (!ret->why && ancestor_leads(ranks, &ret->pid_namespace, ancestors, &count)) {
+    if (!ret->why && ancestor_leads(ranks, &ret->pid_namespace, line + 1, &count)) {
         ret->why = LEADER_BELOW_MARKER;
-        ret->above = ancestors[count];
+        ret->above = line[1 + count];
     } else if (!ret->why) {
-        ret->why = judge_itself(asked, ranks, ancestors, count, ret);
+        ret->why = judge_itself(asked, ranks, line, count, ret);
     }
     ret->role = role_of(ret->why);
 }
@@ -321,6 +329,12 @@ void leader_decide(const char *zeroth, struct leader *ret)
     judge(&itself, ret);
     if (ret->role == ROLE_NONE && ret->marker[0])
         sys_unlink(ret->marker);
+    /* Who cannot make its mark is not seen by the leader, so it has a run of its own. */
+    if (ret->why == LEADER_IN_SESSION) {
+        bool marked = orphan_mark_make(ret->pid_namespace, &ret->above, &ret->orphan) == 0;
+        ret->why = marked ? LEADER_ORPHAN : LEADER_NOTHING_AGAINST;
+        ret->role = role_of(ret->why);
+    }
     if (ret->why == LEADER_NOTHING_AGAINST)
         (void)leader_marker_make(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker);
 }

@@ -19,7 +19,7 @@ static void directory_name(uid_t uid, const char *place, struct strbuf *ret)
     strbuf_number(ret, uid);
 }
 
-static void file_name(uint64_t pid_namespace, const struct process *p, struct strbuf *ret)
+void leader_marker_name(uint64_t pid_namespace, const struct process *p, struct strbuf *ret)
 {
     strbuf_add(ret, "/");
     strbuf_number(ret, pid_namespace);
@@ -63,7 +63,7 @@ bool leader_marker_exists(uint64_t pid_namespace, const struct process *p, char 
         directory_name(p->uid, places[i], &path);
         if (path.cut || !directory_counts(p->uid, i, ret_path))
             continue;
-        file_name(pid_namespace, p, &path);
+        leader_marker_name(pid_namespace, p, &path);
         if (!path.cut && is_marker_of(ret_path, p->uid))
             return true;
     }
@@ -94,7 +94,7 @@ bool leader_marker_was_made_outside(uint64_t pid_namespace, const struct process
         struct strbuf path = strbuf_in(ret_path, size);
         directory_name(before, places[i], &path);
         bool ours = !path.cut && is_directory_of(ret_path, self->uid);
-        file_name(pid_namespace, self, &path);
+        leader_marker_name(pid_namespace, self, &path);
         if (ours && !path.cut && is_marker_of(ret_path, self->uid))
             return true;
     }
@@ -115,7 +115,7 @@ int leader_marker_make(uint64_t pid_namespace, const struct process *p, char *re
             if (!is_directory_of(ret_path, p->uid))
                 continue;
         }
-        file_name(pid_namespace, p, &path);
+        leader_marker_name(pid_namespace, p, &path);
         long fd = path.cut ? -ENAMETOOLONG : sys_open(ret_path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0600);
         if (fd >= 0) {
             sys_close((int)fd);

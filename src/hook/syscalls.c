@@ -82,6 +82,11 @@ int sys_lstat(const char *path, struct stat *ret)
     return (int)checked(syscall(SYS_newfstatat, AT_FDCWD, path, ret, AT_SYMLINK_NOFOLLOW));
 }
 
+long sys_list(int folder, void *block, size_t size)
+{
+    return checked(syscall(SYS_getdents64, folder, block, size));
+}
+
 int64_t sys_monotonic(void)
 {
     struct timespec now = {0};

@@ -16,6 +16,10 @@ enum { ENGINE_VERSION = 2 };
 /* The thread blocks it and reads it from a signalfd; should it ever go astray, the default is to ignore it. */
 #define ENGINE_WAKE_SIGNAL SIGURG
 
+/* Beside a leader's marker: the folder with the marks of orphans below it, in a folder of the marker's name. Such a
+ * mark's times are those of its making, or the CPU time that its process has used, user and system, once that ends. */
+#define ENGINE_MARKS "below"
+
 enum link_request {
     LINK_NONE,
     LINK_PREPARING, /* a program's thread writes `call` */
