@@ -113,6 +113,6 @@ int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(v
     program_main = main;
     program_rtld_fini = rtld_fini;
     hook.has_last_handler = rtld_fini != NULL;
-    return next(leads ? leader_main : main, argc, argv, init, fini,
-                rtld_fini ? (void (*)(void))last_handler : NULL, stack_end);
+    return next(leads ? leader_main : main, argc, argv, init, fini, rtld_fini ? (void (*)(void))last_handler : NULL,
+                stack_end);
 }

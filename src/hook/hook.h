@@ -30,6 +30,7 @@ struct stat;
 int     sys_stat(const char *path, struct stat *ret); /* follows links */
 int     sys_lstat(const char *path, struct stat *ret);
 int64_t sys_monotonic(void); /* ns */
+bool    sys_has_child(void); /* also one that has ended and is not reaped; leaves errno alone */
 /* One entry of a folder: getdents64(2). */
 struct sys_entry {
     uint64_t       inode;

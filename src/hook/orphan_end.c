@@ -8,7 +8,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -155,16 +154,18 @@ static __attribute__((noinline)) void leave(bool has_children)
 
 void orphan_end(void)
 {
-    int saved = errno;
     if (never || seccomp_confinement() != FREE || hook_leads())
         return;
     pid_t pid = (pid_t)sys_pid();
-    bool  has_children = syscall(SYS_waitid, P_ALL, 0, NULL, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL) == 0;
+    bool  has_children = sys_has_child();
     /* The child of a child: its parent may have ended, and it has not asked for its mark. */
     bool may_be_orphan = pid != started && sys_parent() != started;
+    if (!has_children && !may_be_orphan && own.pid != pid)
+        return;
+    int saved = errno;
     if (has_children || may_be_orphan)
         leave(has_children);
-    else if (own.pid == pid)
+    else
         tell_use(own.path);
     errno = saved;
 }

@@ -22,7 +22,8 @@ void procfs_file(char ret[static 64], pid_t pid, const char *file)
     strbuf_add(&path, file);
 }
 
-/* Reads fields 3 (state), 4 (ppid), 20 (num_threads) and 22 (starttime). The name in field 2 may hold spaces and parentheses. */
+/* Reads fields 3 (state), 4 (ppid), 20 (num_threads) and 22 (starttime). The name in field 2 may hold spaces and
+ * parentheses. */
 static int parse_stat(const char *text, struct process *ret)
 {
     const char *at = text;

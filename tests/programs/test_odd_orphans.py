@@ -147,17 +147,18 @@ class Orphans(unittest.TestCase):
             self.assertHasAll(leader, "another user")
 
     def test_marks_go_with_their_processes_and_the_rest_with_the_leader(self):
-        text = "umask 777; sh -c '(sleep 0.3; exec sleep 0.3) &'; sh -c '(sleep 0.2; exec sleep 60) & echo $! >pid'; sleep 2.5"
+        text = "umask 777; sh -c '(sleep 0.3; exec sleep 0.3) &'; sh -c '(sleep 0.2; exec sleep 60) & echo $! >pid'; " \
+               "until [ -e go ]; do sleep 0.1; done"
         with Leader("sh", "-c", text, env={"PILLION_INTERVAL": "0.2"}) as leader:
             def mine():
                 return [path for path in marks() if "-%d-" % leader.pid in path.parent.name]
             pillion.wait_for(lambda: len(mine()) == 2, what="two marks")
             pillion.wait_for(lambda: len(mine()) == 1, what="the mark of the one that has ended to go")
-            leader.program.wait()
+            (leader.work / "go").touch()
+            self.assertEqual(leader.program.wait(20).status, 0)
             self.assertEqual(mine(), [])
-            runs = leader.runs()
-            self.assertEqual(len(runs), 1)
-            self.assertGreaterEqual(runs[0].rows[-1]["process_children"], 1)
+            run, = leader.runs()
+            self.assertGreaterEqual(run.rows[-1]["process_children"], 1)
             os.kill(int((leader.work / "pid").read_text()), signal.SIGKILL)
 
 

@@ -130,8 +130,9 @@ static void one_that_a_reading_knows_is_not_counted_again(void **state)
 static void marks_that_fit_nobody_take_nobody(void **state)
 {
     (void)state;
-    static const char *const foreign[] = {"78-200-6000", "notes",          "77-200",       "77-200-6000x", "77--200-6000",
-                                          "77-0-6000",   "77-9999999999-1", "-77-200-6000", "77-200-",      "77200-6000"};
+    static const char *const foreign[] = {"78-200-6000",  "notes",     "77-200",          "77-200-6000x",
+                                          "77--200-6000", "77-0-6000", "77-9999999999-1", "-77-200-6000",
+                                          "77-200-",      "77200-6000"};
     reading();
     put(.pid = 200, .parent = 1, .start = 6000, .user = 30);
     mark("77-200-6001"); /* another one had the number */
