@@ -43,7 +43,7 @@ void cleanup_remove_marker(struct run *run)
     if (!text_after_last(&marks, '/') || !remove_marks(AT_FDCWD, run->marks))
         return;
     if (text_copy(text_span(run->marks, (size_t)(marks.at - run->marks)), above, sizeof above))
-        (void)rmdir(above); /* where no other leader has marks */
+        (void)unlinkat(AT_FDCWD, above, AT_REMOVEDIR); /* where no other leader has marks */
 }
 
 /* A name that begins with our PID namespace and the number of a process that is gone. */

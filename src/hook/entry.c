@@ -2,6 +2,7 @@
  * constructors and before its own code. A passenger's main is its own. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "hook/hook.h"
@@ -82,13 +83,12 @@ static bool decide(char **argv)
 {
     struct leader decided; /* not zeroed: it has two pages */
     decided.role = ROLE_NONE;
-    orphan_end_watch();
     leader_decide(argv && argv[0] ? argv[0] : "", &decided);
     if (decided.role == ROLE_LEADER)
         lead = decided;
-    else if (decided.why == LEADER_DISABLED || decided.why == LEADER_SECURE)
-        orphan_end_never();
-    else if (decided.why == LEADER_ORPHAN && decided.orphan.pid == decided.self.pid)
+    bool is_below = decided.why == LEADER_BELOW_MARKER || decided.why == LEADER_ORPHAN;
+    orphan_end_watch(decided.role == ROLE_LEADER || (is_below && decided.above.uid == getauxval(AT_EUID)));
+    if (decided.why == LEADER_ORPHAN && decided.orphan.pid == decided.self.pid)
         orphan_end_keep(decided.pid_namespace, &decided.above, &decided.self);
     return decided.role == ROLE_LEADER;
 }

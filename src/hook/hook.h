@@ -84,6 +84,9 @@ void leader_marker_name(uint64_t pid_namespace, const struct process *p, struct 
 bool leader_marker_exists(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size);
 /* A marker of this process, from before it entered a user namespace where its user has another number. */
 bool leader_marker_was_made_outside(uint64_t pid_namespace, const struct process *self, char *ret_path, size_t size);
+/* Has a process below the leader whose marker was found last announced a filter of system calls? */
+bool leader_marker_last_was_filtered(void);
+void leader_marker_filter(const char *path); /* makes that so, of the marker found last */
 int  leader_marker_make(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size);
 
 /* ---- orphan_mark.c: processes below a leader whose parent has ended, as files ---- */
@@ -101,8 +104,9 @@ bool orphan_mark_session(uint64_t pid_namespace, const struct process *line, siz
                          size_t *ret_orphan);
 
 /* ---- orphan_end.c: what a process that ends says about its children ---- */
-void orphan_end_watch(void); /* to be called where a program starts */
-void orphan_end_never(void); /* this process is switched off: it says nothing */
+/* To be called where a program starts. `asks`: whether it asks for its children at the end at all. */
+void orphan_end_watch(bool asks);
+void orphan_end_filter(void); /* this process is about to filter its system calls, for those that it becomes too */
 /* This process has a mark, which is to say at its end what CPU time it has used. */
 void orphan_end_keep(uint64_t pid_namespace, const struct process *leader, const struct process *self);
 void orphan_end(void); /* to be called at the end, whichever way; of a leader it does nothing */

@@ -50,10 +50,29 @@ static bool directory_counts(uid_t uid, size_t place, const char *path)
     return last[place].counts;
 }
 
+/* The bit that means nothing for an empty file says that a process below the leader has filtered its system calls. */
+enum { FILTERED = S_IXUSR };
+
+static bool last_filtered; /* of the marker that was found last */
+
 static bool is_marker_of(const char *path, uid_t uid)
 {
     struct stat info;
-    return sys_lstat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == uid;
+    if (sys_lstat(path, &info) < 0 || !S_ISREG(info.st_mode) || info.st_uid != uid)
+        return false;
+    last_filtered = info.st_mode & FILTERED;
+    return true;
+}
+
+bool leader_marker_last_was_filtered(void)
+{
+    return last_filtered;
+}
+
+void leader_marker_filter(const char *path)
+{
+    if (!last_filtered)
+        (void)syscall(SYS_fchmodat, AT_FDCWD, path, 0600 | FILTERED);
 }
 
 bool leader_marker_exists(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size)

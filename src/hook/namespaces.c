@@ -91,6 +91,7 @@ static enum confinement before_filter(long option, long argument)
     if (to == FREE)
         return FREE;
     bool owns = hook_owns();
+    orphan_end_filter();
     if (owns || hook_is_forked_child())
         signals_end(); /* a handler of ours could not die of its signal */
     return owns || !seccomp_is_watched() ? to : FREE;

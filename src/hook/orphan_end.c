@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,8 +16,9 @@
 
 enum { LINE_MAX = 24, THREADS_MAX = 256, CHILDREN_MAX = 256, STACK_LEAST = 16384 };
 
-static bool  never;
-static pid_t started; /* the process in which this program was started; another one is forked from it */
+static bool  asks;
+static bool  suspects; /* a filter of system calls, which came before this program */
+static pid_t started;  /* the process in which this program was started; another one is forked from it */
 
 /* The mark of that process. */
 static struct {
@@ -24,14 +26,11 @@ static struct {
     char  path[HOOK_NAME_MAX];
 } own;
 
-void orphan_end_watch(void)
+void orphan_end_watch(bool whether)
 {
+    asks = whether;
+    suspects = leader_marker_last_was_filtered();
     started = (pid_t)sys_pid();
-}
-
-void orphan_end_never(void)
-{
-    never = true;
 }
 
 void orphan_end_keep(uint64_t pid_namespace, const struct process *leader, const struct process *self)
@@ -152,9 +151,39 @@ static __attribute__((noinline)) void leave(bool has_children)
         tell_use(path);
 }
 
+/* What comes after an exec under the filter has to know of it, and no memory is left then: so the leader's marker says
+ * it to all. */
+void orphan_end_filter(void)
+{
+    struct process line[LINE_MAX];
+    struct process leader;
+    char           marker[HOOK_NAME_MAX];
+    uint64_t       pid_namespace = 0;
+    size_t         count = 0;
+    size_t         orphan = 0;
+    int            saved = errno;
+    if (!asks || suspects || seccomp_confinement() != FREE || !has_stack() || procfs_read(0, &line[0]) < 0 ||
+        !procfs_namespace(0, &pid_namespace))
+        return;
+    leader = line[0];
+    if ((leader_marker_exists(pid_namespace, &line[0], marker, sizeof marker) ||
+         climb(pid_namespace, line, &count, &leader) ||
+         orphan_mark_find(pid_namespace, line, count, &leader, &orphan)) &&
+        leader_marker_exists(pid_namespace, &leader, marker, sizeof marker))
+        leader_marker_filter(marker);
+    errno = saved;
+}
+
+/* Every program may read a file. */
+static __attribute__((noinline)) bool is_filtered(void)
+{
+    char text[2048];
+    return sys_read_file("/proc/self/status", text, sizeof text) <= 0 || !strstr(text, "\nSeccomp:\t0\n");
+}
+
 void orphan_end(void)
 {
-    if (never || seccomp_confinement() != FREE || hook_leads())
+    if (!asks || seccomp_confinement() != FREE || hook_leads() || (suspects && is_filtered()))
         return;
     pid_t pid = (pid_t)sys_pid();
     bool  has_children = sys_has_child();

@@ -73,6 +73,8 @@ class Leader:
 
     def __exit__(self, *error):
         self.program.kill()
+        for pipe in (self.program.process.stdout, self.program.process.stderr):
+            pipe.close()
 
 
 def script(text, **how):
@@ -132,6 +134,11 @@ class Orphans(unittest.TestCase):
             with self.subTest(how), contextlib.ExitStack() as stack:
                 leader = stack.enter_context(self.leaves(how, start_new_session=True))
                 self.assertHasAll(leader, how)
+
+    def test_after_somebody_in_the_tree_has_confined_itself(self):
+        text = "%s --no-new-privs true; %s" % (need("setpriv", "util-linux"), shapes()["twice in the background"])
+        with script(text) as leader:
+            self.assertHasAll(leader, "behind a filter")
 
     def test_an_orphans_orphan_belongs_to_the_same_run(self):
         inner = "sh -c %s" % shlex.quote("(%ssh -c %s) &" % (LATE, shlex.quote(WORKER + DONE)))
