@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two quickest test suites of other projects give the same results with a leader in every process tree. The others
-take minutes each: `suites.py all` runs them."""
+"""Test suites of other projects give the same results with a leader in every process tree: the two quickest in every mode,
+two larger ones without a token and with an API that answers 503. The others take minutes each: `suites.py all` runs them.
+"""
 import sys
 
 from compare import pillion
@@ -47,11 +48,26 @@ class Suites(pillion.PillionTest):
         self.assertRegex(words, r"DIFFERENT: sees the hook: output: [1-9], plain 0")
         self.assertRegex(words, r"local +8 tests, 5 same, 2 different, 0 differed once")
 
+    def test_what_fails_plainly_is_left_out_and_told(self):
+        suite = Telltale(self.tmp)
+        suite.leaves_out_failures = True
+        suite.scripts = dict(suite.scripts, fails=["sh", "-c", "exit 3"])
+        words = "\n".join(self.compare(suite, "sick")[1])
+        self.assertRegex(words, r"plain +10 tests")
+        self.assertRegex(words, r"2 cases left out from here on, which fail both times")
+        self.assertRegex(words, r"sick +6 tests, 5 same, 0 different, 0 differed once; .*runs: 3 undelivered; [1-9]\d* requests")
+
     def test_lighttpd(self):
         self.assertTrue(self.compare(SUITES["lighttpd"]())[0])
 
     def test_make(self):
         self.assertTrue(self.compare(SUITES["make"]())[0])
+
+    def test_node(self):
+        self.assertTrue(self.compare(SUITES["node"](), "local", "sick")[0])
+
+    def test_postgres(self):
+        self.assertTrue(self.compare(SUITES["postgres"](), "local", "sick")[0])
 
 
 if __name__ == "__main__":
