@@ -253,8 +253,8 @@ class Node(Suite):
             shutil.copytree(self.sources / "test" / name, self.tree / "test" / name, symlinks=True)
 
     def cases(self):
-        return sorted({path.name for subject in self.subjects for suffix in ("", "-*") for end in (".js", ".mjs") for path
-                       in (self.tree / "test/parallel").glob("test-" + subject + suffix + end)})
+        patterns = ["test-" + subject + rest for subject in self.subjects for rest in (".*js", "-*.*js")]
+        return sorted({path.name for pattern in patterns for path in (self.tree / "test/parallel").glob(pattern)})
 
     def command(self, case, folder):
         script = self.tree / "test/parallel" / case
@@ -302,9 +302,9 @@ class Postgres(Suite):
 
     def command(self, case, folder):
         """Its socket's name has to be short, so that lies in /tmp."""
-        return [self.driver, "--bindir=%s" % self.bin, "--dlpath=%s" % (self.tree / "libraries"), "--temp-instance=%s" % (
-            folder / "instance"), "--inputdir=%s" % self.tree, "--outputdir=%s" % folder, "--max-concurrent-tests=20",
-            "--schedule=%s" % (self.tree / case)], folder, {"TMPDIR": "/tmp"}
+        options = {"bindir": self.bin, "dlpath": self.tree / "libraries", "inputdir": self.tree, "outputdir": folder,
+                   "temp-instance": folder / "instance", "schedule": self.tree / case, "max-concurrent-tests": 20}
+        return [self.driver] + ["--%s=%s" % pair for pair in options.items()], folder, {"TMPDIR": "/tmp"}
 
     def read(self, case, folder, output):
         return dict(self.line.findall(output))

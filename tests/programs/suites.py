@@ -18,8 +18,8 @@ Who leads: the suite's driver runs without the preload and finds the program und
 becomes_another.c, which puts LD_PRELOAD and the settings into the environment and becomes the program. So each program
 that the driver starts is the leader of a tree of its own, where a driver with the preload would be the one leader of
 all. The wrapper is there in plain runs too, with the same settings but LD_PRELOAD. A test that differs is repeated both
-ways, up to three times: a result that the plain program never gives is a difference. A suite may leave out, in the other
-modes, the cases that fail in both plain runs: most of these would only wait for their limit of time again.
+ways, up to three times: a result that the plain program never gives is a difference. Cases that fail in both plain runs
+may be left out in the other modes, where they would tell nothing.
 """
 import argparse
 import collections
@@ -56,8 +56,8 @@ class Suite:
     programs = {}   # {wrapper: the program behind it}
     jobs = 2        # how many cases side by side; 1 where they share ports or files
     timeout = 600   # seconds for one case
-    user = None     # whose name the cases have, where root may not run them
-    leaves_out_failures = False  # the cases that fail plainly, in the other modes
+    user = None     # who runs the cases where root is not served
+    leaves_out_failures = False  # whether the other modes are without the cases that fail plainly
 
     def __init__(self, home=HOME):
         self.place = home / self.name

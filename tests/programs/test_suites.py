@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Test suites of other projects give the same results with a leader in every process tree: the two quickest in every mode,
-two larger ones without a token and with an API that answers 503. The others take minutes each: `suites.py all` runs them.
-"""
+"""Test suites of other projects give the same results with a leader in every process tree: the two quickest in every
+mode, two larger ones without a token and with an API that answers 503. `suites.py all` runs the others too."""
 import sys
 
 from compare import pillion
@@ -55,7 +54,8 @@ class Suites(pillion.PillionTest):
         words = "\n".join(self.compare(suite, "sick")[1])
         self.assertRegex(words, r"plain +10 tests")
         self.assertRegex(words, r"2 cases left out from here on, which fail both times")
-        self.assertRegex(words, r"sick +6 tests, 5 same, 0 different, 0 differed once; .*runs: 3 undelivered; [1-9]\d* requests")
+        self.assertRegex(words, r"sick +6 tests, 5 same, 0 different, 0 differed once")
+        self.assertRegex(words, r"runs: 3 undelivered; [1-9]\d* requests")
 
     def test_lighttpd(self):
         self.assertTrue(self.compare(SUITES["lighttpd"]())[0])
