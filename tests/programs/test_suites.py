@@ -5,7 +5,7 @@ import sys
 
 from compare import pillion
 from suite_list import SUITES
-from suites import Suite, compare
+from suites import MODES, Suite, compare
 
 
 class Telltale(Suite):
@@ -34,9 +34,12 @@ class Telltale(Suite):
 class Suites(pillion.PillionTest):
     def compare(self, suite, *modes):
         told = []
-        good = compare(suite, modes, say=told.append) if modes else compare(suite, say=told.append)
-        print("\n".join(told), file=sys.stderr)
-        return good, told
+
+        def say(line):
+            told.append(line)
+            print(line, file=sys.stderr, flush=True)
+
+        return compare(suite, modes or MODES, say=say), told
 
     def test_what_sees_pillion_is_told_from_what_is_not_steady(self):
         suite = Telltale(self.tmp)
