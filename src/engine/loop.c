@@ -182,6 +182,7 @@ static int64_t ride(struct run *run, int64_t now, int64_t *tick)
     bool due = now >= *tick;
     bool begins = run->state == RUN_UNMADE && now >= making_due(run);
     if (begins) {
+        descriptors_raise(run);
         create_run(run);
         if (run->seat == SEAT_OWN && run->collectors)
             collect_allow_drivers(run->collectors);

@@ -96,6 +96,7 @@ struct run {
     struct cgroup_tags  cgroup_tags;
     struct resend_backlog backlog;   /* the runs of others that are delivered along the way */
     int                   wake;      /* signalfd */
+    bool                  is_raised; /* descriptors_raise was called in this table */
     uint32_t              wakes;     /* of the link's, those taken off it */
     int64_t               load;      /* ns CLOCK_MONOTONIC, of engine.start */
     int64_t               load_real; /* ns since 1970 */
@@ -119,6 +120,12 @@ struct run {
 int  thread_start(struct run *run);                         /* LINK_OFF afterwards: it could not be made; 0 or -errno */
 void thread_tell(struct link *link, enum link_state state); /* and wakes who waits for it */
 bool thread_join(struct link *link, int64_t limit);
+
+/* ---- descriptors.c: the descriptor table of the thread ---- */
+/* Makes a table of the thread's own, with nothing of the program's in it but `kept` (-1: nothing). False: it is still
+ * the program's, and nothing may be held open in it. */
+bool descriptors_own(int kept);
+void descriptors_raise(struct run *run); /* above the numbers that programs have, once; all may be open or closed */
 
 /* ---- loop.c ---- */
 void              loop_open(struct run *run);  /* collectors and baseline; after a pause: descriptors again */

@@ -21,19 +21,28 @@
 #include "base/dir.h"
 #include "base/environment.h"
 #include "base/file.h"
-#include "base/text.h"
 #include "engine/core_file.h"
 #include "engine/run.h"
+#include "libc/libc.h"
 #include "store/journal_write.h"
-
-#ifndef CLOSE_RANGE_UNSHARE
-#define CLOSE_RANGE_UNSHARE (1U << 1)
-#endif
 
 enum { LOG_FILE_FLAGS = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK };
 enum { STACK = 256 * 1024, STACK_DOUBLINGS = 6, SETTLE_LIMIT = 100 * 1000 * 1000 /* ns */ };
 
-static pthread_t thread;
+typedef int  create_function(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+typedef int  join_function(pthread_t, void **);
+typedef void end_function(void *);
+
+/* All are looked up before the thread is made: at the end another thread may hold the loader's lock, and wait for this
+ * one. */
+static create_function *make;
+static join_function   *join;
+static end_function    *end; /* on musl alone, which lists its threads */
+
+static pthread_t    thread;
+static struct link *the_link;
+
+extern const char *gnu_get_libc_version(void) __attribute__((weak)); /* glibc's own */
 
 void thread_tell(struct link *link, enum link_state state)
 {
@@ -47,55 +56,6 @@ static int keep_stderr(const struct run *run)
     if (!run->config.log || strcmp(run->config.log, "stderr") != 0)
         return -1;
     return syscall(SYS_unshare, CLONE_FILES) < 0 ? -1 : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-}
-
-/* Descriptors may stand above the limit, which can be lowered, or above what can be tried one by one. */
-static void close_listed(int kept)
-{
-    struct dir  list;
-    const char *name = NULL;
-    char        path[64];
-    uint64_t    fd = 0;
-    (void)snprintf(path, sizeof path, "/proc/self/task/%ld/fd", syscall(SYS_gettid));
-    if (dir_open(&list, AT_FDCWD, path) < 0)
-        return;
-    while ((name = dir_next(&list))) {
-        struct text t = text_of(name);
-        if (text_unsigned(&t, &fd) && (int)fd != kept && (int)fd != list.fd)
-            (void)close((int)fd);
-    }
-    dir_close(&list);
-}
-
-/* Kernels before 5.9 have no close_range: descriptors are closed one by one, in a table that is already ours. */
-static bool close_one_by_one(int kept)
-{
-    long limit = sysconf(_SC_OPEN_MAX);
-    if (syscall(SYS_unshare, CLONE_FILES) < 0)
-        return false;
-    for (int fd = 0; fd < (limit > 0 && limit < 65536 ? limit : 65536); fd++)
-        if (fd != kept)
-            (void)close(fd);
-    close_listed(kept);
-    return true;
-}
-
-/* Makes a descriptor table of our own with nothing of the program's in it; 0 to 2 lead nowhere. False: the table is
- * still the program's, and nothing may be held open in it. */
-static bool own_table(int kept)
-{
-    bool own = false;
-    if (kept < 0)
-        own = syscall(SYS_close_range, 0U, ~0U, CLOSE_RANGE_UNSHARE) == 0;
-    else
-        own = syscall(SYS_close_range, 0U, (unsigned)kept - 1U, CLOSE_RANGE_UNSHARE) == 0 &&
-              syscall(SYS_close_range, (unsigned)kept + 1U, ~0U, 0U) == 0;
-    if (!own && !close_one_by_one(kept))
-        return false;
-    for (int fd = 0; fd <= 2; fd++)
-        if (open("/dev/null", O_RDWR | O_CLOEXEC) < 0 && open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC) < 0)
-            return false;
-    return true;
 }
 
 static int open_wake(void)
@@ -125,6 +85,30 @@ static void open_log(struct run *run)
         log_copy_to(&run->log, open(run->log_path, LOG_FILE_FLAGS, 0600));
 }
 
+/* The thread's numbers are the program's files: it was restored from an image. So nothing is touched, not even closed.
+ * What is on disk is the run; the process has another start time now, so it is for sync. */
+static void leave_restored(void)
+{
+    struct link *link = the_link;
+    atomic_store(&link->tid, 0);
+    atomic_store(&link->request, LINK_END);
+    (void)syscall(SYS_futex, &link->request, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+    thread_tell(link, LINK_ENDED);
+    if (end)
+        end(NULL);
+    for (;;)
+        (void)syscall(SYS_exit, 0);
+}
+
+/* Main need not wait for this. */
+static void take_descriptors(struct run *run)
+{
+    libc_own_descriptors(leave_restored);
+    run->is_raised = false;
+    if (run->state != RUN_UNMADE) /* a first run waits until it is made: a short program does not pay for it */
+        descriptors_raise(run);
+}
+
 static void settle(struct run *run)
 {
     struct sched_param normal = {0};
@@ -132,7 +116,8 @@ static void settle(struct run *run)
     if (syscall(SYS_sched_getscheduler, 0) != SCHED_OTHER) /* filters often kill for changing it */
         (void)syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &normal);
     int kept = keep_stderr(run);
-    run->seat = own_table(kept) ? SEAT_OWN : SEAT_GUEST;
+    libc_own_descriptors(NULL);
+    run->seat = descriptors_own(kept) ? SEAT_OWN : SEAT_GUEST;
     run->wake = run->seat == SEAT_OWN ? open_wake() : -1;
     if (kept >= 0)
         log_copy_to(&run->log, kept);
@@ -141,7 +126,11 @@ static void settle(struct run *run)
     leave_folder(run);
 }
 
-extern const char *gnu_get_libc_version(void) __attribute__((weak)); /* glibc's own */
+static void leave_descriptors(struct run *run)
+{
+    file_close(&run->wake);
+    libc_disown_descriptors();
+}
 
 /* A thread that ends by the raw call is not counted: once main's thread is gone, libc would run exit on the last thread
  * to return. On musl the thread returns. musl would go on listing it, and the kernel clears musl's lock of that list
@@ -151,7 +140,7 @@ static void leave(struct run *run, enum link_state state)
     int status = atomic_load(&run->link->wait_status) >> 8 & 0xff;
     if (state == LINK_ENDED && run->collectors)
         collect_leave_drivers(run->collectors);
-    file_close(&run->wake); /* before the program goes on: valgrind counts the descriptor among the program's */
+    leave_descriptors(run); /* before the program goes on: valgrind counts these among the program's */
     if (state == LINK_ENDED) {
         bool tidies = cleanup_is_due(run);
         atomic_store(&run->link->tidies, tidies);
@@ -204,6 +193,7 @@ static void live(void *argument)
         return;
     }
     thread_tell(run->link, LINK_RUNNING);
+    take_descriptors(run);
     loop_open(run);
     while (loop_run(run) == LINK_PAUSE) {
         if (step_aside(run)) {
@@ -223,9 +213,6 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-typedef int create_function(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-typedef int join_function(pthread_t, void **);
-
 /* Libc's own function, past a sanitizer's. LeakSanitizer would complain of a thread that it cannot stop;
  * ThreadSanitizer would wait for ever for one that ends by the raw exit call. */
 static void *libc_own(const char *name, void *otherwise)
@@ -234,11 +221,6 @@ static void *libc_own(const char *name, void *otherwise)
     __asm__ volatile("" ::: "memory"); /* no tail call: RTLD_NEXT is judged by the return address */
     return own ? own : otherwise;
 }
-
-/* Both are looked up before the thread is made: at the end another thread may hold the loader's lock, and wait for this
- * one. */
-static create_function *make;
-static join_function   *join;
 
 /* That of a thread which was joined is taken again. */
 static int give_stack(pthread_attr_t *attributes, size_t size, const struct link *link)
@@ -260,6 +242,7 @@ static int create(struct run *run)
     if (!make) {
         make = (create_function *)libc_own("pthread_create", (void *)pthread_create);
         join = (join_function *)libc_own("pthread_tryjoin_np", (void *)pthread_tryjoin_np);
+        end = gnu_get_libc_version ? NULL : (end_function *)libc_own("pthread_exit", NULL);
     }
     int    error = pthread_attr_init(&attributes);
     size_t size = STACK;
@@ -297,6 +280,7 @@ int thread_start(struct run *run)
     (void)sigfillset(&all);
     if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0)
         return -EAGAIN;
+    the_link = run->link;
     uint32_t old = atomic_exchange(&run->link->state, LINK_STARTING);
     int      error = create(run);
     if (error < 0)
