@@ -13,6 +13,14 @@
 #include "engine/run.h"
 #include "libc/libc.h"
 
+enum { LOW = 256 };
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
 #ifndef CLOSE_RANGE_UNSHARE
 #define CLOSE_RANGE_UNSHARE (1U << 1)
 #endif
@@ -65,6 +73,20 @@ bool descriptors_own(int kept)
     return true;
 }
 
+/* The kernel lends them since 5.6. Before it, what libc's exit writes on our thread is lost. */
+void descriptors_give_back(void)
+{
+    int program = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    for (int fd = 0; program >= 0 && fd < LOW; fd++) {
+        int lent = (int)syscall(SYS_pidfd_getfd, program, fd, 0);
+        if (lent >= 0 && lent != fd) {
+            (void)syscall(SYS_dup3, lent, fd, 0);
+            (void)close(lent);
+        }
+    }
+    (void)close(program);
+}
+
 /* What the collectors hold is opened anew: it is so little before the first run. */
 void descriptors_raise(struct run *run)
 {
@@ -75,6 +97,7 @@ void descriptors_raise(struct run *run)
     if (holds)
         collect_suspend(run->collectors);
     run->wake = libc_raise_descriptor(run->wake);
+    run->asks = libc_raise_descriptor(run->asks);
     run->log.copy = libc_raise_descriptor(run->log.copy);
     if (holds)
         (void)collect_resume(run->collectors, &run->roots);

@@ -60,7 +60,7 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
     run->tree.root = start->root;
     run->tree.root_is_ours = start->root_is_ours;
     run->home.dir = run->home.runs = -1;
-    run->wake = run->output.fd = -1;
+    run->wake = run->asks = run->output.fd = -1;
     run->load = clock_monotonic();
     run->load_real = clock_real();
     run->anchor = (struct anchor){run->load_real / 1000 * 1000, run->load / 1000 * 1000,
@@ -113,6 +113,12 @@ static int resume(struct link *link)
 {
     (void)link;
     return thread_start(&the_run);
+}
+
+static void step_out(struct link *link)
+{
+    (void)link;
+    thread_step_out(&the_run);
 }
 
 /* Signals such as SIGXFSZ, raised by our writing, must not end the program: they are taken back before anything is
@@ -175,6 +181,7 @@ const struct engine pillion_engine __attribute__((visibility("default"))) = {
     .start = start,
     .resume = resume,
     .join = thread_join,
+    .step_out = step_out,
     .end_here = end_here,
     .sync = sync_runs,
     .examine = examine,

@@ -96,6 +96,7 @@ struct run {
     struct cgroup_tags  cgroup_tags;
     struct resend_backlog backlog;   /* the runs of others that are delivered along the way */
     int                   wake;      /* signalfd */
+    int                   asks;      /* signalfd, never read: the program's signals for each of its tasks */
     bool                  is_raised; /* descriptors_raise was called in this table */
     uint32_t              wakes;     /* of the link's, those taken off it */
     int64_t               load;      /* ns CLOCK_MONOTONIC, of engine.start */
@@ -120,12 +121,21 @@ struct run {
 int  thread_start(struct run *run);                         /* LINK_OFF afterwards: it could not be made; 0 or -errno */
 void thread_tell(struct link *link, enum link_state state); /* and wakes who waits for it */
 bool thread_join(struct link *link, int64_t limit);
+void thread_step_out(struct run *run); /* the calling thread is the run's no more, but one of the program's */
 
 /* ---- descriptors.c: the descriptor table of the thread ---- */
 /* Makes a table of the thread's own, with nothing of the program's in it but `kept` (-1: nothing). False: it is still
  * the program's, and nothing may be held open in it. */
 bool descriptors_own(int kept);
+void descriptors_give_back(void);        /* the program's numbers are the calling thread's too, where they are low */
 void descriptors_raise(struct run *run); /* above the numbers that programs have, once; all may be open or closed */
+
+/* ---- broadcast.c: signals that the program sends to each of its tasks ---- */
+int broadcast_open(void); /* a signalfd to be polled and never read; -1 */
+/* Lets those in that were sent to this thread. False: there was none, and the signalfd is deaf to what is pending,
+ * which would keep it readable. */
+bool broadcast_answer(struct run *run);
+void broadcast_listen(const struct run *run); /* it hears all of them again */
 
 /* ---- loop.c ---- */
 void              loop_open(struct run *run);  /* collectors and baseline; after a pause: descriptors again */

@@ -104,6 +104,7 @@ static void leave_restored(void)
 static void take_descriptors(struct run *run)
 {
     libc_own_descriptors(leave_restored);
+    run->asks = broadcast_open();
     run->is_raised = false;
     if (run->state != RUN_UNMADE) /* a first run waits until it is made: a short program does not pay for it */
         descriptors_raise(run);
@@ -129,6 +130,7 @@ static void settle(struct run *run)
 static void leave_descriptors(struct run *run)
 {
     file_close(&run->wake);
+    file_close(&run->asks);
     libc_disown_descriptors();
 }
 
@@ -177,6 +179,20 @@ static bool step_aside(struct run *run)
 
 /* For keys pass over it, it is in no core file, and libc gives it to no later thread of the program's. */
 static void *stack;
+
+/* The next thread, made when the program ends, goes on with the run, on another stack. */
+void thread_step_out(struct run *run)
+{
+    journal_paused(&run->dir, true);
+    loop_close(run);
+    file_close(&run->log.copy);
+    leave_descriptors(run);
+    run->account.cost_before += clock_thread_cpu();
+    descriptors_give_back();
+    stack = NULL;
+    atomic_store(&run->link->tid, 0);
+    thread_tell(run->link, LINK_PAUSED);
+}
 
 static void live(void *argument)
 {

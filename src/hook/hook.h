@@ -247,6 +247,8 @@ void thread_link_mirror(const struct link_call *call);
 /* Stops the thread for good or for a while; false when it did not stop in time. */
 bool thread_link_pause(int64_t limit_ns);
 void thread_link_pause_for_good(int64_t limit_ns);
+/* True on our thread, where a handler of the program's that was let in wants to end: it is the program's now. */
+bool thread_link_step_out(void);
 void thread_link_resume(void);
 
 #endif
