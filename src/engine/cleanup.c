@@ -11,6 +11,7 @@
 #include "base/dir.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "delivery/api_mark.h"
 #include "engine/run.h"
 #include "store/journal_read.h"
 
@@ -84,6 +85,14 @@ static void sweep_markers(const struct run *run)
         dir_close(&marks);
     }
     dir_close(&list);
+}
+
+static void sweep_api_marks(const struct run *run)
+{
+    struct api_mark mark;
+    api_mark_open(&mark, run->config.api_url, run->config.token, &run->home);
+    api_mark_sweep(&mark);
+    api_mark_close(&mark);
 }
 
 struct old_run {
@@ -198,6 +207,7 @@ void cleanup_tidy(struct run *run)
 {
     if (run->marker)
         sweep_markers(run);
+    sweep_api_marks(run);
     cleanup_prune(&run->home, &run->config, run->dir.id);
 }
 

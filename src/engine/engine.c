@@ -85,7 +85,7 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
     if (start->job_name)
         run->config.metadata.job_name = strdup(start->job_name);
     network_init(&run->network);
-    delivery_init(&run->delivery, &run->config, &run->home, &run->dir, &run->log, &run->network);
+    delivery_init(&run->delivery, &run->config, &run->dir, &run->log, &run->network);
     resend_backlog_init(&run->backlog, &run->config, &run->home, &run->network, cgroup_tags_of_lost);
 }
 

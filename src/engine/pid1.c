@@ -76,7 +76,7 @@ void pid1_begin(struct run *run)
     forget(run);
     run_dir_init(&run->dir);
     cgroup_tags_again(&run->cgroup_tags);
-    delivery_init(&run->delivery, &run->config, &run->home, &run->dir, &run->log, &run->network);
+    delivery_init(&run->delivery, &run->config, &run->dir, &run->log, &run->network);
     run->baseline = run->last;
     usage_read(&run->tree, &run->account.before);
     if (run->collectors)

@@ -11,6 +11,7 @@
 #include "base/json_write.h"
 #include "collect/machine.h"
 #include "config/job_name.h"
+#include "delivery/api_mark.h"
 #include "engine/run.h"
 #include "sentinel/requests.h"
 #include "store/journal_write.h"
@@ -69,6 +70,7 @@ int registration_compose(const struct config *config, const struct machine *mach
 }
 
 #define SLICE (20 * CLOCK_MILLISECOND)
+#define LATER (10 * CLOCK_SECOND)
 
 void registration_begin(struct run *run)
 {
@@ -117,10 +119,15 @@ static void say(struct run *run)
         add(run, &more);
 }
 
+/* While the API's mark stands, a program that may end in a moment registers later: its end would have to wait for the
+ * answer, or the run would be registered twice. */
 static void begin_delivery(struct run *run)
 {
     run->registration.state = REGISTRATION_OVER;
     delivery_begin(&run->delivery);
+    if (run->delivery.phase == DELIVERY_REGISTER &&
+        api_mark_left(run->config.api_url, run->config.token, &run->home) > 0)
+        run->delivery.next_try = clock_monotonic() + LATER;
 }
 
 void registration_start(struct run *run)

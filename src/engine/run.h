@@ -167,6 +167,9 @@ void exec_resume_read(struct run *run, const cJSON *state);  /* run->last become
 /* ---- finish.c ---- */
 void finish_run(struct run *run); /* the program ends: last row, totals, delivery within the hold */
 
+/* ---- hold.c ---- */
+void hold_deliver(struct run *run, int64_t finished_at); /* while the program waits, if it has to */
+
 /* ---- pid1.c: process 1, which a signal does not end ---- */
 bool pid1_owes(const struct run *run);      /* its rows are in memory alone, and not delivered */
 void pid1_end(struct run *run, int signal); /* its run ends */

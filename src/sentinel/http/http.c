@@ -85,6 +85,11 @@ void http_cancel(struct http *http, struct http_call *call)
     }
 }
 
+bool http_has_connected(const struct http_call *call)
+{
+    return call->sendings > 0;
+}
+
 void http_close(struct http *http)
 {
     if (!http)
