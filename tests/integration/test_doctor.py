@@ -13,6 +13,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from served import PYTHON, LocalTest, ServedTest, pillion  # noqa: E402
+from sentinel_server import SentinelServer  # noqa: E402
 from certificates import Authority  # noqa: E402
 
 SANITIZED = b"__asan_init" in pathlib.Path(pillion.COMMAND).read_bytes()
@@ -505,16 +506,17 @@ class Api(Doctor, ServedTest):
 
     def test_an_api_that_is_marked_down(self):
         self.dir.joinpath("runs").mkdir()
-        self.dir.joinpath("api-down").write_text("")
-        self.assertCause("api", "api-down")
-        os.utime(self.dir / "api-down", (1, 1))
-        self.assertNoCause()
+        self.server.down()
+        self.launch("true")
+        self.server.up()
+        self.assertCause("api", r"out of reach, when a program ended: for (10|[1-9]) s from now")
+        with self.subTest("another API of that folder"), SentinelServer(token=self.server.token) as other:
+            self.assertNotIn("out of reach", str(self.ask(env=self.env(**other.env()))))
 
 
 class Trust(Doctor, LocalTest):
     def setUp(self):
         super().setUp()
-        from sentinel_server import SentinelServer
         self.authority = Authority(self.tmp)
         self.make = SentinelServer
 
