@@ -576,6 +576,7 @@ void delivery_step(struct delivery *d, int64_t now)
     if (d->phase == DELIVERY_FINISH && !announce_finish(d))
         return;
     d->step = step;
+    d->begun = now;
     int error = start_request(d, step, now);
     if (error < 0)
         on_no_request(d, error, now);

@@ -39,8 +39,9 @@ struct delivery {
     struct log          *log;
     struct network      *network; /* the owner's, shared */
     enum delivery_phase  phase;
-    struct http_call    *call; /* the request under way */
-    enum upload_step     step; /* the step of the upload that it is; UPLOAD_NOTHING: it is register or finish */
+    struct http_call    *call;  /* the request under way */
+    int64_t              begun; /* ns CLOCK_MONOTONIC, of that request */
+    enum upload_step     step;  /* the step of the upload that it is; UPLOAD_NOTHING: it is register or finish */
     struct attempts      attempts;
     int64_t              next_try;       /* ns CLOCK_MONOTONIC */
     int64_t              finish_after;   /* the same; a crowd finishes one after the other */

@@ -100,11 +100,16 @@ static void limit_flush(struct run *run, struct hold *hold)
         d->flush_deadline = hold->began;
 }
 
+/* A request of before the end has ten seconds to connect; from then on it has one, as those that begin later have. */
+static bool connects_in_vain(const struct delivery *d, const struct hold *hold, int64_t now)
+{
+    return d->call && d->begun < hold->began && now >= hold->began + CONNECT_LIMIT && !http_has_connected(d->call);
+}
+
 /* Drives register and finish until done, refused, out of time, or without hope of being in time. */
 static void deliver(struct run *run, struct hold *hold)
 {
-    struct delivery        *d = &run->delivery;
-    const struct http_call *older = d->call;
+    struct delivery *d = &run->delivery;
     limit_flush(run, hold);
     d->finish_after = d->next_try = run->config.crowd > CROWD_FINISH
                                         ? hold->began + retry_spread(hold->until - hold->began)
@@ -116,10 +121,11 @@ static void deliver(struct run *run, struct hold *hold)
         delivery_step(d, now);
         bool    flushes = d->phase == DELIVERY_FLUSH;
         int64_t due = delivery_due(d);
-        older = d->call == older ? older : NULL;
-        bool in_vain = older && !http_has_connected(older) && now >= hold->began + CONNECT_LIMIT;
-        bool backs_off = !d->call && due > now && due > d->finish_after;
-        if (delivery_is_over(d) || in_vain || backs_off)
+        bool    backs_off = !d->call && due > now && due > d->finish_after;
+        bool    in_vain = connects_in_vain(d, hold, now);
+        if (in_vain)
+            d->flush_deadline = now; /* S3's, perhaps: then the rows go inline */
+        if (delivery_is_over(d) || backs_off || (in_vain && !flushes))
             break;
         wait_for_network(run, clock_earlier(due, hold->until));
         hold->s3_took += flushes ? clock_monotonic() - now : 0;
