@@ -208,7 +208,14 @@ void resend_backlog_take(struct resend_backlog *b, int64_t until)
     b->until = b->one.last_begin = until;
 }
 
-/* A run that fails is not in the way of the others for ever: after it the round goes on anywhere. */
+/* Leaves out some of the runs behind one that failed: those that always fail must not be all that is ever tried. */
+static void leap(struct resend_backlog *b)
+{
+    size_t over = (size_t)retry_spread((int64_t)b->left);
+    b->at += over;
+    b->left -= over;
+}
+
 bool resend_backlog_end_step(struct resend_backlog *b, int64_t now)
 {
     if (resend_run_is_under_way(&b->one)) {
@@ -219,7 +226,7 @@ bool resend_backlog_end_step(struct resend_backlog *b, int64_t now)
         if (outcome == RESEND_UNDER_WAY)
             resend_run_drop(&b->one);
         else if (outcome == RESEND_FAILED)
-            b->at = (size_t)retry_spread((int64_t)b->count);
+            leap(b);
     }
     if (now >= b->until || b->left == 0)
         return false;

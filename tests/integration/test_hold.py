@@ -92,6 +92,12 @@ class Later(ServedTest):
         if before == 4:
             self.assertEqual([run["run_id"] for run in self.server.runs.values()][1:4], order)
 
+    def test_an_api_that_is_not_quick_gets_what_was_left_from_programs_that_live_longer(self):
+        self.short(PILLION_EXIT_TIMEOUT="0")
+        self.server.fault("*", held=0.2)
+        self.short()
+        self.assertEqual((self.finished(), len(self.server.runs)), (1, 1))
+
     def test_a_program_that_may_end_in_a_moment_registers_later_while_the_mark_stands(self):
         self.server.down()
         self.short()
