@@ -4,6 +4,7 @@
 import hashlib
 import os
 import pathlib
+import subprocess
 import sys
 import time
 
@@ -49,13 +50,13 @@ class Loop(LocalTest):
             self.assertEqual((told.of, told.lost), (PROGRAMS, 0))
 
         every = moods.moods()
-        Cases(self, workers=5).run({name: (every[name],) for name in SICK}, check)
+        Cases(self, workers=10).run({name: (every[name],) for name in SICK}, check)
 
 
 class Later(ServedTest):
     def short(self, count=1, **variables):
         for _ in range(count):
-            self.launch("true", env=self.env(**dict({"PILLION_EXIT_TIMEOUT": HOLD}, **variables)))
+            self.launch("true", env=self.env(**dict({"PILLION_EXIT_TIMEOUT": "1"}, **variables)))
 
     def finished(self):
         return len(self.server.finished_runs())
@@ -117,33 +118,37 @@ class Later(ServedTest):
 
 
 class Registrations(ServedTest):
+    def slow(self, folder, held, seconds):
+        """Two programs, the second while the mark stands."""
+        with SentinelServer() as server:
+            server.fault("register", "*", held=held)
+            env = self.env(PILLION_DIR=folder, **server.env(PILLION_EXIT_TIMEOUT="6"))
+            for _ in range(2):
+                self.assertEqual(pillion.run(["sleep", seconds], env=env).status, 0)
+            self.once(server, env)
+
+    def on_the_way(self, folder, held, _):
+        """A leader that delivers another's run along its way ends while the API registers that."""
+        with SentinelServer() as server:
+            env = self.env(PILLION_DIR=folder, **server.env())
+            self.assertEqual(pillion.run(["true"], env=dict(env, PILLION_EXIT_TIMEOUT="0")).status, 0)
+            server.fault("register", "2+", held=held)
+            program = pillion.start(["cat"], env=env, stdin=subprocess.PIPE)
+            pillion.wait_for(lambda: len(server.of("register")) == 2, what="the registration of the other")
+            program.process.stdin.close()
+            self.assertEqual(program.wait().status, 0)
+            self.once(server, env)
+
+    def once(self, server, env):
+        server.heal()
+        self.assertEqual(pillion.command("sync", env=env).status, 0)
+        self.assertEqual((len(server.of("register")), len(server.finished_runs())), (2, 2), server.requests)
+
     def test_a_run_is_registered_once_wherever_the_api_is_merely_slow(self):
-        def check(name, held, seconds):
-            folder = self.tmp / name
-            with SentinelServer() as server:
-                server.fault("register", "*", held=held)
-                env = self.env(PILLION_DIR=folder, **server.env(PILLION_EXIT_TIMEOUT="6"))
-                for _ in range(2):  # the second one while the mark stands
-                    self.assertEqual(pillion.run(["sleep", seconds], env=env).status, 0)
-                server.heal()
-                self.assertEqual(pillion.command("sync", env=env).status, 0)
-                self.assertEqual(len(server.of("register")), 2, server.requests)
-                self.assertEqual(len(server.finished_runs()), 2)
-
-        cases = {"%s s, a program of %s s" % (held, seconds): (held, seconds)
+        cases = {"%s s, a program of %s s" % (held, seconds): (self.slow, held, seconds)
                  for held in (0.6, 1.5, 2.5) for seconds in ("0", "0.3")}  # at 0.3 s it is on its way
-        Cases(self).run(cases, check)
-
-    def test_a_registration_of_another_run_that_is_on_its_way_is_waited_for_too(self):
-        self.launch("true", env=self.env(PILLION_EXIT_TIMEOUT="0"))
-        program = self.until_told()
-        pillion.wait_for(lambda: self.server.of("register"), what="its own registration")
-        self.server.fault("register", "2+", held=1.5)
-        pillion.wait_for(lambda: len(self.server.of("register")) == 2, what="that of the other")
-        self.end(program)
-        self.server.heal()
-        self.sync()
-        self.assertEqual((len(self.server.runs), len(self.server.finished_runs())), (2, 2))
+        cases["another's"] = (self.on_the_way, 1.5, None)
+        Cases(self, workers=7).run(cases, lambda name, check, *how: check(self.tmp / name, *how))
 
 
 class Apis(ServedTest):
@@ -165,7 +170,7 @@ class Apis(ServedTest):
         if self.launch("unshare", "-m", "true", preload=False).status:
             self.skipTest(pillion.forbidden("unshare -m"))
         self.server.fault("register", hang=60)
-        script = ("mount -t tmpfs -o ro none /dev/shm && mount -t tmpfs -o ro none /tmp && "
+        script = ("for i in /tmp /dev/shm; do mount --bind $i $i && mount -o remount,bind,ro $i || exit; done; "
                   'for i in 1 2; do LD_PRELOAD=$0 /bin/true; done')
         done = self.launch("unshare", "-m", "sh", "-c", script, pillion.HOOK, preload=False,
                            env=self.env(PILLION_DIR="/proc/nothing", PILLION_EXIT_TIMEOUT="1"))
