@@ -28,8 +28,9 @@ struct hold {
 };
 
 /* Returns why the program must not be held at all; NULL: it may be held. A registration that is on its way is waited
- * for, whatever the mark says: sent again later it would be a second one. */
-static const char *no_hold(const struct run *run, struct api_mark *mark)
+ * for, whatever the mark says: sent again later it would be a second one. But one that an API with a mark has had for
+ * as long as a hold may last is not going to be answered. */
+static const char *no_hold(const struct run *run, struct hold *hold)
 {
     const struct delivery *d = &run->delivery;
     if (run->config.exit_timeout == 0)
@@ -38,9 +39,12 @@ static const char *no_hold(const struct run *run, struct api_mark *mark)
         return "the program ended with other threads alive";
     if (run->seat != SEAT_OWN)
         return "no descriptor table of its own could be had";
-    enum api_mark_answer answer = api_mark_ask(mark);
-    if (delivery_registers(d))
+    enum api_mark_answer answer = api_mark_ask(&hold->api);
+    bool                 marked = answer == API_MARK_STANDS || answer == API_MARK_IS_TRIED;
+    if (delivery_registers(d)) {
+        hold->until = marked ? clock_earlier(hold->until, d->begun + run->config.exit_timeout) : hold->until;
         return NULL;
+    }
     if (d->last_failure && clock_monotonic() - d->last_failure < FAILED_RECENTLY)
         return "the API failed within the last minute";
     if (answer == API_MARK_STANDS)
@@ -155,13 +159,13 @@ static bool note_end(const struct run *run, struct hold *hold)
     return is_done && now - hold->began < OTHERS_LIMIT;
 }
 
-/* Half of what the own run took is about one request's time: one that is begun later would be in vain. */
+/* The own finish has told how long a request takes: one that is begun later would be in vain. */
 static void deliver_others(struct run *run, const struct hold *hold, bool quick)
 {
     int64_t now = clock_monotonic();
+    int64_t request = now - run->delivery.begun;
     if (quick)
-        resend_backlog_take(&run->backlog,
-                            clock_earlier(hold->began + OTHERS_LIMIT - (now - hold->began) / 2, hold->until));
+        resend_backlog_take(&run->backlog, clock_earlier(hold->began + OTHERS_LIMIT - request, hold->until));
     for (; now < hold->until && !is_cut_short(run) && !atomic_load(&run->link->local_only) &&
            resend_backlog_end_step(&run->backlog, now);
          now = clock_monotonic())
@@ -173,7 +177,7 @@ static void deliver_others(struct run *run, const struct hold *hold, bool quick)
 static const char *try_to_deliver(struct run *run, struct hold *hold, int64_t finished_at, bool *ret_quick)
 {
     struct delivery *d = &run->delivery;
-    const char      *reason = no_hold(run, &hold->api);
+    const char      *reason = no_hold(run, hold);
     int64_t          cloud = hold->began + clock_earlier(CLOUD_LIMIT, budget_of(run) / 4);
     registration_settle(run, reason ? 0 : cloud);
     if (!reason || run_dir_is_in_memory(&run->dir)) { /* process 1 may deliver those after the hold: pid1.c */

@@ -69,8 +69,8 @@ int registration_compose(const struct config *config, const struct machine *mach
     return error;
 }
 
-#define SLICE (20 * CLOCK_MILLISECOND)
-#define LATER (10 * CLOCK_SECOND)
+#define SLICE     (20 * CLOCK_MILLISECOND)
+#define LATER_MAX (60 * CLOCK_SECOND)
 
 void registration_begin(struct run *run)
 {
@@ -119,15 +119,17 @@ static void say(struct run *run)
         add(run, &more);
 }
 
-/* While the API's mark stands, a program that may end in a moment registers later: its end would have to wait for the
- * answer, or the run would be registered twice. */
+/* While the API's mark stands, a program that may end in a moment does not register yet: its end would have to wait for
+ * the answer, or the run would be registered twice. */
 static void begin_delivery(struct run *run)
 {
     run->registration.state = REGISTRATION_OVER;
     delivery_begin(&run->delivery);
-    if (run->delivery.phase == DELIVERY_REGISTER &&
-        api_mark_left(run->config.api_url, run->config.token, &run->home) > 0)
-        run->delivery.next_try = clock_monotonic() + LATER;
+    int64_t now = clock_monotonic();
+    int64_t left = api_mark_left(run->config.api_url, run->config.token, &run->home) * CLOCK_SECOND;
+    if (run->delivery.phase == DELIVERY_REGISTER && left > 0)
+        run->delivery.next_try = (run->delivery.next_try > now ? run->delivery.next_try : now) +
+                                 clock_earlier(left, LATER_MAX);
 }
 
 void registration_start(struct run *run)
