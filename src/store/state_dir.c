@@ -270,8 +270,3 @@ bool state_dir_claim(const struct state_dir *home, const char *name, int64_t sec
     state_dir_mark(home, name);
     return state_dir_mark_age(home, name) >= 0;
 }
-
-void state_dir_unmark(const struct state_dir *home, const char *name)
-{
-    (void)unlinkat(home->dir, name, 0);
-}
