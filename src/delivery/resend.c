@@ -175,7 +175,9 @@ void resend_backlog_step(struct resend_backlog *b, int64_t now)
 
 int64_t resend_backlog_due(struct resend_backlog *b)
 {
-    return resend_run_is_under_way(&b->one) ? resend_run_due(&b->one) : b->next;
+    if (resend_run_is_under_way(&b->one))
+        return resend_run_due(&b->one);
+    return b->until ? 0 : b->next; /* at the end there is no pause between two */
 }
 
 void resend_backlog_end(struct resend_backlog *b, int64_t now)
@@ -241,5 +243,6 @@ void resend_backlog_drop(struct resend_backlog *b)
     free_names(b->names);
     b->names = NULL;
     b->left = 0;
+    b->until = 0;
     file_close(&b->claim);
 }

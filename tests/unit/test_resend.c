@@ -520,6 +520,21 @@ static void an_end_delivers_what_others_left_the_oldest_first(void **state)
     assert_non_null(strstr(server.requests[0], request));
 }
 
+static void at_an_end_what_is_delivered_already_costs_no_time(void **state)
+{
+    (void)state;
+    const struct server_reply script = {FINISHED, SERVER_CLOSES};
+    char                      id[] = "20260101T000000Z-m-100";
+    for (int i = 0; i < 30; i++) {
+        (void)snprintf(id, sizeof id, "20260101T000000Z-m-1%02d", i);
+        add(id, "finished", ENDED);
+    }
+    add(NEW, "undelivered", ENDED);
+    with_backlog(go_at_the_end, &script, 1);
+    assert_state(NEW, "finished");
+    assert_int_equal(server.request_count, 1);
+}
+
 static void another_end_within_ten_seconds_leaves_them(void **state)
 {
     (void)state;
@@ -693,6 +708,7 @@ int main(void)
         TEST(odd_progress_does_no_harm),
         TEST(a_leader_delivers_what_others_left),
         TEST(an_end_delivers_what_others_left_the_oldest_first),
+        TEST(at_an_end_what_is_delivered_already_costs_no_time),
         TEST(another_end_within_ten_seconds_leaves_them),
         TEST(another_that_is_at_it_leaves_them_too),
         TEST(at_an_end_one_that_fails_is_tried_once_and_is_in_nobodys_way),
