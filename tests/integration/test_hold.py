@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What a sick API costs programs at their ends is paid once, and not by each; and what stayed behind goes later, by itself."""
-import hashlib
 import os
-import pathlib
 import subprocess
 import sys
 import time
@@ -20,19 +18,9 @@ SICK = ("503", "429, Retry-After 5", "401", "register hangs", "finish hangs", "a
         "TCP black hole", "TLS refused")
 
 
-def mark_of(url, token):
-    """The mark of that API, wherever this user's marks are."""
-    name = "api-%s-%s" % tuple(hashlib.sha256(text.encode()).hexdigest()[:8] for text in (url, token))
-    for folder in ("/tmp", "/dev/shm"):
-        path = pathlib.Path("%s/.pillion-%d/%s" % (folder, os.geteuid(), name))
-        if path.exists():
-            return path
-    return None
-
-
 def run_out(server):
     """As if its time had passed."""
-    path = mark_of(server.url, server.token)
+    path = pillion.mark_of(server.url, server.token)
     set_at, until = os.stat(path).st_atime, os.stat(path).st_mtime
     os.utime(path, (set_at - (until - time.time()) - 1, time.time() - 1))
 
@@ -71,12 +59,12 @@ class Later(ServedTest):
         for count in range(20):  # a busy machine delivers less in 0.3 s
             if self.finished() == 13 + count:
                 break
-            if mark_of(self.server.url, self.server.token):
+            if pillion.mark_of(self.server.url, self.server.token):
                 run_out(self.server)
             if (self.dir / "resent").exists():
                 os.utime(self.dir / "resent", (1, 1))
             self.short()
-        self.assertIsNone(mark_of(self.server.url, self.server.token))
+        self.assertIsNone(pillion.mark_of(self.server.url, self.server.token))
         self.assertEqual(len(self.server.runs), self.finished())
         for run in self.runs():
             self.assertDelivered(run)
@@ -112,7 +100,7 @@ class Later(ServedTest):
         self.assertEqual(len(self.server.requests), 1)
         run_out(self.server)
         self.short()
-        self.assertIsNone(mark_of(self.server.url, self.server.token))
+        self.assertIsNone(pillion.mark_of(self.server.url, self.server.token))
         self.short()
         self.assertGreaterEqual(self.finished(), 2)
 
