@@ -135,8 +135,9 @@ static void set(const struct api_mark *m, int64_t pause)
     int64_t         now = clock_real() / CLOCK_SECOND;
     struct timespec times[2] = {{.tv_sec = now}, {.tv_sec = now + pause}};
     struct stat     info;
-    int             fd = openat(m->folder, m->name, MARK | O_CREAT, 0600);
-    if (fd >= 0 && fstat(fd, &info) == 0 && is_a_mark(&info) && look(m, fd, &before) < pause)
+    int             fd = -1;
+    if (file_make(m->folder, m->name, MARK, &fd) == 0 && fstat(fd, &info) == 0 && is_a_mark(&info) &&
+        look(m, fd, &before) < pause)
         (void)futimens(fd, times);
     file_close(&fd);
 }
