@@ -206,7 +206,10 @@ bool orphan_mark_session(uint64_t pid_namespace, const struct process *line, siz
 {
     char  marker[HOOK_NAME_MAX];
     pid_t session = session_of(0);
-    if (session <= 0 || session == line[0].pid || procfs_read(session, ret_leader) < 0 ||
+    for (size_t i = 0; i < count; i++)
+        if (line[i].pid == session)
+            return false; /* nearly always; its marker was looked for among the ancestors' */
+    if (session <= 0 || procfs_read(session, ret_leader) < 0 ||
         !leader_marker_exists(pid_namespace, ret_leader, marker, sizeof marker))
         return false;
     *ret_orphan = 0;
