@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -110,10 +111,54 @@ static bool find_again(struct run *run)
     return found;
 }
 
+/* What was made ahead for an image before this one, or before a pause, and came to nothing. */
+static void sweep_own(const struct state_dir *home)
+{
+    struct dir  list;
+    const char *name = NULL;
+    if (dir_open(&list, home->runs, ".") < 0)
+        return;
+    while ((name = dir_next(&list)))
+        if (name_holds_pid(name, getpid()))
+            (void)run_dir_sweep(home, name);
+    dir_close(&list);
+}
+
+/* After root has become another user, its folders cannot be opened any more, by whatever way. Where others may write,
+ * that user finds a place of its own, as everybody does: then there is no need. */
+void create_ahead(struct run *run)
+{
+    struct utsname name;
+    struct stat    place;
+    if (geteuid() != 0 || !run->is_the_program || run->state != RUN_UNMADE || uname(&name) < 0 ||
+        state_dir_open(lookup, true, &run->home) < 0)
+        return;
+    int error = -EACCES;
+    if (run->origin == ORIGIN_SOUGHT || run->ahead.id[0])
+        sweep_own(&run->home);
+    if (fstat(run->home.dir, &place) == 0 && !(place.st_mode & (S_IWGRP | S_IWOTH)))
+        error = run_dir_create(&run->home, run->load_real / CLOCK_SECOND, name.nodename, getpid(), &run->ahead);
+    if (error < 0 && error != -ENOLCK) {
+        run_dir_suspend(&run->ahead);
+        state_dir_close(&run->home);
+    }
+}
+
+void create_not(struct run *run)
+{
+    if (run->ahead.dir < 0)
+        return;
+    run_dir_suspend(&run->ahead);
+    (void)run_dir_sweep(&run->home, run->ahead.id);
+}
+
 static void create(struct run *run, const struct journal_begin *begin)
 {
     int error = -EACCES;
-    if (run->home.runs >= 0)
+    if (run->ahead.dir >= 0) {
+        run_dir_take_files(&run->dir, &run->ahead);
+        error = 0;
+    } else if (run->home.runs >= 0)
         error = run_dir_create(&run->home, begin->started_at / CLOCK_SECOND, run->machine.host_name, begin->pid,
                                &run->dir);
     if (error < 0 && error != -ENOLCK) {
@@ -248,12 +293,14 @@ bool create_continued(struct run *run)
     if (run->origin != ORIGIN_SOUGHT)
         return false;
     run->shape.main_process = atomic_load(&run->link->main_process);
-    if (state_dir_open(lookup, false, &run->home) < 0)
+    if (run->home.runs < 0 && state_dir_open(lookup, false, &run->home) < 0)
         return false;
     if (!find_again(run)) {
-        state_dir_close(&run->home);
+        if (run->ahead.dir < 0)
+            state_dir_close(&run->home);
         return false;
     }
+    create_not(run);
     registration_begin(run);
     journal_continue(&run->dir, &begin, run->origin != ORIGIN_ANOTHERS);
     go_live(run);
@@ -268,7 +315,8 @@ void create_run(struct run *run)
         return;
     run->origin = ORIGIN_HERE;
     run->shape.main_process = atomic_load(&run->link->main_process);
-    (void)state_dir_open(lookup, true, &run->home);
+    if (run->home.runs < 0)
+        (void)state_dir_open(lookup, true, &run->home);
     bytes_init(&baseline, BASELINE_MAX);
     exec_resume_record(run, &baseline);
     if (baseline.data && !baseline.failed)

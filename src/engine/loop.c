@@ -68,6 +68,7 @@ void loop_close(struct run *run)
     if (run->collectors)
         collect_suspend(run->collectors);
     run_dir_suspend(&run->dir);
+    run_dir_suspend(&run->ahead);
     state_dir_close(&run->home);
     file_close(&run->output.fd);
     run->log.file = -1;

@@ -86,6 +86,7 @@ struct run {
     struct account      account;
     struct state_dir    home;
     struct run_dir      dir;
+    struct run_dir      ahead; /* of root: the directory before it is time for one */
     struct output       output;
     struct bytes        line; /* one row */
     uint64_t            rows;
@@ -94,6 +95,7 @@ struct run {
     struct registration registration;
     struct cgroup_tags  cgroup_tags;
     struct resend_backlog backlog;   /* the runs of others that are delivered along the way */
+    int                   pruned;    /* the mark of that name, locked while old runs are pruned */
     int                   wake;      /* signalfd */
     uint32_t              wakes;     /* of the link's, those taken off it */
     int64_t               load;      /* ns CLOCK_MONOTONIC, of engine.start */
@@ -129,6 +131,8 @@ int64_t sampling_date(const struct run *run,
                       int64_t           monotonic); /* ns since 1970: rises, whatever the wall clock does */
 
 /* ---- create.c ---- */
+void create_ahead(struct run *run);     /* root's run directory, while its files can be opened */
+void create_not(struct run *run);       /* the run is not to be: what was made ahead goes */
 void create_again(struct run *run);     /* opens what loop_close closed; without permission rows wait in memory */
 bool create_continued(struct run *run); /* the run of this process before its exec, if there is one */
 void create_run(struct run *run);       /* the run directory: a new one, or the one of this process before its exec */
@@ -155,8 +159,9 @@ void pid1_begin(struct run *run); /* it is alive after all: another run goes on 
 
 /* ---- cleanup.c ---- */
 void cleanup_hourly(struct run *run); /* renews the marker, and tidies up */
-bool cleanup_is_due(struct run *run); /* once an hour over all runs, and then it is this one's to do */
-void cleanup_tidy(struct run *run);   /* sweeps dead leaders' markers, prunes old runs */
+bool cleanup_is_due(struct run *run); /* for one process at a time: hourly, until done, or when many are new */
+/* After the run: some ms of sweeping dead leaders' markers and what root made ahead, and of pruning old runs. */
+void cleanup_tidy(struct run *run);
 void cleanup_remove_marker(struct run *run);
 /* Removes what PILLION_KEEP does not keep; never the run `current`, nor one that may be alive. */
 void cleanup_prune(const struct state_dir *home, const struct config *config, const char *current);

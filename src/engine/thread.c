@@ -120,6 +120,18 @@ static void settle(struct run *run)
 
 extern const char *gnu_get_libc_version(void) __attribute__((weak)); /* glibc's own */
 
+/* Old runs go while the program is still held, or the end of a short one would end that too. It is a step of two ms,
+ * and few programs have one. True: something is left for afterwards. */
+static bool tidy(struct run *run)
+{
+    if (atomic_load(&run->link->hurry) || !cleanup_is_due(run))
+        return false;
+    if (run->pruned < 0)
+        return true;
+    cleanup_tidy(run);
+    return false;
+}
+
 /* A thread that ends by the raw call is not counted: once main's thread is gone, libc would run exit on the last thread
  * to return. On musl the thread returns. musl would go on listing it, and the kernel clears musl's lock of that list
  * when it ends. */
@@ -130,10 +142,10 @@ static void leave(struct run *run, enum link_state state)
         collect_leave_drivers(run->collectors);
     file_close(&run->wake); /* before the program goes on: valgrind counts the descriptor among the program's */
     if (state == LINK_ENDED) {
-        bool tidies = cleanup_is_due(run);
-        atomic_store(&run->link->tidies, tidies);
+        bool sweeps = tidy(run);
+        atomic_store(&run->link->tidies, sweeps);
         thread_tell(run->link, state);
-        if (tidies) /* on time that is nobody's: the process may end any moment now */
+        if (sweeps) /* on time that is nobody's: the process may end any moment now */
             cleanup_tidy(run);
         loop_close(run);
         if (gnu_get_libc_version)
@@ -170,6 +182,7 @@ static void *thread_main(void *argument)
         return NULL;
     }
     thread_tell(run->link, LINK_RUNNING);
+    create_ahead(run); /* first of all: main goes on, and may become another user at once */
     loop_open(run);
     while (loop_run(run) == LINK_PAUSE) {
         if (step_aside(run)) {

@@ -9,7 +9,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from served import LocalTest, ServedTest, pillion  # noqa: E402
+from served import PYTHON, ServedTest, pillion  # noqa: E402
 
 NOBODY = 65534
 OWN_USER = 10000 + os.getpid() % 50000  # nobody, and nobody else leads under that number
@@ -115,6 +115,89 @@ class SharedFolder(ServedTest):
         told = self.pillion("doctor", env=env, **how)
         self.assertEqual(told.status, 1, told)
         self.assertIn(b"%s cannot be used for runs" % os.fsencode(own), told.stdout)
+
+
+class ChangeOfUser(ServedTest):
+    """Root's folder, which nobody else may enter, and a program that is root no more when its run is made."""
+
+    CHANGES = "import os, sys, time; time.sleep(0.1); os.setgroups([]); os.setgid(%d); os.setuid(%d); " % (NOBODY, NOBODY)
+
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(remove_markers)
+
+    def private(self, **extra):
+        """PILLION_DIR is root's, 0700; the run is made a second after its start."""
+        return self.env(PILLION_INTERVAL=None, **extra)
+
+    def test_a_daemon_that_changes_its_user_early_has_its_run_where_it_was_root(self):
+        for name, variables in (("named", {}), ("in root's home", {"PILLION_DIR": None})):
+            with self.subTest(name):
+                env = self.private(**variables)
+                result = self.launch(PYTHON, "-S", "-c", self.CHANGES + "time.sleep(1.3); sys.exit(3)", env=env)
+                self.assertEqual(result.status, 3, result)
+                run, = pillion.runs(env.get("PILLION_DIR") or self.home / ".local/state/pillion")
+                self.assertEqual((run["state"], run["exit_code"]), ("finished", 3), run.describe())
+                self.assertGreaterEqual(len(run.rows), 2)
+                self.assertDelivered(run)
+                shown, = json.loads(self.pillion("list", "--json", env=env).stdout)
+                self.assertEqual((shown["id"], shown["state"]), (run.directory, "finished"))
+        self.assertNoComplaints()
+
+    def test_one_that_is_killed_then_is_delivered_by_sync(self):
+        program = self.start(PYTHON, "-S", "-c", self.CHANGES + "time.sleep(60)", env=self.private())
+        pillion.wait_for(lambda: self.runs() and self.runs()[0].raw_rows, what="a row")
+        program.signal(9)
+        program.wait()
+        self.sync(env=self.private())
+        self.assertDelivered(self.only_run())
+
+    def test_an_early_exec_leaves_a_folder_that_is_no_run_and_that_root_sweeps(self):
+        env = self.private(SENTINEL_API_TOKEN=None, SENTINEL_API_URL=None)
+        words = ["setpriv", "--reuid=%d" % NOBODY, "--regid=%d" % NOBODY, "--clear-groups", "true"]
+        self.assertEqual(self.launch(*words, env=env).status, 0)
+        left = list((self.dir / "runs").iterdir())
+        self.assertEqual(len(left), 1)
+        self.assertEqual(json.loads(self.pillion("list", "--json", env=env).stdout), [])
+        result = self.pillion("sync", env=env)
+        self.assertEqual((result.status, result.stderr), (0, b"pillion: nothing to deliver\n"), result)
+        self.assertEqual(self.launch("true", env=env).status, 0)
+        pillion.wait_for(lambda: not left[0].exists(), what="a sweep")
+        self.only_run()
+
+    def test_an_exec_as_root_leaves_one_run_and_nothing_beside_it(self):
+        for script in ("exec sh -c 'exit 3'", "exec sh -c 'sleep 0.4; exit 3'", "sleep 1.2; exec sh -c 'sleep 0.3; exit 3'"):
+            with self.subTest(script):
+                env = self.private(PILLION_DIR=pillion.fresh_folder())
+                self.assertEqual(self.launch("sh", "-c", script, env=env).status, 3)
+                folders = list((pathlib.Path(env["PILLION_DIR"]) / "runs").iterdir())
+                self.assertEqual(len(folders), 1, folders)
+                self.assertRegex(folders[0].name, r"^[0-9]{8}T[0-9]{6}Z-.*-[0-9]+$")
+                self.assertEqual(pillion.Run(folders[0])["exit_code"], 3)
+
+    def test_a_program_shorter_than_the_minimum_leaves_nothing(self):
+        self.assertEqual(self.launch("true", env=self.private(PILLION_MIN_SECONDS=5)).status, 0)
+        self.assertEqual(list((self.dir / "runs").iterdir()), [])
+
+
+class Kept(ServedTest):
+    def test_programs_of_milliseconds_alone_reach_what_is_to_be_kept(self):
+        folder = self.dir / "runs"
+        for i in range(300):
+            old = folder / ("20260101T00%02d%02dZ-m-1" % (i // 60, i % 60))
+            old.mkdir(parents=True)
+            for name, text in (("run.jsonl", '{"state":"local"}\n'), ("metrics.csv", ""), ("log", ""), ("lock", "")):
+                (old / name).write_text(text)
+        env = self.env(SENTINEL_API_TOKEN=None, SENTINEL_API_URL=None, PILLION_KEEP="50,1G")
+
+        for count in range(1, 200):
+            self.assertEqual(self.launch("true", env=env).status, 0)
+            left = sorted(path.name for path in folder.iterdir())
+            if len(left) <= 50 + count:
+                break
+        self.assertLessEqual(len(left), 50 + count)
+        self.assertEqual(left[0], "20260101T000%d%02dZ-m-1" % divmod(300 - (len(left) - count), 60))
+        self.assertLess(count, 100)
 
 
 if __name__ == "__main__":
