@@ -46,9 +46,10 @@ static const char *why_not(const struct resend_run *e, int dir)
         return "made without a token; name it to deliver it";
     if (journal_is(e->state, "state", "local") || journal_is(e->state, "state", "undelivered"))
         return NULL;
-    switch (journal_liveness(e->state, dir)) {
+    switch (e->by_the_way ? journal_liveness(e->state, dir) : journal_liveness_at_last(e->state, dir)) {
     case LIVENESS_ALIVE:
         return "still running";
+    case LIVENESS_UNLOCKED:
     case LIVENESS_FOREIGN:
         return "perhaps still running on another machine";
     case LIVENESS_DEAD:

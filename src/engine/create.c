@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -17,7 +18,7 @@
 #include "store/journal_read.h"
 #include "store/journal_write.h"
 
-enum { BASELINE_MAX = 1024 };
+enum { BASELINE_MAX = 1024, LOCK_TRIES = 20 };
 
 static const char *lookup(const char *name)
 {
@@ -72,10 +73,22 @@ static void take_up(struct run *run, const cJSON *state)
     cgroup_tags_carry_on(&run->cgroup_tags, state);
 }
 
+/* Whoever asks for the lock, to know whether we are alive, has it for a moment. */
+static int open_patiently(struct run *run, const char *name)
+{
+    struct timespec moment = {.tv_nsec = CLOCK_MILLISECOND};
+    int             error = run_dir_open(&run->home, name, &run->dir);
+    for (int i = 0; error == -EBUSY && i < LOCK_TRIES; i++) {
+        (void)nanosleep(&moment, NULL);
+        error = run_dir_open(&run->home, name, &run->dir);
+    }
+    return error;
+}
+
 /* Asks again under the lock: until then a sync may have taken the run for dead, and ended it. */
 static bool lock_ours(struct run *run, const char *name, cJSON **state)
 {
-    int error = run_dir_open(&run->home, name, &run->dir);
+    int error = open_patiently(run, name);
     if (error < 0 && error != -ENOLCK)
         return false;
     cJSON_Delete(*state);
@@ -251,7 +264,7 @@ void create_again(struct run *run)
         return;
     int error = state_dir_reopen(&run->home);
     if (error == 0)
-        error = run_dir_open(&run->home, run->dir.id, &run->dir);
+        error = open_patiently(run, run->dir.id);
     if (error < 0 && error != -ENOLCK)
         log_line(&run->log, LOG_ERROR, "the run directory cannot be opened again (%s): rows wait in memory",
                  strerror(-error));

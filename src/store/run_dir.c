@@ -188,6 +188,15 @@ int run_dir_open(const struct state_dir *home, const char *id, struct run_dir *r
     return open_folder(home, ret);
 }
 
+void run_dir_lock_id(int lock, char ret[static RUN_DIR_LOCK_ID_MAX])
+{
+    struct stat info;
+    ret[0] = '\0';
+    if (fstat(lock, &info) == 0)
+        (void)snprintf(ret, RUN_DIR_LOCK_ID_MAX, "%llx-%llx", (unsigned long long)info.st_dev,
+                       (unsigned long long)info.st_ino);
+}
+
 void run_dir_take_files(struct run_dir *run, struct run_dir *from)
 {
     memcpy(run->id, from->id, sizeof run->id);

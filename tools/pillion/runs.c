@@ -234,7 +234,7 @@ void runs_done(struct run_place *place)
 const char *run_state_shown(const cJSON *state, int dir)
 {
     static const char *const names[] = {"running", "finishing", "finished", "local", "undelivered"};
-    if (journal_is(state, "state", "running") && journal_liveness(state, dir) == LIVENESS_DEAD)
+    if (journal_is(state, "state", "running") && journal_liveness_at_last(state, dir) == LIVENESS_DEAD)
         return "lost";
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (journal_is(state, "state", names[i]))
