@@ -155,6 +155,9 @@ void finish_run(struct run *run); /* the program ends: last row, totals, deliver
 /* ---- pid1.c: process 1, which a signal does not end ---- */
 bool pid1_owes(const struct run *run);      /* its rows are in memory alone, and not delivered */
 void pid1_end(struct run *run, int signal); /* its run ends */
+/* The program ends by itself soon after that signal: the run was not over. One that the API knows the end of is
+ * followed by another. */
+void pid1_outlived(struct run *run);
 void pid1_begin(struct run *run); /* it is alive after all: another run goes on from the last row of that one */
 
 /* ---- cleanup.c ---- */

@@ -191,6 +191,7 @@ static void *thread_main(void *argument)
             return NULL;
         }
     }
+    pid1_outlived(run);
     finish_run(run);
     cleanup_remove_marker(run);
     leave(run, LINK_ENDED);

@@ -186,6 +186,33 @@ class Terminated(ContainerTest):
             "nothing writable": (["sleep", "60"], dict(HARD, shm=False)),
         })
 
+    def test_a_process_1_that_ends_by_itself_soon_after_sigterm_was_not_ended_by_it(self):
+        """Nobody has been told of an end: one run, with the right one."""
+        env = {"PILLION_DIR": "/data", "SENTINEL_API_TOKEN": ""}
+        container = self.begin("outlives", ["sh", "-c", "sleep 2.5; exit 3"], binds={"/data": self.dir}, env=env)
+        pillion.wait_for(lambda: self.runs() and self.runs()[0].raw_rows, what="a row")
+        container.send("TERM")
+        pillion.wait_for(lambda: self.only_run()["state"] == "local", what="an end for the case that a SIGKILL comes")
+        self.assertEqual(self.only_run()["signal"], 15)
+        self.assertEqual(container.wait().status, 3)
+        shown, = json.loads(self.pillion("list", "--json").stdout)
+        self.assertEqual((shown["state"], shown["exit_code"], shown.get("signal")), ("local", 3, None))
+        self.assertGreaterEqual(shown["duration_s"], 2.5)
+        told = self.pillion("show").stdout
+        self.assertNotIn(b"SIGTERM", told)
+        self.assertGreaterEqual(self.only_run().rows[-1]["timestamp"] - self.only_run().rows[0]["timestamp"], 2)
+
+    def test_one_whose_end_the_api_has_been_told_goes_on_as_another_run(self):
+        container = self.begin("outlives", ["sh", "-c", "sleep 2.5; exit 3"])
+        self.registered(self.server)
+        container.send("TERM")
+        pillion.wait_for(self.server.finished_runs, what="a finish")
+        self.assertEqual(container.wait().status, 3)
+        first, second = self.server.runs.values()
+        self.assertEqual((first["finish"]["exit_code"], second["finish"]["exit_code"]), (143, 3))
+        self.assertEqual(dict(tag_pairs(second["registration"]["tags"]))["continues"], first["run_id"])
+        self.assertNoComplaints()
+
     @unittest.skipUnless(os.environ.get("PILLION_TEST_LONG"), "takes 40 seconds: set PILLION_TEST_LONG=1")
     def test_a_process_1_that_lives_on_after_sigterm_goes_on_as_another_run(self):
         container = self.begin("lives", ["sh", "-c", "sleep 40; exit 3"])
