@@ -199,25 +199,6 @@ static int output_path(const struct run *run, char *ret, size_t size)
     return error < 0 ? error : len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
 }
 
-/* Opens nothing but a regular file with one name. In a folder that others write to, a link or a second name would lead
- * to a file that nobody named. */
-static int open_regular(const char *path, bool truncate, int *ret)
-{
-    struct stat info;
-    int         error = 0;
-    int         fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW, 0666);
-    if (fd < 0)
-        return -errno;
-    if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode) || info.st_nlink > 1) /* some file servers say 0 */
-        error = -EINVAL;
-    else if (truncate && ftruncate(fd, 0) < 0)
-        error = -errno;
-    if (error < 0)
-        file_close(&fd);
-    *ret = fd;
-    return error;
-}
-
 /* Copies the rows that came before the run was made (PILLION_MIN_SECONDS). */
 static void copy_rows(struct run *run)
 {
@@ -239,11 +220,15 @@ static void open_output(struct run *run)
     int  error = output_path(run, path, sizeof path);
     bool goes_on = error == 0 && output->before && strcmp(path, output->before) == 0;
     if (error == 0)
-        error = open_regular(path, !appends && !goes_on, &output->fd);
+        error = file_open_own(path, 0666, &output->fd);
+    if (error == 0 && !appends && !goes_on && ftruncate(output->fd, 0) < 0) {
+        error = -errno;
+        file_close(&output->fd);
+    }
     if (error < 0) {
         log_line(&run->log, LOG_WARN,
-                 "PILLION_OUTPUT=%.200s cannot be written (%s): it has to be a regular file; the "
-                 "run directory has the rows",
+                 "PILLION_OUTPUT=%.200s cannot be written (%s): it has to be a regular file of its user with one "
+                 "name; the run directory has the rows",
                  output->path ? output->path : output->pattern, strerror(-error));
         return;
     }

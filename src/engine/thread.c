@@ -26,7 +26,6 @@
 #define CLOSE_RANGE_UNSHARE (1U << 1)
 #endif
 
-enum { LOG_FILE_FLAGS = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK };
 enum { STACK = 256 * 1024, STACK_DOUBLINGS = 6, SETTLE_LIMIT = 100 * 1000 * 1000 /* ns */ };
 
 static pthread_t thread;
@@ -102,6 +101,18 @@ static int open_wake(void)
     return signalfd(-1, &wake, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static void open_log(struct run *run)
+{
+    int file = -1;
+    int error = file_open_own(run->config.log, 0600, &file);
+    if (error == 0)
+        log_copy_to(&run->log, file);
+    else
+        log_line(&run->log, LOG_WARN,
+                 "PILLION_LOG=%.200s cannot be written (%s): it has to be a regular file of its user", run->config.log,
+                 strerror(-error));
+}
+
 static void settle(struct run *run)
 {
     struct sched_param normal = {0};
@@ -115,7 +126,7 @@ static void settle(struct run *run)
     if (kept >= 0)
         log_copy_to(&run->log, kept);
     else if (run->seat == SEAT_OWN && run->config.log && strcmp(run->config.log, "stderr") != 0)
-        log_copy_to(&run->log, open(run->config.log, LOG_FILE_FLAGS, 0600));
+        open_log(run);
 }
 
 extern const char *gnu_get_libc_version(void) __attribute__((weak)); /* glibc's own */

@@ -5,6 +5,7 @@ touched, and who may not look sees nothing."""
 import json
 import os
 import pathlib
+import shutil
 import sys
 import unittest
 
@@ -85,6 +86,27 @@ class SharedFolder(ServedTest):
             self.assertEqual(result.status, 0, result)
         self.assertEqual([len(ids[uid]) for uid in ids], [1, 1])
         self.assertEqual(len(ids[0] | ids[OWN_USER]), 2)
+
+    def test_a_file_of_another_user_is_no_output_and_no_log(self):
+        for mode in (0o1777, 0o777):
+            for uid in (0, OWN_USER):
+                with self.subTest(mode=oct(mode), uid=uid):
+                    folder = self.tmp / ("%o-%d" % (mode, uid))
+                    folder.mkdir()
+                    folder.chmod(mode)
+                    theirs = folder / "theirs"
+                    theirs.write_bytes(b"precious\n")
+                    theirs.chmod(0o666)
+                    os.chown(theirs, NOBODY, NOBODY)
+                    state = folder / "state"
+                    state.mkdir(mode=0o700)
+                    os.chown(state, uid, uid)
+                    for variable in ("PILLION_OUTPUT", "PILLION_LOG"):
+                        env = dict(self.local(state), PILLION_INTERVAL="soon", **{variable: str(theirs)})
+                        result = self.launch("sh", "-c", "sleep 0.1; exit 3", env=env, preexec_fn=become(uid))
+                        self.assertEqual((result.status, theirs.read_bytes()), (3, b"precious\n"))
+                        self.assertIn(variable, pillion.runs(state)[-1].log)
+                        shutil.rmtree(state / "runs")
 
     def test_a_neighbour_who_moves_the_folder_away_gets_no_row(self):
         """All is done below the handle of our own folder: what is put in its place stays empty."""
