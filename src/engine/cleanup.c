@@ -24,10 +24,30 @@ enum { PRUNE_SECONDS = 3600, AGAIN_SECONDS = 1, YOUNG_SECONDS = 3, DAY_SECONDS =
 #define LOOK_LIMIT        CLOCK_MILLISECOND /* of CPU, after the end of a program */
 #define REMOVE_LIMIT      (2 * CLOCK_MILLISECOND)
 
+/* The marker without the start of its process, for users from whom hidepid hides that. Root's alone: whom root leads,
+ * it may have made another user. */
+static bool marker_of_number(const struct run *run, char ret[static PATH_MAX])
+{
+    const char *start = run->marker ? strrchr(run->marker, '-') : NULL;
+    return start && text_copy(text_span(run->marker, (size_t)(start - run->marker)), ret, PATH_MAX);
+}
+
+void cleanup_make_marker(struct run *run)
+{
+    char path[PATH_MAX];
+    int  fd = -1;
+    if (geteuid() == 0 && marker_of_number(run, path))
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    file_close(&fd);
+}
+
 void cleanup_remove_marker(struct run *run)
 {
+    char path[PATH_MAX];
     if (run->marker)
         (void)unlink(run->marker);
+    if (geteuid() == 0 && marker_of_number(run, path))
+        (void)unlink(path);
 }
 
 /* Removes markers of our pid namespace whose process is gone. */
@@ -374,8 +394,11 @@ void cleanup_tidy(struct run *run)
 
 void cleanup_hourly(struct run *run)
 {
+    char number[PATH_MAX];
     if (run->marker)
         (void)utimensat(AT_FDCWD, run->marker, NULL, AT_SYMLINK_NOFOLLOW);
+    if (geteuid() == 0 && marker_of_number(run, number))
+        (void)utimensat(AT_FDCWD, number, NULL, AT_SYMLINK_NOFOLLOW);
     if (run->state != RUN_UNMADE && cleanup_is_due(run))
         tidy(run, true);
 }

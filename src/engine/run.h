@@ -165,6 +165,7 @@ void cleanup_hourly(struct run *run); /* renews the marker, and tidies up */
 bool cleanup_is_due(struct run *run); /* for one process at a time: hourly, until done, or when many are new */
 /* After the run: some ms of sweeping dead leaders' markers and what root made ahead, and of pruning old runs. */
 void cleanup_tidy(struct run *run);
+void cleanup_make_marker(struct run *run); /* the second one, by number alone */
 void cleanup_remove_marker(struct run *run);
 /* Removes what PILLION_KEEP does not keep; never the run `current`, nor one that may be alive. */
 void cleanup_prune(const struct state_dir *home, const struct config *config, const char *current);

@@ -193,6 +193,7 @@ static void *thread_main(void *argument)
         return NULL;
     }
     thread_tell(run->link, LINK_RUNNING);
+    cleanup_make_marker(run);
     create_ahead(run); /* first of all: main goes on, and may become another user at once */
     loop_open(run);
     while (loop_run(run) == LINK_PAUSE) {
