@@ -181,6 +181,7 @@ static void create(struct run *run, const struct journal_begin *begin)
                  run->home.path, strerror(-error));
         return;
     }
+    run_dir_sign_lock(&run->dir);
     journal_begin(&run->dir, begin);
 }
 

@@ -236,10 +236,8 @@ bool journal_knows_numbers(void)
  * the moment after an exec in place. Elsewhere a lock says nothing: another machine's may be its own affair (NFS). */
 static bool is_unlocked(const cJSON *state, int dir)
 {
-    char id[RUN_DIR_LOCK_ID_MAX];
     int  lock = openat(dir, RUN_DIR_LOCK, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    run_dir_lock_id(lock, id);
-    bool same = lock >= 0 && journal_is(state, "lock", id) && journal_is_of_this_kernel(state);
+    bool same = lock >= 0 && run_dir_sees_lock(lock) && journal_is_of_this_kernel(state);
     bool unlocked = same && !cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(state, "paused")) &&
                     flock(lock, LOCK_SH | LOCK_NB) == 0;
     file_close(&lock);

@@ -165,7 +165,6 @@ static void api(struct bytes *line, const struct config *config)
 void journal_begin(struct run_dir *run, const struct journal_begin *begin)
 {
     struct bytes line;
-    char         lock[RUN_DIR_LOCK_ID_MAX];
     open_line(&line);
     put_text(&line, "id", run->id);
     put_text(&line, "state", "running");
@@ -178,8 +177,6 @@ void journal_begin(struct run_dir *run, const struct journal_begin *begin)
     put_number(&line, "pid_namespace", begin->pid_namespace);
     put_text(&line, "host_name", begin->machine->host_name);
     bytes_char(&line, '}');
-    run_dir_lock_id(run->lock, lock);
-    put_text(&line, "lock", lock);
     utc(&line, "started_at", begin->started_at);
     json_key(&line, "interval");
     bytes_decimal(&line, (double)begin->config->interval / 1e9, 3);

@@ -151,6 +151,35 @@ bool run_dir_is_blank(int dir)
     return size_of(dir, RUN_DIR_LOCK) >= 0 && size_of(dir, RUN_DIR_JOURNAL) <= 0 && size_of(dir, RUN_DIR_ROWS) <= 0;
 }
 
+enum { LOCK_ID_MAX = 40 };
+
+static size_t lock_id(int lock, char ret[static LOCK_ID_MAX])
+{
+    struct stat info;
+    if (fstat(lock, &info) < 0)
+        return 0;
+    int len = snprintf(ret, LOCK_ID_MAX, "%llx-%llx\n", (unsigned long long)info.st_dev,
+                       (unsigned long long)info.st_ino);
+    return len > 0 ? (size_t)len : 0;
+}
+
+bool run_dir_sees_lock(int lock)
+{
+    char    id[LOCK_ID_MAX];
+    char    text[LOCK_ID_MAX];
+    size_t  len = lock_id(lock, id);
+    ssize_t n = pread(lock, text, sizeof text, 0);
+    return len > 0 && n == (ssize_t)len && memcmp(id, text, len) == 0;
+}
+
+void run_dir_sign_lock(const struct run_dir *run)
+{
+    char   id[LOCK_ID_MAX];
+    size_t len = lock_id(run->lock, id);
+    if (len > 0)
+        (void)file_write(run->lock, id, len, NULL);
+}
+
 /* -EEXIST also where somebody sweeps a blank folder, and came between its making and its lock. */
 static int make_folder(const struct state_dir *home, struct run_dir *run)
 {
@@ -186,15 +215,6 @@ int run_dir_open(const struct state_dir *home, const char *id, struct run_dir *r
         return -EINVAL;
     memmove(ret->id, id, strlen(id) + 1);
     return open_folder(home, ret);
-}
-
-void run_dir_lock_id(int lock, char ret[static RUN_DIR_LOCK_ID_MAX])
-{
-    struct stat info;
-    ret[0] = '\0';
-    if (fstat(lock, &info) == 0)
-        (void)snprintf(ret, RUN_DIR_LOCK_ID_MAX, "%llx-%llx", (unsigned long long)info.st_dev,
-                       (unsigned long long)info.st_ino);
 }
 
 void run_dir_take_files(struct run_dir *run, struct run_dir *from)

@@ -37,10 +37,11 @@ int run_dir_create(const struct state_dir *home, int64_t started_s, const char *
                    struct run_dir *ret);
 /* Is it a folder that was made ahead of its run (engine/create.c), and in which nothing stands? It is no run. */
 bool run_dir_is_blank(int dir);
-/* The lock as this kernel numbers it, "DEVICE-INODE": who finds another file has another view of the folder, and does
- * not see who holds it. "": none. */
-enum { RUN_DIR_LOCK_ID_MAX = 40 };
-void run_dir_lock_id(int lock, char ret[static RUN_DIR_LOCK_ID_MAX]);
+/* Writes into a new run's lock which file it is, by device and inode. Who finds another there has another view of the
+ * folder, and does not see who holds it. */
+void run_dir_sign_lock(const struct run_dir *run);
+/* Is the open lock the very file that the run's maker saw? */
+bool run_dir_sees_lock(int lock);
 /* The files that are open in `from` become this run's, and so does the name; rows that wait in memory stay. */
 void run_dir_take_files(struct run_dir *run, struct run_dir *from);
 /* Opens and locks an existing one. -EBUSY: somebody works on it; -EPERM: it is another user's, or a link; -EBADMSG: no

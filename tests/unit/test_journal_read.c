@@ -333,26 +333,36 @@ static void a_run_of_elsewhere_is_alive_until_its_files_are_old(void **state)
 }
 
 /* Of a container on this machine, whose processes have other numbers here. */
-static void write_contained(const char *boot, const char *lock)
+static void write_contained(const char *boot)
 {
     char text[512];
     (void)snprintf(
         text, sizeof text,
         "{\"state\":\"running\",\"pid\":1,\"pid_start\":1,\"interval\":1.000,\"machine\":{\"boot_id\":\"%s\","
-        "\"pid_namespace\":%llu,\"host_name\":\"m\"},\"lock\":\"%s\"}\n",
-        boot, (unsigned long long)our_namespace() + 1, lock);
+        "\"pid_namespace\":%llu,\"host_name\":\"m\"}}\n",
+        boot, (unsigned long long)our_namespace() + 1);
     assert_int_equal(load_text(text), 0);
+}
+
+/* The lock as its maker saw it, or as one of elsewhere. Open. */
+static int make_lock(bool ours)
+{
+    char        path[FOLDER_PATH];
+    struct stat info;
+    int         lock = open(folder_path(&folder, "lock", path), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_int_equal(fstat(lock, &info), 0);
+    assert_true(dprintf(lock, "%llx-%llx\n", (unsigned long long)info.st_dev, (unsigned long long)info.st_ino + !ours) >
+                0);
+    assert_int_equal(run_dir_sees_lock(lock), ours);
+    return lock;
 }
 
 static void a_run_of_another_pid_namespace_is_told_by_its_lock(void **state)
 {
     (void)state;
-    char id[RUN_DIR_LOCK_ID_MAX], path[FOLDER_PATH];
-    assert_true(folder_write_text(&folder, "lock", ""));
-    int lock = open(folder_path(&folder, "lock", path), O_RDWR | O_CLOEXEC);
-    run_dir_lock_id(lock, id);
+    int lock = make_lock(true);
     assert_int_equal(flock(lock, LOCK_EX), 0);
-    write_contained(boot_id(), id);
+    write_contained(boot_id());
     assert_int_equal(journal_liveness(loaded, dir), LIVENESS_FOREIGN);
     assert_int_equal(journal_liveness_at_last(loaded, dir), LIVENESS_FOREIGN);
     age("run.jsonl", 60);
@@ -367,18 +377,15 @@ static void a_run_of_another_pid_namespace_is_told_by_its_lock(void **state)
 static void a_lock_of_elsewhere_tells_nothing(void **state)
 {
     (void)state;
-    char id[RUN_DIR_LOCK_ID_MAX], path[FOLDER_PATH];
-    assert_true(folder_write_text(&folder, "lock", ""));
-    int lock = open(folder_path(&folder, "lock", path), O_RDWR | O_CLOEXEC);
-    run_dir_lock_id(lock, id);
-    close(lock);
-    write_contained("00000000-0000-0000-0000-000000000000", id);
+    close(make_lock(true));
+    write_contained("00000000-0000-0000-0000-000000000000");
     assert_int_equal(journal_liveness(loaded, dir), LIVENESS_FOREIGN);
-    write_contained(boot_id(), "1-2");
-    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_FOREIGN);
-    write_contained(boot_id(), id);
+    write_contained(boot_id());
     assert_int_equal(journal_liveness(loaded, dir), LIVENESS_UNLOCKED);
     assert_true(cJSON_AddBoolToObject(loaded, "paused", true) != NULL);
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_FOREIGN);
+    close(make_lock(false));
+    write_contained(boot_id());
     assert_int_equal(journal_liveness(loaded, dir), LIVENESS_FOREIGN);
 }
 
