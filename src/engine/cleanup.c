@@ -16,7 +16,7 @@
 #include "engine/run.h"
 #include "store/journal_read.h"
 
-enum { PRUNED_MAX = 16384, SWEPT_MAX = 1024, UNDELIVERED_RUNS = 1000, NEWEST = 8, GROWTH = 16, LOOKS_LEAST = 16 };
+enum { PRUNED_MAX = 16384, SWEPT_MAX = 1024, UNDELIVERED_RUNS = 1000, GROWTH = 16, LOOKS_LEAST = 16 };
 enum { PRUNE_SECONDS = 3600, AGAIN_SECONDS = 1, YOUNG_SECONDS = 3, DAY_SECONDS = 86400, LOG_MAX = 256 * 1024 };
 #define PRUNED            "pruned" /* when old runs were last looked at; its size is how many there were then */
 #define UNDELIVERED_BYTES (UINT64_C(2) << 30)
@@ -352,11 +352,25 @@ bool cleanup_is_due(struct run *run)
     return run->pruned >= 0 || (geteuid() == 0 && run->home.runs >= 0);
 }
 
-/* Folders that root's leaders made ahead, and that came to nothing, are among the newest. */
-static void sweep_blank(const struct state_dir *home, const struct old_run *runs, size_t count)
+/* Each folder that root makes ahead of its run has a mark until the run begins. Another's goes with its folder; that of
+ * a run which began as another user, who could not take it away, goes alone. */
+static void sweep_blank(const struct state_dir *home)
 {
-    for (size_t i = count > NEWEST ? count - NEWEST : 0; i < count; i++)
-        (void)run_dir_sweep(home, runs[i].name);
+    struct dir  list;
+    const char *name = NULL;
+    if (dir_open(&list, home->dir, ".") < 0)
+        return;
+    while ((name = dir_next(&list))) {
+        if (strncmp(name, CREATE_AHEAD_MARK, sizeof CREATE_AHEAD_MARK - 1) != 0)
+            continue;
+        const char *id = name + sizeof CREATE_AHEAD_MARK - 1;
+        int         dir = openat(home->runs, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        bool        begun = dir < 0 || !run_dir_is_blank(dir);
+        file_close(&dir);
+        if (begun || run_dir_sweep(home, id))
+            state_dir_unmark(home, name);
+    }
+    dir_close(&list);
 }
 
 /* A step of some milliseconds, or all of it. What is not done is the next leader's, at once. */
@@ -377,11 +391,13 @@ static void prune_claimed(struct run *run, struct old_run *runs, size_t count, b
 
 static void tidy(struct run *run, bool at_length)
 {
-    size_t          count = 0;
+    size_t count = 0;
+    if (geteuid() == 0)
+        sweep_blank(&run->home);
+    if (run->pruned < 0)
+        return;
     struct old_run *runs = list_runs(&run->home, run->dir.id, &count);
-    if (runs && geteuid() == 0)
-        sweep_blank(&run->home, runs, count);
-    if (runs && run->pruned >= 0)
+    if (runs)
         prune_claimed(run, runs, count, at_length);
     file_close(&run->pruned);
     free(runs);

@@ -137,6 +137,16 @@ static void sweep_own(const struct state_dir *home)
     dir_close(&list);
 }
 
+static void mark_ahead(const struct state_dir *home, const char *id, bool is_ahead)
+{
+    char name[sizeof CREATE_AHEAD_MARK + RUN_DIR_ID_MAX];
+    (void)snprintf(name, sizeof name, CREATE_AHEAD_MARK "%s", id);
+    if (is_ahead)
+        state_dir_mark(home, name);
+    else
+        state_dir_unmark(home, name);
+}
+
 /* After root has become another user, its folders cannot be opened any more, by whatever way. Where others may write,
  * that user finds a place of its own, as everybody does: then there is no need. */
 void create_ahead(struct run *run)
@@ -154,7 +164,9 @@ void create_ahead(struct run *run)
     if (error < 0 && error != -ENOLCK) {
         run_dir_suspend(&run->ahead);
         state_dir_close(&run->home);
+        return;
     }
+    mark_ahead(&run->home, run->ahead.id, true);
 }
 
 void create_not(struct run *run)
@@ -163,6 +175,7 @@ void create_not(struct run *run)
         return;
     run_dir_suspend(&run->ahead);
     (void)run_dir_sweep(&run->home, run->ahead.id);
+    mark_ahead(&run->home, run->ahead.id, false);
 }
 
 static void create(struct run *run, const struct journal_begin *begin)
@@ -170,6 +183,7 @@ static void create(struct run *run, const struct journal_begin *begin)
     int error = -EACCES;
     if (run->ahead.dir >= 0) {
         run_dir_take_files(&run->dir, &run->ahead);
+        mark_ahead(&run->home, run->dir.id, false);
         error = 0;
     } else if (run->home.runs >= 0)
         error = run_dir_create(&run->home, begin->started_at / CLOCK_SECOND, run->machine.host_name, begin->pid,

@@ -131,6 +131,7 @@ int64_t sampling_date(const struct run *run,
                       int64_t           monotonic); /* ns since 1970: rises, whatever the wall clock does */
 
 /* ---- create.c ---- */
+#define CREATE_AHEAD_MARK "ahead-"      /* and the folder's name: a mark in PILLION_DIR */
 void create_ahead(struct run *run);     /* root's run directory, while its files can be opened */
 void create_not(struct run *run);       /* the run is not to be: what was made ahead goes */
 void create_again(struct run *run);     /* opens what loop_close closed; without permission rows wait in memory */
