@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 enum { BYTES_FIRST_CAPACITY = 256 };
 
 void bytes_init(struct bytes *b, size_t max)
@@ -126,6 +128,28 @@ void bytes_wipe(void *memory, size_t size)
 {
     memset(memory, 0, size);
     __asm__ volatile("" : : "r"(memory) : "memory"); /* counts as a reader */
+}
+
+static bool begins_with(const char *at, const char *secret, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (ascii_lower(at[i]) != ascii_lower(secret[i]))
+            return false;
+    return true;
+}
+
+bool bytes_hide(struct bytes *b, const char *secret)
+{
+    size_t len = strlen(secret);
+    bool   found = false;
+    for (size_t at = 0; len >= BYTES_SECRET_MIN && len <= b->len && at <= b->len - len; at++) {
+        if (!begins_with(b->data + at, secret, len))
+            continue;
+        memset(b->data + at, '*', len);
+        found = true;
+        at += len - 1; /* the secret may be asterisks itself */
+    }
+    return found;
 }
 
 char *bytes_take(struct bytes *b)

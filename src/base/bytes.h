@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { BYTES_SECRET_MIN = 6 }; /* of what is shorter ordinary words are full */
+
 struct bytes {
     char  *data; /* NUL-terminated whenever it is not NULL */
     size_t len;
@@ -38,6 +40,9 @@ __attribute__((format(printf, 2, 3))) void bytes_format(struct bytes *b, const c
 /* Overwrites a secret with zeros before its memory is given back. The compiler leaves a memset there out, for nobody
  * reads what it wrote. */
 void bytes_wipe(void *memory, size_t size);
+
+/* Writes asterisks over each occurrence of a secret, in upper or lower case. True when there was one. */
+bool bytes_hide(struct bytes *b, const char *secret);
 
 /* Takes the buffer's memory (NULL when failed or empty); the buffer is then empty. Free with free(). */
 char *bytes_take(struct bytes *b);

@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/text.h"
+
+enum { PRIVATE = 0700 };
 
 /* getdents64(2): d_ino 8 bytes, d_off 8, d_reclen 2, d_type 1, then the name. */
 enum { RECORD_LENGTH_AT = 16, RECORD_NAME_AT = 19 };
@@ -16,6 +19,40 @@ enum { RECORD_LENGTH_AT = 16, RECORD_NAME_AT = 19 };
 /* A process stands in /proc at the position of its number + TGID_OFFSET (fs/proc/base.c): 257 before Linux 3.17, 258
  * since. */
 enum { PID_POSITION = 256, RECORD_SIZE_OF_PID = 32, FEWEST = 4 };
+
+/* Takes back what the umask took of the new folder's mode. The mode may let nobody open it, so the folder is held as a
+ * path, and nothing that stands there instead by now gets another mode. */
+static void set_mode(int at, const char *path)
+{
+    struct stat info;
+    char        held[40];
+    int         fd = openat(at, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void)snprintf(held, sizeof held, "/proc/thread-self/fd/%d", fd);
+    if (fstat(fd, &info) == 0 && info.st_uid == geteuid())
+        (void)fchmodat(AT_FDCWD, held, PRIVATE | (info.st_mode & S_ISGID), 0);
+    close(fd);
+}
+
+int dir_make(int at, const char *path)
+{
+    struct stat info;
+    if (mkdirat(at, path, PRIVATE) < 0)
+        return -errno;
+    if (fstatat(at, path, &info, AT_SYMLINK_NOFOLLOW) == 0 && (info.st_mode & 0777) != PRIVATE)
+        set_mode(at, path);
+    return 0;
+}
+
+int dir_absolute(const char *path, char ret[static PATH_MAX])
+{
+    char    folder[PATH_MAX];
+    ssize_t n = path[0] == '/' ? 0 : readlinkat(AT_FDCWD, "/proc/thread-self/cwd", folder, sizeof folder - 1);
+    folder[n > 0 ? n : 0] = '\0';
+    int len = snprintf(ret, PATH_MAX, "%s%s%s", folder, folder[0] ? "/" : "", path);
+    return len < 0 || len >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
 
 int dir_open(struct dir *dir, int at, const char *path)
 {

@@ -1,8 +1,9 @@
-/* Folders are listed without opendir, which allocates through libc. Allocates: no. */
+/* Folders are made, and listed without opendir, which allocates through libc. Allocates: no. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_BASE_DIR_H
 #define PILLION_BASE_DIR_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +15,11 @@ struct dir {
     char   buffer[8192];
 };
 
+/* Makes a folder with mode 0700, whatever the umask. 0; -EEXIST: it is there, and stays as it is; -errno. */
+int dir_make(int at, const char *path);
+/* Makes a path absolute as of now: the program may go elsewhere. It stays as it is where the folder is gone.
+ * -ENAMETOOLONG. */
+int dir_absolute(const char *path, char ret[static PATH_MAX]);
 /* Opens path below the descriptor `at`. 0 or -errno; dir_close is only needed after 0. */
 int dir_open(struct dir *dir, int at, const char *path);
 /* Lists a held descriptor from its start; dir_close would close it. */

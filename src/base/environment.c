@@ -9,6 +9,17 @@ const char *environment_value(const char *name)
     return value && *value ? value : NULL;
 }
 
+bool environment_names_relative(void)
+{
+    static const char *const names[] = {"PILLION_DIR", "AWS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = environment_value(names[i]);
+        if (value && *value != '/')
+            return true;
+    }
+    return false;
+}
+
 const char *environment_proxy(const char *name, const char *upper_name)
 {
     const char *value = environment_value(name);

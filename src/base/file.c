@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { PRIVATE = 0600 };
+
 void file_close(int *fd)
 {
     if (*fd >= 0)
@@ -28,6 +30,18 @@ int file_open_own(const char *path, mode_t permissions, int *ret)
     }
     *ret = fd;
     return 0;
+}
+
+int file_make(int dir, const char *path, int flags, int *ret)
+{
+    struct stat info;
+    int         fd = openat(dir, path, flags | O_CREAT | O_EXCL, PRIVATE);
+    if (fd >= 0 && fstat(fd, &info) == 0 && (info.st_mode & 0777) != PRIVATE)
+        (void)fchmod(fd, PRIVATE);
+    else if (fd < 0 && errno == EEXIST)
+        fd = openat(dir, path, flags);
+    *ret = fd;
+    return fd < 0 ? -errno : 0;
 }
 
 int file_reread(int fd, char *ret, size_t size, size_t *ret_len)

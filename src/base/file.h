@@ -28,6 +28,9 @@ int file_load_held(int fd, struct bytes *ret);
 /* Writes everything, or -errno (-ENOSPC …). *ret_written may be NULL. */
 int file_write(int fd, const void *data, size_t len, size_t *ret_written);
 
+/* Opens a file, or makes it with mode 0600, whatever the umask. 0 or -errno. */
+int file_make(int dir, const char *path, int flags, int *ret);
+
 void file_close(int *fd); /* closes if >= 0, sets -1 */
 
 #endif

@@ -67,6 +67,9 @@ void log_line(struct log *log, enum log_level level, const char *format, ...)
     for (size_t i = (size_t)head; i < len; i++)
         if (ascii_is_control(line[i]))
             line[i] = ' ';
+    struct bytes words = {.data = line, .len = len};
+    if (log->secret)
+        (void)bytes_hide(&words, log->secret);
     line[len++] = '\n';
     if (log->file >= 0)
         put(log->file, &log->limit, line, len);

@@ -16,6 +16,7 @@ struct log {
     int            copy;       /* PILLION_LOG, -1: none */
     size_t         limit;      /* bytes that may still go to `file` */
     size_t         copy_limit; /* the same for `copy` */
+    const char    *secret;     /* never written, wherever the words come from; NULL */
     struct bytes   early;
 };
 

@@ -10,9 +10,9 @@
 enum { REPAIRS_MAX = 2 /* tags have a second form */ };
 
 /* Returns 0 for success, else the error that goes to the caller. */
-static int check_status(const struct http_answer *answer, struct sentinel_api_error *reterr)
+static int check_status(const struct session *s, struct http_answer *answer, struct sentinel_api_error *reterr)
 {
-    return answer->status >= 200 && answer->status <= 299 ? 0 : session_refused(answer, reterr);
+    return answer->status >= 200 && answer->status <= 299 ? 0 : session_refused(s, NULL, answer, reterr);
 }
 
 static int fail_nonsense(struct sentinel_api_error *reterr, int error)
@@ -65,7 +65,7 @@ int sentinel_register_run(const struct sentinel_client *client, const struct sen
     if (error == 0)
         error = register_with_repairs(&s, &body, &answer, reterr);
     if (error == 0)
-        error = check_status(&answer, reterr);
+        error = check_status(&s, &answer, reterr);
     if (error == 0) {
         error = answer_registration(answer.body.data, answer.body.len, ret);
         if (error != 0)
@@ -90,7 +90,7 @@ int sentinel_refresh_credentials(const struct sentinel_client *client, const cha
         error = error == 0 ? session_ask(&s, &request, &answer, reterr) : session_fail_arguments(reterr, error);
     }
     if (error == 0)
-        error = check_status(&answer, reterr);
+        error = check_status(&s, &answer, reterr);
     if (error == 0) {
         error = answer_credentials(answer.body.data, answer.body.len, ret);
         if (error != 0)
@@ -143,7 +143,7 @@ int sentinel_finish_run(const struct sentinel_client *client, const char *run_id
         error = finish_once(&s, run_id, &body, true, &answer, reterr);
     }
     if (error == 0)
-        error = check_status(&answer, reterr);
+        error = check_status(&s, &answer, reterr);
     if (error == 0)
         error = take_result(&answer, ret_result, reterr);
     http_answer_done(&answer);

@@ -8,7 +8,6 @@
 #include "base/text.h"
 #include "client/client_session.h"
 #include "config/credentials.h"
-#include "sentinel/answers.h"
 #include "sentinel/s3.h"
 
 enum { TIMEOUT_MS = 120 * 1000 };
@@ -110,16 +109,6 @@ static bool repeats(struct putting *putting, const struct http_answer *answer)
     return verdict == S3_MOVED || verdict == S3_SKEWED;
 }
 
-/* S3 gives back the token that it refuses: all secrets are hidden. */
-static int refused(const struct sentinel_credentials *credentials, struct http_answer *answer,
-                   struct sentinel_api_error *reterr)
-{
-    answer_hide(&answer->body, credentials->session_token);
-    answer_hide(&answer->body, credentials->secret_key);
-    answer_hide(&answer->body, credentials->access_key);
-    return session_refused(answer, reterr);
-}
-
 int sentinel_put_object(const struct sentinel_client *client, const struct sentinel_object *object,
                         struct sentinel_api_error *reterr)
 {
@@ -140,7 +129,7 @@ int sentinel_put_object(const struct sentinel_client *client, const struct senti
         error = put_once(&s, &putting, &answer, reterr);
     }
     if (error == 0 && answer.status != 200 && answer.status != 201)
-        error = refused(putting.object->credentials, &answer, reterr);
+        error = session_refused(&s, putting.object->credentials, &answer, reterr);
     http_answer_done(&answer);
     session_close(&s);
     return error;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/environment.h"
+#include "sentinel/secrets.h"
 
 enum { TIMEOUT_MS = 30 * 1000 };
 
@@ -106,6 +107,7 @@ void session_close(struct session *s)
 {
     http_close(s->http);
     http_trust_close(s->trust);
+    bytes_wipe(s->token, sizeof s->token);
     give_turn(true);
 }
 
@@ -126,8 +128,15 @@ int session_ask(struct session *s, struct http_request *request, struct http_ans
     return ret->error == 0 ? 0 : session_fail(reterr, ret->error, ret->message);
 }
 
-int session_refused(const struct http_answer *answer, struct sentinel_api_error *reterr)
+/* The API and S3 give back what they refuse: all secrets are hidden. */
+int session_refused(const struct session *s, const struct sentinel_credentials *credentials, struct http_answer *answer,
+                    struct sentinel_api_error *reterr)
 {
+    struct secrets secrets = {0};
+    secrets_add(&secrets, s->token);
+    if (credentials)
+        secrets_add_credentials(&secrets, credentials);
+    (void)secrets_hide(&secrets, &answer->body);
     fill_error(reterr, answer->status, answer->body.data, answer->body.len);
     return -EREMOTEIO;
 }

@@ -38,6 +38,8 @@ int session_ask(struct session *s, struct http_request *request, struct http_ans
 /* Each fills *reterr and returns the error. */
 int session_fail(struct sentinel_api_error *reterr, int error, const char *reason);
 int session_fail_arguments(struct sentinel_api_error *reterr, int error);
-int session_refused(const struct http_answer *answer, struct sentinel_api_error *reterr);
+/* Without the secrets that the request had; `credentials` may be NULL. */
+int session_refused(const struct session *s, const struct sentinel_credentials *credentials, struct http_answer *answer,
+                    struct sentinel_api_error *reterr);
 
 #endif

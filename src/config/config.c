@@ -199,6 +199,8 @@ static void read_token(struct config *c, struct log *log)
     char reason[TOKEN_REASON_SIZE];
     if (credentials_token(c->token, reason) < 0)
         log_line(log, LOG_ERROR, "%s; the run stays local", reason);
+    memcpy(c->secret, c->token, sizeof c->secret);
+    log->secret = c->secret;
 }
 
 static void read_s3_endpoint(struct config *c, struct log *log)
@@ -210,6 +212,14 @@ static void read_s3_endpoint(struct config *c, struct log *log)
     invalid(log, "PILLION_S3_ENDPOINT", strchr(url, '@') ? "(…)" : url, "an http or https URL");
 }
 
+/* The URL is written down with each run. */
+static bool holds_token(const struct config *c)
+{
+    char         url[CONFIG_URL_MAX];
+    struct bytes copy = {.data = memcpy(url, c->api_url, sizeof url), .len = strlen(c->api_url)};
+    return bytes_hide(&copy, c->secret);
+}
+
 /* A token is for the server that its owner named. With an unusable URL it goes nowhere. */
 static void read_api(struct config *c, struct log *log)
 {
@@ -217,6 +227,11 @@ static void read_api(struct config *c, struct log *log)
     int         error = api_check_url(url ? url : SENTINEL_DEFAULT_URL, c->api_url, sizeof c->api_url);
     read_token(c, log);
     read_s3_endpoint(c, log);
+    if (error == 0 && holds_token(c)) {
+        log_line(log, LOG_ERROR,
+                 "SENTINEL_API_URL has the token in it, which goes into a header alone; the run stays local");
+        c->token[0] = c->api_url[0] = '\0';
+    }
     if (error == 0)
         return;
     bool secret = !url || strchr(url, '@') != NULL; /* a password may stand in the URL */
@@ -324,8 +339,8 @@ static void read_metadata(struct config *c, struct log *log)
 void config_read(struct config *ret, const char *const *names, struct log *log)
 {
     read_log(ret, log);
+    read_api(ret, log); /* from here on the token is in no line */
     read_times(ret, log);
-    read_api(ret, log);
     read_keep(ret, log);
     read_share(ret, log);
     read_crowd(ret);

@@ -28,7 +28,8 @@ enum { CONFIG_URL_MAX = 1024, CONFIG_TAGS_MAX = 64, CONFIG_TEXT_MAX = 16 * 1024 
 enum { CONFIG_OWN_TAGS_MAX = 4 }; /* three of cgroup_tags.c, and `continues` */
 
 struct config {
-    char           token[TOKEN_SIZE]; /* "": everything stays local */
+    char           token[TOKEN_SIZE];  /* "": everything stays local */
+    char           secret[TOKEN_SIZE]; /* the token, also where it is of no use: never written down */
     char           api_url[CONFIG_URL_MAX];
     int64_t        interval;        /* ns */
     int64_t        upload_interval; /* ns between batches to S3 */

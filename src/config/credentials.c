@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/bytes.h"
 #include "base/environment.h"
 #include "base/file.h"
 
@@ -57,9 +58,12 @@ static int read_file(const char *path, char ret[static TOKEN_SIZE], char reterr[
         return -EINVAL;
     }
     struct text rest = text_span(content, len);
+    (void)text_skip(&rest, "\xef\xbb\xbf"); /* some editors begin a file so: Unicode, "byte order mark" */
     (void)text_line(&rest, &line);
     (void)snprintf(source, sizeof source, "the first line of " FILE_VARIABLE "=%.200s", path);
-    return credentials_accept(source, line, ret, reterr);
+    error = credentials_accept(source, line, ret, reterr);
+    bytes_wipe(content, sizeof content); /* the stack is the program's main thread's */
+    return error;
 }
 
 const char *credentials_variable(void)

@@ -11,26 +11,25 @@
 #include "delivery/rising_timestamps.h"
 #include "sentinel/answers.h"
 #include "sentinel/requests.h"
+#include "sentinel/secrets.h"
 #include "store/journal_read.h"
 #include "store/journal_write.h"
 
-#define DELIVERY_API_DOWN "api-down" /* the mark in PILLION_DIR */
+#define SPREAD_MAX (30 * CLOCK_SECOND)
 
-#define API_DOWN_SECONDS 600
-#define SPREAD_MAX       (30 * CLOCK_SECOND)
+enum { CONNECT_MS = 10 * 1000, HELD_CONNECT_MS = 1000, REQUEST_MS = 30 * 1000 };
 
-enum { CONNECT_MS = 10 * 1000, REQUEST_MS = 30 * 1000 };
-
-void delivery_init(struct delivery *d, const struct config *config, const struct state_dir *home, struct run_dir *run,
-                   struct log *log, struct network *network)
+void delivery_init(struct delivery *d, const struct config *config, struct run_dir *run, struct log *log,
+                   struct network *network)
 {
     *d = (struct delivery){.config = config,
-                           .home = home,
                            .run = run,
                            .log = log,
                            .network = network,
                            .deadline = INT64_MAX,
-                           .flush_deadline = INT64_MAX};
+                           .last_begin = INT64_MAX,
+                           .flush_deadline = INT64_MAX,
+                           .retry_after_s = -1};
     bytes_init(&d->registration, DELIVERY_INLINE_MAX);
     bytes_init(&d->finish, (size_t)2 * DELIVERY_SYNC_MAX);
     upload_init(&d->upload, config, run, log);
@@ -102,15 +101,14 @@ void delivery_begin(struct delivery *d)
         d->next_try = clock_monotonic() + retry_spread(spread < SPREAD_MAX ? spread : SPREAD_MAX);
 }
 
-bool delivery_api_is_down(const struct state_dir *home)
-{
-    int64_t age = state_dir_mark_age(home, DELIVERY_API_DOWN);
-    return age >= 0 && age < API_DOWN_SECONDS;
-}
-
 bool delivery_is_over(const struct delivery *d)
 {
     return d->phase == DELIVERY_DONE || d->phase == DELIVERY_REFUSED || d->phase == DELIVERY_OFF;
+}
+
+bool delivery_registers(const struct delivery *d)
+{
+    return d->phase == DELIVERY_REGISTER && d->call && http_has_connected(d->call);
 }
 
 enum { URI_SIZE = UPLOAD_PREFIX_SIZE + 32 };
@@ -242,7 +240,7 @@ static bool try_other_form(struct delivery *d)
     return true;
 }
 
-/* A next try that is due behind the deadline counts as none. */
+/* A next try that is due behind the deadline counts as none, and any back-off while a program waits. */
 static bool is_out_of_time(struct delivery *d, int64_t now)
 {
     int64_t due = INT64_MAX;
@@ -250,7 +248,7 @@ static bool is_out_of_time(struct delivery *d, int64_t now)
         return now >= d->flush_deadline;
     if (upload_next(&d->upload, now, &due) != UPLOAD_NOTHING)
         return now >= d->flush_deadline;
-    return due >= d->flush_deadline;
+    return d->holds || due >= d->flush_deadline;
 }
 
 static void fall_back(struct delivery *d)
@@ -285,6 +283,7 @@ static void explain(struct delivery *d, const struct http_answer *answer, const 
 static void try_again(struct delivery *d, const struct http_answer *answer, int64_t now)
 {
     d->last_failure = now;
+    d->failed = true;
     d->next_try = retry_after(answer, d->attempts.count, d->reason, d->log, now);
 }
 
@@ -293,6 +292,7 @@ static void refuse(struct delivery *d, const struct http_answer *answer)
     bool run_is_closed = answer->status == 404 || answer->status == 409 || answer->status == 410;
     d->hopeless = retry_is_about_content(answer->status) ||
                   (d->phase == DELIVERY_FINISH && run_is_closed && retry_is_of_the_api(answer));
+    d->failed = !d->hopeless;
     give_up(d);
 }
 
@@ -310,10 +310,35 @@ static bool repair_registration(struct delivery *d, const struct http_answer *an
     return true;
 }
 
+static bool holds_secret(const struct secrets *secrets, const char *text)
+{
+    struct bytes copy;
+    bytes_init(&copy, HTTP_ANSWER_MAX);
+    bytes_text(&copy, text);
+    bool found = copy.failed || secrets_hide(secrets, &copy);
+    bytes_done(&copy);
+    return found;
+}
+
+/* The run's name and place stand in run.jsonl. Without a place the run is finished inline. */
+static int check_names(const struct delivery *d, struct sentinel_registration *registration)
+{
+    struct secrets secrets = {0};
+    secrets_add(&secrets, d->config->token);
+    secrets_add_credentials(&secrets, &registration->credentials);
+    if (registration->upload_uri_prefix && holds_secret(&secrets, registration->upload_uri_prefix)) {
+        free(registration->upload_uri_prefix);
+        registration->upload_uri_prefix = NULL;
+    }
+    return holds_secret(&secrets, registration->run_id) ? -EBADMSG : 0;
+}
+
 static void on_registered(struct delivery *d, const struct http_answer *answer, int64_t now)
 {
     struct sentinel_registration registration = {0};
     int error = answer_registration(answer->body.data ? answer->body.data : "", answer->body.len, &registration);
+    if (error == 0)
+        error = check_names(d, &registration);
     if (error == 0 && strlen(registration.run_id) < sizeof d->run_id) {
         memcpy(d->run_id, registration.run_id, strlen(registration.run_id) + 1);
         journal_registered(d->run, d->run_id, registration.upload_uri_prefix);
@@ -356,15 +381,34 @@ static void on_register_answer(struct delivery *d, const struct http_answer *ans
     }
 }
 
+/* What must not be written down of an answer's words. */
+static struct secrets secrets_of(const struct delivery *d)
+{
+    struct secrets secrets = {0};
+    secrets_add(&secrets, d->config->token);
+    secrets_add_credentials(&secrets, &d->upload.credentials);
+    return secrets;
+}
+
+/* Statistics only: token and credentials never touch the disk, whatever an answer has of them. */
+static void keep_result(struct delivery *d, const struct bytes *result)
+{
+    const struct secrets secrets = secrets_of(d);
+    struct bytes         kept = {0};
+    if (result->len > 0 && !result->failed)
+        answer_keep(text_span(result->data, result->len), &kept);
+    bool good = kept.len > 0 && !kept.failed && !secrets_hide(&secrets, &kept);
+    journal_state(d->run, "finished", good ? kept.data : NULL);
+    bytes_done(&kept);
+}
+
 static void on_delivered(struct delivery *d, const struct http_answer *answer, bool has_result)
 {
     struct bytes result;
     bytes_init(&result, HTTP_ANSWER_MAX);
     if (has_result && answer_result(answer->body.data ? answer->body.data : "", answer->body.len, &result) < 0)
         bytes_clear(&result);
-    bool good = result.len > 0 && !result.failed && !strstr(result.data, "secret_key") &&
-                !strstr(result.data, "session_token"); /* statistics only: credentials never touch the disk */
-    journal_state(d->run, "finished", good ? result.data : NULL);
+    keep_result(d, &result);
     bytes_done(&result);
     d->phase = DELIVERY_DONE;
     log_line(d->log, LOG_INFO, "finished at the API as %s", d->run_id);
@@ -401,38 +445,28 @@ static void on_finish_answer(struct delivery *d, const struct http_answer *answe
     }
 }
 
-static void mark_api(const struct delivery *d, bool down)
-{
-    if (d->home->dir < 0)
-        return;
-    if (down)
-        state_dir_mark(d->home, DELIVERY_API_DOWN);
-    else
-        state_dir_unmark(d->home, DELIVERY_API_DOWN);
-}
-
 /* The API's own answers tell whether it is there; those of S3 do not. */
 static void note_health(struct delivery *d, const struct http_answer *answer, int64_t now)
 {
-    d->overloaded = !answer->error && (answer->status == 429 || answer->status == 503);
-    if (!answer->error) {
-        d->last_failure = 0;
-        mark_api(d, false);
-        return;
-    }
-    d->last_failure = now;
-    if (!answer->sent)
-        mark_api(d, true);
+    d->failed = answer->error || answer->status == 429 || answer->status >= 500;
+    d->retry_after_s = answer->retry_after_s;
+    d->last_failure = answer->error ? now : 0;
+}
+
+/* A refusal is described in log and journal. A success brings credentials, which may be those that are known. */
+static void hide_secrets(const struct delivery *d, struct http_answer *answer)
+{
+    const struct secrets secrets = secrets_of(d);
+    struct bytes         message = {.data = answer->message, .len = strlen(answer->message)};
+    if (answer->status < 200 || answer->status > 299)
+        (void)secrets_hide(&secrets, &answer->body);
+    (void)secrets_hide(&secrets, &message);
 }
 
 static void on_answer(struct delivery *d, struct http_answer *answer, int64_t now)
 {
     enum upload_step step = d->step;
-    answer_hide(&answer->body, d->config->token);
-    if (step == UPLOAD_PUT) {
-        answer_hide(&answer->body, d->upload.credentials.secret_key);
-        answer_hide(&answer->body, d->upload.credentials.session_token);
-    }
+    hide_secrets(d, answer);
     d->answered |= !answer->error;
     if (step == UPLOAD_NOTHING || step == UPLOAD_REFRESH)
         note_health(d, answer, now);
@@ -476,8 +510,10 @@ static void limit_time(const struct delivery *d, int64_t now, struct http_reques
     int64_t left = (deadline - now) / CLOCK_MILLISECOND;
     int     longest = request->timeout_ms > 0 ? request->timeout_ms : REQUEST_MS;
     request->timeout_ms = left < 1 ? 1 : left < longest ? (int)left : longest;
-    if (request->timeout_ms < CONNECT_MS)
-        request->connect_timeout_ms = request->timeout_ms;
+    int connect = request->connect_timeout_ms > 0 ? request->connect_timeout_ms : CONNECT_MS;
+    if (d->holds && connect > HELD_CONNECT_MS)
+        connect = HELD_CONNECT_MS;
+    request->connect_timeout_ms = request->timeout_ms < connect ? request->timeout_ms : connect;
 }
 
 /* A finish that is not written down could be sent a second time, in another form. Rows that only memory holds are worth
@@ -533,13 +569,14 @@ void delivery_step(struct delivery *d, int64_t now)
     }
     if (d->phase == DELIVERY_FLUSH)
         end_flush(d, now);
-    if (now >= d->deadline) /* nothing is begun that cannot be waited for */
+    if (now >= d->deadline || now >= d->last_begin) /* nothing is begun that cannot be waited for */
         return;
     if (d->call || now < next_request(d, now, &step) || delivery_is_over(d))
         return;
     if (d->phase == DELIVERY_FINISH && !announce_finish(d))
         return;
     d->step = step;
+    d->begun = now;
     int error = start_request(d, step, now);
     if (error < 0)
         on_no_request(d, error, now);

@@ -17,7 +17,6 @@
 #include "sentinel/http/http.h"
 #include "sentinel/http/network.h"
 #include "store/run_dir.h"
-#include "store/state_dir.h"
 
 enum delivery_phase {
     DELIVERY_OFF,      /* no token, or not yet begun */
@@ -35,29 +34,32 @@ enum delivery_form { DELIVERY_ANY_FORM, DELIVERY_INLINE, DELIVERY_S3 };
 enum { DELIVERY_RUN_ID_MAX = 129, DELIVERY_INLINE_MAX = 8 * 1024 * 1024, DELIVERY_SYNC_MAX = 64 * 1024 * 1024 };
 
 struct delivery {
-    const struct config    *config;
-    const struct state_dir *home;
-    struct run_dir         *run;
-    struct log             *log;
-    struct network         *network; /* the owner's, shared */
-    enum delivery_phase     phase;
-    struct http_call       *call; /* the request under way */
-    enum upload_step        step; /* the step of the upload that it is; UPLOAD_NOTHING: it is register or finish */
-    struct attempts         attempts;
-    int64_t                 next_try;       /* ns CLOCK_MONOTONIC */
-    int64_t                 finish_after;   /* the same; a crowd finishes one after the other */
-    int64_t                 last_failure;   /* the same, of the API; 0: none */
-    int64_t                 deadline;       /* of the hold or the sync; INT64_MAX: none */
-    int64_t                 flush_deadline; /* from then on the last rows go inline, if they are few enough */
-    bool                    answered;       /* the API or S3 ever answered a request of this run */
-    bool                    overloaded;     /* the API's last answer was 429 or 503 */
-    bool                    gzip;
-    unsigned                repairs;      /* of the registration */
-    struct bytes            registration; /* the body, as it stands after a repair */
-    struct bytes            finish;       /* the body, fixed before it is first sent */
-    struct upload           upload;
-    char                    run_id[DELIVERY_RUN_ID_MAX];
-    char                    reason[256];
+    const struct config *config;
+    struct run_dir      *run;
+    struct log          *log;
+    struct network      *network; /* the owner's, shared */
+    enum delivery_phase  phase;
+    struct http_call    *call;  /* the request under way */
+    int64_t              begun; /* ns CLOCK_MONOTONIC, of that request */
+    enum upload_step     step;  /* the step of the upload that it is; UPLOAD_NOTHING: it is register or finish */
+    struct attempts      attempts;
+    int64_t              next_try;       /* ns CLOCK_MONOTONIC */
+    int64_t              finish_after;   /* the same; a crowd finishes one after the other */
+    int64_t              last_failure;   /* the same, of the API; 0: none */
+    int64_t              deadline;       /* of the hold or the sync; INT64_MAX: none */
+    int64_t              last_begin;     /* from then on answers are waited for, and nothing is begun */
+    int64_t              flush_deadline; /* from then on the last rows go inline, if they are few enough */
+    bool                 holds;          /* a program waits: a second for a connection, and nothing for a back-off */
+    bool                 failed;         /* the last request to the API, for a reason that others would meet too */
+    int                  retry_after_s;  /* that it asked for then; -1 */
+    bool                 answered;       /* the API or S3 ever answered a request of this run */
+    bool                 gzip;
+    unsigned             repairs;      /* of the registration */
+    struct bytes         registration; /* the body, as it stands after a repair */
+    struct bytes         finish;       /* the body, fixed before it is first sent */
+    struct upload        upload;
+    char                 run_id[DELIVERY_RUN_ID_MAX];
+    char                 reason[256];
     /* The end of the run. */
     bool                   ending;
     bool                   unanswered; /* an earlier finish may have arrived; its form is fixed */
@@ -69,8 +71,8 @@ struct delivery {
     struct sentinel_finish finish_facts;
 };
 
-void delivery_init(struct delivery *d, const struct config *config, const struct state_dir *home, struct run_dir *run,
-                   struct log *log, struct network *network);
+void delivery_init(struct delivery *d, const struct config *config, struct run_dir *run, struct log *log,
+                   struct network *network);
 void delivery_done(struct delivery *d);
 /* Ends the request under way; the phase stays and can go on later. */
 void delivery_suspend(struct delivery *d);
@@ -86,7 +88,7 @@ int delivery_end(struct delivery *d, const cJSON *state, size_t inline_max);
 void    delivery_step(struct delivery *d, int64_t now);
 int64_t delivery_due(struct delivery *d); /* when to call next if the network stays quiet; INT64_MAX: never */
 bool    delivery_is_over(const struct delivery *d);
-/* True while the api-down mark of PILLION_DIR is younger than ten minutes. */
-bool delivery_api_is_down(const struct state_dir *home);
+/* A registration goes out, or its answer is waited for: if that is lost, the run has two. */
+bool delivery_registers(const struct delivery *d);
 
 #endif

@@ -3,16 +3,21 @@
 #include "delivery/resend.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "base/clock.h"
 #include "base/dir.h"
+#include "base/file.h"
 #include "delivery/delivery.h"
 
 enum { RUNS_MAX = 65536, SMALL = 1024 * 1024, REFUSALS_MAX = 5 };
 #define SYNCED       "synced" /* the mark in PILLION_DIR */
 #define SYNC_SECONDS 600
+#define RESENT       "resent" /* the same, of the moment at an end */
+#define END_SECONDS  10
 #define FIRST_LOOK   (5 * CLOCK_SECOND)
 #define PAUSE        (CLOCK_SECOND / 10)
 #define CROWD_SPREAD (60 * CLOCK_SECOND)
@@ -116,7 +121,7 @@ int resend_all(const struct engine_sync *sync, const struct config *config, cgro
 void resend_backlog_init(struct resend_backlog *b, const struct config *config, const struct state_dir *home,
                          struct network *network, cgroup_of_lost_fn *cgroup_of_lost)
 {
-    *b = (struct resend_backlog){.config = config, .home = home, .network = network};
+    *b = (struct resend_backlog){.config = config, .home = home, .network = network, .claim = -1};
     resend_run_init(&b->one, config, home, network, cgroup_of_lost);
     b->one.by_the_way = true;
     b->one.inline_max = SMALL; /* the program's memory is not ours to fill: more goes to S3, piece by piece */
@@ -170,7 +175,66 @@ void resend_backlog_step(struct resend_backlog *b, int64_t now)
 
 int64_t resend_backlog_due(struct resend_backlog *b)
 {
-    return resend_run_is_under_way(&b->one) ? resend_run_due(&b->one) : b->next;
+    if (resend_run_is_under_way(&b->one))
+        return resend_run_due(&b->one);
+    return b->until ? 0 : b->next; /* at the end there is no pause between two */
+}
+
+void resend_backlog_end(struct resend_backlog *b, int64_t now)
+{
+    struct delivery *d = &b->one.delivery;
+    if (!resend_run_is_under_way(&b->one) || !delivery_registers(d)) {
+        resend_backlog_drop(b);
+        return;
+    }
+    d->last_begin = now;
+    d->holds = true;
+}
+
+/* The lock is for those that end at the same moment. */
+static bool claim(struct resend_backlog *b)
+{
+    if (!state_dir_claim(b->home, RESENT, END_SECONDS))
+        return false;
+    b->claim = openat(b->home->dir, RESENT, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    return b->claim >= 0 && flock(b->claim, LOCK_EX | LOCK_NB) == 0;
+}
+
+void resend_backlog_take(struct resend_backlog *b, int64_t until)
+{
+    if (!claim(b))
+        return;
+    free_names(b->names);
+    list(b);
+    b->at = 0;
+    b->until = b->one.last_begin = until;
+}
+
+/* Leaves out some of the runs behind one that failed: those that always fail must not be all that is ever tried. */
+static void leap(struct resend_backlog *b)
+{
+    size_t over = (size_t)retry_spread((int64_t)b->left);
+    b->at += over;
+    b->left -= over;
+}
+
+bool resend_backlog_end_step(struct resend_backlog *b, int64_t now)
+{
+    if (resend_run_is_under_way(&b->one)) {
+        enum resend_run_outcome outcome = resend_run_step(&b->one, now);
+        const struct delivery  *d = &b->one.delivery;
+        if (outcome == RESEND_UNDER_WAY && (d->call || now < d->last_begin))
+            return now < b->until || delivery_registers(d);
+        if (outcome == RESEND_UNDER_WAY)
+            resend_run_drop(&b->one);
+        else if (outcome == RESEND_FAILED)
+            leap(b);
+    }
+    if (now >= b->until || b->left == 0)
+        return false;
+    b->left--;
+    (void)resend_run_begin(&b->one, b->names[b->at++ % b->count]);
+    return true;
 }
 
 void resend_backlog_drop(struct resend_backlog *b)
@@ -178,4 +242,7 @@ void resend_backlog_drop(struct resend_backlog *b)
     resend_run_drop(&b->one);
     free_names(b->names);
     b->names = NULL;
+    b->left = 0;
+    b->until = 0;
+    file_close(&b->claim);
 }

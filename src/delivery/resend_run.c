@@ -23,8 +23,10 @@ void resend_run_init(struct resend_run *e, const struct config *config, const st
                              .home = home,
                              .network = network,
                              .cgroup_of_lost = cgroup_of_lost,
-                             .inline_max = DELIVERY_SYNC_MAX};
+                             .inline_max = DELIVERY_SYNC_MAX,
+                             .last_begin = INT64_MAX};
     log_init(&e->log, config->log_level);
+    e->log.secret = config->secret;
     run_dir_init(&e->run);
 }
 
@@ -134,7 +136,7 @@ static const char *text_of_error(int error)
 /* Prepares the delivery of a run that is locked and still to be delivered. */
 static enum resend_run_outcome set_out(struct resend_run *e)
 {
-    delivery_init(&e->delivery, e->config, e->home, &e->run, &e->log, e->network);
+    delivery_init(&e->delivery, e->config, &e->run, &e->log, e->network);
     e->locked = true;
     log_attach(&e->log, e->run.log);
     int error = reload(e); /* the run may have been delivered between the look and the lock */
@@ -151,6 +153,8 @@ static enum resend_run_outcome set_out(struct resend_run *e)
     delivery_begin(&e->delivery);
     e->delivery.next_try = 0; /* no crowd comes with a sync */
     e->delivery.deadline = clock_monotonic() + LIMIT;
+    e->delivery.last_begin = e->last_begin;
+    e->delivery.holds = e->last_begin != INT64_MAX;
     error = delivery_end(&e->delivery, e->state, e->inline_max);
     if (error == 0)
         return RESEND_UNDER_WAY;
@@ -198,7 +202,9 @@ static bool has_tried_enough(const struct delivery *d, int64_t now)
 {
     if (now >= d->deadline)
         return true;
-    return !d->call && (d->phase == DELIVERY_REGISTER || d->phase == DELIVERY_FINISH) && d->attempts.count >= TRIES;
+    if (d->call || (d->phase != DELIVERY_REGISTER && d->phase != DELIVERY_FINISH))
+        return false;
+    return d->attempts.count >= TRIES || (d->holds && d->next_try > now);
 }
 
 static void give_flush_a_limit(struct resend_run *e, int64_t now)

@@ -29,6 +29,7 @@ struct resend_run {
     bool                    named; /* the user named it: local runs are delivered too */
     bool            by_the_way;    /* beside a program that has other things to do: nothing large, nothing in vain */
     size_t          inline_max;    /* bytes of rows that go inline where S3 is not yet needed */
+    int64_t         last_begin;    /* while that program waits at its end: nothing is begun from then on. INT64_MAX */
     struct log      log;           /* writes to the run's own log */
     struct run_dir  run;
     struct delivery delivery;

@@ -13,10 +13,18 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "base/text.h"
+#include "delivery/api_mark.h"
 #include "engine/run.h"
 #include "store/journal_read.h"
 
-enum { PRUNED_MAX = 16384, SWEPT_MAX = 1024, UNDELIVERED_RUNS = 1000, GROWTH = 16, LOOKS_LEAST = 16 };
+enum {
+    PRUNED_MAX = 16384,
+    SWEPT_MAX = 1024,
+    MARKS_MAX = 65536,
+    UNDELIVERED_RUNS = 1000,
+    GROWTH = 16,
+    LOOKS_LEAST = 16
+};
 enum { PRUNE_SECONDS = 3600, AGAIN_SECONDS = 1, YOUNG_SECONDS = 3, DAY_SECONDS = 86400, LOG_MAX = 256 * 1024 };
 #define PRUNED            "pruned" /* when old runs were last looked at; its size is how many there were then */
 #define UNDELIVERED_BYTES (UINT64_C(2) << 30)
@@ -41,16 +49,52 @@ void cleanup_make_marker(struct run *run)
     file_close(&fd);
 }
 
-void cleanup_remove_marker(struct run *run)
+/* Removes the marks of one leader's orphans; false where it has none. */
+static bool remove_marks(int at, const char *folder)
 {
-    char path[PATH_MAX];
-    if (run->marker)
-        (void)unlink(run->marker);
-    if (geteuid() == 0 && marker_of_number(run, path))
-        (void)unlink(path);
+    struct dir  list;
+    const char *name;
+    if (dir_open(&list, at, folder) < 0)
+        return false;
+    for (int i = 0; i < MARKS_MAX && (name = dir_next(&list)); i++)
+        (void)unlinkat(list.fd, name, 0);
+    dir_close(&list);
+    (void)unlinkat(at, folder, AT_REMOVEDIR);
+    return true;
 }
 
-/* Removes markers of our pid namespace whose process is gone. */
+/* The marker goes first: without it no more marks are made. */
+void cleanup_remove_marker(struct run *run)
+{
+    struct text marks = text_of(run->marks ? run->marks : "");
+    char        above[PATH_MAX];
+    if (run->marker)
+        (void)unlink(run->marker);
+    if (geteuid() == 0 && marker_of_number(run, above))
+        (void)unlink(above);
+    if (!text_after_last(&marks, '/') || !remove_marks(AT_FDCWD, run->marks))
+        return;
+    if (text_copy(text_span(run->marks, (size_t)(marks.at - run->marks)), above, sizeof above))
+        (void)unlinkat(AT_FDCWD, above, AT_REMOVEDIR); /* where no other leader has marks */
+}
+
+/* A name that begins with our PID namespace and the number of a process that is gone. */
+static bool is_of_a_dead_leader(const struct run *run, const char *name)
+{
+    struct text rest = text_of(name);
+    uint64_t    ns = 0;
+    uint64_t    pid = 0;
+    if (!text_unsigned(&rest, &ns) || ns != run->pid_namespace || !text_skip(&rest, "-") || !text_unsigned(&rest, &pid))
+        return false;
+    char         process[32];
+    struct stat  info;
+    struct bytes b = {.data = process, .capacity = sizeof process, .max = sizeof process - 1};
+    bytes_text(&b, "/proc/");
+    bytes_unsigned(&b, pid);
+    return stat(process, &info) < 0 && errno == ENOENT;
+}
+
+/* Removes what leaders of our pid namespace have left that are gone: their markers, and the marks below. */
 static void sweep_markers(const struct run *run)
 {
     char        folder[PATH_MAX];
@@ -61,22 +105,25 @@ static void sweep_markers(const struct run *run)
         !text_copy(text_span(run->marker, (size_t)(path.at - run->marker)), folder, sizeof folder) ||
         dir_open(&list, AT_FDCWD, folder) < 0)
         return;
-    for (int i = 0; i < SWEPT_MAX && (name = dir_next(&list)); i++) {
-        struct text rest = text_of(name);
-        uint64_t    ns = 0;
-        uint64_t    pid = 0;
-        if (!text_unsigned(&rest, &ns) || ns != run->pid_namespace || !text_skip(&rest, "-") ||
-            !text_unsigned(&rest, &pid))
-            continue;
-        char         process[32];
-        struct stat  info;
-        struct bytes b = {.data = process, .capacity = sizeof process, .max = sizeof process - 1};
-        bytes_text(&b, "/proc/");
-        bytes_unsigned(&b, pid);
-        if (stat(process, &info) < 0 && errno == ENOENT)
+    for (int i = 0; i < SWEPT_MAX && (name = dir_next(&list)); i++)
+        if (is_of_a_dead_leader(run, name))
             (void)unlinkat(list.fd, name, 0);
+    struct dir marks;
+    if (dir_open(&marks, list.fd, ENGINE_MARKS) == 0) {
+        for (int i = 0; i < SWEPT_MAX && (name = dir_next(&marks)); i++)
+            if (is_of_a_dead_leader(run, name))
+                (void)remove_marks(marks.fd, name);
+        dir_close(&marks);
     }
     dir_close(&list);
+}
+
+static void sweep_api_marks(const struct run *run)
+{
+    struct api_mark mark;
+    api_mark_open(&mark, run->config.api_url, run->config.token, &run->home);
+    api_mark_sweep(&mark);
+    api_mark_close(&mark);
 }
 
 enum run_outcome { RUN_OVER, RUN_UNDELIVERED, RUN_OUTCOMES, RUN_UNKNOWN = RUN_OUTCOMES, RUN_NOT_SEEN };
@@ -368,7 +415,7 @@ static void sweep_blank(const struct state_dir *home)
         bool        begun = dir < 0 || !run_dir_is_blank(dir);
         file_close(&dir);
         if (begun || run_dir_sweep(home, id))
-            state_dir_unmark(home, name);
+            (void)unlinkat(home->dir, name, 0);
     }
     dir_close(&list);
 }
@@ -387,6 +434,8 @@ static void prune_claimed(struct run *run, struct old_run *runs, size_t count, b
     file_close(&run->pruned);
     if (done && run->marker)
         sweep_markers(run);
+    if (done)
+        sweep_api_marks(run);
 }
 
 static void tidy(struct run *run, bool at_length)

@@ -144,7 +144,7 @@ static void mark_ahead(const struct state_dir *home, const char *id, bool is_ahe
     if (is_ahead)
         state_dir_mark(home, name);
     else
-        state_dir_unmark(home, name);
+        (void)unlinkat(home->dir, name, 0);
 }
 
 /* After root has become another user, its folders cannot be opened any more, by whatever way. Where others may write,
@@ -153,8 +153,10 @@ void create_ahead(struct run *run)
 {
     struct utsname name;
     struct stat    place;
-    if (geteuid() != 0 || !run->is_the_program || run->state != RUN_UNMADE || uname(&name) < 0 ||
-        state_dir_open(lookup, true, &run->home) < 0)
+    if (geteuid() != 0 || !run->is_the_program || run->state != RUN_UNMADE || uname(&name) < 0)
+        return;
+    descriptors_raise(run);
+    if (state_dir_open(lookup, true, &run->home) < 0)
         return;
     int error = -EACCES;
     if (run->origin == ORIGIN_SOUGHT || run->ahead.id[0])
@@ -200,18 +202,14 @@ static void create(struct run *run, const struct journal_begin *begin)
 }
 
 /* The path is absolute, as of the directory at load: an image that follows may stand in another. */
-static int output_path(const struct run *run, char *ret, size_t size)
+static int output_path(const struct run *run, char ret[static PATH_MAX])
 {
     char path[PATH_MAX];
-    char folder[PATH_MAX] = "";
     if (run->output.path)
-        return text_copy(text_of(run->output.path), ret, size) ? 0 : -ENAMETOOLONG;
+        return text_copy(text_of(run->output.path), ret, PATH_MAX) ? 0 : -ENAMETOOLONG;
     int error = config_output(run->output.pattern, (long)run->shape.main_process, run->machine.host_name, run->dir.id,
                               path, sizeof path);
-    if (error == 0 && path[0] != '/' && readlinkat(AT_FDCWD, "/proc/thread-self/cwd", folder, sizeof folder - 1) <= 0)
-        folder[0] = '\0';
-    int len = error < 0 ? 0 : snprintf(ret, size, "%s%s%s", folder, folder[0] ? "/" : "", path);
-    return error < 0 ? error : len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
+    return error < 0 ? error : dir_absolute(path, ret);
 }
 
 /* Copies the rows that came before the run was made (PILLION_MIN_SECONDS). */
@@ -232,7 +230,7 @@ static void open_output(struct run *run)
     bool           appends = run->dir.on_disk;
     if ((!output->pattern && !output->path) || run->seat != SEAT_OWN)
         return;
-    int  error = output_path(run, path, sizeof path);
+    int  error = output_path(run, path);
     bool goes_on = error == 0 && output->before && strcmp(path, output->before) == 0;
     if (error == 0)
         error = file_open_own(path, 0666, &output->fd);

@@ -15,7 +15,8 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "config/credentials.h"
-#include "delivery/delivery.h"
+#include "delivery/api_mark.h"
+#include "sentinel/http/network.h"
 #include "sentinel/requests.h"
 
 /* No run has this ID: a refresh for it is refused once the token was accepted, and nothing is made or changed. */
@@ -102,12 +103,12 @@ static void examine_directory(const struct engine_examination *e, const struct c
     else
         tell(e, "directory", ENGINE_FINE, "runs are kept in %s%s", home.path,
              home.dir < 0 ? ", which the first one will make" : "");
-    if (error == 0 && config->token[0] && delivery_api_is_down(&home))
-        tell(
-            e, "api", ENGINE_CAUSE,
-            "a run could not connect to the API in the last ten minutes (api-down in %s): until then programs that end "
-            "do not wait for it, and their runs are left to pillion sync",
-            home.path);
+    int64_t left = config->token[0] ? api_mark_left(config->api_url, config->token, &home) : 0;
+    if (left > 0)
+        tell(e, "api", ENGINE_CAUSE,
+             "the API was slow, or out of reach, when a program ended: for %d s from now programs that end do not wait "
+             "for it, and their runs go later",
+             (int)left);
     state_dir_close(&home);
 }
 
@@ -248,7 +249,7 @@ int doctor_examine(struct engine_examination *e)
         tell(e, "token", ENGINE_NOTE,
              "SENTINEL_API_TOKEN is not set: runs stay on this machine, and the network is not used, not even by this "
              "command");
-    bytes_wipe(config->token, sizeof config->token);
+    bytes_wipe(config, sizeof *config);
     free(config);
     return error;
 }

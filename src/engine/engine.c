@@ -12,8 +12,10 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/registers.h"
 #include "base/text.h"
 #include "delivery/resend.h"
+#include "engine/core_file.h"
 #include "engine/doctor.h"
 #include "engine/run.h"
 #include "libc/libc.h"
@@ -37,6 +39,20 @@ static char **copy_arguments(const char *const *arguments)
     return copy;
 }
 
+/* DIRECTORY/LEADER is the marker, DIRECTORY/below/LEADER has the marks. */
+static char *marks_of(const char *marker)
+{
+    struct bytes path;
+    struct text  name = text_of(marker);
+    bytes_init(&path, PATH_MAX);
+    if (!text_after_last(&name, '/'))
+        return NULL;
+    bytes_add(&path, marker, (size_t)(name.at - marker));
+    bytes_text(&path, ENGINE_MARKS "/");
+    bytes_add(&path, name.at, text_len(name));
+    return bytes_take(&path);
+}
+
 static void prepare(struct run *run, struct link *link, const struct engine_start *start)
 {
     run->link = link; /* members that are 0 stay untouched: a short run never needs some of their pages */
@@ -44,7 +60,7 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
     run->tree.root = start->root;
     run->tree.root_is_ours = start->root_is_ours;
     run->home.dir = run->home.runs = -1;
-    run->wake = run->output.fd = run->pruned = -1;
+    run->wake = run->asks = run->output.fd = run->pruned = -1;
     run->load = clock_monotonic();
     run->load_real = clock_real();
     run->anchor = (struct anchor){run->load_real / 1000 * 1000, run->load / 1000 * 1000,
@@ -64,18 +80,20 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
     run->arguments = copy_arguments(start->arguments);
     run->executable = strdup(start->executable ? start->executable : "");
     run->marker = start->marker ? strdup(start->marker) : NULL;
+    run->tree.marks = run->marks = run->marker ? marks_of(run->marker) : NULL;
     const char *output = start->output ? start->output : run->config.output;
     run->output.pattern = output ? strdup(output) : NULL;
     if (start->job_name)
         run->config.metadata.job_name = strdup(start->job_name);
     network_init(&run->network);
-    delivery_init(&run->delivery, &run->config, &run->home, &run->dir, &run->log, &run->network);
+    delivery_init(&run->delivery, &run->config, &run->dir, &run->log, &run->network);
     resend_backlog_init(&run->backlog, &run->config, &run->home, &run->network, cgroup_tags_of_lost);
 }
 
 static int start(struct link *link, const struct engine_start *start)
 {
     struct run *run = &the_run;
+    core_file_without_data();
     if (libc_environment(start->environment) < 0)
         return -ENOMEM;
     prepare(run, link, start);
@@ -84,6 +102,7 @@ static int start(struct link *link, const struct engine_start *start)
     link->hold_limit = run->config.exit_timeout > HOLD_LOCAL ? run->config.exit_timeout : HOLD_LOCAL;
     link->takes_signals = run->config.takes_signals;
     collect_prepare(&run->roots);
+    registers_wipe(); /* they go on into the program */
     int error = thread_start(run);
     if (error < 0)
         log_line(&run->log, LOG_WARN, "no thread could be made (%s): the run has one row, taken at exit",
@@ -95,6 +114,12 @@ static int resume(struct link *link)
 {
     (void)link;
     return thread_start(&the_run);
+}
+
+static void step_out(struct link *link)
+{
+    (void)link;
+    thread_step_out(&the_run);
 }
 
 /* Signals such as SIGXFSZ, raised by our writing, must not end the program: they are taken back before anything is
@@ -125,18 +150,27 @@ static void end_here(struct link *link)
 
 static int sync_runs(const struct engine_sync *sync)
 {
-    struct config config = {0};
-    struct log    log;
+    struct log log;
+    core_file_without_data();
+    core_file_without_stack(NULL);
     if (libc_environment(sync->environment) < 0)
         return -ENOMEM;
+    struct config *config = calloc(1, sizeof *config);
+    if (!config)
+        return -ENOMEM;
     log_init(&log, LOG_WARN);
-    config_read(&config, NULL, &log);
+    config_read(config, NULL, &log);
     log_done(&log);
-    return resend_all(sync, &config, cgroup_tags_of_lost);
+    int left = resend_all(sync, config, cgroup_tags_of_lost);
+    bytes_wipe(config, sizeof *config);
+    free(config);
+    return left;
 }
 
 static int examine(struct engine_examination *examination)
 {
+    core_file_without_data();
+    core_file_without_stack(NULL);
     if (libc_environment(examination->environment) < 0)
         return -ENOMEM;
     return doctor_examine(examination);
@@ -148,6 +182,7 @@ const struct engine pillion_engine __attribute__((visibility("default"))) = {
     .start = start,
     .resume = resume,
     .join = thread_join,
+    .step_out = step_out,
     .end_here = end_here,
     .sync = sync_runs,
     .examine = examine,

@@ -16,13 +16,15 @@
 #include "base/file.h"
 #include "base/proc_stat.h"
 #include "base/text.h"
+#include "config/arguments.h"
 #include "config/job_name.h"
 #include "engine/run.h"
 #include "store/journal_read.h"
 
-#define HOUR       (3600 * CLOCK_SECOND)
-#define LOOK_AGAIN CLOCK_SECOND             /* until the next look whether the program is still there */
-#define UNWAKEABLE (50 * CLOCK_MILLISECOND) /* without a signalfd to wait on */
+#define HOUR        (3600 * CLOCK_SECOND)
+#define LOOK_AGAIN  CLOCK_SECOND             /* until the next look whether the program is still there */
+#define IN_VAIN_MAX 16                       /* a program may get thousands of signals a second */
+#define UNWAKEABLE  (50 * CLOCK_MILLISECOND) /* without a signalfd to wait on */
 
 void loop_open(struct run *run)
 {
@@ -51,6 +53,8 @@ void loop_open(struct run *run)
         collect_suspend(run->collectors);
     (void)machine_read(&run->roots, &run->machine);
     (void)journal_process_started(0, &run->pid_start);
+    arguments_hide(run->arguments, run->config.secret);
+    arguments_hide((char *[]){run->executable, NULL}, run->config.secret);
     config_look_around(&run->config, job_name(run->executable, (const char *const *)run->arguments));
     cgroup_tags_begin(&run->cgroup_tags, &run->roots, &run->machine, &run->config);
     struct stat ns;
@@ -72,7 +76,6 @@ void loop_close(struct run *run)
     state_dir_close(&run->home);
     file_close(&run->output.fd);
     run->log.file = -1;
-    file_close(&run->log.copy);
 }
 
 static int64_t first_row_due(const struct run *run)
@@ -106,24 +109,43 @@ static void mirror_call(struct link *link)
         (void)syscall(SYS_futex, &link->request, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
+/* What the loop does not listen to for a while. */
+struct deafness {
+    bool    wake;      /* a SIGURG is pending that is not ours: the link is looked at by the clock */
+    int64_t broadcast; /* ns CLOCK_MONOTONIC, not 0: until then, to signals that are pending for the process */
+    int     in_vain;   /* times that one ended the wait since, and was not for this thread */
+};
+
 /* The signalfd is read only when a wake-up was sent, and for that one alone (the kernel hands out a thread's own
  * signals first). A SIGURG that was sent to the process, and that the program blocks to have it by sigwait, is not ours
- * to take. While such a one is pending, the link is looked at by the clock. */
-static void wait_for_something(struct run *run, int64_t due, bool *deaf)
+ * to take. The other one is never read: what is pending there is let in, or stays. */
+static void wait_for_something(struct run *run, int64_t due, struct deafness *deaf)
 {
-    struct pollfd           wake = {.fd = *deaf ? -1 : run->wake, .events = POLLIN};
+    int64_t                 now = clock_monotonic();
+    struct pollfd           files[] = {{.fd = deaf->wake ? -1 : run->wake, .events = POLLIN},
+                                       {.fd = deaf->in_vain < IN_VAIN_MAX ? run->asks : -1, .events = POLLIN}};
+    struct pollfd          *wake = &files[0];
     struct signalfd_siginfo taken;
-    int64_t                 wait = due - clock_monotonic();
-    network_poll(&run->network, &wake, 1, wake.fd < 0 ? clock_earlier(wait, UNWAKEABLE) : wait);
+    int64_t                 wait = due - now;
+    if (deaf->broadcast != 0 && now >= deaf->broadcast) {
+        broadcast_listen(run);
+        *deaf = (struct deafness){.wake = deaf->wake};
+    }
+    network_poll(&run->network, files, 2, wake->fd < 0 ? clock_earlier(wait, UNWAKEABLE) : wait);
     uint32_t wakes = atomic_load(&run->link->wakes);
     uint32_t request = atomic_load(&run->link->request);
-    *deaf = !*deaf && (wake.revents & POLLIN) && wakes == run->wakes && request == LINK_NONE;
+    deaf->wake = !deaf->wake && (wake->revents & POLLIN) && wakes == run->wakes && request == LINK_NONE;
     if (wakes != run->wakes && run->wake >= 0) {
         (void)read(run->wake, &taken, sizeof taken);
         run->wakes = wakes;
     }
     if (request == LINK_CALL)
         mirror_call(run->link);
+    if ((files[1].revents & POLLIN) && request < LINK_PAUSE && !broadcast_answer(run)) {
+        if (deaf->broadcast == 0)
+            deaf->broadcast = clock_monotonic() + clock_earlier(run->config.interval, LOOK_AGAIN);
+        deaf->in_vain++;
+    }
 }
 
 /* True when only we keep the process: main's thread has gone by a raw exit, and all others too. The kernel takes the
@@ -191,6 +213,7 @@ static bool begin_run(struct run *run, int64_t now)
         run->origin = ORIGIN_HERE;
     if (run->state == RUN_UNMADE && now < making_due(run))
         return false;
+    descriptors_raise(run);
     if (run->state == RUN_UNMADE)
         create_run(run);
     if (run->seat == SEAT_OWN && run->collectors)
@@ -215,9 +238,9 @@ static int64_t ride(struct run *run, int64_t now, int64_t *tick)
 
 enum link_request loop_run(struct run *run)
 {
-    int64_t  tick = next_tick(run, clock_monotonic());
-    bool     deaf = false;
-    uint32_t request;
+    int64_t         tick = next_tick(run, clock_monotonic());
+    struct deafness deaf = {.wake = false};
+    uint32_t        request;
     while ((request = atomic_load(&run->link->request)) < LINK_PAUSE) {
         int interrupted = atomic_exchange(&run->link->interrupted, 0);
         if (interrupted && run->state != RUN_RESTS)

@@ -54,6 +54,7 @@ static void forget(struct run *run)
     state_dir_close(&run->home);
     file_close(&run->output.fd);
     log_init(&log, run->log.level);
+    log.secret = run->log.secret;
     log.copy = run->log.copy;
     log.copy_limit = run->log.copy_limit;
     bytes_done(&run->log.early);
@@ -75,7 +76,7 @@ void pid1_begin(struct run *run)
     forget(run);
     run_dir_init(&run->dir);
     cgroup_tags_again(&run->cgroup_tags);
-    delivery_init(&run->delivery, &run->config, &run->home, &run->dir, &run->log, &run->network);
+    delivery_init(&run->delivery, &run->config, &run->dir, &run->log, &run->network);
     run->baseline = run->last;
     usage_read(&run->tree, &run->account.before);
     if (run->collectors)

@@ -5,11 +5,13 @@
 #include "engine/registration.h"
 
 #include <netinet/in.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/json_write.h"
 #include "collect/machine.h"
 #include "config/job_name.h"
+#include "delivery/api_mark.h"
 #include "engine/run.h"
 #include "sentinel/requests.h"
 #include "store/journal_write.h"
@@ -22,6 +24,19 @@ static const char *known(const char *text)
 static uint64_t number(uint64_t value)
 {
     return value == METRIC_NONE ? 0 : value;
+}
+
+/* Metadata may hold it, and the body stands in run.jsonl. */
+static void hide_token(const struct config *config, struct bytes *body)
+{
+    struct bytes spelled;
+    bytes_init(&spelled, (size_t)2 * TOKEN_SIZE);
+    json_string(&spelled, config->secret, strlen(config->secret));
+    if (spelled.len > 2 && body->data) {
+        spelled.data[--spelled.len] = '\0';
+        (void)bytes_hide(body, spelled.data + 1);
+    }
+    bytes_done(&spelled);
 }
 
 int registration_compose(const struct config *config, const struct machine *machine, const char *executable,
@@ -49,10 +64,13 @@ int registration_compose(const struct config *config, const struct machine *mach
         run.host_id = known(machine->id);
     if (config->share & SHARE_IP && machine_ip(ip, sizeof ip) == 0)
         run.host_ip = known(ip);
-    return request_register_body(&run, ret);
+    int error = request_register_body(&run, ret);
+    hide_token(config, ret);
+    return error;
 }
 
-#define SLICE (20 * CLOCK_MILLISECOND)
+#define SLICE     (20 * CLOCK_MILLISECOND)
+#define LATER_MAX (60 * CLOCK_SECOND)
 
 void registration_begin(struct run *run)
 {
@@ -101,10 +119,17 @@ static void say(struct run *run)
         add(run, &more);
 }
 
+/* While the API's mark stands, a program that may end in a moment does not register yet: its end would have to wait for
+ * the answer, or the run would be registered twice. */
 static void begin_delivery(struct run *run)
 {
     run->registration.state = REGISTRATION_OVER;
     delivery_begin(&run->delivery);
+    int64_t now = clock_monotonic();
+    int64_t left = api_mark_left(run->config.api_url, run->config.token, &run->home) * CLOCK_SECOND;
+    if (run->delivery.phase == DELIVERY_REGISTER && left > 0)
+        run->delivery.next_try = (run->delivery.next_try > now ? run->delivery.next_try : now) +
+                                 clock_earlier(left, LATER_MAX);
 }
 
 void registration_start(struct run *run)

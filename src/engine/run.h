@@ -76,6 +76,7 @@ struct run {
     struct link        *link;
     struct config       config;
     struct log          log;
+    char               *log_path; /* of PILLION_LOG, absolute; NULL: no file */
     struct roots        roots;
     struct tree         tree;
     struct machine      machine;
@@ -97,6 +98,8 @@ struct run {
     struct resend_backlog backlog;   /* the runs of others that are delivered along the way */
     int                   pruned;    /* the mark of that name, locked while old runs are pruned */
     int                   wake;      /* signalfd */
+    int                   asks;      /* signalfd, never read: the program's signals for each of its tasks */
+    bool                  is_raised; /* descriptors_raise was called in this table */
     uint32_t              wakes;     /* of the link's, those taken off it */
     int64_t               load;      /* ns CLOCK_MONOTONIC, of engine.start */
     int64_t               load_real; /* ns since 1970 */
@@ -110,6 +113,7 @@ struct run {
     char **arguments;
     char  *executable;
     char  *marker;
+    char  *marks; /* the folder with the marks of orphans, beside the marker */
     /* facts about the process, whatever the run does */
     bool is_the_program; /* not `pillion run` */
     bool others_outlived_main;
@@ -119,11 +123,26 @@ struct run {
 int  thread_start(struct run *run);                         /* LINK_OFF afterwards: it could not be made; 0 or -errno */
 void thread_tell(struct link *link, enum link_state state); /* and wakes who waits for it */
 bool thread_join(struct link *link, int64_t limit);
+void thread_step_out(struct run *run); /* the calling thread is the run's no more, but one of the program's */
+
+/* ---- descriptors.c: the descriptor table of the thread ---- */
+/* Makes a table of the thread's own, with nothing of the program's in it but `kept` (-1: nothing). False: it is still
+ * the program's, and nothing may be held open in it. */
+bool descriptors_own(int kept);
+void descriptors_give_back(void);        /* the program's numbers are the calling thread's too, where they are low */
+void descriptors_raise(struct run *run); /* above the numbers that programs have, once; all may be open or closed */
+
+/* ---- broadcast.c: signals that the program sends to each of its tasks ---- */
+int broadcast_open(void); /* a signalfd to be polled and never read; -1 */
+/* Lets those in that were sent to this thread. False: there was none, and the signalfd is deaf to what is pending,
+ * which would keep it readable. */
+bool broadcast_answer(struct run *run);
+void broadcast_listen(const struct run *run); /* it hears all of them again */
 
 /* ---- loop.c ---- */
 void              loop_open(struct run *run);  /* collectors and baseline; after a pause: descriptors again */
 enum link_request loop_run(struct run *run);   /* until the link asks for PAUSE or END: which */
-void              loop_close(struct run *run); /* gives up every descriptor; the run can go on */
+void              loop_close(struct run *run); /* gives up every descriptor but the log's copy; the run can go on */
 
 /* ---- sampling.c ---- */
 void    sampling_row(struct run *run); /* takes a sample and appends its row */
@@ -152,6 +171,9 @@ void exec_resume_read(struct run *run, const cJSON *state);  /* run->last become
 
 /* ---- finish.c ---- */
 void finish_run(struct run *run); /* the program ends: last row, totals, delivery within the hold */
+
+/* ---- hold.c ---- */
+void hold_deliver(struct run *run, int64_t finished_at); /* while the program waits, if it has to */
 
 /* ---- pid1.c: process 1, which a signal does not end ---- */
 bool pid1_owes(const struct run *run);      /* its rows are in memory alone, and not delivered */

@@ -8,7 +8,9 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -17,18 +19,29 @@
 
 #include "base/clock.h"
 #include "base/dir.h"
+#include "base/environment.h"
 #include "base/file.h"
-#include "base/text.h"
+#include "engine/core_file.h"
 #include "engine/run.h"
+#include "libc/libc.h"
 #include "store/journal_write.h"
-
-#ifndef CLOSE_RANGE_UNSHARE
-#define CLOSE_RANGE_UNSHARE (1U << 1)
-#endif
 
 enum { STACK = 256 * 1024, STACK_DOUBLINGS = 6, SETTLE_LIMIT = 100 * 1000 * 1000 /* ns */ };
 
-static pthread_t thread;
+typedef int  create_function(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+typedef int  join_function(pthread_t, void **);
+typedef void end_function(void *);
+
+/* All are looked up before the thread is made: at the end another thread may hold the loader's lock, and wait for this
+ * one. */
+static create_function *make;
+static join_function   *join;
+static end_function    *end; /* on musl alone, which lists its threads */
+
+static pthread_t    thread;
+static struct link *the_link;
+
+extern const char *gnu_get_libc_version(void) __attribute__((weak)); /* glibc's own */
 
 void thread_tell(struct link *link, enum link_state state)
 {
@@ -44,55 +57,6 @@ static int keep_stderr(const struct run *run)
     return syscall(SYS_unshare, CLONE_FILES) < 0 ? -1 : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 }
 
-/* Descriptors may stand above the limit, which can be lowered, or above what can be tried one by one. */
-static void close_listed(int kept)
-{
-    struct dir  list;
-    const char *name = NULL;
-    char        path[64];
-    uint64_t    fd = 0;
-    (void)snprintf(path, sizeof path, "/proc/self/task/%ld/fd", syscall(SYS_gettid));
-    if (dir_open(&list, AT_FDCWD, path) < 0)
-        return;
-    while ((name = dir_next(&list))) {
-        struct text t = text_of(name);
-        if (text_unsigned(&t, &fd) && (int)fd != kept && (int)fd != list.fd)
-            (void)close((int)fd);
-    }
-    dir_close(&list);
-}
-
-/* Kernels before 5.9 have no close_range: descriptors are closed one by one, in a table that is already ours. */
-static bool close_one_by_one(int kept)
-{
-    long limit = sysconf(_SC_OPEN_MAX);
-    if (syscall(SYS_unshare, CLONE_FILES) < 0)
-        return false;
-    for (int fd = 0; fd < (limit > 0 && limit < 65536 ? limit : 65536); fd++)
-        if (fd != kept)
-            (void)close(fd);
-    close_listed(kept);
-    return true;
-}
-
-/* Makes a descriptor table of our own with nothing of the program's in it; 0 to 2 lead nowhere. False: the table is
- * still the program's, and nothing may be held open in it. */
-static bool own_table(int kept)
-{
-    bool own = false;
-    if (kept < 0)
-        own = syscall(SYS_close_range, 0U, ~0U, CLOSE_RANGE_UNSHARE) == 0;
-    else
-        own = syscall(SYS_close_range, 0U, (unsigned)kept - 1U, CLOSE_RANGE_UNSHARE) == 0 &&
-              syscall(SYS_close_range, (unsigned)kept + 1U, ~0U, 0U) == 0;
-    if (!own && !close_one_by_one(kept))
-        return false;
-    for (int fd = 0; fd <= 2; fd++)
-        if (open("/dev/null", O_RDWR | O_CLOEXEC) < 0 && open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC) < 0)
-            return false;
-    return true;
-}
-
 static int open_wake(void)
 {
     sigset_t wake;
@@ -101,16 +65,60 @@ static int open_wake(void)
     return signalfd(-1, &wake, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static void open_log(struct run *run)
+/* Keeps nothing busy that the program may leave. The folder is kept only where a file is named from it. */
+static void leave_folder(const struct run *run)
+{
+    bool named_from_it = environment_names_relative() || (run->output.pattern && run->output.pattern[0] != '/');
+    if (syscall(SYS_unshare, CLONE_FS) == 0 && !named_from_it)
+        (void)syscall(SYS_chdir, "/");
+}
+
+static void copy_log(struct run *run)
 {
     int file = -1;
-    int error = file_open_own(run->config.log, 0600, &file);
+    int error = file_open_own(run->log_path, 0600, &file);
     if (error == 0)
         log_copy_to(&run->log, file);
     else
         log_line(&run->log, LOG_WARN,
-                 "PILLION_LOG=%.200s cannot be written (%s): it has to be a regular file of its user", run->config.log,
+                 "PILLION_LOG=%.200s cannot be written (%s): it has to be a regular file of its user", run->log_path,
                  strerror(-error));
+}
+
+/* After a pause the path is still that of the start. */
+static void open_log(struct run *run)
+{
+    char path[PATH_MAX];
+    if (!run->log_path && run->config.log && strcmp(run->config.log, "stderr") != 0 &&
+        dir_absolute(run->config.log, path) == 0)
+        run->log_path = strdup(path);
+    if (run->log_path)
+        copy_log(run);
+}
+
+/* The thread's numbers are the program's files: it was restored from an image. So nothing is touched, not even closed.
+ * What is on disk is the run; the process has another start time now, so it is for sync. */
+static void leave_restored(void)
+{
+    struct link *link = the_link;
+    atomic_store(&link->tid, 0);
+    atomic_store(&link->request, LINK_END);
+    (void)syscall(SYS_futex, &link->request, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+    thread_tell(link, LINK_ENDED);
+    if (end)
+        end(NULL);
+    for (;;)
+        (void)syscall(SYS_exit, 0);
+}
+
+/* Main need not wait for this. */
+static void take_descriptors(struct run *run)
+{
+    libc_own_descriptors(leave_restored);
+    run->asks = broadcast_open();
+    run->is_raised = false;
+    if (run->state != RUN_UNMADE) /* a first run waits until it is made: a short program does not pay for it */
+        descriptors_raise(run);
 }
 
 static void settle(struct run *run)
@@ -120,16 +128,22 @@ static void settle(struct run *run)
     if (syscall(SYS_sched_getscheduler, 0) != SCHED_OTHER) /* filters often kill for changing it */
         (void)syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &normal);
     int kept = keep_stderr(run);
-    run->seat = own_table(kept) ? SEAT_OWN : SEAT_GUEST;
-    (void)syscall(SYS_unshare, CLONE_FS);
+    libc_own_descriptors(NULL);
+    run->seat = descriptors_own(kept) ? SEAT_OWN : SEAT_GUEST;
     run->wake = run->seat == SEAT_OWN ? open_wake() : -1;
     if (kept >= 0)
         log_copy_to(&run->log, kept);
-    else if (run->seat == SEAT_OWN && run->config.log && strcmp(run->config.log, "stderr") != 0)
+    else if (run->seat == SEAT_OWN)
         open_log(run);
+    leave_folder(run);
 }
 
-extern const char *gnu_get_libc_version(void) __attribute__((weak)); /* glibc's own */
+static void leave_descriptors(struct run *run)
+{
+    file_close(&run->wake);
+    file_close(&run->asks);
+    libc_disown_descriptors();
+}
 
 /* Old runs go while the program is still held, or the end of a short one would end that too. It is a step of two ms,
  * and few programs have one. True: something is left for afterwards. */
@@ -151,7 +165,7 @@ static void leave(struct run *run, enum link_state state)
     int status = atomic_load(&run->link->wait_status) >> 8 & 0xff;
     if (state == LINK_ENDED && run->collectors)
         collect_leave_drivers(run->collectors);
-    file_close(&run->wake); /* before the program goes on: valgrind counts the descriptor among the program's */
+    leave_descriptors(run); /* before the program goes on: valgrind counts these among the program's */
     if (state == LINK_ENDED) {
         bool sweeps = tidy(run);
         atomic_store(&run->link->tidies, sweeps);
@@ -159,19 +173,26 @@ static void leave(struct run *run, enum link_state state)
         if (sweeps) /* on time that is nobody's: the process may end any moment now */
             cleanup_tidy(run);
         loop_close(run);
+        file_close(&run->log.copy);
         if (gnu_get_libc_version)
             (void)syscall(SYS_exit, status);
         return;
     }
     loop_close(run);
+    file_close(&run->log.copy);
     thread_tell(run->link, state);
 }
 
-/* False: the thread that asked for the pause has given up meanwhile. */
+/* False: the thread that asked for the pause has given up meanwhile. The line that says so may wait for a disk, so
+ * nothing is given up before it stands there. */
 static bool step_aside(struct run *run)
 {
     uint32_t pause = LINK_PAUSE;
     journal_paused(&run->dir, true);
+    if (atomic_load(&run->link->request) != LINK_PAUSE) {
+        journal_paused(&run->dir, false);
+        return false;
+    }
     loop_close(run);
     if (atomic_compare_exchange_strong(&run->link->request, &pause, LINK_STEPPED) || pause == LINK_STEPPED)
         return true;
@@ -179,9 +200,27 @@ static bool step_aside(struct run *run)
     return false;
 }
 
-static void *thread_main(void *argument)
+/* For keys pass over it, it is in no core file, and libc gives it to no later thread of the program's. */
+static void *stack;
+
+/* The next thread, made when the program ends, goes on with the run, on another stack. */
+void thread_step_out(struct run *run)
+{
+    journal_paused(&run->dir, true);
+    loop_close(run);
+    file_close(&run->log.copy);
+    leave_descriptors(run);
+    run->account.cost_before += clock_thread_cpu();
+    descriptors_give_back();
+    stack = NULL;
+    atomic_store(&run->link->tid, 0);
+    thread_tell(run->link, LINK_PAUSED);
+}
+
+static void live(void *argument)
 {
     struct run *run = argument;
+    core_file_without_stack(stack);
     atomic_store(&run->link->tid, (int32_t)syscall(SYS_gettid));
     settle(run);
     if (run->seat == SEAT_GUEST) {
@@ -190,9 +229,10 @@ static void *thread_main(void *argument)
         loop_open(run);
         atomic_store(&run->link->tid, 0);
         thread_tell(run->link, LINK_OFF);
-        return NULL;
+        return;
     }
     thread_tell(run->link, LINK_RUNNING);
+    take_descriptors(run);
     cleanup_make_marker(run);
     create_ahead(run); /* first of all: main goes on, and may become another user at once */
     loop_open(run);
@@ -200,18 +240,20 @@ static void *thread_main(void *argument)
         if (step_aside(run)) {
             run->account.cost_before += clock_thread_cpu();
             leave(run, LINK_PAUSED);
-            return NULL;
+            return;
         }
     }
     pid1_outlived(run);
     finish_run(run);
     cleanup_remove_marker(run);
     leave(run, LINK_ENDED);
-    return NULL;
 }
 
-typedef int create_function(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-typedef int join_function(pthread_t, void **);
+static void *thread_main(void *argument)
+{
+    core_file_in_new_pages(live, argument);
+    return NULL;
+}
 
 /* Libc's own function, past a sanitizer's. LeakSanitizer would complain of a thread that it cannot stop;
  * ThreadSanitizer would wait for ever for one that ends by the raw exit call. */
@@ -222,10 +264,19 @@ static void *libc_own(const char *name, void *otherwise)
     return own ? own : otherwise;
 }
 
-/* Both are looked up before the thread is made: at the end another thread may hold the loader's lock, and wait for this
- * one. */
-static create_function *make;
-static join_function   *join;
+/* That of a thread which was joined is taken again. */
+static int give_stack(pthread_attr_t *attributes, size_t size, const struct link *link)
+{
+    static size_t stack_size;
+    bool          is_free = atomic_load(&link->tid) == 0;
+    if (stack && is_free && stack_size != size)
+        (void)munmap(stack, stack_size);
+    if (!stack || !is_free || stack_size != size) {
+        stack = core_file_stack(size);
+        stack_size = size;
+    }
+    return stack ? pthread_attr_setstack(attributes, stack, size) : EAGAIN;
+}
 
 static int create(struct run *run)
 {
@@ -233,11 +284,12 @@ static int create(struct run *run)
     if (!make) {
         make = (create_function *)libc_own("pthread_create", (void *)pthread_create);
         join = (join_function *)libc_own("pthread_tryjoin_np", (void *)pthread_tryjoin_np);
+        end = gnu_get_libc_version ? NULL : (end_function *)libc_own("pthread_exit", NULL);
     }
     int    error = pthread_attr_init(&attributes);
     size_t size = STACK;
     for (int i = 0; error == 0 && i < STACK_DOUBLINGS; i++, size *= 2) {
-        error = pthread_attr_setstacksize(&attributes, size);
+        error = give_stack(&attributes, size, run->link);
         if (error == 0)
             error = make(&thread, &attributes, thread_main, run);
         if (error != EINVAL) /* a program with much static TLS takes it from the stack */
@@ -265,11 +317,12 @@ int thread_start(struct run *run)
 {
     sigset_t all;
     sigset_t before;
-    if (!pthread_create || !pthread_sigmask || !pthread_attr_setstacksize)
+    if (!pthread_create || !pthread_sigmask || !pthread_attr_setstack)
         return -ENOSYS; /* glibc before 2.34, in a program without libpthread */
     (void)sigfillset(&all);
     if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0)
         return -EAGAIN;
+    the_link = run->link;
     uint32_t old = atomic_exchange(&run->link->state, LINK_STARTING);
     int      error = create(run);
     if (error < 0)

@@ -1,7 +1,8 @@
 /* The hook's chance is __libc_start_main. Every dynamically linked program calls it once, after the libraries'
- * constructors and before its own code. A passenger's call goes straight through. */
+ * constructors and before its own code. A passenger's main is its own. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "hook/hook.h"
@@ -73,18 +74,30 @@ static void last_handler(void *argument, int status)
 {
     if (hook_owns())
         exit_hold(HOLD_LAST_HANDLER, status);
+    orphan_end();
     ((exit_function *)program_rtld_fini)(argument, status); // NOLINT(clang-diagnostic-cast-function-type)
 }
 
 /* The answer stands on the stack, whose pages are there already: a passenger touches none of ours. */
-static bool decide(void)
+static bool decide(char **argv)
 {
     struct leader decided; /* not zeroed: it has two pages */
     decided.role = ROLE_NONE;
-    leader_decide(&decided);
+    leader_decide(argv && argv[0] ? argv[0] : "", &decided);
     if (decided.role == ROLE_LEADER)
         lead = decided;
+    bool is_below = decided.why == LEADER_BELOW_MARKER || decided.why == LEADER_ORPHAN;
+    orphan_end_watch(decided.role == ROLE_LEADER || (is_below && decided.above.uid == getauxval(AT_EUID)));
+    if (decided.why == LEADER_ORPHAN && decided.orphan.pid == decided.self.pid)
+        orphan_end_keep(decided.pid_namespace, &decided.above, &decided.self);
     return decided.role == ROLE_LEADER;
+}
+
+static bool is_first_copy(void)
+{
+    const char *first = &pillion_hook_1;
+    __asm__("" : "+r"(first)); /* to a compiler, two names are two objects */
+    return first == &hook_mark;
 }
 
 int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(void), void (*fini)(void),
@@ -94,12 +107,12 @@ int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(v
     start_function *next = (start_function *)next_symbol("__libc_start_main");
     exit_resolve();
     signals_resolve();
-    bool leads = seccomp_confinement() == FREE && decide(); /* no lead where a constructor has forbidden calls */
+    /* A second copy only passes on; and no lead where a constructor has forbidden calls. */
+    bool leads = is_first_copy() && seccomp_confinement() == FREE && decide(argv);
     errno = saved;
-    if (!leads)
-        return next(main, argc, argv, init, fini, rtld_fini, stack_end);
     program_main = main;
     program_rtld_fini = rtld_fini;
     hook.has_last_handler = rtld_fini != NULL;
-    return next(leader_main, argc, argv, init, fini, rtld_fini ? (void (*)(void))last_handler : NULL, stack_end);
+    return next(leads ? leader_main : main, argc, argv, init, fini, rtld_fini ? (void (*)(void))last_handler : NULL,
+                stack_end);
 }

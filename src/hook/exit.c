@@ -43,8 +43,11 @@ static _Noreturn void end_at_once(int status)
 
 _Noreturn void exit(int status)
 {
+    (void)thread_link_step_out();
     if (exit_hold_is_due())
         exit_hold(HOLD_EXIT_ENTERED, status);
+    if (!hook.has_last_handler)
+        orphan_end();
     resolve_if_early();
     if (next_exit)
         next_exit(status);
@@ -53,8 +56,10 @@ _Noreturn void exit(int status)
 
 _Noreturn void _exit(int status)
 {
+    (void)thread_link_step_out();
     if (hook_owns())
         exit_hold(HOLD_DIRECT_EXIT, status);
+    orphan_end();
     if (next__exit)
         next__exit(status);
     end_at_once(status);
@@ -67,12 +72,21 @@ _Noreturn void _Exit(int status)
 
 _Noreturn void quick_exit(int status)
 {
+    (void)thread_link_step_out();
     if (hook_owns())
         exit_hold(HOLD_DIRECT_EXIT, status);
+    orphan_end();
     resolve_if_early();
     if (next_quick_exit)
         next_quick_exit(status);
     end_at_once(status);
+}
+
+/* libc would unwind frames that are not the program's. musl unwinds nothing, and has to know that the thread ends. */
+static void end_our_thread(void)
+{
+    if (thread_link_step_out() && hook.has_last_handler)
+        (void)syscall(SYS_exit, 0);
 }
 
 /* Our thread must not be the last one: once main's thread has gone, libc runs exit on whichever thread is. */
@@ -84,6 +98,7 @@ static void step_aside_for_main(void)
 
 _Noreturn void pthread_exit(void *value)
 {
+    end_our_thread();
     step_aside_for_main();
     resolve_if_early();
     if (next_pthread_exit)
@@ -95,6 +110,7 @@ _Noreturn void pthread_exit(void *value)
 /* C11's name for it: libc does not take this one to pthread_exit. */
 _Noreturn void thrd_exit(int value)
 {
+    end_our_thread();
     step_aside_for_main();
     resolve_if_early();
     if (next_thrd_exit)

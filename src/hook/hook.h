@@ -30,6 +30,16 @@ struct stat;
 int     sys_stat(const char *path, struct stat *ret); /* follows links */
 int     sys_lstat(const char *path, struct stat *ret);
 int64_t sys_monotonic(void); /* ns */
+bool    sys_has_child(void); /* also one that has ended and is not reaped; leaves errno alone */
+/* One entry of a folder: getdents64(2). */
+struct sys_entry {
+    uint64_t       inode;
+    int64_t        offset;
+    unsigned short size;
+    unsigned char  type;
+    char           name[];
+};
+long sys_list(int folder, void *block, size_t size); /* entries, one after the other; 0 at the end */
 
 /* ---- strbuf.c: text on the stack, and questions to strings ---- */
 struct strbuf {
@@ -56,28 +66,57 @@ struct process {
     pid_t    pid, parent;
     uint64_t start; /* clock ticks since boot */
     uint64_t threads;
-    uid_t    uid; /* owner of /proc/PID */
+    uid_t    uid;  /* owner of /proc/PID */
+    bool     dead; /* a zombie */
 };
 /* The path of /proc/PID with `file` behind it; pid 0 means self. */
 void procfs_file(char ret[static 64], pid_t pid, const char *file);
 /* The parent of a process whose /proc/PID is hidden; 0: there is none, or the kernel does not tell (before 6.13). */
 pid_t procfs_hidden_parent(pid_t pid);
 int   procfs_read(pid_t pid, struct process *ret); /* pid 0 means self, checked against getpid; returns 0 or -errno */
-bool  procfs_has_thread_named_pillion(const struct process *p);
-bool  procfs_maps_hook(pid_t pid);
-int   procfs_look_for_hook(pid_t pid);  /* the same: 0 or 1; -errno where that may not be known */
-bool  procfs_is_of_our_user(pid_t pid); /* by its real uid, which anybody may read */
-bool  procfs_alone(void);               /* has no thread but the calling one and ours; false when it cannot be told */
-bool  procfs_single(void); /* the same on little stack; a main thread that has left counts as another one */
+/* The PID namespace of a process, 0 means self; false where that may not be known. */
+bool procfs_namespace(pid_t pid, uint64_t *ret);
+bool procfs_has_thread_named_pillion(const struct process *p);
+bool procfs_maps_hook(pid_t pid);
+int  procfs_look_for_hook(pid_t pid);  /* the same: 0 or 1; -errno where that may not be known */
+bool procfs_is_of_our_user(pid_t pid); /* by its real uid, which anybody may read */
+bool procfs_alone(void);               /* has no thread but the calling one and ours; false when it cannot be told */
+bool procfs_single(void);              /* the same on little stack; a main thread that has left counts as another one */
 
 /* ---- leader_marker.c: leaders, as files ---- */
+void leader_marker_name(uint64_t pid_namespace, const struct process *p, struct strbuf *ret); /* "/PIDNS-PID-START" */
 bool leader_marker_exists(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size);
 /* A marker of this process, from before it entered a user namespace where its user has another number. */
 bool leader_marker_was_made_outside(uint64_t pid_namespace, const struct process *self, char *ret_path, size_t size);
 /* A marker of root's for that number. */
 bool leader_marker_has_number(uint64_t pid_namespace, pid_t pid);
 void leader_marker_remove(const char *path);
+/* Has a process below the leader whose marker was found last announced a filter of system calls? */
+bool leader_marker_last_was_filtered(void);
+void leader_marker_filter(const char *path); /* makes that so, of the marker found last */
 int  leader_marker_make(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size);
+
+/* ---- orphan_mark.c: processes below a leader whose parent has ended, as files ---- */
+/* Makes the mark of a process below that leader, whose user this process is. 0 or -errno. */
+int  orphan_mark_make(uint64_t pid_namespace, const struct process *leader, const struct process *orphan);
+bool orphan_mark_path(uint64_t pid_namespace, const struct process *leader, const struct process *orphan, char *ret,
+                      size_t size);
+/* Looks for a mark of one of these processes, each the parent of the one before it. *ret_leader is the leader, which
+ * lives, and *ret_orphan the index of the process. */
+bool orphan_mark_find(uint64_t pid_namespace, const struct process *line, size_t count, struct process *ret_leader,
+                      size_t *ret_orphan);
+/* The same by the number of this process's session, which is entered by birth alone: its first process lives and leads.
+ * The orphan is the last one of the line that is in it. */
+bool orphan_mark_session(uint64_t pid_namespace, const struct process *line, size_t count, struct process *ret_leader,
+                         size_t *ret_orphan);
+
+/* ---- orphan_end.c: what a process that ends says about its children ---- */
+/* To be called where a program starts. `asks`: whether it asks for its children at the end at all. */
+void orphan_end_watch(bool asks);
+void orphan_end_filter(void); /* this process is about to filter its system calls, for those that it becomes too */
+/* This process has a mark, which is to say at its end what CPU time it has used. */
+void orphan_end_keep(uint64_t pid_namespace, const struct process *leader, const struct process *self);
+void orphan_end(void); /* to be called at the end, whichever way; of a leader it does nothing */
 
 /* ---- mpi_slurm.c: steps of MPI and Slurm ---- */
 enum ranks { RANKS_NODE, RANKS_ALL, RANKS_FIRST };
@@ -101,6 +140,8 @@ enum leader_why {
     LEADER_OTHER_RANK,
     LEADER_PROLOG,
     LEADER_BELOW_MARKER, /* `above` leads */
+    LEADER_ORPHAN,       /* `above` leads; `orphan`, this process or one above it, has a mark */
+    LEADER_IN_SESSION,   /* `above` leads, and this is its session; `orphan` has no mark yet */
     LEADER_BELOW_THREAD, /* `above` leads; its marker cannot be seen from here */
     LEADER_BELOW_HOOK,   /* `above`, the parent, carries the hook and leads no more */
     LEADER_FROM_OUTSIDE, /* put into a container that has a process from before */
@@ -111,15 +152,16 @@ struct leader {
     bool            continues;
     bool            in_step;
     struct process  above; /* as `why` says */
+    struct process  orphan;
     struct process  self;
     uint64_t        pid_namespace;
     char            executable[HOOK_PATH_MAX];
     char            marker[HOOK_NAME_MAX];
 };
-void leader_decide(struct leader *ret);
-/* The answer for a program with this executable in the place of this process; "" stands for any executable that is not
- * excluded. Makes nothing, removes nothing. */
-void leader_predict(const char *executable, struct leader *ret);
+void leader_decide(const char *zeroth, struct leader *ret); /* argument 0 of this process; "" */
+/* The answer for a program with this executable, and this name for it, in the place of this process; "" stands for any
+ * executable that is not excluded. Makes nothing, removes nothing. */
+void leader_predict(const char *executable, const char *given, struct leader *ret);
 
 /* ---- next_symbol.c: the definition behind ours in the search order ---- */
 void *next_symbol(const char *name); /* NULL when nobody else has it */
@@ -136,6 +178,11 @@ struct hook {
     bool                 has_last_handler; /* libc registers one before everything else; not on musl */
 };
 extern struct hook hook;
+
+/* In a process with several copies of the hook, of whatever versions, the loader gives each the address of the first
+ * one's mark: that copy alone is at work. So the name, and what it stands for, stay for ever. */
+extern const char pillion_hook_1;
+extern const char hook_mark __attribute__((visibility("hidden"))); /* this copy's, by a name that is not looked up */
 
 /* This very process leads, is no vfork child, and is on a thread that may make system calls. Safe everywhere. */
 bool hook_owns(void);
@@ -207,6 +254,8 @@ void thread_link_mirror(const struct link_call *call);
 /* Stops the thread for good or for a while; false when it did not stop in time. */
 bool thread_link_pause(int64_t limit_ns);
 void thread_link_pause_for_good(int64_t limit_ns);
+/* True on our thread, where a handler of the program's that was let in wants to end: it is the program's now. */
+bool thread_link_step_out(void);
 void thread_link_resume(void);
 
 #endif

@@ -16,29 +16,70 @@ static const char *const wrappers[] = {"sbatch", "salloc",  "ssh",     "docker",
                                        "su",     "runuser", "gdb",     "valgrind", "strace", "ltrace",  "env",
                                        "nice",   "nohup",   "timeout", "setsid",   "stdbuf", "pillion"};
 
-static bool is_wrapper(const char *executable)
+/* What a program is known by: the file that it is, and the names that lead there. A name is a link (python3), or one of
+ * the many that a file stands for (busybox). */
+struct known {
+    const char *executable;
+    const char *given;  /* the path that was executed; "": it is not known, or is a script */
+    const char *zeroth; /* argument 0; "": not known */
+};
+
+static bool is_called_wrapper(const char *path)
 {
-    const char *name = string_base_name(executable);
-    return mpi_slurm_is_launcher(executable) || string_among(name, wrappers, sizeof wrappers / sizeof *wrappers) ||
+    const char *name = string_base_name(path);
+    return mpi_slurm_is_launcher(path) || string_among(name, wrappers, sizeof wrappers / sizeof *wrappers) ||
            strncmp(name, "valgrind.bin", 12) == 0;
 }
 
-/* Some wrappers become the program that they wrap: the lead stays with the process. */
-static bool execs_in_place(const char *executable)
+static bool is_wrapper(const struct known *known)
+{
+    return is_called_wrapper(known->executable) || is_called_wrapper(known->given);
+}
+
+static bool is_called_in_place(const char *path)
 {
     static const char *const names[] = {"env", "nice", "nohup", "stdbuf"};
-    return string_among(string_base_name(executable), names, sizeof names / sizeof *names);
+    return string_among(string_base_name(path), names, sizeof names / sizeof *names);
+}
+
+/* Some wrappers become the program that they wrap: the lead stays with the process. */
+static bool execs_in_place(const struct known *known)
+{
+    return is_called_in_place(known->executable) || is_called_in_place(known->given);
+}
+
+static bool is_in(const char *list, const struct known *known)
+{
+    return list && *list &&
+           (glob_in_list(list, known->executable) || glob_in_list(list, known->given) ||
+            glob_in_list(list, known->zeroth));
 }
 
 /* Returns LEADER_NOTHING_AGAINST when it is not excluded. */
-static enum leader_why excluded(const char *executable)
+static enum leader_why excluded(const struct known *known)
 {
     const char *include = environment_of("PILLION_INCLUDE");
-    if (glob_in_list(environment_of("PILLION_EXCLUDE"), executable))
+    if (is_in(environment_of("PILLION_EXCLUDE"), known))
         return LEADER_EXCLUDED;
-    if (include && *include && !glob_in_list(include, executable))
+    if (include && *include && !is_in(include, known))
         return LEADER_NOT_INCLUDED;
-    return is_wrapper(executable) ? LEADER_WRAPPER : LEADER_NOTHING_AGAINST;
+    return is_wrapper(known) ? LEADER_WRAPPER : LEADER_NOTHING_AGAINST;
+}
+
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat first;
+    struct stat second;
+    return string_equal(a, b) || (sys_stat(a, &first) == 0 && sys_stat(b, &second) == 0 &&
+                                  first.st_dev == second.st_dev && first.st_ino == second.st_ino);
+}
+
+/* The path that was executed: getauxval(3), AT_EXECFN. Of a script it is the script's, which is known by its
+ * interpreter; that one's name is argument 0. */
+static const char *given_name(const char *executable)
+{
+    const char *given = (const char *)getauxval(AT_EXECFN); // NOLINT(performance-no-int-to-ptr)
+    return given && is_same_file(given, executable) ? given : "";
 }
 
 /* Cuts off the kernel's mark behind the name of a file that is gone: patterns, and the run's name, are about the file.
@@ -145,11 +186,25 @@ static bool is_sandboxed_by(const struct process *parent, const struct leader *s
            (procfs_is_of_our_user(parent->pid) || cgroup_holds(OUTSIDER, &self->self) > 0);
 }
 
+/* Of another process the path that was executed is not known, but its argument 0. */
+static bool is_excluded(pid_t pid)
+{
+    char         executable[HOOK_PATH_MAX];
+    char         command[HOOK_NAME_MAX];
+    char         file[64];
+    struct known known = {executable, command, command};
+    procfs_file(file, pid, "/cmdline");
+    if (!read_executable(pid, executable, sizeof executable))
+        return true;
+    if (sys_read_file(file, command, sizeof command) <= 0)
+        command[0] = '\0';
+    return excluded(&known) != LEADER_NOTHING_AGAINST;
+}
+
 /* The last look before a new run begins. A leader may have a marker that cannot be seen from here (a chroot, a /tmp of
  * its own). A parent may carry the hook and not lead: its run has ended, and nothing begins again. */
 static enum leader_why somebody_else_led(const struct process *ancestors, size_t count, struct leader *ret)
 {
-    char executable[HOOK_PATH_MAX];
     for (size_t i = 0; i < count; i++)
         if (procfs_has_thread_named_pillion(&ancestors[i])) {
             ret->above = ancestors[i];
@@ -159,23 +214,10 @@ static enum leader_why somebody_else_led(const struct process *ancestors, size_t
     bool forbidden = carries == -EACCES || carries == -EPERM;
     if (carries <= 0 && !(forbidden && is_sandboxed_by(&ancestors[0], ret)))
         return LEADER_NOTHING_AGAINST;
-    if (carries > 0 && (!read_executable(ancestors[0].pid, executable, sizeof executable) || excluded(executable)))
+    if (carries > 0 && is_excluded(ancestors[0].pid))
         return LEADER_NOTHING_AGAINST;
     ret->above = ancestors[0];
     return LEADER_BELOW_HOOK;
-}
-
-/* The link reads "pid:[4026531836]". A stat in its place would have the kernel make an inode for it. */
-static bool read_namespace(pid_t pid, uint64_t *ret)
-{
-    char link[64];
-    char target[64];
-    procfs_file(link, pid, "/ns/pid");
-    if (sys_readlink(link, target, sizeof target) <= 0 || strncmp(target, "pid:[", 5) != 0)
-        return false;
-    const char *number = target + 5;
-    *ret = string_number(&number);
-    return true;
 }
 
 static bool starts_ranks(pid_t pid)
@@ -205,7 +247,7 @@ static bool ancestor_leads(enum ranks ranks, uint64_t *ret_namespace, struct pro
     pid_t parent = (pid_t)sys_parent();
     *ret_count = 0;
     *ret_namespace = 0;
-    if (parent > 0 && !read_namespace(parent, ret_namespace) && !read_namespace(0, ret_namespace))
+    if (parent > 0 && !procfs_namespace(parent, ret_namespace) && !procfs_namespace(0, ret_namespace))
         return false;
     for (; parent > 0 && *ret_count < ANCESTORS_MAX; parent = ret[(*ret_count)++].parent) {
         struct process *p = &ret[*ret_count];
@@ -235,21 +277,39 @@ static bool was_put_into_a_container(const struct process *ancestors, size_t cou
     return top->parent == 0 && top->pid != 1 && cgroup_holds_older(top);
 }
 
-/* Judges a process below no marker; executable NULL: its own. */
-static enum leader_why judge_itself(const char *executable, enum ranks ranks, const struct process *ancestors,
-                                    size_t count, struct leader *ret)
+/* The one between this process, or an ancestor, and the leader may have ended. Of every rank that leads, what is above
+ * is another's. */
+static enum leader_why orphaned_below(enum ranks ranks, const struct process *line, size_t count, struct leader *ret)
 {
-    if ((ret->pid_namespace == 0 && !read_namespace(0, &ret->pid_namespace)) || procfs_read(0, &ret->self) < 0)
+    size_t          orphan = 0;
+    enum leader_why why = LEADER_NOTHING_AGAINST;
+    if (ranks == RANKS_ALL)
+        return why;
+    if (orphan_mark_find(ret->pid_namespace, line, count, &ret->above, &orphan))
+        why = LEADER_ORPHAN;
+    else if (orphan_mark_session(ret->pid_namespace, line, count, &ret->above, &orphan))
+        why = LEADER_IN_SESSION;
+    ret->orphan = line[orphan];
+    return why;
+}
+
+/* Judges a process below no marker. Its place in the line is free yet, the `count` ancestors stand behind. */
+static enum leader_why judge_itself(const struct known *asked, enum ranks ranks, struct process *line, size_t count,
+                                    struct leader *ret)
+{
+    const struct process *ancestors = line + 1;
+    if ((ret->pid_namespace == 0 && !procfs_namespace(0, &ret->pid_namespace)) || procfs_read(0, &ret->self) < 0)
         return LEADER_NO_PROC;
     struct strbuf given = strbuf_in(ret->executable, sizeof ret->executable);
-    strbuf_add(&given, executable ? executable : "");
-    if (!executable && !read_executable(ret->self.pid, ret->executable, sizeof ret->executable))
+    strbuf_add(&given, asked->executable ? asked->executable : "");
+    if (!asked->executable && !read_executable(ret->self.pid, ret->executable, sizeof ret->executable))
         return LEADER_NO_PROC;
-    enum leader_why why = ret->executable[0] ? excluded(ret->executable) : LEADER_NOTHING_AGAINST;
+    struct known    known = {ret->executable, asked->given ? asked->given : given_name(ret->executable), asked->zeroth};
+    enum leader_why why = ret->executable[0] ? excluded(&known) : LEADER_NOTHING_AGAINST;
     if (why) {
         /* The marker is that of a leader which has exec'd into a wrapper: processes that it starts must not take it for
          * a leader's. */
-        if (!execs_in_place(ret->executable))
+        if (!execs_in_place(&known))
             (void)leader_marker_exists(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker);
         return why;
     }
@@ -263,6 +323,10 @@ static enum leader_why judge_itself(const char *executable, enum ranks ranks, co
         return LEADER_OTHER_RANK;
     if (mpi_slurm_is_prolog())
         return LEADER_PROLOG;
+    line[0] = ret->self;
+    why = orphaned_below(ranks, line, count + 1, ret);
+    if (why)
+        return why;
     if (was_put_into_a_container(ancestors, count, &ret->self))
         return LEADER_FROM_OUTSIDE;
     return somebody_else_led(ancestors, count, ret);
@@ -277,32 +341,40 @@ static enum role role_of(enum leader_why why)
 
 /* Most processes are passengers, and pay for this alone. An ancestor's marker decides before anything is read about the
  * process itself: the answer would be the same. */
-static void judge(const char *executable, struct leader *ret)
+static void judge(const struct known *asked, struct leader *ret)
 {
-    struct process ancestors[ANCESTORS_MAX];
+    struct process line[1 + ANCESTORS_MAX]; /* this process, and its ancestors */
     size_t         count = 0;
     enum ranks     ranks = mpi_slurm_ranks();
     ret->marker[0] = '\0';
     ret->why = switched_off();
-    if (!ret->why && ancestor_leads(ranks, &ret->pid_namespace, ancestors, &count)) {
+    if (!ret->why && ancestor_leads(ranks, &ret->pid_namespace, line + 1, &count)) {
         ret->why = LEADER_BELOW_MARKER;
-        ret->above = ancestors[count];
+        ret->above = line[1 + count];
     } else if (!ret->why) {
-        ret->why = judge_itself(executable, ranks, ancestors, count, ret);
+        ret->why = judge_itself(asked, ranks, line, count, ret);
     }
     ret->role = role_of(ret->why);
 }
 
-void leader_predict(const char *executable, struct leader *ret)
+void leader_predict(const char *executable, const char *given, struct leader *ret)
 {
-    judge(executable, ret);
+    const struct known asked = {executable, given, given};
+    judge(&asked, ret);
 }
 
-void leader_decide(struct leader *ret)
+void leader_decide(const char *zeroth, struct leader *ret)
 {
-    judge(NULL, ret);
+    const struct known itself = {NULL, NULL, zeroth};
+    judge(&itself, ret);
     if (ret->role == ROLE_NONE && ret->marker[0])
         leader_marker_remove(ret->marker);
+    /* Who cannot make its mark is not seen by the leader, so it has a run of its own. */
+    if (ret->why == LEADER_IN_SESSION) {
+        bool marked = orphan_mark_make(ret->pid_namespace, &ret->above, &ret->orphan) == 0;
+        ret->why = marked ? LEADER_ORPHAN : LEADER_NOTHING_AGAINST;
+        ret->role = role_of(ret->why);
+    }
     if (ret->why == LEADER_NOTHING_AGAINST)
         (void)leader_marker_make(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker);
 }

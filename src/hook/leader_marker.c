@@ -20,7 +20,7 @@ static void directory_name(uid_t uid, const char *place, struct strbuf *ret)
     strbuf_number(ret, uid);
 }
 
-static void file_name(uint64_t pid_namespace, const struct process *p, struct strbuf *ret)
+void leader_marker_name(uint64_t pid_namespace, const struct process *p, struct strbuf *ret)
 {
     strbuf_add(ret, "/");
     strbuf_number(ret, pid_namespace);
@@ -51,10 +51,29 @@ static bool directory_counts(uid_t uid, size_t place, const char *path)
     return last[place].counts;
 }
 
+/* The bit that means nothing for an empty file says that a process below the leader has filtered its system calls. */
+enum { FILTERED = S_IXUSR };
+
+static bool last_filtered; /* of the marker that was found last */
+
 static bool is_marker_of(const char *path, uid_t uid)
 {
     struct stat info;
-    return sys_lstat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == uid;
+    if (sys_lstat(path, &info) < 0 || !S_ISREG(info.st_mode) || info.st_uid != uid)
+        return false;
+    last_filtered = info.st_mode & FILTERED;
+    return true;
+}
+
+bool leader_marker_last_was_filtered(void)
+{
+    return last_filtered;
+}
+
+void leader_marker_filter(const char *path)
+{
+    if (!last_filtered)
+        (void)syscall(SYS_fchmodat, AT_FDCWD, path, 0600 | FILTERED);
 }
 
 bool leader_marker_exists(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size)
@@ -64,7 +83,7 @@ bool leader_marker_exists(uint64_t pid_namespace, const struct process *p, char 
         directory_name(p->uid, places[i], &path);
         if (path.cut || !directory_counts(p->uid, i, ret_path))
             continue;
-        file_name(pid_namespace, p, &path);
+        leader_marker_name(pid_namespace, p, &path);
         if (!path.cut && is_marker_of(ret_path, p->uid))
             return true;
     }
@@ -95,7 +114,7 @@ bool leader_marker_was_made_outside(uint64_t pid_namespace, const struct process
         struct strbuf path = strbuf_in(ret_path, size);
         directory_name(before, places[i], &path);
         bool ours = !path.cut && is_directory_of(ret_path, self->uid);
-        file_name(pid_namespace, self, &path);
+        leader_marker_name(pid_namespace, self, &path);
         if (ours && !path.cut && is_marker_of(ret_path, self->uid))
             return true;
     }
@@ -149,7 +168,7 @@ int leader_marker_make(uint64_t pid_namespace, const struct process *p, char *re
             if (!is_directory_of(ret_path, p->uid))
                 continue;
         }
-        file_name(pid_namespace, p, &path);
+        leader_marker_name(pid_namespace, p, &path);
         long fd = path.cut ? -ENAMETOOLONG : sys_open(ret_path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0600);
         if (fd >= 0) {
             sys_close((int)fd);

@@ -12,7 +12,8 @@
 
 #include "hook/hook.h"
 
-enum { PAUSE_LIMIT = 50 * 1000 * 1000, RETRY_LIMIT = 10 * 1000 * 1000 }; /* ns */
+enum { RETRY_LIMIT = 10 * 1000 * 1000 };    /* ns */
+#define PAUSE_LIMIT INT64_C(2000000000)     /* ns: a disk that is frozen for a snapshot often answers again by then */
 enum { CAPABILITY_VERSION_1 = 0x19980330 }; /* capset(2): one data element, later versions have two */
 
 int capset(void *header, const void *data);
@@ -90,6 +91,7 @@ static enum confinement before_filter(long option, long argument)
     if (to == FREE)
         return FREE;
     bool owns = hook_owns();
+    orphan_end_filter();
     if (owns || hook_is_forked_child())
         signals_end(); /* a handler of ours could not die of its signal */
     return owns || !seccomp_is_watched() ? to : FREE;

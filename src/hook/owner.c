@@ -13,6 +13,9 @@ enum { ALIVE = 0x70696c6c, PAGE = 4096 };
 
 struct hook hook;
 
+const char        pillion_hook_1 = 1;
+extern const char hook_mark __attribute__((alias("pillion_hook_1")));
+
 /* The page marks the leader: a forked child finds it zeroed. A pid would not do, since a child in a nested pid
  * namespace may have ours. */
 bool hook_own(void)

@@ -23,7 +23,8 @@ void procfs_file(char ret[static 64], pid_t pid, const char *file)
     strbuf_add(&path, file);
 }
 
-/* Reads fields 4 (ppid), 20 (num_threads) and 22 (starttime). The name in field 2 may hold spaces and parentheses. */
+/* Reads fields 3 (state), 4 (ppid), 20 (num_threads) and 22 (starttime). The name in field 2 may hold spaces and
+ * parentheses. */
 static int parse_stat(const char *text, struct process *ret)
 {
     const char *at = text;
@@ -31,6 +32,7 @@ static int parse_stat(const char *text, struct process *ret)
     at = strrchr(text, ')');
     if (!at || at[1] != ' ' || !at[2] || at[3] != ' ')
         return -EBADMSG;
+    ret->dead = at[2] == 'Z' || at[2] == 'X';
     at += 4;
     for (int field = 4; field <= 22; field++) {
         bool     negative = *at == '-';
@@ -98,6 +100,19 @@ struct entry {
     unsigned char  type;
     char           name[];
 };
+
+/* The link reads "pid:[4026531836]". A stat in its place would have the kernel make an inode for it. */
+bool procfs_namespace(pid_t pid, uint64_t *ret)
+{
+    char link[64];
+    char target[64];
+    procfs_file(link, pid, "/ns/pid");
+    if (sys_readlink(link, target, sizeof target) <= 0 || strncmp(target, "pid:[", 5) != 0)
+        return false;
+    const char *number = target + 5;
+    *ret = string_number(&number);
+    return true;
+}
 
 static bool ends_a_line(const char *block, size_t len, const char *name)
 {
@@ -194,13 +209,13 @@ bool procfs_has_thread_named_pillion(const struct process *p)
     long dir = sys_open(path, O_RDONLY | O_DIRECTORY, 0);
     if (dir < 0)
         return false;
-    _Alignas(struct entry) char block[4096];
-    bool                        found = false;
-    int                         looked_at = 0;
+    _Alignas(struct sys_entry) char block[4096];
+    bool                            found = false;
+    int                             looked_at = 0;
     size_t room = most == FEW_THREADS ? FEW_NAMES : sizeof block; /* each costs the kernel an inode */
-    for (long n; !found && looked_at < most && (n = syscall(SYS_getdents64, (int)dir, block, room)) > 0;) {
+    for (long n; !found && looked_at < most && (n = sys_list((int)dir, block, room)) > 0;) {
         for (long at = 0; at < n && !found && looked_at < most;) {
-            const struct entry *entry = (const void *)(block + at);
+            const struct sys_entry *entry = (const void *)(block + at);
             at += entry->size;
             if (entry->name[0] == '.')
                 continue;

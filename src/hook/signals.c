@@ -215,7 +215,7 @@ handler_function *sigset(int number, handler_function *handler)
     struct sigaction action = {.sa_handler = handler};
     struct sigaction old;
     bool             holds = handler == SIGSET_HOLD;
-    uint64_t         one = number > 0 && number < 64 ? UINT64_C(1) << (number - 1) : 0;
+    uint64_t         one = number > 0 && number < _NSIG ? UINT64_C(1) << (number - 1) : 0;
     uint64_t         before = 0;
     if (sigaction(number, holds ? NULL : &action, &old) < 0 ||
         syscall(SYS_rt_sigprocmask, holds ? SIG_BLOCK : SIG_UNBLOCK, &one, &before, sizeof one) < 0)

@@ -116,3 +116,12 @@ void thread_link_pause_for_good(int64_t limit_ns)
     atomic_store(&paused_for_good, true);
     (void)thread_link_pause(limit_ns);
 }
+
+bool thread_link_step_out(void)
+{
+    int32_t tid = atomic_load(&hook.link.tid);
+    if (tid == 0 || !hook.engine || !hook_owns() || sys_tid() != tid)
+        return false;
+    hook.engine->step_out(&hook.link);
+    return true;
+}

@@ -1,4 +1,5 @@
-/* Slabs of blocks of one size, and mappings for larger blocks. */
+/* Slabs of blocks of one size, and mappings for larger blocks. Token and credentials lie in them, so none is in a core
+ * file of the program, and a block is overwritten when it is given back. */
 // SPDX-License-Identifier: Apache-2.0
 #include "libc/heap.h"
 
@@ -78,6 +79,7 @@ static void *map_aligned(size_t size)
     char *start = mmap(NULL, wide, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED)
         return NULL;
+    (void)madvise(start, wide, MADV_DONTDUMP);
     size_t before = (size_t)(-(uintptr_t)start) & (HEAP_SLAB_SIZE - 1);
     if (before)
         (void)munmap(start, before);
@@ -169,6 +171,7 @@ static void small_give(struct slab *slab, void *pointer)
 {
     bool          was_full = slab_is_full(slab);
     struct block *block = pointer;
+    memset(block, 0, slab->block_size); /* keys and tokens pass through curl's and mbedTLS's blocks too */
     block->next = slab->free;
     slab->free = block;
     slab->used--;

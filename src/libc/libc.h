@@ -8,6 +8,7 @@
  *   heap.c              malloc and its family
  *   libc.c              random numbers, file status, qsort
  *   libc_calls.c        system calls that the program may have wrapped
+ *   libc_descriptors.c  the thread's own descriptor table
  *   libc_environment.c  getenv
  *   libc_format.c       snprintf and its family, by the C locale
  *   libc_float.c        decimal text of a double
@@ -37,6 +38,36 @@ static inline int libc_environment(const char *const *envp)
 {
     return corner_environment ? corner_environment(envp) : 0;
 }
+
+/* The calling thread has a descriptor table of its own from now on, with /dev/null as 0. `lost` is called, and does not
+ * return, once another table stands in its place; NULL: nobody has one yet. */
+__attribute__((weak)) void corner_own_descriptors(void (*lost)(void));
+__attribute__((weak)) void corner_disown_descriptors(void);
+/* Moves a descriptor above the numbers that programs have, and takes all of those with the first one; `fd` itself where
+ * there is no room. What is opened afterwards stands above by itself. -1 stays what it is. */
+__attribute__((weak)) int corner_raise_descriptor(int fd);
+
+static inline void libc_own_descriptors(void (*lost)(void))
+{
+    if (corner_own_descriptors)
+        corner_own_descriptors(lost);
+}
+
+static inline void libc_disown_descriptors(void)
+{
+    if (corner_disown_descriptors)
+        corner_disown_descriptors();
+}
+
+static inline int libc_raise_descriptor(int fd)
+{
+    return corner_raise_descriptor ? corner_raise_descriptor(fd) : fd;
+}
+
+/* Within the corner: to be called after each wait, and before anything is written. */
+void libc_check_descriptors(void);
+/* After a call that failed: were numbers lacking, and are there more now? The program may have lowered its limit. */
+bool libc_frees_descriptors(void);
 
 /* Writes the text of |value|, finite, as the printf conversion f, e or g (or F, E, G) makes it, '#' being `alternate`.
  * Precision -1: none given. Returns its length; no NUL is written. */

@@ -28,13 +28,22 @@ static bool has_mode(int flags)
     return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
 }
 
+static int openat_again(int dir, const char *path, int flags, unsigned mode)
+{
+    int fd;
+    do
+        fd = (int)syscall(SYS_openat, dir, path, flags, mode);
+    while (fd < 0 && libc_frees_descriptors());
+    return fd;
+}
+
 int openat(int dir, const char *path, int flags, ...)
 {
     va_list rest;
     va_start(rest, flags);
     unsigned mode = has_mode(flags) ? va_arg(rest, unsigned) : 0;
     va_end(rest);
-    return (int)syscall(SYS_openat, dir, path, flags, mode);
+    return openat_again(dir, path, flags, mode);
 }
 
 int open(const char *path, int flags, ...)
@@ -43,7 +52,7 @@ int open(const char *path, int flags, ...)
     va_start(rest, flags);
     unsigned mode = has_mode(flags) ? va_arg(rest, unsigned) : 0;
     va_end(rest);
-    return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+    return openat_again(AT_FDCWD, path, flags, mode);
 }
 
 int close(int fd)
@@ -58,6 +67,7 @@ ssize_t read(int fd, void *data, size_t size)
 
 ssize_t write(int fd, const void *data, size_t size)
 {
+    libc_check_descriptors();
     return syscall(SYS_write, fd, data, size);
 }
 
@@ -73,6 +83,7 @@ off_t lseek(int fd, off_t offset, int whence)
 
 int ftruncate(int fd, off_t size)
 {
+    libc_check_descriptors();
     return (int)syscall(SYS_ftruncate, fd, size);
 }
 
@@ -101,6 +112,18 @@ int mkdirat(int dir, const char *path, mode_t mode)
 int mkdir(const char *path, mode_t mode)
 {
     return mkdirat(AT_FDCWD, path, mode);
+}
+
+int fchmod(int fd, mode_t mode)
+{
+    return (int)syscall(SYS_fchmod, fd, mode);
+}
+
+/* Takes no flags, as faccessat. */
+int fchmodat(int dir, const char *path, mode_t mode, int flags)
+{
+    (void)flags;
+    return (int)syscall(SYS_fchmodat, dir, path, mode);
 }
 
 int unlinkat(int dir, const char *path, int flags)
@@ -149,6 +172,11 @@ void *mremap(void *at, size_t old_size, size_t size, int flags, ...)
     return (void *)syscall(SYS_mremap, at, old_size, size, flags, to); // NOLINT(performance-no-int-to-ptr)
 }
 
+int madvise(void *at, size_t size, int advice)
+{
+    return (int)syscall(SYS_madvise, at, size, advice);
+}
+
 int munmap(void *at, size_t size)
 {
     return (int)syscall(SYS_munmap, at, size);
@@ -156,7 +184,11 @@ int munmap(void *at, size_t size)
 
 int socket(int family, int type, int protocol)
 {
-    return (int)syscall(SYS_socket, family, type, protocol);
+    int fd;
+    do
+        fd = (int)syscall(SYS_socket, family, type, protocol);
+    while (fd < 0 && libc_frees_descriptors());
+    return fd;
 }
 
 int connect(int fd, const struct sockaddr *address, socklen_t size)
@@ -187,6 +219,7 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t size)
 /* A peer that is gone must not raise SIGPIPE, whatever a library asked for. */
 ssize_t sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *to, socklen_t to_size)
 {
+    libc_check_descriptors();
     return syscall(SYS_sendto, fd, data, size, flags | MSG_NOSIGNAL, to, to_size);
 }
 
@@ -208,7 +241,9 @@ ssize_t recv(int fd, void *data, size_t size, int flags)
 int poll(struct pollfd *files, nfds_t count, int timeout_ms)
 {
     struct timespec limit = {.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000L};
-    return (int)syscall(SYS_ppoll, files, count, timeout_ms < 0 ? NULL : &limit, NULL, KERNEL_SIGSET);
+    int count_ready = (int)syscall(SYS_ppoll, files, count, timeout_ms < 0 ? NULL : &limit, NULL, KERNEL_SIGSET);
+    libc_check_descriptors();
+    return count_ready;
 }
 
 int select(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, struct timeval *timeout)
@@ -216,7 +251,9 @@ int select(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, s
     struct timespec limit = {0};
     if (timeout)
         limit = (struct timespec){.tv_sec = timeout->tv_sec, .tv_nsec = timeout->tv_usec * 1000};
-    return (int)syscall(SYS_pselect6, count, readable, writable, exceptional, timeout ? &limit : NULL, NULL);
+    int count_ready = (int)syscall(SYS_pselect6, count, readable, writable, exceptional, timeout ? &limit : NULL, NULL);
+    libc_check_descriptors();
+    return count_ready;
 }
 
 int clock_gettime(clockid_t clock, struct timespec *ret)
@@ -244,7 +281,9 @@ time_t time(time_t *ret)
 
 int nanosleep(const struct timespec *time, struct timespec *ret_left)
 {
-    return (int)syscall(SYS_nanosleep, time, ret_left);
+    int error = (int)syscall(SYS_nanosleep, time, ret_left);
+    libc_check_descriptors();
+    return error;
 }
 
 int signalfd(int fd, const sigset_t *signals, int flags)

@@ -11,10 +11,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { ENGINE_VERSION = 2 };
+enum { ENGINE_VERSION = 3 };
 
 /* The thread blocks it and reads it from a signalfd; should it ever go astray, the default is to ignore it. */
 #define ENGINE_WAKE_SIGNAL SIGURG
+
+/* Beside a leader's marker: the folder with the marks of orphans below it, in a folder of the marker's name. Such a
+ * mark's times are those of its making, or the CPU time that its process has used, user and system, once that ends. */
+#define ENGINE_MARKS "below"
 
 enum link_request {
     LINK_NONE,
@@ -111,6 +115,9 @@ struct engine {
     int (*resume)(struct link *link);
     /* Waits until the thread, paused or ended, is gone from the process; false after limit ns. */
     bool (*join)(struct link *link, int64_t limit);
+    /* On the thread itself, in a handler of the program's that ends the thread or the program: LINK_PAUSED. The caller
+     * is one of the program's threads from now on. */
+    void (*step_out)(struct link *link);
     /* Without a thread: writes the run directory with one row, on the calling thread; every file is closed at once. */
     void (*end_here)(struct link *link);
     /* Delivers what is not delivered, and blocks meanwhile. Returns the number of runs that stay undelivered, or

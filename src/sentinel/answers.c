@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "sentinel/requests.h"
 #include "sentinel/s3.h"
+#include "sentinel/secrets.h"
 
 enum { SECRET_MAX = 8 * 1024, PREFIX_MAX = 1024 };
 
@@ -149,11 +150,18 @@ int answer_result(const char *body, size_t len, struct bytes *ret)
     return ret->failed ? -ENOMEM : 0;
 }
 
+static void free_secret(char *secret)
+{
+    if (secret)
+        bytes_wipe(secret, strlen(secret));
+    free(secret);
+}
+
 void sentinel_credentials_done(struct sentinel_credentials *credentials)
 {
-    free(credentials->access_key);
-    free(credentials->secret_key);
-    free(credentials->session_token);
+    free_secret(credentials->access_key);
+    free_secret(credentials->secret_key);
+    free_secret(credentials->session_token);
     free(credentials->region);
     *credentials = (struct sentinel_credentials){0};
 }
@@ -167,19 +175,10 @@ void sentinel_registration_done(struct sentinel_registration *registration)
 }
 
 enum {
+    DESCRIBED = 4096, /* bytes of a body that are looked at */
     WORD_MAX = 20,    /* in a description: longer runs of these characters may be keys and tokens */
     JOINT_RARITY = 5, /* … unless they are words put together: letters for each change of case, at least */
 };
-
-void answer_hide(struct bytes *body, const char *secret)
-{
-    size_t len = secret ? strlen(secret) : 0;
-    char  *at = body->data;
-    while (at && len > 0 && (at = memmem(at, body->len - (size_t)(at - body->data), secret, len))) {
-        memset(at, '*', len);
-        at += len; /* the secret may be asterisks itself */
-    }
-}
 
 static bool is_word(char c)
 {
@@ -247,24 +246,72 @@ static void put(struct line *line, struct text t)
         *line->at = '\0';
 }
 
-/* Some servers give the request back when they refuse it. So a word that looks like a key is left out, and so is one
- * behind "Bearer". */
+/* "secret_key", "SessionToken", "x-api-key": case and punctuation do not count. */
+static bool names_a_secret(struct text name)
+{
+    static const char *const parts[] = {"secret",     "token",  "credential", "passw",         "accesskey",
+                                        "accountkey", "apikey", "privatekey", "authorization", "signature"};
+    char                     plain[64];
+    size_t                   len = 0;
+    for (; name.at < name.end && len < sizeof plain - 1; name.at++)
+        if (ascii_is_alphanumeric(*name.at))
+            plain[len++] = ascii_lower(*name.at);
+    plain[len] = '\0';
+    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++)
+        if (strstr(plain, parts[i]))
+            return true;
+    return false;
+}
+
+static bool is_scheme(struct text word)
+{
+    return text_is(word, "Bearer") || text_is(word, "bearer") || text_is(word, "Basic");
+}
+
+enum follows { FOLLOWS_NOTHING, FOLLOWS_SCHEME /* up to a space */, FOLLOWS_NAME /* up to the value's end */ };
+
+/* What does `between` leave of that? Names have a colon or an equals sign behind them, and perhaps quotes. */
+static enum follows after(enum follows before, struct text word, struct text between)
+{
+    if (is_scheme(word))
+        return FOLLOWS_SCHEME;
+    if (text_len(between) <= 4 && text_consists_of(between, " :=\"'") && memchr(between.at, ':', text_len(between)) &&
+        names_a_secret(word))
+        return FOLLOWS_NAME;
+    if (before == FOLLOWS_NAME)
+        return text_consists_of(between, "-.~:!*") ? before : FOLLOWS_NOTHING;
+    return before && !memchr(between.at, ' ', text_len(between)) ? before : FOLLOWS_NOTHING;
+}
+
+/* "token=abc" is one word. */
+static bool is_assignment(struct text word, struct text *ret_name)
+{
+    const char *equals = memchr(word.at, '=', text_len(word));
+    *ret_name = (struct text){word.at, equals ? equals : word.at};
+    return equals && names_a_secret(*ret_name);
+}
+
+/* Some servers give the request back when they refuse it, or credentials. So a word that looks like a key is left out,
+ * and so is one behind "Bearer", or behind the name of a secret. */
 static void put_without_secrets(struct line *line, struct text t)
 {
-    bool follows_bearer = false;
+    enum follows follows = FOLLOWS_NOTHING;
     while (t.at < t.end && line->room > 1) {
         const char *start = t.at;
         while (t.at < t.end && is_word(*t.at))
             t.at++;
         struct text word = {start, t.at};
-        put(line, follows_bearer || looks_secret(word) ? text_of("***") : word);
-        bool is_bearer = text_len(word) == 6 && (text_is(word, "Bearer") || text_is(word, "bearer"));
+        struct text name = {start, start};
+        bool        assigns = !follows && is_assignment(word, &name);
+        bool        hidden = text_len(word) > 0 && !is_scheme(word) && (follows || looks_secret(word));
+        put(line, assigns ? name : text_of(""));
+        put(line, assigns ? text_of("=***") : hidden ? text_of("***") : word);
         start = t.at;
         while (t.at < t.end && !is_word(*t.at))
             t.at++;
-        word = (struct text){start, t.at};
-        put(line, word);
-        follows_bearer = is_bearer || (follows_bearer && !memchr(start, ' ', text_len(word)));
+        struct text between = {start, t.at};
+        put(line, between);
+        follows = after(assigns ? FOLLOWS_NAME : follows, word, between);
     }
 }
 
@@ -281,14 +328,39 @@ bool answer_element(struct text t, const char *open, struct text *ret)
     return false;
 }
 
-static void put_body(struct line *line, struct text body)
+/* A copy without escapes, which would cut a key into words. */
+static void unescape(struct text t, size_t max, struct bytes *ret)
+{
+    bytes_init(ret, max);
+    bytes_add(ret, t.at, text_len(t));
+    while (ret->len > 0 && secrets_unescape(ret))
+        ;
+}
+
+/* A word that is cut is left out, for it may be a part of a secret. */
+static void put_piece(struct line *line, struct text piece)
+{
+    struct bytes plain;
+    if (text_len(piece) > DESCRIBED) {
+        piece.end = piece.at + DESCRIBED;
+        while (piece.end > piece.at && is_word(piece.end[-1]))
+            piece.end--;
+    }
+    unescape(piece, DESCRIBED, &plain);
+    if (plain.len > 0)
+        put_without_secrets(line, text_span(plain.data, plain.len));
+    bytes_done(&plain);
+}
+
+static void put_body(struct line *line, struct text body, bool redirects)
 {
     struct text piece;
     text_blanks(&body);
     if (text_len(body) == 0)
         return;
     if (*body.at != '<') {
-        put_without_secrets(line, body);
+        if (!redirects) /* that is no word of the API's, whatever it brings */
+            put_piece(line, body);
         return;
     }
     static const char *const elements[] = {"Code>", "Message>", "title>"};
@@ -298,9 +370,89 @@ static void put_body(struct line *line, struct text body)
             continue;
         if (any)
             put(line, text_of(": "));
-        put_without_secrets(line, piece);
+        put_piece(line, piece);
         any = true;
     }
+}
+
+static bool holds_a_key(struct text t)
+{
+    while (t.at < t.end) {
+        const char *start = t.at;
+        while (t.at < t.end && is_word(*t.at))
+            t.at++;
+        if (looks_secret((struct text){start, t.at}))
+            return true;
+        t.at += t.at < t.end;
+    }
+    return false;
+}
+
+static bool judge_unescaped(bool (*judge)(struct text t), struct text inside)
+{
+    struct bytes plain;
+    unescape(inside, HTTP_ANSWER_MAX, &plain);
+    bool secret = plain.failed || (plain.len > 0 && judge(text_span(plain.data, plain.len)));
+    bytes_done(&plain);
+    return secret;
+}
+
+static void keep_text(struct text inside, struct bytes *ret)
+{
+    bytes_char(ret, '"');
+    if (judge_unescaped(holds_a_key, inside))
+        bytes_text(ret, "***");
+    else
+        bytes_add(ret, inside.at, text_len(inside));
+    bytes_char(ret, '"');
+}
+
+/* Numbers and words such as true are nobody's secret. */
+static bool may_hold_a_secret(struct text value)
+{
+    return text_starts(value, "{") || text_starts(value, "[") || text_starts(value, "\"");
+}
+
+static void keep_value(struct text value, struct bytes *ret);
+
+static void keep_members(struct text value, struct bytes *ret)
+{
+    bool        is_object = json_enter(&value);
+    struct text key;
+    struct text member;
+    bytes_char(ret, is_object ? '{' : '[');
+    if (!is_object)
+        (void)json_enter_array(&value);
+    for (bool first = true; is_object ? json_member(&value, &key, &member) : json_value(&value, &member);
+         first = false) {
+        if (!first)
+            bytes_char(ret, ',');
+        if (is_object) {
+            keep_text(key, ret);
+            bytes_char(ret, ':');
+        }
+        if (is_object && may_hold_a_secret(member) && judge_unescaped(names_a_secret, key))
+            bytes_text(ret, "\"***\"");
+        else
+            keep_value(member, ret);
+    }
+    bytes_char(ret, is_object ? '}' : ']');
+}
+
+static void keep_value(struct text value, struct bytes *ret)
+{
+    if (text_starts(value, "\""))
+        keep_text((struct text){value.at + 1, value.end - 1}, ret);
+    else if (may_hold_a_secret(value))
+        keep_members(value, ret);
+    else
+        bytes_add(ret, value.at, text_len(value));
+}
+
+void answer_keep(struct text result, struct bytes *ret)
+{
+    bytes_init(ret, (size_t)3 * HTTP_ANSWER_MAX);
+    keep_value(result, ret);
 }
 
 void answer_describe(const struct http_answer *answer, char *ret, size_t size)
@@ -321,6 +473,6 @@ void answer_describe(const struct http_answer *answer, char *ret, size_t size)
         return;
     if (answer->body.len > 0) {
         put(&line, text_of(" "));
-        put_body(&line, text_span(answer->body.data, answer->body.len));
+        put_body(&line, text_span(answer->body.data, answer->body.len), answer->status >= 300 && answer->status <= 399);
     }
 }

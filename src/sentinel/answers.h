@@ -24,12 +24,14 @@ int answer_result(const char *body, size_t len, struct bytes *ret);
  * content, without white space around it. */
 bool answer_element(struct text t, const char *open, struct text *ret);
 
-/* Writes asterisks over a secret wherever a server's words have it: some servers give back what they refuse. */
-void answer_hide(struct bytes *body, const char *secret);
+/* Copies a result, one line of checked JSON, as it may be kept on disk: statistics are nobody's secret, and a server
+ * may give back more. What looks like a key, or stands behind the name of one, becomes "***". *ret is initialised here
+ * and is the caller's. */
+void answer_keep(struct text result, struct bytes *ret);
 
 /* Describes an answer in one line for a log or a person, cut to `size`: status and the start of the body, printable,
- * without secrets. Of a success there is no body, of XML and HTML only code, message and title, of the rest nothing
- * that looks like a key. */
+ * without secrets. Of a success there is no body, of a redirection, XML and HTML only code, message and title, of
+ * the rest nothing that looks like a key. */
 void answer_describe(const struct http_answer *answer, char *ret, size_t size);
 
 #endif

@@ -36,17 +36,23 @@ int http_request_header(struct http_request *request, const char *name, const ch
     return 0;
 }
 
+/* The token is in a header, and so is what it signs. */
 void http_request_done(struct http_request *request)
 {
-    for (size_t i = 0; i < request->header_count; i++)
+    for (size_t i = 0; i < request->header_count; i++) {
+        bytes_wipe(request->headers[i], strlen(request->headers[i]));
         free(request->headers[i]);
+    }
     free(request->url);
     bytes_done(&request->body);
     *request = (struct http_request){0};
 }
 
+/* Credentials come in bodies. */
 void http_answer_done(struct http_answer *answer)
 {
+    if (answer->body.data)
+        bytes_wipe(answer->body.data, answer->body.len);
     bytes_done(&answer->body);
     *answer = (struct http_answer){.retry_after_s = -1};
 }

@@ -12,6 +12,7 @@
 
 #include "base/array.h"
 #include "base/clock.h"
+#include "base/dir.h"
 #include "base/file.h"
 #include "base/text.h"
 
@@ -72,12 +73,13 @@ static int cut_torn_line(int fd)
     return end == info.st_size || ftruncate(fd, end) == 0 ? 0 : -errno;
 }
 
-static int open_file(int dir, const char *name, bool create, int *ret)
+static int open_file(int dir, const char *name, int *ret)
 {
     struct stat info;
-    int         fd = openat(dir, name, FILE_FLAGS | (create ? O_CREAT : 0), 0600);
-    if (fd < 0)
-        return errno == ELOOP ? -EPERM : -errno;
+    int         fd = -1;
+    int         error = file_make(dir, name, FILE_FLAGS, &fd);
+    if (error < 0)
+        return error == -ELOOP ? -EPERM : error;
     if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode) || info.st_uid != geteuid() || info.st_nlink != 1) {
         file_close(&fd);
         return -EPERM;
@@ -88,7 +90,7 @@ static int open_file(int dir, const char *name, bool create, int *ret)
 
 static int open_files(struct run_dir *run)
 {
-    int error = open_file(run->dir, RUN_DIR_LOCK, true, &run->lock);
+    int error = open_file(run->dir, RUN_DIR_LOCK, &run->lock);
     int locked = 0;
     if (error == 0 && flock(run->lock, LOCK_EX | LOCK_NB) < 0) {
         locked = errno == EWOULDBLOCK ? -EBUSY : -ENOLCK;
@@ -96,11 +98,11 @@ static int open_files(struct run_dir *run)
             error = locked;
     }
     if (error == 0)
-        error = open_file(run->dir, RUN_DIR_JOURNAL, true, &run->state);
+        error = open_file(run->dir, RUN_DIR_JOURNAL, &run->state);
     if (error == 0)
-        error = open_file(run->dir, RUN_DIR_ROWS, true, &run->rows);
+        error = open_file(run->dir, RUN_DIR_ROWS, &run->rows);
     if (error == 0)
-        error = open_file(run->dir, RUN_DIR_LOG, true, &run->log);
+        error = open_file(run->dir, RUN_DIR_LOG, &run->log);
     if (error == 0)
         error = cut_torn_line(run->state);
     if (error == 0)
@@ -183,9 +185,10 @@ void run_dir_sign_lock(const struct run_dir *run)
 /* -EEXIST also where somebody sweeps a blank folder, and came between its making and its lock. */
 static int make_folder(const struct state_dir *home, struct run_dir *run)
 {
-    if (mkdirat(home->runs, run->id, 0700) < 0)
-        return -errno;
-    int error = open_folder(home, run);
+    int error = dir_make(home->runs, run->id);
+    if (error < 0)
+        return error;
+    error = open_folder(home, run);
     return error == -EBUSY || error == -ENOENT ? -EEXIST : error;
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/dir.h"
 #include "base/file.h"
 #include "base/text.h"
 
@@ -29,11 +30,9 @@ static bool is_ours(int fd)
 /* Opens the next folder of a path, never through a link, and makes it when asked. Takes `parent`. */
 static int step(int parent, const char *name, bool create, bool must_be_ours, int *ret)
 {
-    int error = 0;
-    if (create && mkdirat(parent, name, 0700) < 0 && errno != EEXIST)
-        error = -errno;
+    int error = create ? dir_make(parent, name) : 0;
     int fd = openat(parent, name, DIRECTORY);
-    if (fd < 0 && error == 0)
+    if (fd < 0 && (error == 0 || error == -EEXIST))
         error = errno == ELOOP || errno == ENOTDIR ? -EPERM : -errno;
     else if (fd >= 0)
         error = 0;
@@ -75,27 +74,10 @@ static int make_parents(const char *path)
     for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         if (!text_copy(text_span(path, (size_t)(slash - path)), part, sizeof part))
             return -ENAMETOOLONG;
-        if (mkdir(part, 0700) < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
-            return -errno;
+        int error = dir_make(AT_FDCWD, part);
+        if (error < 0 && error != -EEXIST && error != -EROFS && error != -EACCES)
+            return error;
     }
-    return 0;
-}
-
-/* Makes a path absolute as of now: the program may go elsewhere. */
-static int make_absolute(char path[static PATH_MAX])
-{
-    char folder[PATH_MAX];
-    char whole[PATH_MAX];
-    if (path[0] == '/')
-        return 0;
-    ssize_t n = readlinkat(AT_FDCWD, "/proc/thread-self/cwd", folder, sizeof folder - 1);
-    if (n <= 0)
-        return 0;
-    folder[n] = '\0';
-    int len = snprintf(whole, sizeof whole, "%s/%s", folder, path);
-    if (len < 0 || (size_t)len >= sizeof whole)
-        return -ENAMETOOLONG;
-    memcpy(path, whole, (size_t)len + 1);
     return 0;
 }
 
@@ -123,10 +105,10 @@ static int try_named(bool create, struct state_dir *ret)
 {
     const char *path = ret->path;
     int         error = create ? make_parents(path) : 0;
-    if (error < 0)
+    if (create && error == 0)
+        error = dir_make(AT_FDCWD, path);
+    if (error < 0 && error != -EEXIST)
         return error;
-    if (create && mkdir(path, 0700) < 0 && errno != EEXIST)
-        return -errno;
     int fd = open(path, PLACE); /* it need not be readable */
     if (fd < 0)
         return errno == ELOOP || errno == ENOTDIR ? -EPERM : -errno;
@@ -136,14 +118,16 @@ static int try_named(bool create, struct state_dir *ret)
     return 0;
 }
 
-/* `below` a directory that must be the effective user's (HOME), or may be everybody's (/tmp). */
+/* `below` a directory that must be the effective user's (HOME), or may be everybody's (/tmp). One that does not exist
+ * is no place, and is not made: nobody asked for it. */
 static int try_below(const char *base, const char *below, bool base_is_ours, bool create, struct state_dir *ret)
 {
-    if (create && base_is_ours)
-        (void)mkdir(base, 0700); /* XDG_STATE_HOME need not exist yet */
     int fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
+        if (errno == ENOENT)
+            ret->path[0] = '\0';
         return -errno;
+    }
     if (base_is_ours && !is_ours(fd)) {
         file_close(&fd);
         return -EPERM;
@@ -173,8 +157,9 @@ static int try_place(int place, const char *(*lookup)(const char *name), bool cr
 
 static int open_runs(bool create, struct state_dir *ret)
 {
-    if (create && mkdirat(ret->dir, "runs", 0700) < 0 && errno != EEXIST)
-        return -errno;
+    int error = create ? dir_make(ret->dir, "runs") : 0;
+    if (error < 0 && error != -EEXIST)
+        return error;
     ret->runs = openat(ret->dir, "runs", DIRECTORY);
     if (ret->runs < 0)
         return -errno;
@@ -195,6 +180,7 @@ static struct text without_slashes(const char *path)
 static int try(int place, const char *(*lookup)(const char *name), bool create, struct state_dir *ret)
 {
     const char *named = lookup("PILLION_DIR");
+    char        path[PATH_MAX];
     int         error = -ENAMETOOLONG;
     *ret = (struct state_dir){.dir = -1, .runs = -1};
     if (place >= 0)
@@ -202,9 +188,11 @@ static int try(int place, const char *(*lookup)(const char *name), bool create, 
     else if (text_copy(without_slashes(named), ret->path, sizeof ret->path))
         error = try_named(create, ret);
     if (error == 0)
-        error = make_absolute(ret->path);
-    if (error == 0)
+        error = dir_absolute(ret->path, path);
+    if (error == 0) {
+        memcpy(ret->path, path, sizeof ret->path);
         error = open_runs(create, ret);
+    }
     if (error < 0)
         state_dir_close(ret);
     return error;
@@ -286,8 +274,8 @@ void state_dir_close(struct state_dir *home)
 
 void state_dir_mark(const struct state_dir *home, const char *name)
 {
-    int fd = openat(home->dir, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-    if (fd >= 0)
+    int fd = -1;
+    if (file_make(home->dir, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, &fd) == 0)
         (void)futimens(fd, NULL);
     file_close(&fd);
 }
@@ -308,9 +296,4 @@ bool state_dir_claim(const struct state_dir *home, const char *name, int64_t sec
         return false;
     state_dir_mark(home, name);
     return state_dir_mark_age(home, name) >= 0;
-}
-
-void state_dir_unmark(const struct state_dir *home, const char *name)
-{
-    (void)unlinkat(home->dir, name, 0);
 }

@@ -33,6 +33,5 @@ int64_t state_dir_mark_age(const struct state_dir *home,
 /* True once in so many seconds for all who share this PILLION_DIR, and then renews the mark. Never true where the mark
  * cannot be made. */
 bool state_dir_claim(const struct state_dir *home, const char *name, int64_t seconds);
-void state_dir_unmark(const struct state_dir *home, const char *name);
 
 #endif

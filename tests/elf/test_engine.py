@@ -26,7 +26,7 @@ ALLOWED = {
 # Weak, for glibc before 2.34 has them in libraries that the program need not have loaded.
 ALLOWED_WEAK = {
     "pthread_create", "pthread_join", "pthread_tryjoin_np", "pthread_timedjoin_np", "pthread_detach", "pthread_kill",
-    "pthread_sigmask", "pthread_setname_np", "pthread_attr_setstacksize", "pthread_attr_setguardsize",
+    "pthread_sigmask", "pthread_setname_np", "pthread_attr_setstacksize", "pthread_attr_setstack", "pthread_attr_setguardsize",
     "dlopen", "dlsym", "dlerror", "dladdr", "gnu_get_libc_version",
 }
 

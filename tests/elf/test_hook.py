@@ -4,7 +4,7 @@ import unittest
 
 import objects
 
-EXPORTS = {"__libc_start_main", "exit", "_exit", "_Exit", "quick_exit", "pthread_exit", "thrd_exit",
+EXPORTS = {"pillion_hook_1", "__libc_start_main", "exit", "_exit", "_Exit", "quick_exit", "pthread_exit", "thrd_exit",
            "unshare", "setns", "capset", "prctl",
            "sigaction", "__sigaction", "signal", "bsd_signal", "ssignal", "sysv_signal", "__sysv_signal", "sigset"}
 

@@ -36,13 +36,12 @@ static void check_upload(const struct upload *u)
 
 static void check_delivery(const cJSON *state)
 {
-    static struct state_dir home = {.dir = -1, .runs = -1};
-    struct delivery        *d = &run.delivery;
-    struct network          network;
-    struct log              log;
+    struct delivery *d = &run.delivery;
+    struct network   network;
+    struct log       log;
     log_init(&log, LOG_ERROR);
     network_init(&network);
-    delivery_init(d, &config, &home, &run.dir, &log, &network);
+    delivery_init(d, &config, &run.dir, &log, &network);
     delivery_restore(d, state);
     HOLDS(strlen(d->run_id) < sizeof d->run_id);
     HOLDS(d->registration.len == 0 || json_check(text_span(d->registration.data, d->registration.len), SIZE_MAX) == 0);

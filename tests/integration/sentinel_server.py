@@ -265,6 +265,12 @@ class SentinelServer(StrictServer):
         self.tags_form, self.refused_fields, self.max_body = "list", set(), None
         super().heal()
 
+    def stop(self):
+        super().stop()
+        mark = pillion.mark_of(self.url, self.token)  # of an API that is gone
+        if mark is not None:
+            mark.unlink(missing_ok=True)
+
     def finished_runs(self):
         with self.lock:
             return [run for run in self.runs.values() if run["finish"] is not None]

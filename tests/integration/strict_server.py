@@ -9,6 +9,7 @@ endpoint, from 1, a list of numbers, "2+" or "*". Actions, one of:
     hang=SECONDS                        read, silent, then cut off (process=True: carried out)
     held=SECONDS                        read, silent, then carried out and answered
     slow=SECONDS                        carried out, the answer comes byte by byte with this pause
+    half=SECONDS                        carried out, half of the answer comes, then silence, then cut off
     truncate=True                       carried out, an answer shorter than its Content-Length
     text="..."                          this body (of no use, or of the wrong shape), not carried out
     huge=BYTES                          a JSON string of that length
@@ -398,7 +399,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def misbehave(self, request, fault):
         status, body, headers = 200, b"{}", {}
-        if fault.get("process") or any(fault.get(name) for name in ("drop_after", "slow", "truncate")):
+        if fault.get("process") or any(fault.get(name) for name in ("drop_after", "slow", "half", "truncate")):
             status, body, headers = self.owner.carry_out(request)
         if fault.get("drop_after"):
             self.owner.save()
@@ -409,6 +410,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.cut_off()
         if "slow" in fault:
             return self.answer(request, status, body, headers, slow=fault["slow"])
+        if "half" in fault:
+            self.answer(request, status, body[:len(body) // 2], headers, length=len(body))
+            self.pause(fault["half"])
+            return self.cut_off()
         if fault.get("truncate"):
             self.answer(request, status, body, headers, length=len(body) + 100)
             return self.cut_politely()

@@ -19,6 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import pillion  # noqa: E402
 from s3_server import S3Server  # noqa: E402
 from sentinel_server import SentinelServer  # noqa: E402
+from served import Cases  # noqa: E402
 from test_server_is_strict import csv  # noqa: E402
 
 NEVER = 2 ** 63 - 1
@@ -350,6 +351,35 @@ class Tokens(ClientTest):
                 self.assertEqual(answer["rc"], 0, (without, empty, answer))
         self.server.token = "from-struct"
         self.assertEqual(self.register(token="from-struct", variables=names)["rc"], 0)
+
+    GOOD = {"alone": b"%s", "line end": b"%s\n", "CRLF": b"%s\r\n", "blank behind": b"%s \n", "blanks": b" \t%s\t \n",
+            "feeds": b"\v\f%s\f\v\r\n", "second line": b"%s\nno token\n", "BOM": b"\xef\xbb\xbf%s\r\n", "CR": b"%s\r"}
+    BAD = {"empty": b"", "empty line": b"\n%s\n", "blank line": b" \t\r\n%s\n", "blank within": b"%s x\n", "no-break space": b"%s\xc2\xa0\n",
+           "NUL": b"%s\0\n", "BOM alone": b"\xef\xbb\xbf\n", "UTF-16": None}
+
+    def told(self, name, data, good):
+        """What client, shim, sync and doctor make of the same file."""
+        with SentinelServer() as server:
+            path, folder = self.tmp / (name + ".token"), self.tmp / (name + ".state")
+            token = server.token.encode()
+            path.write_bytes(server.token.encode("utf-16") if data is None else data.replace(b"%s", token))
+            env = pillion.clean_env(home=self.tmp, pillion_dir=folder, SENTINEL_API_TOKEN_FILE=path, SENTINEL_API_URL=server.url,
+                                    PILLION_INTERVAL="0.1", PILLION_CLOUD="off", PILLION_EXIT_TIMEOUT="0")
+            words = json.loads(pillion.run([self.probe, "register"], preload=False, env=env).stdout)
+            self.assertEqual(words["rc"] == 0, good, "the client: %s" % words)
+            pillion.run(["sleep", "0.2"], env=env)
+            run = pillion.runs(folder)[0]
+            self.assertEqual(run["state"], "undelivered" if good else "local", run.log)
+            doctor = pillion.command("doctor", env=dict(env, LD_PRELOAD=str(pillion.HOOK)))
+            self.assertEqual(doctor.status == 0, good, doctor)
+            synced = pillion.command("sync", run.directory, env=env)
+            self.assertEqual((synced.status == 0, len(server.finished_runs())), (good, int(good)), synced)
+            self.assertEqual({request.header("Authorization") for request in server.requests},
+                             {"Bearer " + server.token} if good else set())
+
+    def test_all_readers_take_the_same_from_a_file(self):
+        Cases(self, 4).run({**{name: (data, True) for name, data in self.GOOD.items()},
+                            **{name: (data, False) for name, data in self.BAD.items()}}, self.told)
 
     def test_without_a_token_nothing_is_sent(self):
         self.assertNothingSent(self.register(variables={"SENTINEL_API_TOKEN": None}))

@@ -211,7 +211,9 @@ class Troubles(CloudTest):
         own_machine.set_dmi(**DMIS["aws"])
         service = self.play("aws")
         self.python("pass", env=self.env(PILLION_INTERVAL="1", PILLION_EXIT_TIMEOUT="0"))
-        (self.dir / "api-down").touch()
+        self.server.down()
+        self.python("pass", env=self.env(PILLION_CLOUD="off", PILLION_DIR=self.tmp / "another"))
+        self.server.up()  # the API's mark stands from now on
         self.python("pass", env=self.env(PILLION_INTERVAL="1"))
         self.assertEqual(service.requests, [])
         self.assertEqual(self.server.requests, [])

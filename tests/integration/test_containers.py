@@ -281,7 +281,6 @@ class Beside(ContainerTest):
         self.assertEqual(container.wait().status, 3)
         run = self.only_run()
         self.assertEqual((run["state"], run["exit_code"]), ("undelivered", 3))
-        (self.dir / "api-down").unlink()
         self.sync()
         self.assertEqual(self.assertDelivered(self.only_run())["finish"]["exit_code"], 3)
 

@@ -13,6 +13,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from served import PYTHON, LocalTest, ServedTest, pillion  # noqa: E402
+from sentinel_server import SentinelServer  # noqa: E402
 from certificates import Authority  # noqa: E402
 
 SANITIZED = b"__asan_init" in pathlib.Path(pillion.COMMAND).read_bytes()
@@ -252,6 +253,9 @@ class Surroundings(Doctor, LocalTest):
         for variable, value in (("PILLION_EXCLUDE", "x:" + name), ("PILLION_EXCLUDE", "/*"), ("PILLION_INCLUDE", "x")):
             with self.subTest(value):
                 self.assertCause("lead", variable, "sleep", env=self.env(**{variable: value}))
+        (self.work / "naps").symlink_to(shutil.which("sleep"))
+        self.assertCause("lead", "PILLION_EXCLUDE", self.work / "naps", env=self.env(PILLION_EXCLUDE="naps"))
+        self.assertNoCause(self.work / "naps", env=self.env(PILLION_INCLUDE="naps"))
         self.assertNoCause("sleep", env=self.env(PILLION_INCLUDE=name))
         self.assertNoCause(env=self.env(PILLION_INCLUDE=name))
 
@@ -261,6 +265,56 @@ class Surroundings(Doctor, LocalTest):
         for name in ("ssh", "sudo"):
             shutil.copy(shutil.which("sleep"), self.work / name)
             self.assertCause("lead", name + " makes no run", self.work / name)
+
+    def replaced(self, **env):
+        """A program that becomes another one without the preload at once, and lives."""
+        code = ("import os; os.execve('/bin/sh', ['sh', '-c', 'echo; sleep 60'], "
+                "{k: v for k, v in os.environ.items() if k != 'LD_PRELOAD'})")
+        program = self.start(PYTHON, "-S", "-c", code, env=self.env(**env))
+        pillion.wait_for(lambda: program.stdout, what="the second image")
+        self.assertEqual(self.runs(), [])
+        return program, code
+
+    def test_a_program_that_execs_without_the_preload_in_its_first_second(self):
+        program, code = self.replaced(PILLION_INTERVAL="1")
+        self.assertCause("lead", r"process %d \(sh\) began under the preload and became another" % program.pid)
+        elsewhere = self.ask(env=self.env(PILLION_DIR=self.work))
+        self.assertNotIn("process %d " % program.pid, str(elsewhere), "its run would have been kept in another place")
+        program.kill()
+        notes = [one["sentence"] for one in self.assertNoCause() if one["outcome"] == "note"]
+        self.assertRegex(str(notes), "began under the preload and left no run here")
+        self.assertRegex(str(self.assertNoCause(PYTHON, "-S", "-c", code)), r"without LD_PRELOAD in its first second")
+
+    def test_one_that_does_so_later_has_its_run(self):
+        text = "import os, time; time.sleep(0.6); os.execve('/bin/sleep', ['sleep', '60'], {'PILLION_DIR': os.environ['PILLION_DIR']})"
+        program = self.start(PYTHON, "-S", "-c", text)
+        pillion.wait_for(lambda: pathlib.Path("/proc/%d/comm" % program.pid).read_text() == "sleep\n", what="the second image")
+        self.assertEqual(len(self.runs()), 1)
+        self.assertNoCause()
+
+    def test_an_env_that_takes_the_preload_away(self):
+        for words in (("-i", "sleep", "1"), ("-", "sleep"), ("A=b", "-u", "LD_PRELOAD", "sleep"), ("-uLD_PRELOAD", "sleep"),
+                      ("--unset=LD_PRELOAD", "sleep"), ("LD_PRELOAD=", "sleep")):
+            with self.subTest(words):
+                self.assertCause("program", "takes LD_PRELOAD away", "env", *words)
+        for words in (("sleep", "-i"), ("A=b", "sleep", "-u", "LD_PRELOAD="), ("-u", "HOME", "sleep")):
+            with self.subTest(words):
+                self.assertNotIn("takes LD_PRELOAD away", str(self.ask("env", *words)))
+
+    def test_programs_that_are_known_to_mind(self):
+        """They are in the README's list, with the tests of tests/programs/test_odd_minded.py."""
+        for name in ("keyctl", "deno"):
+            shutil.copy(shutil.which("sleep"), self.work / name)
+        rust = self.compiled("rust", '#include <stdio.h>\nint main(void) { puts("The system\'s UTC offset could not be determined"); }\n')
+        for pattern, words in (("keyring", (self.work / "keyctl", "new_session")),
+                               ("keyring", ("sh", "-c", "keyctl new_session; make")),
+                               ("--allow-run", (self.work / "deno", "run", "--allow-run=git,ls", "x.ts")),
+                               ("time crate", (rust,))):
+            with self.subTest(words):
+                self.assertRegex(str(self.assertNoCause(*words)), pattern)
+        for words in ((self.work / "keyctl", "show"), (self.work / "deno", "run", "--allow-run", "x.ts"), ("sleep", "1")):
+            with self.subTest(words):
+                self.assertNotRegex(str(self.assertNoCause(*words)), "keyring|--allow-run|time crate")
 
     def test_another_rank(self):
         self.assertCause("lead", "ranks", env=self.env(OMPI_COMM_WORLD_LOCAL_RANK="1"))
@@ -452,16 +506,17 @@ class Api(Doctor, ServedTest):
 
     def test_an_api_that_is_marked_down(self):
         self.dir.joinpath("runs").mkdir()
-        self.dir.joinpath("api-down").write_text("")
-        self.assertCause("api", "api-down")
-        os.utime(self.dir / "api-down", (1, 1))
-        self.assertNoCause()
+        self.server.down()
+        self.launch("true")
+        self.server.up()
+        self.assertCause("api", r"out of reach, when a program ended: for (10|[1-9]) s from now")
+        with self.subTest("another API of that folder"), SentinelServer(token=self.server.token) as other:
+            self.assertNotIn("out of reach", str(self.ask(env=self.env(**other.env()))))
 
 
 class Trust(Doctor, LocalTest):
     def setUp(self):
         super().setUp()
-        from sentinel_server import SentinelServer
         self.authority = Authority(self.tmp)
         self.make = SentinelServer
 

@@ -313,6 +313,49 @@ class Switches(LocalTest):
 
         Cases(self).run(cases, check)
 
+    def test_patterns_match_each_name_that_leads_to_a_program(self):
+        """Links to it, links among the folders above it, the interpreter of a script."""
+        tools, real = self.tmp / "tools", self.tmp / "tools-1.2"
+        real.mkdir()
+        tools.symlink_to(real)
+        shutil.copy(shutil.which("sleep"), real / "sleep-9.1")
+        (real / "sleep9").symlink_to("sleep-9.1")
+        (real / "naps").symlink_to("sleep9")
+        shutil.copy(shutil.which("dash"), real / "dash-3.11")
+        (real / "dash3").symlink_to("dash-3.11")
+        (real / "job").write_text("#!%s\nsleep 0.2\n:\n" % (tools / "dash3"))
+        (real / "job").chmod(0o755)
+        for wrapper in ("timeout", "env"):
+            shutil.copy(shutil.which(wrapper), real / (wrapper + "-tool"))
+            (real / wrapper).symlink_to(wrapper + "-tool")
+        path = "%s:%s" % (tools, os.environ["PATH"])
+        naps, job, dash = str(tools / "naps"), str(tools / "job"), str(tools / "dash3")
+        cases = {
+            "a link to a link": ({"PILLION_EXCLUDE": "naps"}, (naps, "0.2"), []),
+            "its file": ({"PILLION_EXCLUDE": "sleep-9.1"}, (naps, "0.2"), []),
+            "a link between, which nobody used": ({"PILLION_EXCLUDE": "sleep9"}, (naps, "0.2"), ["sleep-9.1"]),
+            "found by PATH": ({"PILLION_EXCLUDE": "sh:naps"}, ("sh", "-c", 'exec naps "$0"', "0.2"), []),
+            "a path through a linked folder": ({"PILLION_EXCLUDE": str(tools) + "/*"}, (naps, "0.2"), []),
+            "the path without links": ({"PILLION_EXCLUDE": str(real) + "/*"}, (naps, "0.2"), []),
+            "another path": ({"PILLION_EXCLUDE": "/opt/*/naps"}, (naps, "0.2"), ["sleep-9.1"]),
+            "included by a link": ({"PILLION_INCLUDE": "naps"}, (naps, "0.2"), ["sleep-9.1"]),
+            "not included": ({"PILLION_INCLUDE": "sleep9"}, (naps, "0.2"), []),
+            "exclude wins by another name": ({"PILLION_INCLUDE": "naps", "PILLION_EXCLUDE": "sleep-*"}, (naps, "0.2"), []),
+            "the interpreter's link": ({"PILLION_EXCLUDE": "dash3"}, (job,), ["sleep"]),
+            "a script's own name is none": ({"PILLION_INCLUDE": "job"}, (job,), []),
+            "the child of one excluded by a link leads": ({"PILLION_EXCLUDE": "dash3"}, (dash, "-c", "sleep 0.2; :"), ["sleep"]),
+            "argument 0": ({"PILLION_EXCLUDE": "bash:worker"}, ("bash", "-c", "exec -a worker sleep 0.2"), []),
+            "a wrapper by link, which waits": ({}, (str(tools / "timeout"), "5", naps, "0.2"), ["sleep-9.1"]),
+            "a wrapper by link, which execs": ({}, (str(tools / "env"), naps, "0.2"), ["sleep-9.1"]),
+        }
+
+        def check(name, variables, argv, expected):
+            folder = self.tmp / ("dir " + name)
+            pillion.run(argv, env=dict(self.env(PILLION_DIR=folder, **variables), PATH=path))
+            self.assertEqual([run["registration"]["job_name"] for run in pillion.runs(folder)], expected)
+
+        Cases(self).run(cases, check)
+
     def test_those_that_only_wrap_take_no_part(self):
         wrappers = [["nice", "-n", "0"], ["nohup"], ["timeout", "20"], ["env"], ["setsid", "-w"]]
         for number, words in enumerate((words for words in wrappers if shutil.which(words[0])), 1):

@@ -128,8 +128,9 @@ class Uploads(FaultTest):
         outlast = "silent", "silent after", "slow answer", "endless", "wait long"  # the program, all of them
         for position, endpoint in POSITIONS.items():
             for name, action in PUT_FAULTS.items():
-                refused = name.startswith("moved") and position != "middle"  # nothing is there yet, or no time is left
-                forms = ("s3", "inline") if name in outlast or refused or name == "wait" else ("s3",)
+                refused = name.startswith("moved") and position == "first"  # nothing is there yet
+                either = name in outlast or refused or name == "wait" or position == "last"  # no back-off at the end
+                forms = ("s3", "inline") if either else ("s3",)
                 cases["%s %s" % (position, name)] = (endpoint, 1, action, forms)
         self.run_cases(cases)
 

@@ -236,4 +236,78 @@ class Git(Suite):
         return read_tap(output)
 
 
-SUITES = {suite.name: suite for suite in (Bash, Make, Python, Redis, Sqlite, Lighttpd, Git)}
+class Node(Suite):
+    """A script of tests is a process, and leads; what it starts are passengers."""
+
+    name, source, kind = "node", "nodejs", "a runtime"
+    part = "the scripts of test/parallel on processes, clusters, workers, signals, pipes and the standard streams"
+    tools = {"node": "nodejs"}
+    programs = {"node": "/usr/bin/node"}
+    timeout = 60
+    leaves_out_failures = True
+    subjects = "abort child-process cluster fs-watch os pipe process signal stdin stdio stdout uv worker".split()
+    flags = re.compile(r"^// Flags: *(.*)$", re.M)
+
+    def build(self):
+        for name in ("common", "fixtures", "parallel"):
+            shutil.copytree(self.sources / "test" / name, self.tree / "test" / name, symlinks=True)
+
+    def cases(self):
+        patterns = ["test-" + subject + rest for subject in self.subjects for rest in (".*js", "-*.*js")]
+        return sorted({path.name for pattern in patterns for path in (self.tree / "test/parallel").glob(pattern)})
+
+    def command(self, case, folder):
+        script = self.tree / "test/parallel" / case
+        flags = [word for line in self.flags.findall(script.read_text()) for word in line.split()]
+        return [self.bin / "node"] + flags + [script], self.tree / "test", {"NODE_TEST_DIR": folder}
+
+    def read(self, case, folder, output):
+        return {}
+
+
+class Postgres(Suite):
+    """The server leads, each psql, and initdb; what the server forks are parts of its tree."""
+
+    name, source, kind = "postgres", "postgresql-15", "a database server"
+    part = "the whole schedule of make check, by Debian's own server, with up to twenty clients side by side"
+    server = "/usr/lib/postgresql/15"
+    driver = server + "/lib/pgxs/src/test/regress/pg_regress"
+    tools = {"pg_config": "libpq-dev", "cc": "gcc", "diff": "diffutils", driver: "postgresql-15"}
+    programs = {name: "/usr/lib/postgresql/15/bin/" + name for name in ("initdb", "pg_ctl", "postgres", "psql")}
+    user = "nobody"  # it does not serve root
+    timeout = 1200
+    line = re.compile(r"^(?:test| ) +(\S+) +\.\.\. (.*?) +\d+ ms$", re.M)
+
+    def build(self):
+        """The one library that is not in the packages. Of what it includes, some is made when the server is built, and
+        lies where that was made."""
+        regress, libraries = self.sources / "src/test/regress", self.tree / "libraries"
+        for name in ("sql", "expected", "data"):
+            shutil.copytree(regress / name, self.tree / name)
+        for name in ("parallel_schedule", "resultmap"):
+            shutil.copy(regress / name, self.tree)
+        (self.place / "lib").symlink_to(self.server + "/lib")  # found beside the wrappers' folder
+        libraries.mkdir()
+        for name in ("refint.so", "autoinc.so"):
+            shutil.copy("%s/lib/%s" % (self.server, name), libraries)
+        made = self.tree / "include"
+        made.mkdir()
+        (made / "storage").symlink_to(self.sources / "src/backend/storage/lmgr")
+        folders = [regress, self.sources / "src/include", self.sources / "src/backend", made, "/usr/include/postgresql"]
+        self.make("cc", "-O1", "-w", "-shared", "-fPIC", "-D_GNU_SOURCE", *["-I%s" % folder for folder in folders],
+                  "-o", libraries / "regress.so", regress / "regress.c")
+
+    def cases(self):
+        return ["parallel_schedule"]
+
+    def command(self, case, folder):
+        """Its socket's name has to be short, so that lies in /tmp."""
+        options = {"bindir": self.bin, "dlpath": self.tree / "libraries", "inputdir": self.tree, "outputdir": folder,
+                   "temp-instance": folder / "instance", "schedule": self.tree / case, "max-concurrent-tests": 20}
+        return [self.driver] + ["--%s=%s" % pair for pair in options.items()], folder, {"TMPDIR": "/tmp"}
+
+    def read(self, case, folder, output):
+        return dict(self.line.findall(output))
+
+
+SUITES = {suite.name: suite for suite in (Bash, Make, Python, Redis, Sqlite, Lighttpd, Git, Node, Postgres)}

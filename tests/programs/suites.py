@@ -12,12 +12,14 @@ Modes    plain      without pillion: always first, and twice, so that tests that
          streaming  strict Sentinel and S3 servers, a row each 0.05 s, an upload each second
          refused    a token, and an API whose port is closed
          silent     a token, and an API that accepts and never answers
+         sick       a token, and an API that answers each request with 503
 
 Who leads: the suite's driver runs without the preload and finds the program under test behind a wrapper,
 becomes_another.c, which puts LD_PRELOAD and the settings into the environment and becomes the program. So each program
 that the driver starts is the leader of a tree of its own, where a driver with the preload would be the one leader of
 all. The wrapper is there in plain runs too, with the same settings but LD_PRELOAD. A test that differs is repeated both
-ways, up to three times: a result that the plain program never gives is a difference.
+ways, up to three times: a result that the plain program never gives is a difference. Cases that fail in both plain runs
+may be left out in the other modes, where they would tell nothing.
 """
 import argparse
 import collections
@@ -26,6 +28,7 @@ import contextlib
 import difflib
 import os
 import pathlib
+import pwd
 import shutil
 import socket
 import subprocess
@@ -42,7 +45,7 @@ from sentinel_server import SentinelServer  # noqa: E402
 HOME = pathlib.Path(os.environ.get("PILLION_SUITES") or pillion.SOURCE / "build" / "suites").resolve()
 DEBIAN = "bookworm"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-MODES = ("local", "streaming", "refused", "silent")
+MODES = ("local", "streaming", "refused", "silent", "sick")
 
 
 class Suite:
@@ -53,6 +56,8 @@ class Suite:
     programs = {}   # {wrapper: the program behind it}
     jobs = 2        # how many cases side by side; 1 where they share ports or files
     timeout = 600   # seconds for one case
+    user = None     # who runs the cases where root is not served
+    leaves_out_failures = False  # whether the other modes are without the cases that fail plainly
 
     def __init__(self, home=HOME):
         self.place = home / self.name
@@ -105,16 +110,30 @@ class Suite:
         for name, program in self.programs.items():
             (self.bin / (name + ".becomes")).write_text("%s\n%s" % (program, lines))
 
+    def identity(self):
+        """What makes a process that of the suite's user."""
+        if self.user is None or os.geteuid() != 0:
+            return {}
+        entry = pwd.getpwnam(self.user)
+        return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+    def hand_over(self, folder):
+        """To the suite's user."""
+        if self.identity():
+            os.chown(str(folder), self.identity()["user"], self.identity()["group"])
+
     def run(self, case):
         """One case, to its end, with all that it leaves running: {test: result}, and its output."""
         folder = self.place / "cases" / case.replace("/", "-")
         pillion.remove_folder(folder)
         folder.mkdir(parents=True)
+        self.hand_over(folder)
         argv, cwd, extra = self.command(case, folder)
-        env = pillion.clean_env(home=folder, pillion_dir=self.state, TMPDIR=folder, **extra)
+        env = pillion.clean_env(home=folder, pillion_dir=self.state, **dict({"TMPDIR": folder}, **extra))
         with open(str(folder) + ".out", "w+b") as file:
             process = subprocess.Popen([str(word) for word in argv], cwd=str(cwd), env=env, stdin=subprocess.DEVNULL,
-                                       stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
+                                       stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
+                                       **self.identity())
             try:
                 status = process.wait(self.timeout)
             except subprocess.TimeoutExpired:
@@ -148,6 +167,11 @@ def api(mode):
             yield dict(server.env(), TRACKER_UPLOAD_INTERVAL="1", PILLION_INTERVAL="0.05"), told
             told += server.complaints() + s3.complaints()
             told.append("%d runs on the server, %d finished" % (len(server.runs), len(server.finished_runs())))
+    elif mode == "sick":
+        with SentinelServer() as server:
+            server.fault("*", status=503)
+            yield server.env(PILLION_INTERVAL="0.05"), told
+            told.append("%d requests" % len(server.requests))
     elif mode in ("refused", "silent"):
         with socket.socket() as door:
             door.bind(("127.0.0.1", 0))  # bound alone, nobody else gets the port, and whoever knocks is refused
@@ -200,6 +224,7 @@ class Outcome:
         self.mode = mode
         shutil.rmtree(suite.state, ignore_errors=True)
         suite.state.mkdir(mode=0o700)
+        suite.hand_over(suite.state)
         with api(mode) as (settings, self.told):
             settings.update(PILLION_CLOUD="off", PILLION_DIR=suite.state)
             if mode == "silent":
@@ -212,6 +237,9 @@ class Outcome:
             self.seconds = time.monotonic() - began
             self.left = left_behind(suite)
         self.states = collections.Counter(run.get("state") or "without a state" for run in pillion.runs(suite.state))
+
+    def leave_out(self, cases):
+        self.results = {test: result for test, result in self.results.items() if test.split(": ")[0] not in cases}
 
     def differs_from(self, *plain):
         """The tests whose result none of the plain outcomes has."""
@@ -254,8 +282,15 @@ def compare(suite, modes=MODES, jobs=None, say=print):
         "plain", len(plain[0].results), passed, len(unsteady), plain[0].seconds, plain[1].seconds))
     for test in unsteady:
         say("            not steady: %s: %s" % (test, shown(*[one.results.get(test) for one in plain])))
+    cases = list(suite.cases())
+    if suite.leaves_out_failures:
+        failed = [case for case in cases if all(one.results["%s: status" % case] != 0 for one in plain)]
+        cases = [case for case in cases if case not in failed]
+        for one in plain:
+            one.leave_out(failed)
+        say("            %d cases left out from here on, which fail both times" % len(failed))
     for mode in modes:
-        one = Outcome(suite, mode, jobs)
+        one = Outcome(suite, mode, jobs, cases)
         differing = one.differs_from(*plain)
         different, by_chance = confirmed(suite, mode, [test for test in differing if test not in unsteady],
                                          list(plain), jobs)

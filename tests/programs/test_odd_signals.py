@@ -68,6 +68,11 @@ class Default(UnwatchedTest):
     def test_every_function_shows_what_it_would_have_shown(self):
         self.compare([program("changes_every_way")], status=22)
 
+    def test_every_number_is_set_and_held_as_without_us(self):
+        """In a leader, and in a passenger."""
+        self.compare([program("sets_every_signal")], ways=(HOOK,), status=26)
+        self.compare(["sh", "-c", '"$0"; exit $?', program("sets_every_signal")], ways=(HOOK,), status=26)
+
     def test_python_after_a_keyboard_interrupt(self):
         code = "import os, signal, time; time.sleep(0.15); os.kill(os.getpid(), signal.SIGINT); time.sleep(9)"
         done = self.compare([need("python3", "python3"), "-c", code], ways=(HOOK,), status=-signal.SIGINT, runs=False)

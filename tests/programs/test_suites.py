@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two quickest test suites of other projects give the same results with a leader in every process tree. The others
-take minutes each: `suites.py all` runs them."""
+"""Test suites of other projects give the same results with a leader in every process tree: the two quickest in every
+mode, two larger ones without a token and with an API that answers 503. `suites.py all` runs the others too."""
 import sys
 
 from compare import pillion
 from suite_list import SUITES
-from suites import Suite, compare
+from suites import MODES, Suite, compare
 
 
 class Telltale(Suite):
@@ -34,9 +34,12 @@ class Telltale(Suite):
 class Suites(pillion.PillionTest):
     def compare(self, suite, *modes):
         told = []
-        good = compare(suite, modes, say=told.append) if modes else compare(suite, say=told.append)
-        print("\n".join(told), file=sys.stderr)
-        return good, told
+
+        def say(line):
+            told.append(line)
+            print(line, file=sys.stderr, flush=True)
+
+        return compare(suite, modes or MODES, say=say), told
 
     def test_what_sees_pillion_is_told_from_what_is_not_steady(self):
         suite = Telltale(self.tmp)
@@ -47,11 +50,27 @@ class Suites(pillion.PillionTest):
         self.assertRegex(words, r"DIFFERENT: sees the hook: output: [1-9], plain 0")
         self.assertRegex(words, r"local +8 tests, 5 same, 2 different, 0 differed once")
 
+    def test_what_fails_plainly_is_left_out_and_told(self):
+        suite = Telltale(self.tmp)
+        suite.leaves_out_failures = True
+        suite.scripts = dict(suite.scripts, fails=["sh", "-c", "exit 3"])
+        words = "\n".join(self.compare(suite, "sick")[1])
+        self.assertRegex(words, r"plain +10 tests")
+        self.assertRegex(words, r"2 cases left out from here on, which fail both times")
+        self.assertRegex(words, r"sick +6 tests, 5 same, 0 different, 0 differed once")
+        self.assertRegex(words, r"runs: 3 undelivered; [1-9]\d* requests")
+
     def test_lighttpd(self):
         self.assertTrue(self.compare(SUITES["lighttpd"]())[0])
 
     def test_make(self):
         self.assertTrue(self.compare(SUITES["make"]())[0])
+
+    def test_node(self):
+        self.assertTrue(self.compare(SUITES["node"](), "local", "sick")[0])
+
+    def test_postgres(self):
+        self.assertTrue(self.compare(SUITES["postgres"](), "local", "sick")[0])
 
 
 if __name__ == "__main__":

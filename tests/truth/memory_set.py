@@ -195,8 +195,7 @@ SET = [
     Job("numpy pool by forkserver", *debian_python("numpy_pool", 120, 3, "forkserver")),
     Job("loky", *debian_python("loky", 160, 3), leaves=True),
     Job("R mclapply", "Rscript", HERE + "/memory_jobs.R", "{BEAT}", "120", "4", needs=("Rscript",)),
-    # Under the preload nothing tells whose child an orphan was that no row saw before its parent ended.
-    Job("orphans at once", *shape("generations", 240), modes=[RUN]),
+    Job("orphans at once", *shape("generations", 240)),
     Job("orphans a beat later", *shape("generations", 240, 1)),
     Job("members free", *shape("members_free", 240), quick=[(RUN, 0.2)]),
     Job("members move", *shape("members_move", 150, 3)),

@@ -336,6 +336,38 @@ static void a_description_keeps_secrets(void **state)
     assert_described(400, "tok_live_4eC39HqLyjWDarjtT1zdp7dc or ghp/ABCDefGHijKLmnOPqrST", 512, "HTTP 400 *** or ***");
 }
 
+static void a_description_undoes_escapes_that_cut_a_key(void **state)
+{
+    (void)state;
+    assert_described(400, "x wJalrXUtnFEMI\\/K7MDENG\\u002fbPxRfi%43YEXAMPLEKEY&#x2b; y", 512, "HTTP 400 x *** y");
+    assert_described(400, "{\"secretKey\":\"ab-cd.ef\",\"x\":1}", 512,
+                     "HTTP 400 {\"secretKey\":\"***-***.***\",\"x\":1}");
+    assert_described(400, "token=ab-cd&rows=1", 512, "HTTP 400 token=***-***&rows=1");
+    assert_described(303, "{\"uploadCredentials\":{\"accessKey\":\"AK\"}}", 512, "HTTP 303 ");
+    assert_described(301, "<Error><Code>PermanentRedirect</Code></Error>", 512, "HTTP 301 PermanentRedirect");
+}
+
+static void assert_kept(const char *result, const char *expected)
+{
+    struct bytes kept;
+    answer_keep(text_of(result), &kept);
+    assert_string_equal(kept.data, expected);
+    bytes_done(&kept);
+}
+
+static void a_result_is_kept_without_keys(void **state)
+{
+    (void)state;
+    static const char *const same[] = {"{}", "[]", "null", "-1.5e3",
+                                       "{\"a\":[1,true,null,{\"b\":\"c \\n d\"}],\"tokens\":12}"};
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+        assert_kept(same[i], same[i]);
+    assert_kept("{\"uploadCredentials\":{\"accessKey\":\"a\"},\"x\":[\"AKIAIOSFODNN7EXAMPLE\",2]}",
+                "{\"uploadCredentials\":\"***\",\"x\":[\"***\",2]}");
+    assert_kept("{\"secret\\u005fkey\":\"a\",\"AKIAIOSFODNN7EXAMPLE\":1}", "{\"secret\\u005fkey\":\"***\",\"***\":1}");
+    assert_kept("\"wJalrXUtnFEMI\\/K7MDENG\"", "\"***\"");
+}
+
 static void the_servers_own_words_are_no_secrets(void **state)
 {
     (void)state;
@@ -371,6 +403,8 @@ int main(void)
         cmocka_unit_test(a_result_is_one_line_of_json),
         cmocka_unit_test(a_description_is_one_printable_line_that_fits),
         cmocka_unit_test(a_description_keeps_secrets),
+        cmocka_unit_test(a_description_undoes_escapes_that_cut_a_key),
+        cmocka_unit_test(a_result_is_kept_without_keys),
         cmocka_unit_test(the_servers_own_words_are_no_secrets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,8 @@ static int drop(void **state)
 {
     (void)state;
     free(run.marker);
+    free(run.marks);
+    run.marks = NULL;
     run_dir_close(&run.dir);
     state_dir_close(&run.home);
     folder_remove(&folder);
@@ -349,6 +351,41 @@ static void markers_of_the_dead_are_swept(void **state)
         assert_true(folder_has(&folder, odd[i]));
 }
 
+static void marks_of_the_dead_are_swept_and_the_own_go_with_the_marker(void **state)
+{
+    (void)state;
+    char  own[64];
+    char  dead[64];
+    char  other[64];
+    char  path[FOLDER_PATH];
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    (void)snprintf(own, sizeof own, "77-%d-1", getpid());
+    take_marker(own);
+    (void)snprintf(own, sizeof own, "below/77-%d-1", getpid());
+    (void)snprintf(dead, sizeof dead, "below/77-%d-1", child);
+    (void)snprintf(other, sizeof other, "below/78-%d-1", child);
+    const char *const folders[] = {"below", own, dead, other};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        assert_int_equal(mkdir(folder_path(&folder, folders[i], path), 0755), 0);
+    run.marks = strdup(folder_path(&folder, own, path));
+    const char *const marked[] = {own, dead, other};
+    for (size_t i = 0; i < sizeof marked / sizeof *marked; i++) {
+        char name[128];
+        (void)snprintf(name, sizeof name, "%s/77-5-6", marked[i]);
+        assert_true(folder_write_text(&folder, name, ""));
+    }
+    tidy(&run);
+    assert_true(folder_has(&folder, own));
+    assert_false(folder_has(&folder, dead));
+    assert_true(folder_has(&folder, other));
+    cleanup_remove_marker(&run);
+    assert_false(folder_has(&folder, own));
+    assert_true(folder_has(&folder, other));
+}
+
 static void the_own_marker_is_renewed_and_removed(void **state)
 {
     (void)state;
@@ -384,6 +421,7 @@ int main(void)
         TEST(runs_of_others_are_left_alone),
         TEST(without_a_folder_there_is_nothing_to_tidy),
         TEST(markers_of_the_dead_are_swept),
+        TEST(marks_of_the_dead_are_swept_and_the_own_go_with_the_marker),
         TEST(the_own_marker_is_renewed_and_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,7 +58,7 @@ static int make(void **state)
     if (run_dir_create(&home, 0, "m", 1, &run) != 0 || run_dir_append_row(&run, ROWS, strlen(ROWS)) != 0)
         return -1;
     network_init(&network);
-    delivery_init(&d, &config, &home, &run, &said, &network);
+    delivery_init(&d, &config, &run, &said, &network);
     bytes_text(&d.registration, BODY);
     return 0;
 }
@@ -633,7 +633,6 @@ static void a_server_that_hangs_is_left_at_the_deadline(void **state)
     assert_int_equal(d.phase, DELIVERY_FINISH);
     assert_true(d.attempts.unanswered);
     assert_false(d.answered);
-    assert_false(delivery_api_is_down(&home)); /* it was reached */
     stop();
 }
 
@@ -653,51 +652,70 @@ static void what_was_suspended_goes_on(void **state)
     stop();
 }
 
-static void set_age(const char *name, time_t seconds)
-{
-    struct timespec times[2] = {{.tv_sec = time(NULL) - seconds}, {.tv_sec = time(NULL) - seconds}};
-    assert_int_equal(utimensat(home.dir, name, times, AT_SYMLINK_NOFOLLOW), 0);
-}
-
-static void an_api_that_cannot_be_reached_is_marked_until_it_answers(void **state)
+static void a_registration_is_on_its_way_once_its_connection_stands(void **state)
 {
     (void)state;
-    assert_false(delivery_api_is_down(&home));
-    serve(IS({REGISTERED, SERVER_CLOSES}));
-    server_done(&server); /* nobody listens there any more */
-    serving = false;
+    serve(IS({NULL, SERVER_HANGS}));
     delivery_begin(&d);
-    drive_one();
-    assert_int_equal(d.phase, DELIVERY_REGISTER);
-    assert_false(d.answered);
-    assert_true(folder_has(&folder, "api-down"));
-    assert_true(delivery_api_is_down(&home));
-    set_age("api-down", 590);
-    assert_true(delivery_api_is_down(&home));
-    set_age("api-down", 610);
-    assert_false(delivery_api_is_down(&home));
-    set_age("api-down", -7200); /* more than a file server may be ahead */
-    assert_false(delivery_api_is_down(&home));
-    d.next_try = 0;
-    drive_one();
-    assert_true(delivery_api_is_down(&home)); /* renewed */
-    delivery_suspend(&d);
-    serve(IS({ANSWER("503 busy", ""), SERVER_CLOSES}));
-    d.next_try = 0;
-    drive_one();
-    assert_false(folder_has(&folder, "api-down")); /* busy, but there */
+    assert_false(delivery_registers(&d));
+    delivery_step(&d, clock_monotonic());
+    assert_false(delivery_registers(&d));
+    for (int i = 0; i < 200 && server.request_count == 0; i++)
+        network_poll(&network, NULL, 0, 10 * CLOCK_MILLISECOND);
+    assert_true(delivery_registers(&d));
     stop();
+    assert_false(delivery_registers(&d));
 }
 
-static void a_planted_mark_is_not_followed(void **state)
+static void what_the_next_program_would_meet_too_is_told_from_what_is_the_runs_own(void **state)
 {
     (void)state;
-    char path[FOLDER_PATH];
-    assert_int_equal(symlink("victim", folder_path(&folder, "api-down", path)), 0);
-    delivery_begin(&d); /* port 1 of this machine refuses */
-    drive_one();
-    assert_int_equal(d.phase, DELIVERY_REGISTER);
-    assert_false(folder_has(&folder, "victim"));
+    static const struct {
+        const char *answer;
+        int         retry_after_s;
+        bool        failed;
+    } cases[] = {{ANSWER("503 busy", ""), -1, true},
+                 {"HTTP/1.1 429 busy\r\nConnection: close\r\nRetry-After: 70\r\n\r\n", 70, true},
+                 {ANSWER("401 no", ""), -1, true},
+                 {ANSWER("307 elsewhere", ""), -1, true},
+                 {ANSWER("200 OK", "<html>"), -1, true},
+                 {NULL, -1, true},
+                 {ANSWER("400 what", "{}"), -1, false},
+                 {REGISTERED, -1, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        delivery_done(&d);
+        delivery_init(&d, &config, &run, &said, &network);
+        bytes_text(&d.registration, BODY);
+        serve(IS({cases[i].answer, SERVER_CLOSES}));
+        delivery_begin(&d);
+        drive_one();
+        assert_int_equal(d.failed, cases[i].failed);
+        assert_int_equal(d.retry_after_s, cases[i].retry_after_s);
+        stop();
+        server_done(&server);
+        serving = false;
+    }
+}
+
+static void behind_the_last_beginning_an_answer_is_heard_and_nothing_follows_it(void **state)
+{
+    (void)state;
+    serve(IS({REGISTERED, SERVER_CLOSES}, {FINISHED, SERVER_CLOSES}));
+    delivery_begin(&d);
+    assert_int_equal(finish_as(ENDED), 0);
+    d.last_begin = clock_monotonic() + CLOCK_SECOND / 1000;
+    delivery_step(&d, clock_monotonic());
+    assert_non_null(d.call);
+    d.last_begin = clock_monotonic();
+    for (int i = 0; i < 500 && d.phase == DELIVERY_REGISTER; i++) {
+        network_poll(&network, NULL, 0, 10 * CLOCK_MILLISECOND);
+        delivery_step(&d, clock_monotonic());
+    }
+    assert_string_equal(d.run_id, "r_1-A");
+    delivery_step(&d, clock_monotonic());
+    assert_null(d.call);
+    stop();
+    assert_int_equal(server.request_count, 1);
 }
 
 static void an_exit_code_says_how_it_ended(void **state)
@@ -750,7 +768,6 @@ static void a_run_in_memory_is_delivered_too(void **state)
     drive_to(DELIVERY_DONE);
     stop();
     assert_non_null(strstr(server_body(&server, 1), "1.000,2\\n"));
-    assert_false(delivery_api_is_down(&home));
 }
 
 static void a_token_that_fits_no_header_fails_without_a_request(void **state)
@@ -801,8 +818,9 @@ int main(void)
         TEST(a_run_that_ends_before_it_is_registered_does_both),
         TEST(a_server_that_hangs_is_left_at_the_deadline),
         TEST(what_was_suspended_goes_on),
-        TEST(an_api_that_cannot_be_reached_is_marked_until_it_answers),
-        TEST(a_planted_mark_is_not_followed),
+        TEST(a_registration_is_on_its_way_once_its_connection_stands),
+        TEST(what_the_next_program_would_meet_too_is_told_from_what_is_the_runs_own),
+        TEST(behind_the_last_beginning_an_answer_is_heard_and_nothing_follows_it),
         TEST(an_exit_code_says_how_it_ended),
         TEST(what_cannot_go_inline_is_told),
         TEST(a_run_in_memory_is_delivered_too),

@@ -195,9 +195,66 @@ static void free_keeps_errno_and_takes_null(void **state)
     assert_int_equal(errno, E2BIG);
 }
 
+static void free_leaves_nothing_of_a_block_behind(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {16, 100, 1000, HEAP_SMALL_MAX};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        char *neighbour = malloc(sizes[i]); /* its slab stays */
+        char *block = malloc(sizes[i]);
+        assert_non_null(block);
+        memset(block, 'S', sizes[i]);
+        const char *volatile gone = block;
+        free(block);
+        for (size_t at = sizeof(void *); at < sizes[i]; at++) /* in front stands the next free block's address */
+            assert_int_equal(gone[at], 0);
+        block = malloc(sizes[i]);
+        memset(block, 'S', sizes[i]);
+        gone = block;
+        char *larger = realloc(block, sizes[i] * 4);
+        for (size_t at = sizeof(void *); at < sizes[i]; at++)
+            assert_int_equal(gone[at], 0);
+        free(larger);
+        free(neighbour);
+    }
+}
+
+/* The kernel's word: smaps, VmFlags, dd. proc.rst, "smaps". */
+static void no_block_is_in_a_core_file(void **state)
+{
+    (void)state;
+    static char text[256 * 1024];
+    char       *blocks[] = {malloc(100), malloc(1000000)};
+    blocks[1] = realloc(blocks[1], 3000000);
+    int     file = open("/proc/self/smaps", O_RDONLY | O_CLOEXEC);
+    size_t  len = 0;
+    ssize_t n;
+    while ((n = read(file, text + len, sizeof text - 1 - len)) > 0)
+        len += (size_t)n;
+    (void)close(file);
+    for (size_t i = 0; i < 2; i++) {
+        bool found = false;
+        for (char *line = text, *next; (next = strchr(line, '\n')); line = next + 1) {
+            char         *end;
+            unsigned long from = strtoul(line, &end, 16);
+            unsigned long to = *end == '-' ? strtoul(end + 1, NULL, 16) : 0;
+            if ((unsigned long)blocks[i] < from || (unsigned long)blocks[i] >= to)
+                continue;
+            char *flags = strstr(line, "VmFlags:");
+            *strchr(flags, '\n') = '\0';
+            found = strstr(flags, " dd") != NULL;
+            break;
+        }
+        assert_true(found);
+        free(blocks[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(free_leaves_nothing_of_a_block_behind),
+        cmocka_unit_test(no_block_is_in_a_core_file),
         cmocka_unit_test(malloc_aligns_every_size_to_sixteen_bytes),
         cmocka_unit_test(malloc_never_hands_out_a_byte_twice),
         cmocka_unit_test(freed_memory_goes_back_to_the_kernel),

@@ -38,7 +38,7 @@ static int predict(void)
 {
     struct leader lead = {0};
     char          marker[HOOK_NAME_MAX];
-    leader_predict("/bin/true", &lead);
+    leader_predict("/bin/true", "/bin/true", &lead);
     bool made = lead.role == ROLE_LEADER && leader_marker_exists(lead.pid_namespace, &lead.self, marker, sizeof marker);
     bool right = lead.why < LEADER_BELOW_MARKER || lead.why == LEADER_FROM_OUTSIDE || lead.above.pid == getppid();
     return right ? (int)lead.why | (made ? MADE : 0) : FAILED;
@@ -80,7 +80,7 @@ static int copy(int argc, char **argv)
     if (strcmp(argv[1], "has_thread") == 0)
         (void)usleep(100000);
     if (strcmp(argv[1], "maps_hook") != 0 && strcmp(argv[1], "has_thread") != 0)
-        leader_decide(&lead);
+        leader_decide("true", &lead);
     if (strcmp(argv[1], "execs") == 0 && further) {
         execv(argv[2], argv + 2);
         return FAILED;

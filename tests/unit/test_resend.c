@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <sys/file.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -33,6 +34,7 @@ static struct folder folder;
 static struct server server;
 static int           lock_error; /* of every flock; 0: it works */
 static bool          serving;
+static int           looked; /* of the last round, the steps */
 static char          heard[4096];
 static char          api[64];
 
@@ -453,7 +455,23 @@ static int go_along(struct resend_backlog *b, struct network *network)
     return looks;
 }
 
-static void along_the_way(const struct server_reply *replies, size_t count)
+/* A program whose own run was delivered at once, at its end; the number of times that there was something to do. */
+static int go_at_the_end(struct resend_backlog *b, struct network *network)
+{
+    int     looks = 0;
+    int64_t began = clock_monotonic();
+    resend_backlog_end(b, began);
+    resend_backlog_take(b, began + 5 * CLOCK_SECOND);
+    while (resend_backlog_end_step(b, clock_monotonic()) && clock_monotonic() - began < 30 * CLOCK_SECOND) {
+        network_poll(network, NULL, 0, resend_backlog_due(b) - clock_monotonic());
+        looks++;
+    }
+    return looks;
+}
+
+typedef int going(struct resend_backlog *b, struct network *network);
+
+static void with_backlog(going *go, const struct server_reply *replies, size_t count)
 {
     static struct config  config;
     struct state_dir      home;
@@ -469,13 +487,19 @@ static void along_the_way(const struct server_reply *replies, size_t count)
     home.runs = openat(home.dir, "runs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     network_init(&network);
     resend_backlog_init(&b, &config, &home, &network, cgroup_tags_of_lost);
-    assert_true(go_along(&b, &network) > 0);
-    assert_null(b.names);
+    looked = go(&b, &network);
     resend_backlog_drop(&b);
+    assert_null(b.names);
     log_done(&b.one.log);
     network_done(&network);
     state_dir_close(&home);
     server_stop(&server);
+}
+
+static void along_the_way(const struct server_reply *replies, size_t count)
+{
+    with_backlog(go_along, replies, count);
+    assert_true(looked > 0);
 }
 
 #define ENDED "\"finished_at\":\"2026-01-01T00:01:00Z\",\"sentinel_run_id\":\"k\""
@@ -492,6 +516,79 @@ static void a_leader_delivers_what_others_left(void **state)
     assert_state(NEW, "finished");
     assert_state("20260103T000000Z-m-1", "local");
     assert_int_equal(server.request_count, 2);
+}
+
+static void an_end_delivers_what_others_left_the_oldest_first(void **state)
+{
+    (void)state;
+    const struct server_reply script = {FINISHED, SERVER_CLOSES};
+    char                      request[64];
+    add(NEW, "undelivered", "\"finished_at\":\"2026-01-01T00:01:00Z\",\"sentinel_run_id\":\"new\"");
+    add(OLD, "undelivered", "\"finished_at\":\"2026-01-01T00:01:00Z\",\"sentinel_run_id\":\"old\"");
+    with_backlog(go_at_the_end, &script, 1);
+    assert_state(OLD, "finished");
+    assert_state(NEW, "finished");
+    assert_int_equal(server.request_count, 2);
+    (void)snprintf(request, sizeof request, "POST /runs/old/finish");
+    assert_non_null(strstr(server.requests[0], request));
+}
+
+static void at_an_end_what_is_delivered_already_costs_no_time(void **state)
+{
+    (void)state;
+    const struct server_reply script = {FINISHED, SERVER_CLOSES};
+    char                      id[] = "20260101T000000Z-m-100";
+    for (int i = 0; i < 30; i++) {
+        (void)snprintf(id, sizeof id, "20260101T000000Z-m-1%02d", i);
+        add(id, "finished", ENDED);
+    }
+    add(NEW, "undelivered", ENDED);
+    with_backlog(go_at_the_end, &script, 1);
+    assert_state(NEW, "finished");
+    assert_int_equal(server.request_count, 1);
+}
+
+static void another_end_within_ten_seconds_leaves_them(void **state)
+{
+    (void)state;
+    const struct server_reply script = {FINISHED, SERVER_CLOSES};
+    with_backlog(go_at_the_end, &script, 1);
+    server_done(&server);
+    serving = false;
+    add(OLD, "undelivered", ENDED);
+    with_backlog(go_at_the_end, &script, 1);
+    assert_int_equal(looked, 0);
+    assert_int_equal(server.request_count, 0);
+    assert_state(OLD, "undelivered");
+}
+
+static void another_that_is_at_it_leaves_them_too(void **state)
+{
+    (void)state;
+    const struct server_reply script = {FINISHED, SERVER_CLOSES};
+    struct timespec           times[2] = {{.tv_sec = time(NULL) - 60}, {.tv_sec = time(NULL) - 60}};
+    char                      path[FOLDER_PATH];
+    add(OLD, "undelivered", ENDED);
+    assert_true(folder_write_text(&folder, "resent", ""));
+    int held = open(folder_path(&folder, "resent", path), O_RDONLY | O_CLOEXEC);
+    assert_int_equal(futimens(held, times), 0);
+    assert_int_equal(__real_flock(held, LOCK_EX | LOCK_NB), 0);
+    with_backlog(go_at_the_end, &script, 1);
+    close(held);
+    assert_int_equal(looked, 0);
+    assert_state(OLD, "undelivered");
+}
+
+static void at_an_end_one_that_fails_is_tried_once_and_is_in_nobodys_way(void **state)
+{
+    (void)state;
+    const struct server_reply script[] = {{ANSWER("500 of this run alone", ""), SERVER_CLOSES},
+                                          {FINISHED, SERVER_CLOSES}};
+    add(OLD, "undelivered", ENDED);
+    add(NEW, "undelivered", ENDED);
+    with_backlog(go_at_the_end, script, 2);
+    assert_int_equal(server.request_count, 2);
+    assert_non_null(strstr(folder_read(&folder, in_run(NEW, "run.jsonl")), "finished\""));
 }
 
 static void a_leader_asks_no_more_of_an_api_that_says_no(void **state)
@@ -624,6 +721,11 @@ int main(void)
         TEST(a_finish_that_may_have_arrived_is_repeated_in_its_form),
         TEST(odd_progress_does_no_harm),
         TEST(a_leader_delivers_what_others_left),
+        TEST(an_end_delivers_what_others_left_the_oldest_first),
+        TEST(at_an_end_what_is_delivered_already_costs_no_time),
+        TEST(another_end_within_ten_seconds_leaves_them),
+        TEST(another_that_is_at_it_leaves_them_too),
+        TEST(at_an_end_one_that_fails_is_tried_once_and_is_in_nobodys_way),
         TEST(a_leader_asks_no_more_of_an_api_that_says_no),
         TEST(what_is_refused_for_good_is_not_tried_again_along_the_way),
         TEST(a_run_that_is_tried_in_vain_does_not_grow),

@@ -127,6 +127,71 @@ static void the_state_home_goes_before_the_home(void **state)
     assert_int_equal(mode_of("home/.local/state/pillion/runs"), 0700);
 }
 
+static void no_umask_decides_over_what_is_made(void **state)
+{
+    (void)state;
+    char                  path[FOLDER_PATH];
+    static const char    *made[] = {"home/.local", "home/.local/state", "home/.local/state/pillion",
+                                    "home/.local/state/pillion/runs"};
+    static const unsigned masks[] = {0, 0077, 0177, 0777};
+    state_dir_variable = folder_path(&folder, "home", path);
+    for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
+        assert_int_equal(mkdir(state_dir_variable, 02755), 0);
+        assert_int_equal(chmod(state_dir_variable, 02755), 0);
+        mode_t before = umask(masks[i]);
+        open_and_expect("home/.local/state/pillion");
+        struct state_dir home;
+        assert_int_equal(state_dir_open(lookup, true, &home), 0);
+        state_dir_mark(&home, "mark");
+        state_dir_close(&home);
+        umask(before);
+        for (size_t k = 0; k < sizeof made / sizeof *made; k++)
+            assert_int_equal(mode_of(made[k]) & 0777, 0700);
+        assert_int_equal(mode_of("home"), 02755);
+        assert_int_equal(mode_of("home/.local/state/pillion/mark"), 0600);
+        folder_remove(&folder);
+        assert_true(folder_make(&folder));
+        folder_path(&folder, "home", path);
+    }
+    state_dir_variable = NULL;
+}
+
+static void a_folder_that_is_there_keeps_its_mode(void **state)
+{
+    (void)state;
+    char path[FOLDER_PATH];
+    char below[FOLDER_PATH];
+    state_dir_variable = folder_path(&folder, "home", path);
+    assert_int_equal(mkdir(state_dir_variable, 0700), 0);
+    assert_int_equal(mkdir(folder_path(&folder, "home/.local", below), 0700), 0);
+    assert_int_equal(chmod(below, 0751), 0);
+    open_and_expect("home/.local/state/pillion");
+    assert_int_equal(mode_of("home/.local"), 0751);
+}
+
+static void a_home_that_is_not_there_is_passed_over_and_not_made(void **state)
+{
+    (void)state;
+    struct state_dir home;
+    char             missing[FOLDER_PATH];
+    char             path[FOLDER_PATH];
+    int              refused = 0;
+    xdg = folder_path(&folder, "xdg", missing);
+    state_dir_variable = folder_path(&folder, "home", path);
+    assert_int_equal(mkdir(state_dir_variable, 0700), 0);
+    open_and_expect("home/.local/state/pillion");
+    assert_false(folder_has(&folder, "xdg"));
+    state_dir_variable = folder_path(&folder, "no/home", path);
+    assert_int_equal(state_dir_predict(lookup, &home, &refused), 0);
+    assert_int_equal(strncmp(home.path, "/tmp/pillion-", 13), 0);
+    assert_int_equal(refused, 0);
+    state_dir_close(&home);
+    if (state_dir_open(lookup, false, &home) == 0)
+        assert_int_equal(strncmp(home.path, "/tmp/pillion-", 13), 0);
+    state_dir_close(&home);
+    assert_false(folder_has(&folder, "no"));
+}
+
 static void a_relative_home_is_none(void **state)
 {
     (void)state;
@@ -393,6 +458,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_named_folder_goes_first_and_is_made_with_its_parents),
         TEST(the_state_home_goes_before_the_home),
+        TEST(no_umask_decides_over_what_is_made),
+        TEST(a_folder_that_is_there_keeps_its_mode),
+        TEST(a_home_that_is_not_there_is_passed_over_and_not_made),
         TEST(a_relative_home_is_none),
         TEST(nothing_is_made_without_being_asked),
         TEST(a_link_is_refused_wherever_it_stands),

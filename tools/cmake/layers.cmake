@@ -6,8 +6,9 @@ set(shipped_options -fno-stack-protector -U_FORTIFY_SOURCE -ffunction-sections -
     "$<$<COMPILE_LANGUAGE:C>:SHELL:-include base/floor.h>")
 set(shipped_definitions _GNU_SOURCE NDEBUG "PILLION_VERSION=\"${PROJECT_VERSION}\"")
 
-# Nothing of ours can be reached from outside, nothing from outside can take the place of ours, no symbol is left open.
-set(isolating_options -nostartfiles -Wl,--exclude-libs,ALL -Wl,-Bsymbolic -Wl,--gc-sections -Wl,-z,defs -Wl,-z,text
+# Nothing of ours can be reached from outside, no symbol is left open. Nothing from outside can take the place of ours
+# by -Bsymbolic, too; but not all of the hook may have that.
+set(isolating_options -nostartfiles -Wl,--exclude-libs,ALL -Wl,--gc-sections -Wl,-z,defs -Wl,-z,text
     -Wl,-z,noexecstack -Wl,-z,nodelete -Wl,--as-needed -Wl,-O1 -Wl,--hash-style=gnu)
 
 # Built with musl, libc would be needed as libc.so: a name under which glibc finds none, or a text. libc.so.6 is the one

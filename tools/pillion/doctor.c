@@ -139,8 +139,11 @@ int command_doctor(int argc, char **argv)
     doctor_preload(&d);
     if (optind < argc)
         doctor_program(&d, argv[optind]);
+    if (d.executable[0] != '\0' && !d.cannot_carry)
+        doctor_known(&d, argv + optind);
     if (optind == argc || d.executable[0] != '\0')
         doctor_lead(&d);
+    doctor_unseen(&d);
     examine_surroundings(&d);
     code = d.found_cause ? EXIT_NO : EXIT_YES;
     return json ? output_json(d.list, code) : output_end(code);

@@ -19,6 +19,7 @@ struct doctor {
     char         engine[PATH_MAX]; /* beside the one that would be loaded; "": none would be */
     struct image hook_image;
     const char  *subject;              /* the program in sentences */
+    char         given[PATH_MAX];      /* the path that leads there, links and all */
     char         executable[PATH_MAX]; /* what /proc/self/exe of the program would be; "": no program was named */
 };
 
@@ -34,6 +35,12 @@ bool doctor_hook_is_before_sanitizer(void);
 /* doctor_program.c: the file that CMD stands for, and what ld.so would make of it. Fills in executable and
  * cannot_carry. */
 void doctor_program(struct doctor *d, const char *name);
+
+/* doctor_known.c: what CMD is known to do otherwise under the preload. */
+void doctor_known(struct doctor *d, char *const *command);
+
+/* doctor_unseen.c: programs from before that left no run. */
+void doctor_unseen(struct doctor *d);
 
 /* doctor_leader.c: who would lead, by the hook's own judgement. */
 void doctor_lead(struct doctor *d);

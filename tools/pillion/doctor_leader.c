@@ -58,6 +58,12 @@ static void tell_passenger(struct doctor *d, const struct leader *lead)
                     d->subject, who,
                     lead->why == LEADER_BELOW_THREAD ? " (known by its thread; its marker cannot be seen from here)"
                                                      : "");
+    else if (lead->why == LEADER_ORPHAN || lead->why == LEADER_IN_SESSION)
+        doctor_tell(d, "lead", ENGINE_CAUSE,
+                    "%s is a passenger of a leader that is no longer above it, %s (%s): it has its part in that run",
+                    d->subject, who,
+                    lead->why == LEADER_ORPHAN ? "known by the mark that the one between has left"
+                                               : "known by its session, which that leader began");
     else if (lead->why == LEADER_BELOW_HOOK)
         doctor_tell(d, "lead", ENGINE_CAUSE,
                     "%s is a passenger of its parent, %s, whose run has ended: nothing begins again below it",
@@ -115,7 +121,7 @@ static void note_patterns(struct doctor *d)
 void doctor_lead(struct doctor *d)
 {
     static struct leader lead;
-    leader_predict(d->executable, &lead);
+    leader_predict(d->executable, d->given, &lead);
     if (lead.role == ROLE_PASSENGER)
         tell_passenger(d, &lead);
     else if (lead.role == ROLE_NONE)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,18 @@
 #include "libraries.h"
 
 #define HOOK "libpillion.so"
+
+/* The copies of the hook in a process, in link order: the first one is at work. */
+struct copies {
+    int  count;
+    char first[PATH_MAX], others[PATH_MAX];
+};
+
+static void append_copy(struct copies *copies, const char *name)
+{
+    size_t len = strlen(copies->others);
+    (void)snprintf(copies->others + len, sizeof copies->others - len, "%s%s", len > 0 ? ", " : "", name);
+}
 
 static const char *base_name(const char *path)
 {
@@ -113,8 +127,40 @@ static void take_installed(struct doctor *d)
         close(fd);
 }
 
+/* Of the objects of this process, which are those of what is started here. */
+static int look_at_object(struct dl_phdr_info *object, size_t size, void *data)
+{
+    struct copies *copies = data;
+    Dl_info        mark;
+    void          *library = object->dlpi_name[0] ? dlopen(object->dlpi_name, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+    const void    *found = library != NULL ? dlsym(library, "pillion_hook_1") : NULL;
+    (void)size;
+    if (found != NULL && dladdr(found, &mark) != 0 && strcmp(mark.dli_fname, object->dlpi_name) == 0) {
+        if (copies->count++ == 0)
+            (void)snprintf(copies->first, PATH_MAX, "%s", object->dlpi_name);
+        else
+            append_copy(copies, object->dlpi_name);
+    }
+    if (library != NULL)
+        (void)dlclose(library);
+    return 0;
+}
+
+static void tell_copies(struct doctor *d)
+{
+    static struct copies copies;
+    (void)dl_iterate_phdr(look_at_object, &copies);
+    if (copies.count > 1)
+        doctor_tell(d, "preload", ENGINE_NOTE,
+                    "%d copies of " HOOK
+                    " are loaded (LD_PRELOAD, /etc/ld.so.preload): %s is at work; what only passes "
+                    "calls on, and can be taken out: %s",
+                    copies.count, copies.first, copies.others);
+}
+
 void doctor_preload(struct doctor *d)
 {
+    tell_copies(d);
     if (!find_in_preload(d->hook)) {
         take_installed(d);
         doctor_tell(d, "preload", ENGINE_CAUSE,

@@ -172,6 +172,7 @@ void doctor_program(struct doctor *d, const char *name)
     }
     if (!find_image(d, path, &image))
         return;
+    (void)snprintf(d->given, sizeof d->given, "%s", path);
     if (realpath(path, d->executable) == NULL)
         (void)snprintf(d->executable, sizeof d->executable, "%s", path);
     bool caused_before = d->found_cause;

@@ -114,12 +114,30 @@ int launch_here(const char *path, char *const *arguments)
     return error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 
-pid_t launch_child(const char *path, char *const *arguments, const struct signals *saved)
+/* Waits until this process's parent has closed its end of the pipe, or is gone. */
+static void wait_at(int gate[static 2])
 {
+    char nothing;
+    if (gate[0] < 0)
+        return;
+    (void)close(gate[1]);
+    (void)read(gate[0], &nothing, sizeof nothing);
+    (void)close(gate[0]);
+}
+
+pid_t launch_child(const char *path, char *const *arguments, const struct signals *saved, int *ret_gate)
+{
+    int gate[2] = {-1, -1};
+    (void)pipe2(gate, O_CLOEXEC);
     pid_t child = fork();
+    int   error = errno;
+    if (child != 0 && gate[0] >= 0)
+        (void)close(gate[0]);
+    *ret_gate = gate[1];
     if (child < 0)
-        return -errno;
+        return -error;
     if (child == 0) {
+        wait_at(gate);
         signals_give_back(saved);
         _exit(launch_here(path, arguments));
     }

@@ -26,7 +26,7 @@ void signals_give_back(const struct signals *saved);
 /* Becomes CMD. Returns only if that fails: the exit code, after a sentence on stderr. */
 int launch_here(const char *path, char *const *arguments);
 
-/* Starts CMD as a child. Its pid, or -errno. */
-pid_t launch_child(const char *path, char *const *arguments, const struct signals *saved);
+/* Starts CMD as a child, which becomes CMD once the caller has closed the gate. Its pid, or -errno. */
+pid_t launch_child(const char *path, char *const *arguments, const struct signals *saved, int *ret_gate);
 
 #endif

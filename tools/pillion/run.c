@@ -7,11 +7,13 @@
 #include <strings.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "account.h"
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/file.h"
 #include "command.h"
 #include "launch.h"
@@ -160,15 +162,42 @@ static void print_summary(int status, double seconds, const struct marker *marke
     cJSON_Delete(state);
 }
 
+/* A preload of others may have opened files in this process, which look like those that it was handed. */
+static bool has_foreign_files(void)
+{
+    return environment_value("LD_PRELOAD") != NULL || environment_value("LD_AUDIT") != NULL ||
+           access("/etc/ld.so.preload", F_OK) == 0;
+}
+
+/* Keeps nothing busy that CMD may leave: a folder, a file, the end of a pipe. stderr is kept for what is to be said.
+ * The thread must have left this process's table before. */
+static void leave_everything(const struct link *link)
+{
+    if (atomic_load(&link->state) != LINK_RUNNING)
+        return;
+    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (nothing >= 0) {
+        (void)dup2(nothing, STDIN_FILENO);
+        (void)dup2(nothing, STDOUT_FILENO);
+    }
+    if (!environment_names_relative())
+        (void)chdir("/");
+    if (!has_foreign_files())
+        (void)syscall(SYS_close_range, (unsigned)STDERR_FILENO + 1U, ~0U, 0U); /* the gate too */
+}
+
 /* From CMD's start to the end of its run: the exit code. */
 static int ride(const struct order *order, const struct engine *engine, struct link *link, const struct marker *marker,
                 const struct signals *signals)
 {
     int64_t began = clock_monotonic();
     int     status = EXIT_NOT_EXECUTABLE << 8;
-    pid_t   child = launch_child(order->path, order->command, signals);
+    int     gate = -1;
+    pid_t   child = launch_child(order->path, order->command, signals, &gate);
     if (child > 0) {
         atomic_store(&link->main_process, child);
+        leave_everything(link);
+        (void)close(gate);
         status = watch_child(child);
     } else {
         complain("%s: cannot be started: %s", order->command[0], strerror(-child));

@@ -16,6 +16,7 @@
 #include "collect/tree/process_children.h"
 #include "collect/tree/process_held.h"
 #include "collect/tree/process_lost.h"
+#include "collect/tree/process_marks.h"
 #include "collect/tree/process_walk.h"
 
 int process_open(struct process_tree *tree, const struct roots *roots, const struct tree *who,
@@ -35,6 +36,7 @@ int process_open(struct process_tree *tree, const struct roots *roots, const str
     }
     tree->is_root = tree->who.root == getpid();
     process_scan_init(&tree->scan);
+    process_marks_open(tree);
     pss_init(&tree->pss, (uint64_t)units->page_bytes, who->root_is_ours ? who->root : 0);
     tree->loadavg = roots_open(roots->proc, "loadavg", 0);
     tree->cpus_online = roots_open(roots->sys, "devices/system/cpu/online", 0);

@@ -11,6 +11,8 @@
 #ifndef PILLION_COLLECT_TREE_PROCESS_H
 #define PILLION_COLLECT_TREE_PROCESS_H
 
+#include <time.h>
+
 #include "base/clock.h"
 #include "base/dir.h"
 #include "base/scratch.h"
@@ -32,6 +34,13 @@ struct process_now {
     uint64_t hugetlb;           /* KiB of the machine's hugetlb pages, METRIC_NONE: unknown */
 };
 
+/* The marks of orphans, as they were last read: process_marks.h. */
+struct process_marks {
+    uint64_t        pid_namespace;
+    struct timespec changed; /* the folder */
+    bool            again;   /* to be read whether it has changed or not */
+};
+
 /* How the children are searched for in this reading. */
 enum process_search { SEARCH_NOBODY, SEARCH_SCAN, SEARCH_LISTS };
 
@@ -45,6 +54,7 @@ struct process_tree {
 
     struct process_table table;
     struct process_scan  scan;
+    struct process_marks marks;
     struct pss           pss;
     struct dir           dir;
     enum process_search  search;

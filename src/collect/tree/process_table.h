@@ -60,6 +60,8 @@ struct process {
 
     bool  read_yet;  /* a candidate that a parent named is not read yet */
     bool  gone;      /* not there in this reading */
+    bool  marked;    /* an orphan that has a mark */
+    bool  native;    /* that, or below one: it was of the tree before a reading saw it */
     bool  is_parent; /* has had children in the tree */
     bool  dead;      /* a zombie: counts, has no memory */
     bool  waits;     /* uninterruptibly, perhaps for a server, and with its mmap_lock: its memory is not asked for */

@@ -8,6 +8,7 @@
 #include "collect/tree/process_children.h"
 #include "collect/tree/process_exact.h"
 #include "collect/tree/process_held.h"
+#include "collect/tree/process_marks.h"
 #include "collect/tree/process_stat.h"
 
 /* A process that has not run is read anew at one of so many readings: its RSS may have been reclaimed. */
@@ -147,6 +148,7 @@ static void take_parent(struct process_tree *tree, struct process *p, pid_t pid)
         parent->is_parent = true;
     p->parent = is_member ? pid : 0;
     p->parent_start = is_member ? parent->start : 0;
+    p->native = p->native || (is_member && parent->native);
 }
 
 static void take_new_parent(struct process_tree *tree, struct process *p)
@@ -157,10 +159,14 @@ static void take_new_parent(struct process_tree *tree, struct process *p)
 }
 
 /* A process older than the reading before last was adopted: its use before that is not the tree's. (A child that began
- * since then is new, even if the last reading missed it: lists of children may have gaps.) */
+ * since then is new, even if the last reading missed it: lists of children may have gaps.) An orphan with a mark, and
+ * who is below it, were of the tree as long as the run goes on. */
 static void take_past(struct process_tree *tree, const struct process *p)
 {
-    if (!tree->begun || p->start + (uint64_t)tree->units.clock_ticks >= tree->boot_ticks[1])
+    bool is_new = p->start + (uint64_t)tree->units.clock_ticks >= tree->boot_ticks[1];
+    if (p->native && tree->who.begin.known)
+        is_new = p->start >= tree->who.begin.boot_ticks;
+    if (!tree->begun || is_new)
         return;
     for (int k = 0; k < CONSERVED; k++)
         tree->foreign[k] += p->value[k];
@@ -248,7 +254,7 @@ static void look(struct process_tree *tree, size_t index)
     /* I/O comes first: a child reaped between the two is then missing for a moment, instead of being there twice. */
     struct io io = read_io(tree, p);
     int       error = read_stat(tree, p, &stat);
-    bool      is_other = error == 0 && p->read_yet && stat.start != p->start;
+    bool      is_other = error == 0 && (p->read_yet || p->marked) && stat.start != p->start;
     if (is_out_of_reach(tree, error) && p->read_yet) {
         nothing_rose(p);
         return;
@@ -283,20 +289,31 @@ static void look_at_orphans(struct process_tree *tree)
     }
 }
 
+/* The table grows while it is read. */
+static void look_at_all(struct process_tree *tree, struct scratch *scratch, size_t first)
+{
+    for (size_t i = first; i < tree->table.count; i++) {
+        bool quiet = has_not_run(tree, &tree->table.list[i]);
+        if (!quiet)
+            look(tree, i);
+        process_children_find(tree, scratch, i, quiet);
+    }
+}
+
 void process_walk(struct process_tree *tree, struct scratch *scratch, const struct process_now *now)
 {
     process_children_begin(tree, now);
     tree->suspect = false;
     if (tree->table.count == 0)
         (void)process_table_add(&tree->table, tree->who.root);
-    /* The table grows while it is read. */
-    for (size_t i = 0; i < tree->table.count; i++) {
-        bool quiet = has_not_run(tree, &tree->table.list[i]);
-        if (!quiet)
-            look(tree, i);
-        process_children_find(tree, scratch, i, quiet);
+    look_at_all(tree, scratch, 0);
+    size_t known = tree->table.count;
+    if (process_marks_find(tree, now)) {
+        tree->search = SEARCH_LISTS; /* their children may be as old as they are */
+        look_at_all(tree, scratch, known);
     }
     if (tree->suspect)
         look_at_orphans(tree);
+    process_marks_settle(tree, now);
     tree->row++;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/registers.h"
 #include "sentinel/http/http_call.h"
 
 enum { CONNECTIONS_MAX = 4, EXTRA_MAX = 16 };
@@ -82,6 +83,11 @@ void http_cancel(struct http *http, struct http_call *call)
         call_free(http, call);
         return;
     }
+}
+
+bool http_has_connected(const struct http_call *call)
+{
+    return call->sendings > 0;
 }
 
 void http_close(struct http *http)
@@ -188,6 +194,7 @@ static int wait_for_network(struct http *http, const struct pollfd *extra, size_
                      (extra[i].events & POLLOUT ? CURL_WAIT_POLLOUT : 0);
         wait[i] = (struct curl_waitfd){.fd = extra[i].fd, .events = (short)events};
     }
+    registers_wipe();
     if (http->waits)
         http->waits(true);
     CURLMcode code = curl_multi_poll(http->multi, wait, (unsigned)count, timeout_ms, NULL);
@@ -215,6 +222,7 @@ int http_poll(struct http *http, struct pollfd *extra, size_t extra_count, int t
         }
         timeout_ms = 0;
     }
+    registers_wipe(); /* this is where a core file finds the thread */
     /* The extra descriptors are polled also after libcurl has waited on them: it does not tell a hang-up. */
     if ((extra_count > 0 || timeout_ms > 0) && poll(extra, extra_count, timeout_ms) < 0) {
         for (size_t i = 0; i < extra_count; i++)

@@ -46,6 +46,8 @@ int http_poll(struct http *http, struct pollfd *extra, size_t extra_count, int t
 /* True once when the call has ended; the answer is then the caller's (http_answer_done) and the call is gone. */
 bool http_finished(struct http *http, struct http_call *call, struct http_answer *ret);
 void http_cancel(struct http *http, struct http_call *call);
+/* Its connection stands, TLS and a proxy's consent included: the request goes out, and may have arrived. */
+bool http_has_connected(const struct http_call *call);
 
 /* Blocking: start, poll until finished or deadline (CLOCK_MONOTONIC ns). The answer's error says the rest. Returns
  * what http_start returns; *ret is the caller's in any case. */

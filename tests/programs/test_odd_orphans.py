@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Workers whose parent ends before they are loaded, while their leader lives on: one run, with all of their CPU time.
+And the processes of others, which must never be taken for such workers."""
+import contextlib
+import os
+import pathlib
+import shlex
+import signal
+import subprocess
+import unittest
+
+from compare import compile_source, need, pillion, program
+
+WORK = 0.3  # seconds of CPU time
+WORKER = shlex.join([program("works_for"), str(int(WORK * 1000))])
+LATE = "sleep 0.3; exec "  # by then the parent has ended
+DONE = " >/dev/null; echo done >done"
+LEADER = "%s\nuntil [ -e done ]; do sleep 0.05; done; sleep 0.1"
+
+FORK_TWICE = """
+use POSIX; $SIG{CHLD} = "IGNORE";
+if (fork() == 0) { %s if (fork() == 0) { select undef, undef, undef, 0.3; exec "/bin/sh", "-c", $ARGV[0]; } %s; }
+"""
+
+
+def shapes():
+    """A script for each way in which a worker gets orphaned; {W} is the worker, as a script."""
+    quoted = shlex.quote
+    worker = LATE.replace("exec ", "") + WORKER + DONE
+    into = LATE + "sh -c " + quoted(WORKER + DONE)
+    perl = need("perl", "perl")
+    return {
+        "in the background of dash": "dash -c %s" % quoted("(%s) &" % worker),
+        "in the background of bash": "bash -c %s" % quoted("{ %s; } &" % worker),
+        "exec in the background of sh": "sh -c %s" % quoted("(%s) &" % into),
+        "nohup": "sh -c %s" % quoted("(%snohup sh -c %s) &" % (LATE, quoted(WORKER + DONE))),
+        "setsid -f": "setsid -f sh -c %s" % quoted(worker),
+        "twice in the background": "((%s) &) &" % worker,
+        "perl forks twice and exits": "%s -e %s %s" % (perl, quoted(FORK_TWICE % ("", "exit 0")), quoted(WORKER + DONE)),
+        "perl forks twice and calls _exit": "%s -e %s %s" % (
+            perl, quoted(FORK_TWICE % ("POSIX::setsid();", "POSIX::_exit(0)")), quoted(WORKER + DONE)),
+        "python starts it and goes": "%s -S -c %s %s" % (
+            need("python3", "python3"),
+            quoted("import subprocess, sys; subprocess.Popen(['sh', '-c', sys.argv[1]], start_new_session=True)"),
+            quoted(worker)),
+    }
+
+
+def cpu(run):
+    return sum(row["process_utime"] + row["process_stime"] for row in run.rows)
+
+
+def marks():
+    return [path for place in ("/tmp", "/dev/shm")
+            for path in pathlib.Path(place).glob(".pillion-%d/below/*/*" % os.geteuid())]
+
+
+class Leader:
+    """A program under the preload with a PILLION_DIR and a working directory of its own."""
+
+    def __init__(self, *argv, **how):
+        self.folder = pillion.fresh_folder()
+        self.work = pillion.fresh_folder()
+        env = pillion.clean_env(pillion_dir=self.folder, **how.pop("env", {}))
+        self.program = pillion.start([str(word) for word in argv], env=env, cwd=self.work, **how)
+        self.pid = self.program.pid
+
+    def runs(self):
+        return pillion.runs(self.folder)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.program.kill()
+        for pipe in (self.program.process.stdout, self.program.process.stderr):
+            pipe.close()
+
+
+def script(text, **how):
+    return Leader("sh", "-c", LEADER % text, **how)
+
+
+class Orphans(unittest.TestCase):
+    def assertHasAll(self, leader, what, least=WORK, most=WORK + 0.25):
+        result = leader.program.wait(20)
+        self.assertEqual(result.status, 0, "%s: %r" % (what, result))
+        runs = leader.runs()
+        self.assertEqual(len(runs), 1, "%s: %s" % (what, [run.get("command") for run in runs]))
+        self.assertGreater(cpu(runs[0]), least * 0.95, what)
+        self.assertLess(cpu(runs[0]), most, what)
+
+    def test_in_every_shape_it_is_one_run_with_the_workers_cpu_time(self):
+        with contextlib.ExitStack() as stack:
+            leaders = {what: stack.enter_context(script(text)) for what, text in shapes().items()}
+            for what, leader in leaders.items():
+                with self.subTest(what):
+                    self.assertHasAll(leader, what)
+
+
+    @staticmethod
+    def leaves(how, by=None, **options):
+        return script("%s %s /bin/sh -c %s" % (shlex.quote(by or program("leaves_orphan")), how,
+                                               shlex.quote(WORKER + DONE)), **options)
+
+    def test_however_the_one_between_ends(self):
+        ways = ["return", "exit", "_exit", "_Exit", "quick_exit", "pthread_exit", "thread"]
+        with contextlib.ExitStack() as stack:
+            leaders = {how: stack.enter_context(self.leaves(how)) for how in ways}
+            for how, leader in leaders.items():
+                with self.subTest(how):
+                    self.assertHasAll(leader, how)
+
+    def static(self):
+        path = pillion.fresh_folder() / "static"
+        source = pillion.SOURCE / "tests" / "programs" / "leaves_orphan.c"
+        compile_source(source.read_text(), path, "-D_GNU_SOURCE", "-static", "-pthread")
+        return str(path)
+
+    def test_one_whose_parent_ends_unseen_has_a_run_of_its_own(self):
+        """The closed list: killed, by a bare system call, or static; and nothing is counted twice."""
+        ways = {"killed": None, "raw": None, "exit": self.static()}
+        with contextlib.ExitStack() as stack:
+            leaders = {how: stack.enter_context(self.leaves(how, by)) for how, by in ways.items()}
+            for how, leader in leaders.items():
+                with self.subTest(how):
+                    self.assertEqual(leader.program.wait(20).status, 0)
+                    runs = leader.runs()
+                    self.assertEqual(len(runs), 2, how)
+                    self.assertLess(sum(cpu(run) for run in runs), WORK * 2, how)
+
+    def test_in_the_leaders_own_session_it_is_one_run_however_the_one_between_ended(self):
+        for how in ("killed", "raw"):
+            with self.subTest(how), contextlib.ExitStack() as stack:
+                leader = stack.enter_context(self.leaves(how, start_new_session=True))
+                self.assertHasAll(leader, how)
+
+    def test_after_somebody_in_the_tree_has_confined_itself(self):
+        text = "%s --no-new-privs true; %s" % (need("setpriv", "util-linux"), shapes()["twice in the background"])
+        with script(text) as leader:
+            self.assertHasAll(leader, "behind a filter")
+
+    def test_an_orphans_orphan_belongs_to_the_same_run(self):
+        inner = "sh -c %s" % shlex.quote("(%ssh -c %s) &" % (LATE, shlex.quote(WORKER + DONE)))
+        with script("sh -c %s" % shlex.quote("(%s%s) &" % (LATE, inner))) as leader:
+            self.assertHasAll(leader, "twice")
+
+    def test_one_that_became_another_user_belongs_to_it(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can become somebody else")
+        late = "(%s%s --reuid 65534 --clear-groups %s; echo done >done) &" % (
+            LATE.replace("exec ", ""), need("setpriv", "util-linux"), WORKER)
+        with script("sh -c %s" % shlex.quote(late)) as leader:
+            self.assertHasAll(leader, "another user")
+
+    def test_marks_go_with_their_processes_and_the_rest_with_the_leader(self):
+        text = "umask 777; sh -c '(sleep 0.3; exec sleep 0.3) &'; sh -c '(sleep 0.2; exec sleep 60) & echo $! >pid'; " \
+               "until [ -e go ]; do sleep 0.1; done"
+        with Leader("sh", "-c", text, env={"PILLION_INTERVAL": "0.2"}) as leader:
+            def mine():
+                return [path for path in marks() if "-%d-" % leader.pid in path.parent.name]
+            pillion.wait_for(lambda: len(mine()) == 2, what="two marks")
+            pillion.wait_for(lambda: len(mine()) == 1, what="the mark of the one that has ended to go")
+            (leader.work / "go").touch()
+            self.assertEqual(leader.program.wait(20).status, 0)
+            self.assertEqual(mine(), [])
+            run, = leader.runs()
+            self.assertGreaterEqual(run.rows[-1]["process_children"], 1)
+            os.kill(int((leader.work / "pid").read_text()), signal.SIGKILL)
+
+
+class Strangers(unittest.TestCase):
+    """A process of somebody else's job, taken for one's own, is the worse fault."""
+
+    def test_of_two_leaders_in_one_session_each_has_its_own(self):
+        with contextlib.ExitStack() as stack:
+            leaders = []
+            for work in (0.2, 0.8):
+                worker = shlex.join([program("works_for"), str(int(work * 1000))]) + DONE
+                text = "sh -c %s" % shlex.quote("(%ssh -c %s) &" % (LATE, shlex.quote(worker)))
+                leaders.append((work, stack.enter_context(script(text))))
+            for work, leader in leaders:
+                self.assertEqual(leader.program.wait(20).status, 0)
+                runs = leader.runs()
+                self.assertEqual(len(runs), 1)
+                self.assertTrue(work * 0.95 < cpu(runs[0]) < work + 0.25, (work, cpu(runs[0])))
+
+    def test_an_orphan_beside_a_leader_in_its_group_and_session_is_not_its(self):
+        """A shell without the hook starts a leader and, beside it, a worker that gets orphaned."""
+        folder = pillion.fresh_folder()
+        beside = "(%sLD_PRELOAD=%s %s; echo done >done) &" % (LATE.replace("exec ", ""), pillion.HOOK, WORKER)
+        text = "LD_PRELOAD=%s sleep 2 & sh -c %s; wait; until [ -e done ]; do sleep 0.05; done" % (
+            pillion.HOOK, shlex.quote(beside))
+        result = pillion.run(["sh", "-c", text], preload=False, env=pillion.clean_env(pillion_dir=folder),
+                             cwd=pillion.fresh_folder())
+        self.assertEqual(result.status, 0, result)
+        runs = {pathlib.Path(run["command"][0]).name: run for run in pillion.runs(folder)}
+        self.assertEqual(set(runs), {"sleep", "works_for"})
+        self.assertLess(cpu(runs["sleep"]), WORK / 2)
+        self.assertGreater(cpu(runs["works_for"]), WORK * 0.95)
+
+    def test_the_orphan_of_a_leader_that_was_killed_has_a_run_of_its_own(self):
+        worker = shlex.quote(WORKER + DONE)
+        with Leader("sh", "-c", "sh -c %s; sleep 0.2; kill -9 $$" % shlex.quote("(sleep 0.8; exec sh -c %s) &" % worker),
+                    env={"PILLION_INTERVAL": "0.1"}) as leader:
+            leader.program.wait()
+            pillion.wait_for((leader.work / "done").exists, what="the worker's end")
+            ended = pillion.wait_for(lambda: [run for run in leader.runs() if run.get("state") == "local"],
+                                     what="the worker's run")
+            self.assertEqual(len(ended), 1)
+            self.assertGreater(cpu(ended[0]), WORK * 0.95)
+            self.addCleanup(self.remove_marks_of, leader.pid)
+
+    @staticmethod
+    def remove_marks_of(pid):
+        for path in marks():
+            if "-%d-" % pid in path.parent.name:
+                path.unlink()
+        for place in ("/tmp", "/dev/shm"):
+            for path in pathlib.Path(place).glob(".pillion-%d/below/*-%d-*" % (os.geteuid(), pid)):
+                path.rmdir()
+            with contextlib.suppress(OSError):
+                (pathlib.Path(place) / (".pillion-%d" % os.geteuid()) / "below").rmdir()
+
+    def test_marks_that_fit_no_process_take_none(self):
+        """The number of a stranger with another start; one of another PID namespace; a link; another user's file."""
+        with Leader("sleep", "3", env={"PILLION_INTERVAL": "0.2"}) as leader, contextlib.ExitStack() as stack:
+            pillion.wait_for(lambda: pillion.is_leader(leader.pid), what="a leader")
+            stranger = stack.enter_context(Stranger())
+            start = start_of(stranger.pid)
+            name = "%d-%d-%d" % (os.stat("/proc/self/ns/pid").st_ino, leader.pid, start_of(leader.pid))
+            place = pathlib.Path("/tmp/.pillion-%d/below" % os.geteuid()) / name
+            place.mkdir(parents=True)
+            ns = name.split("-")[0]
+            (place / ("%s-%d-%d" % (ns, stranger.pid, start + 1))).touch()
+            (place / ("1-%d-%d" % (stranger.pid, start))).touch()
+            (place / ("%s-%d-%dx" % (ns, stranger.pid, start))).touch()
+            leader.program.wait()
+            self.assertFalse(place.exists())
+            run, = leader.runs()
+            self.assertLess(cpu(run), 0.5)
+            self.assertEqual({row["process_children"] for row in run.rows}, {0})
+
+    def test_a_mark_in_the_middle_of_another_users_folder_hides_nobody(self):
+        """Somebody else says in his own folder that a process of ours is below his leader."""
+        if os.geteuid() != 0:
+            self.skipTest("only root can be two users")
+        uid = 65533
+        with contextlib.ExitStack() as stack:
+            leader = stack.enter_context(Leader("sleep", "3", preexec_fn=lambda: os.setresuid(uid, uid, uid),
+                                                env={"PILLION_DIR": "/nonexistent", "PILLION_INTERVAL": "0.2"}))
+            pillion.wait_for(lambda: pillion.is_leader(leader.pid), what="a leader")
+            folder = pathlib.Path("/tmp/.pillion-%d" % uid)
+            name = "%d-%d-%d" % (os.stat("/proc/self/ns/pid").st_ino, leader.pid, start_of(leader.pid))
+            place = folder / "below" / name
+            place.mkdir(parents=True)
+            stack.callback(subprocess.run, ["rm", "-rf", str(folder)])
+            ours = stack.enter_context(Leader("sh", "-c", "kill -STOP $$; exec sleep 0.3"))
+            mark = place / ("%s-%d-%d" % (name.split("-")[0], ours.pid, start_of(ours.pid)))
+            mark.touch()
+            for path in (folder / "below", place, mark):
+                os.chown(path, uid, uid)
+            pillion.wait_for(lambda: pillion.process_state(ours.pid) == "T", what="it to stop")
+            os.kill(ours.pid, signal.SIGCONT)
+            ours.program.wait()
+            self.assertEqual(len(ours.runs()), 1)
+
+
+def start_of(pid):
+    return int(pathlib.Path("/proc/%d/stat" % pid).read_text().rsplit(")", 1)[1].split()[19])
+
+
+class Stranger:
+    """A process that burns CPU time, and has nothing to do with anybody's run."""
+
+    def __enter__(self):
+        self.process = subprocess.Popen(["sh", "-c", "while :; do :; done"])
+        self.pid = self.process.pid
+        return self
+
+    def __exit__(self, *error):
+        self.process.kill()
+        self.process.wait()
+
+
+if __name__ == "__main__":
+    pillion.main()
