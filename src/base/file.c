@@ -15,6 +15,23 @@ void file_close(int *fd)
     *fd = -1;
 }
 
+int file_open_own(const char *path, mode_t permissions, int *ret)
+{
+    enum { FLAGS = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW };
+    struct stat info;
+    int         fd = open(path, FLAGS, permissions);
+    *ret = -1;
+    if (fd < 0)
+        return errno == ELOOP ? -EPERM : -errno;
+    if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode) || info.st_uid != geteuid() ||
+        info.st_nlink > 1) { /* some file servers say 0 */
+        file_close(&fd);
+        return -EPERM;
+    }
+    *ret = fd;
+    return 0;
+}
+
 int file_make(int dir, const char *path, int flags, int *ret)
 {
     struct stat info;

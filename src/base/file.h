@@ -8,6 +8,10 @@
 
 #include "base/bytes.h"
 
+/* Opens, and makes with these permissions, a file to append to: a regular one of the effective user with one name, and
+ * no link. In a folder that others write to, anything else would be a file that nobody named. -EPERM: it is not. */
+int file_open_own(const char *path, mode_t permissions, int *ret);
+
 /* Opens, reads at most size - 1 bytes, closes. The content is NUL-terminated. For /proc and /sys: one file, one
  * consistent read as far as the kernel gives it. -EFBIG when the file is longer. */
 int file_read(int dir, const char *path, char *ret, size_t size, size_t *ret_len);

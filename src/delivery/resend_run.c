@@ -48,9 +48,10 @@ static const char *why_not(const struct resend_run *e, int dir)
         return "made without a token; name it to deliver it";
     if (journal_is(e->state, "state", "local") || journal_is(e->state, "state", "undelivered"))
         return NULL;
-    switch (journal_liveness(e->state, dir)) {
+    switch (e->by_the_way ? journal_liveness(e->state, dir) : journal_liveness_at_last(e->state, dir)) {
     case LIVENESS_ALIVE:
         return "still running";
+    case LIVENESS_UNLOCKED:
     case LIVENESS_FOREIGN:
         return "perhaps still running on another machine";
     case LIVENESS_DEAD:
@@ -179,7 +180,10 @@ enum resend_run_outcome resend_run_begin(struct resend_run *e, const char *id)
     int dir = openat(e->home->runs, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     int error = dir < 0 ? -errno : is_too_large(e, dir) ? -EFBIG : journal_load(dir, &e->state);
     if (error < 0) {
+        bool blank = error == -EBADMSG && run_dir_is_blank(dir);
         file_close(&dir);
+        if (blank)
+            return over(e, RESEND_IGNORED, "");
         return over(e, RESEND_LEFT, error == -ENOENT ? "no such run" : text_of_error(error));
     }
     bool        done = journal_is(e->state, "state", "finished");

@@ -163,15 +163,18 @@ void cgroup_tags_look(struct cgroup_tags *tags, struct run_dir *dir, int64_t now
     journal_cgroup(dir, &tags->told);
 }
 
-/* Finds the run's cgroup again; false when it is another one, or seen from another place. */
+/* Finds the run's cgroup again; false when it is gone, or another one. A container saw it at another path. */
 static bool find_again(const cJSON *state, const cJSON *before, struct cgroup *ret)
 {
     static const char all[] = "/sys/fs/cgroup/";
     const char       *path = journal_text(before, "memory");
+    double            id = journal_number(before, "memory_id", -1);
     *ret = (struct cgroup){.v2 = journal_number(before, "memory_version", 0) == 2};
-    return path && strncmp(path, all, sizeof all - 1) == 0 && journal_is_of_this_boot(state) &&
-           text_copy(text_of(path), ret->path, sizeof ret->path) &&
-           (double)cgroup_id(path) == journal_number(before, "memory_id", -1);
+    if (!path || strncmp(path, all, sizeof all - 1) != 0 || id < 1 || id > 9e15 || !journal_is_of_this_kernel(state))
+        return false;
+    if (text_copy(text_of(path), ret->path, sizeof ret->path) && (double)cgroup_id(path) == id)
+        return true;
+    return cgroup_find(ret->v2, (uint64_t)id, ret->path);
 }
 
 void cgroup_tags_of_lost(const cJSON *state, struct cgroup_events *ret)

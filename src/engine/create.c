@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -16,7 +18,7 @@
 #include "store/journal_read.h"
 #include "store/journal_write.h"
 
-enum { BASELINE_MAX = 1024 };
+enum { BASELINE_MAX = 1024, LOCK_TRIES = 20 };
 
 static const char *lookup(const char *name)
 {
@@ -71,10 +73,22 @@ static void take_up(struct run *run, const cJSON *state)
     cgroup_tags_carry_on(&run->cgroup_tags, state);
 }
 
+/* Whoever asks for the lock, to know whether we are alive, has it for a moment. */
+static int open_patiently(struct run *run, const char *name)
+{
+    struct timespec moment = {.tv_nsec = CLOCK_MILLISECOND};
+    int             error = run_dir_open(&run->home, name, &run->dir);
+    for (int i = 0; error == -EBUSY && i < LOCK_TRIES; i++) {
+        (void)nanosleep(&moment, NULL);
+        error = run_dir_open(&run->home, name, &run->dir);
+    }
+    return error;
+}
+
 /* Asks again under the lock: until then a sync may have taken the run for dead, and ended it. */
 static bool lock_ours(struct run *run, const char *name, cJSON **state)
 {
-    int error = run_dir_open(&run->home, name, &run->dir);
+    int error = open_patiently(run, name);
     if (error < 0 && error != -ENOLCK)
         return false;
     cJSON_Delete(*state);
@@ -110,10 +124,70 @@ static bool find_again(struct run *run)
     return found;
 }
 
+/* What was made ahead for an image before this one, or before a pause, and came to nothing. */
+static void sweep_own(const struct state_dir *home)
+{
+    struct dir  list;
+    const char *name = NULL;
+    if (dir_open(&list, home->runs, ".") < 0)
+        return;
+    while ((name = dir_next(&list)))
+        if (name_holds_pid(name, getpid()))
+            (void)run_dir_sweep(home, name);
+    dir_close(&list);
+}
+
+static void mark_ahead(const struct state_dir *home, const char *id, bool is_ahead)
+{
+    char name[sizeof CREATE_AHEAD_MARK + RUN_DIR_ID_MAX];
+    (void)snprintf(name, sizeof name, CREATE_AHEAD_MARK "%s", id);
+    if (is_ahead)
+        state_dir_mark(home, name);
+    else
+        (void)unlinkat(home->dir, name, 0);
+}
+
+/* After root has become another user, its folders cannot be opened any more, by whatever way. Where others may write,
+ * that user finds a place of its own, as everybody does: then there is no need. */
+void create_ahead(struct run *run)
+{
+    struct utsname name;
+    struct stat    place;
+    if (geteuid() != 0 || !run->is_the_program || run->state != RUN_UNMADE || uname(&name) < 0)
+        return;
+    descriptors_raise(run);
+    if (state_dir_open(lookup, true, &run->home) < 0)
+        return;
+    int error = -EACCES;
+    if (run->origin == ORIGIN_SOUGHT || run->ahead.id[0])
+        sweep_own(&run->home);
+    if (fstat(run->home.dir, &place) == 0 && !(place.st_mode & (S_IWGRP | S_IWOTH)))
+        error = run_dir_create(&run->home, run->load_real / CLOCK_SECOND, name.nodename, getpid(), &run->ahead);
+    if (error < 0 && error != -ENOLCK) {
+        run_dir_suspend(&run->ahead);
+        state_dir_close(&run->home);
+        return;
+    }
+    mark_ahead(&run->home, run->ahead.id, true);
+}
+
+void create_not(struct run *run)
+{
+    if (run->ahead.dir < 0)
+        return;
+    run_dir_suspend(&run->ahead);
+    (void)run_dir_sweep(&run->home, run->ahead.id);
+    mark_ahead(&run->home, run->ahead.id, false);
+}
+
 static void create(struct run *run, const struct journal_begin *begin)
 {
     int error = -EACCES;
-    if (run->home.runs >= 0)
+    if (run->ahead.dir >= 0) {
+        run_dir_take_files(&run->dir, &run->ahead);
+        mark_ahead(&run->home, run->dir.id, false);
+        error = 0;
+    } else if (run->home.runs >= 0)
         error = run_dir_create(&run->home, begin->started_at / CLOCK_SECOND, run->machine.host_name, begin->pid,
                                &run->dir);
     if (error < 0 && error != -ENOLCK) {
@@ -123,6 +197,7 @@ static void create(struct run *run, const struct journal_begin *begin)
                  run->home.path, strerror(-error));
         return;
     }
+    run_dir_sign_lock(&run->dir);
     journal_begin(&run->dir, begin);
 }
 
@@ -135,25 +210,6 @@ static int output_path(const struct run *run, char ret[static PATH_MAX])
     int error = config_output(run->output.pattern, (long)run->shape.main_process, run->machine.host_name, run->dir.id,
                               path, sizeof path);
     return error < 0 ? error : dir_absolute(path, ret);
-}
-
-/* Opens nothing but a regular file with one name. In a folder that others write to, a link or a second name would lead
- * to a file that nobody named. */
-static int open_regular(const char *path, bool truncate, int *ret)
-{
-    struct stat info;
-    int         error = 0;
-    int         fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW, 0666);
-    if (fd < 0)
-        return -errno;
-    if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode) || info.st_nlink > 1) /* some file servers say 0 */
-        error = -EINVAL;
-    else if (truncate && ftruncate(fd, 0) < 0)
-        error = -errno;
-    if (error < 0)
-        file_close(&fd);
-    *ret = fd;
-    return error;
 }
 
 /* Copies the rows that came before the run was made (PILLION_MIN_SECONDS). */
@@ -177,11 +233,15 @@ static void open_output(struct run *run)
     int  error = output_path(run, path);
     bool goes_on = error == 0 && output->before && strcmp(path, output->before) == 0;
     if (error == 0)
-        error = open_regular(path, !appends && !goes_on, &output->fd);
+        error = file_open_own(path, 0666, &output->fd);
+    if (error == 0 && !appends && !goes_on && ftruncate(output->fd, 0) < 0) {
+        error = -errno;
+        file_close(&output->fd);
+    }
     if (error < 0) {
         log_line(&run->log, LOG_WARN,
-                 "PILLION_OUTPUT=%.200s cannot be written (%s): it has to be a regular file; the "
-                 "run directory has the rows",
+                 "PILLION_OUTPUT=%.200s cannot be written (%s): it has to be a regular file of its user with one "
+                 "name; the run directory has the rows",
                  output->path ? output->path : output->pattern, strerror(-error));
         return;
     }
@@ -202,7 +262,7 @@ void create_again(struct run *run)
         return;
     int error = state_dir_reopen(&run->home);
     if (error == 0)
-        error = run_dir_open(&run->home, run->dir.id, &run->dir);
+        error = open_patiently(run, run->dir.id);
     if (error < 0 && error != -ENOLCK)
         log_line(&run->log, LOG_ERROR, "the run directory cannot be opened again (%s): rows wait in memory",
                  strerror(-error));
@@ -244,12 +304,14 @@ bool create_continued(struct run *run)
     if (run->origin != ORIGIN_SOUGHT)
         return false;
     run->shape.main_process = atomic_load(&run->link->main_process);
-    if (state_dir_open(lookup, false, &run->home) < 0)
+    if (run->home.runs < 0 && state_dir_open(lookup, false, &run->home) < 0)
         return false;
     if (!find_again(run)) {
-        state_dir_close(&run->home);
+        if (run->ahead.dir < 0)
+            state_dir_close(&run->home);
         return false;
     }
+    create_not(run);
     registration_begin(run);
     journal_continue(&run->dir, &begin, run->origin != ORIGIN_ANOTHERS);
     go_live(run);
@@ -264,7 +326,8 @@ void create_run(struct run *run)
         return;
     run->origin = ORIGIN_HERE;
     run->shape.main_process = atomic_load(&run->link->main_process);
-    (void)state_dir_open(lookup, true, &run->home);
+    if (run->home.runs < 0)
+        (void)state_dir_open(lookup, true, &run->home);
     bytes_init(&baseline, BASELINE_MAX);
     exec_resume_record(run, &baseline);
     if (baseline.data && !baseline.failed)

@@ -60,7 +60,7 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
     run->tree.root = start->root;
     run->tree.root_is_ours = start->root_is_ours;
     run->home.dir = run->home.runs = -1;
-    run->wake = run->asks = run->output.fd = -1;
+    run->wake = run->asks = run->output.fd = run->pruned = -1;
     run->load = clock_monotonic();
     run->load_real = clock_real();
     run->anchor = (struct anchor){run->load_real / 1000 * 1000, run->load / 1000 * 1000,
@@ -75,6 +75,7 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
     log_init(&run->log, LOG_WARN);
     config_read(&run->config, start->environment, &run->log);
     run_dir_init(&run->dir);
+    run_dir_init(&run->ahead);
     bytes_init(&run->line, LINE_MAX_BYTES);
     run->arguments = copy_arguments(start->arguments);
     run->executable = strdup(start->executable ? start->executable : "");

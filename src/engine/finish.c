@@ -48,8 +48,10 @@ void finish_run(struct run *run)
     int64_t lived = atomic_load(&run->link->hold_began) - run->load;
     if (run->state >= RUN_ENDED)
         return;
-    if (run->state == RUN_UNMADE && lived < run->config.min_life && !create_continued(run))
+    if (run->state == RUN_UNMADE && lived < run->config.min_life && !create_continued(run)) {
+        create_not(run);
         return;
+    }
     if (run->state == RUN_UNMADE)
         create_run(run);
     resend_backlog_end(&run->backlog, clock_monotonic());

@@ -72,16 +72,22 @@ void loop_close(struct run *run)
     if (run->collectors)
         collect_suspend(run->collectors);
     run_dir_suspend(&run->dir);
+    run_dir_suspend(&run->ahead);
     state_dir_close(&run->home);
     file_close(&run->output.fd);
     run->log.file = -1;
 }
 
+static int64_t first_row_due(const struct run *run)
+{
+    return run->load + (run->config.interval < CLOCK_SECOND ? run->config.interval : CLOCK_SECOND);
+}
+
 /* Returns when the run directory is made and registration begins; before it, nothing leaves a trace. */
 static int64_t making_due(const struct run *run)
 {
-    int64_t first = run->config.interval < CLOCK_SECOND ? run->config.interval : CLOCK_SECOND;
-    return run->load + (run->config.min_life > 0 ? run->config.min_life : first);
+    return run->config.min_life > 0 && run->origin != ORIGIN_SOUGHT ? run->load + run->config.min_life
+                                                                    : first_row_due(run);
 }
 
 static int64_t next_tick(const struct run *run, int64_t now)
@@ -197,16 +203,28 @@ static int64_t rest(struct run *run, int64_t now)
     return run->state == RUN_RESTS ? run->rests_until : now;
 }
 
+/* The run of an image before an exec goes on once a first row is due, however long a run has to last: until then it
+ * looks dead from outside. */
+static bool begin_run(struct run *run, int64_t now)
+{
+    if (run->state != RUN_UNMADE || now < making_due(run))
+        return false;
+    if (run->origin == ORIGIN_SOUGHT && !create_continued(run))
+        run->origin = ORIGIN_HERE;
+    if (run->state == RUN_UNMADE && now < making_due(run))
+        return false;
+    descriptors_raise(run);
+    if (run->state == RUN_UNMADE)
+        create_run(run);
+    if (run->seat == SEAT_OWN && run->collectors)
+        collect_allow_drivers(run->collectors);
+    return true;
+}
+
 static int64_t ride(struct run *run, int64_t now, int64_t *tick)
 {
     bool due = now >= *tick;
-    bool begins = run->state == RUN_UNMADE && now >= making_due(run);
-    if (begins) {
-        descriptors_raise(run);
-        create_run(run);
-        if (run->seat == SEAT_OWN && run->collectors)
-            collect_allow_drivers(run->collectors);
-    }
+    bool begins = begin_run(run, now);
     if (due) {
         sampling_row(run);
         if (run->state == RUN_MADE)

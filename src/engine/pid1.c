@@ -87,3 +87,16 @@ void pid1_begin(struct run *run)
     create_run(run);
     journal_continues(&run->dir, before);
 }
+
+void pid1_outlived(struct run *run)
+{
+    if (run->state != RUN_RESTS)
+        return;
+    if (run->config.token[0]) {
+        pid1_begin(run);
+        return;
+    }
+    journal_goes_on(&run->dir);
+    run->shape.is_last = false;
+    run->state = RUN_MADE;
+}

@@ -87,6 +87,7 @@ struct run {
     struct account      account;
     struct state_dir    home;
     struct run_dir      dir;
+    struct run_dir      ahead; /* of root: the directory before it is time for one */
     struct output       output;
     struct bytes        line; /* one row */
     uint64_t            rows;
@@ -95,6 +96,7 @@ struct run {
     struct registration registration;
     struct cgroup_tags  cgroup_tags;
     struct resend_backlog backlog;   /* the runs of others that are delivered along the way */
+    int                   pruned;    /* the mark of that name, locked while old runs are pruned */
     int                   wake;      /* signalfd */
     int                   asks;      /* signalfd, never read: the program's signals for each of its tasks */
     bool                  is_raised; /* descriptors_raise was called in this table */
@@ -148,6 +150,9 @@ int64_t sampling_date(const struct run *run,
                       int64_t           monotonic); /* ns since 1970: rises, whatever the wall clock does */
 
 /* ---- create.c ---- */
+#define CREATE_AHEAD_MARK "ahead-"      /* and the folder's name: a mark in PILLION_DIR */
+void create_ahead(struct run *run);     /* root's run directory, while its files can be opened */
+void create_not(struct run *run);       /* the run is not to be: what was made ahead goes */
 void create_again(struct run *run);     /* opens what loop_close closed; without permission rows wait in memory */
 bool create_continued(struct run *run); /* the run of this process before its exec, if there is one */
 void create_run(struct run *run);       /* the run directory: a new one, or the one of this process before its exec */
@@ -173,12 +178,17 @@ void hold_deliver(struct run *run, int64_t finished_at); /* while the program wa
 /* ---- pid1.c: process 1, which a signal does not end ---- */
 bool pid1_owes(const struct run *run);      /* its rows are in memory alone, and not delivered */
 void pid1_end(struct run *run, int signal); /* its run ends */
+/* The program ends by itself soon after that signal: the run was not over. One that the API knows the end of is
+ * followed by another. */
+void pid1_outlived(struct run *run);
 void pid1_begin(struct run *run); /* it is alive after all: another run goes on from the last row of that one */
 
 /* ---- cleanup.c ---- */
 void cleanup_hourly(struct run *run); /* renews the marker, and tidies up */
-bool cleanup_is_due(struct run *run); /* once an hour over all runs, and then it is this one's to do */
-void cleanup_tidy(struct run *run);   /* sweeps dead leaders' markers, prunes old runs */
+bool cleanup_is_due(struct run *run); /* for one process at a time: hourly, until done, or when many are new */
+/* After the run: some ms of sweeping dead leaders' markers and what root made ahead, and of pruning old runs. */
+void cleanup_tidy(struct run *run);
+void cleanup_make_marker(struct run *run); /* the second one, by number alone */
 void cleanup_remove_marker(struct run *run);
 /* Removes what PILLION_KEEP does not keep; never the run `current`, nor one that may be alive. */
 void cleanup_prune(const struct state_dir *home, const struct config *config, const char *current);

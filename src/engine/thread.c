@@ -26,7 +26,6 @@
 #include "libc/libc.h"
 #include "store/journal_write.h"
 
-enum { LOG_FILE_FLAGS = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK };
 enum { STACK = 256 * 1024, STACK_DOUBLINGS = 6, SETTLE_LIMIT = 100 * 1000 * 1000 /* ns */ };
 
 typedef int  create_function(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
@@ -74,6 +73,18 @@ static void leave_folder(const struct run *run)
         (void)syscall(SYS_chdir, "/");
 }
 
+static void copy_log(struct run *run)
+{
+    int file = -1;
+    int error = file_open_own(run->log_path, 0600, &file);
+    if (error == 0)
+        log_copy_to(&run->log, file);
+    else
+        log_line(&run->log, LOG_WARN,
+                 "PILLION_LOG=%.200s cannot be written (%s): it has to be a regular file of its user", run->log_path,
+                 strerror(-error));
+}
+
 /* After a pause the path is still that of the start. */
 static void open_log(struct run *run)
 {
@@ -82,7 +93,7 @@ static void open_log(struct run *run)
         dir_absolute(run->config.log, path) == 0)
         run->log_path = strdup(path);
     if (run->log_path)
-        log_copy_to(&run->log, open(run->log_path, LOG_FILE_FLAGS, 0600));
+        copy_log(run);
 }
 
 /* The thread's numbers are the program's files: it was restored from an image. So nothing is touched, not even closed.
@@ -134,6 +145,18 @@ static void leave_descriptors(struct run *run)
     libc_disown_descriptors();
 }
 
+/* Old runs go while the program is still held, or the end of a short one would end that too. It is a step of two ms,
+ * and few programs have one. True: something is left for afterwards. */
+static bool tidy(struct run *run)
+{
+    if (atomic_load(&run->link->hurry) || !cleanup_is_due(run))
+        return false;
+    if (run->pruned < 0)
+        return true;
+    cleanup_tidy(run);
+    return false;
+}
+
 /* A thread that ends by the raw call is not counted: once main's thread is gone, libc would run exit on the last thread
  * to return. On musl the thread returns. musl would go on listing it, and the kernel clears musl's lock of that list
  * when it ends. */
@@ -144,10 +167,10 @@ static void leave(struct run *run, enum link_state state)
         collect_leave_drivers(run->collectors);
     leave_descriptors(run); /* before the program goes on: valgrind counts these among the program's */
     if (state == LINK_ENDED) {
-        bool tidies = cleanup_is_due(run);
-        atomic_store(&run->link->tidies, tidies);
+        bool sweeps = tidy(run);
+        atomic_store(&run->link->tidies, sweeps);
         thread_tell(run->link, state);
-        if (tidies) /* on time that is nobody's: the process may end any moment now */
+        if (sweeps) /* on time that is nobody's: the process may end any moment now */
             cleanup_tidy(run);
         loop_close(run);
         file_close(&run->log.copy);
@@ -210,6 +233,8 @@ static void live(void *argument)
     }
     thread_tell(run->link, LINK_RUNNING);
     take_descriptors(run);
+    cleanup_make_marker(run);
+    create_ahead(run); /* first of all: main goes on, and may become another user at once */
     loop_open(run);
     while (loop_run(run) == LINK_PAUSE) {
         if (step_aside(run)) {
@@ -218,6 +243,7 @@ static void live(void *argument)
             return;
         }
     }
+    pid1_outlived(run);
     finish_run(run);
     cleanup_remove_marker(run);
     leave(run, LINK_ENDED);

@@ -41,7 +41,7 @@ static void start_engine(char **argv)
         hook.engine = NULL;
         hook.alive = NULL;
         if (lead.marker[0])
-            sys_unlink(lead.marker);
+            leader_marker_remove(lead.marker);
     }
     seccomp_watch();
     if (hook.engine && hook.link.takes_signals)

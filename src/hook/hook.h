@@ -71,19 +71,26 @@ struct process {
 };
 /* The path of /proc/PID with `file` behind it; pid 0 means self. */
 void procfs_file(char ret[static 64], pid_t pid, const char *file);
-int  procfs_read(pid_t pid, struct process *ret); /* pid 0 means self, checked against getpid; returns 0 or -errno */
+/* The parent of a process whose /proc/PID is hidden; 0: there is none, or the kernel does not tell (before 6.13). */
+pid_t procfs_hidden_parent(pid_t pid);
+int   procfs_read(pid_t pid, struct process *ret); /* pid 0 means self, checked against getpid; returns 0 or -errno */
 /* The PID namespace of a process, 0 means self; false where that may not be known. */
 bool procfs_namespace(pid_t pid, uint64_t *ret);
 bool procfs_has_thread_named_pillion(const struct process *p);
 bool procfs_maps_hook(pid_t pid);
-bool procfs_alone(void);  /* has no thread but the calling one and ours; false when it cannot be told */
-bool procfs_single(void); /* the same on little stack; a main thread that has left counts as another one */
+int  procfs_look_for_hook(pid_t pid);  /* the same: 0 or 1; -errno where that may not be known */
+bool procfs_is_of_our_user(pid_t pid); /* by its real uid, which anybody may read */
+bool procfs_alone(void);               /* has no thread but the calling one and ours; false when it cannot be told */
+bool procfs_single(void);              /* the same on little stack; a main thread that has left counts as another one */
 
 /* ---- leader_marker.c: leaders, as files ---- */
 void leader_marker_name(uint64_t pid_namespace, const struct process *p, struct strbuf *ret); /* "/PIDNS-PID-START" */
 bool leader_marker_exists(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size);
 /* A marker of this process, from before it entered a user namespace where its user has another number. */
 bool leader_marker_was_made_outside(uint64_t pid_namespace, const struct process *self, char *ret_path, size_t size);
+/* A marker of root's for that number. */
+bool leader_marker_has_number(uint64_t pid_namespace, pid_t pid);
+void leader_marker_remove(const char *path);
 /* Has a process below the leader whose marker was found last announced a filter of system calls? */
 bool leader_marker_last_was_filtered(void);
 void leader_marker_filter(const char *path); /* makes that so, of the marker found last */

@@ -1,5 +1,6 @@
 /* The questions that decide whether this process leads, in their order; the first answer stands. */
 // SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -8,6 +9,7 @@
 #include "hook/hook.h"
 
 enum { ANCESTORS_MAX = 128 };
+#define INITIAL_NAMESPACE UINT64_C(0xEFFFFFFC) /* PROC_PID_INIT_INO of linux/proc_ns.h: process 1 is the machine's */
 
 /* Wrappers only wait for, or wrap, the program that matters: the lead passes through them. */
 static const char *const wrappers[] = {"sbatch", "salloc",  "ssh",     "docker",   "podman", "kubectl", "sudo",
@@ -101,8 +103,11 @@ static bool read_executable(pid_t pid, char *ret, size_t size)
     return true;
 }
 
-/* Does this list of a cgroup's processes hold an older one than `entered`? -1: the list is not that of its cgroup. */
-static int list_holds_older(const char *file, const struct process *entered)
+enum looked_for { OLDER_ONE, OUTSIDER };
+
+/* Does this list of a cgroup's processes hold an older one than `entered`, or one from outside of the PID namespace,
+ * which is 0 in it? -1: the list is not that of its cgroup. */
+static int list_holds(enum looked_for what, const char *file, const struct process *entered)
 {
     char           text[2048];
     struct process other;
@@ -114,37 +119,38 @@ static int list_holds_older(const char *file, const struct process *entered)
         if (*at != '\n') /* the text has no room for the rest of it: it is another process's number */
             break;
         is_ours |= pid == entered->pid;
-        older = older ||
-                (pid > 0 && pid != entered->pid && procfs_read(pid, &other) == 0 && other.start < entered->start);
+        if (what == OUTSIDER)
+            older = older || pid == 0;
+        else
+            older = older ||
+                    (pid > 0 && pid != entered->pid && procfs_read(pid, &other) == 0 && other.start < entered->start);
     }
     return is_ours ? older : -1;
 }
 
 /* The same of the list at this path of a hierarchy, or at its top. A container that is told the machine's path of its
  * cgroup finds that cgroup at the top. */
-static int hierarchy_holds_older(const char *controllers, const char *path, const struct process *entered)
+static int hierarchy_holds(enum looked_for what, const char *controllers, const char *path,
+                           const struct process *entered)
 {
     char file[2048];
     int  older = -1;
-    for (int top = 0; older < 0 && top < 2; top++) {
+    for (int top = 0; older < 0 && top < (*controllers ? 2 : 3); top++) {
         struct strbuf w = strbuf_in(file, sizeof file);
         strbuf_add(&w, "/sys/fs/cgroup/");
-        strbuf_add(&w, controllers);
+        strbuf_add(&w, top == 2 ? "unified" : controllers); /* where both versions are mounted */
         strbuf_add(&w, top ? "" : path);
         strbuf_add(&w, "/cgroup.procs");
-        older = w.cut ? -1 : list_holds_older(file, entered);
+        older = w.cut ? -1 : list_holds(what, file, entered);
     }
     return older;
 }
 
-/* A process whose cgroup holds an older one came in from outside: `docker exec`, a health check. A container that
- * shares another's processes has a cgroup of its own. Where the list is unreadable, process 1 of the namespace counts
- * as older than anybody. */
-static bool cgroup_holds_older(const struct process *entered)
+/* The answer of the first list that can be read; -1: none can. Version 1 lists nobody from outside. */
+static int cgroup_holds(enum looked_for what, const struct process *entered)
 {
-    char           text[2048];
-    struct process other;
-    char          *line = sys_read_file("/proc/self/cgroup", text, sizeof text) > 0 ? text : NULL;
+    char  text[2048];
+    char *line = sys_read_file("/proc/self/cgroup", text, sizeof text) > 0 ? text : NULL;
     while (line && *line) { /* NUMBER:CONTROLLERS:PATH */
         char *controllers = strchr(line, ':');
         char *path = controllers ? strchr(controllers + 1, ':') : NULL;
@@ -153,12 +159,31 @@ static bool cgroup_holds_older(const struct process *entered)
             break;
         *path++ = *end = '\0';
         controllers += strncmp(controllers, ":name=", 6) == 0 ? 6 : 1;
-        int older = hierarchy_holds_older(controllers, path, entered);
-        if (older >= 0)
-            return older;
+        int holds = hierarchy_holds(what, controllers, path, entered);
+        if (holds > 0 || (holds == 0 && what == OLDER_ONE))
+            return holds;
         line = end + 1;
     }
-    return procfs_read(1, &other) == 0 && other.start <= entered->start;
+    return -1;
+}
+
+/* A process whose cgroup holds an older one came in from outside: `docker exec`, a health check. A container that
+ * shares another's processes has a cgroup of its own. Where the list is unreadable, process 1 of the namespace counts
+ * as older than anybody. */
+static bool cgroup_holds_older(const struct process *entered)
+{
+    struct process other;
+    int            holds = cgroup_holds(OLDER_ONE, entered);
+    return holds >= 0 ? holds > 0 : procfs_read(1, &other) == 0 && other.start <= entered->start;
+}
+
+/* A process 1 that may not be looked into carries the hook perhaps: a sandbox's, forked from somebody's passenger. That
+ * is so if it is of our own user, and hides itself, or if its cgroup holds somebody from outside. A container's, of
+ * another user, is neither. */
+static bool is_sandboxed_by(const struct process *parent, const struct leader *self)
+{
+    return parent->pid == 1 && self->pid_namespace != INITIAL_NAMESPACE &&
+           (procfs_is_of_our_user(parent->pid) || cgroup_holds(OUTSIDER, &self->self) > 0);
 }
 
 /* Of another process the path that was executed is not known, but its argument 0. */
@@ -178,16 +203,20 @@ static bool is_excluded(pid_t pid)
 
 /* The last look before a new run begins. A leader may have a marker that cannot be seen from here (a chroot, a /tmp of
  * its own). A parent may carry the hook and not lead: its run has ended, and nothing begins again. */
-static enum leader_why somebody_else_led(const struct process *ancestors, size_t count, struct process *ret_above)
+static enum leader_why somebody_else_led(const struct process *ancestors, size_t count, struct leader *ret)
 {
     for (size_t i = 0; i < count; i++)
         if (procfs_has_thread_named_pillion(&ancestors[i])) {
-            *ret_above = ancestors[i];
+            ret->above = ancestors[i];
             return LEADER_BELOW_THREAD;
         }
-    if (count == 0 || !procfs_maps_hook(ancestors[0].pid) || is_excluded(ancestors[0].pid))
+    int  carries = count == 0 ? 0 : procfs_look_for_hook(ancestors[0].pid);
+    bool forbidden = carries == -EACCES || carries == -EPERM;
+    if (carries <= 0 && !(forbidden && is_sandboxed_by(&ancestors[0], ret)))
         return LEADER_NOTHING_AGAINST;
-    *ret_above = ancestors[0];
+    if (carries > 0 && is_excluded(ancestors[0].pid))
+        return LEADER_NOTHING_AGAINST;
+    ret->above = ancestors[0];
     return LEADER_BELOW_HOOK;
 }
 
@@ -195,6 +224,17 @@ static bool starts_ranks(pid_t pid)
 {
     char executable[HOOK_PATH_MAX];
     return read_executable(pid, executable, sizeof executable) && mpi_slurm_is_launcher(executable);
+}
+
+/* hidepid hides other users' processes: of a hidden ancestor only numbers are known. */
+static bool hidden_leads(uint64_t pid_namespace, pid_t pid, struct process *ret)
+{
+    for (int i = 0; pid > 0 && i < ANCESTORS_MAX; i++, pid = procfs_hidden_parent(pid))
+        if (leader_marker_has_number(pid_namespace, pid)) {
+            *ret = (struct process){.pid = pid};
+            return true;
+        }
+    return false;
 }
 
 /* Walks up to a marker (true; it is that of the ancestor at *ret_count), or to the end; the ancestors seen are kept for
@@ -212,7 +252,7 @@ static bool ancestor_leads(enum ranks ranks, uint64_t *ret_namespace, struct pro
     for (; parent > 0 && *ret_count < ANCESTORS_MAX; parent = ret[(*ret_count)++].parent) {
         struct process *p = &ret[*ret_count];
         if (procfs_read(parent, p) < 0)
-            return false;
+            return hidden_leads(*ret_namespace, parent, p);
         if (ranks == RANKS_ALL && starts_ranks(parent))
             return false;
         if (leader_marker_exists(*ret_namespace, p, marker, sizeof marker))
@@ -289,7 +329,7 @@ static enum leader_why judge_itself(const struct known *asked, enum ranks ranks,
         return why;
     if (was_put_into_a_container(ancestors, count, &ret->self))
         return LEADER_FROM_OUTSIDE;
-    return somebody_else_led(ancestors, count, &ret->above);
+    return somebody_else_led(ancestors, count, ret);
 }
 
 static enum role role_of(enum leader_why why)
@@ -328,7 +368,7 @@ void leader_decide(const char *zeroth, struct leader *ret)
     const struct known itself = {NULL, NULL, zeroth};
     judge(&itself, ret);
     if (ret->role == ROLE_NONE && ret->marker[0])
-        sys_unlink(ret->marker);
+        leader_marker_remove(ret->marker);
     /* Who cannot make its mark is not seen by the leader, so it has a run of its own. */
     if (ret->why == LEADER_IN_SESSION) {
         bool marked = orphan_mark_make(ret->pid_namespace, &ret->above, &ret->orphan) == 0;

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -119,6 +120,39 @@ bool leader_marker_was_made_outside(uint64_t pid_namespace, const struct process
     }
     ret_path[0] = '\0';
     return false;
+}
+
+/* The same path without the start: who may not look at a leader's /proc/PID knows its number alone. The thread of a
+ * leader that is root makes the file (engine/cleanup.c). */
+bool leader_marker_has_number(uint64_t pid_namespace, pid_t pid)
+{
+    char path[HOOK_NAME_MAX];
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        struct strbuf w = strbuf_in(path, sizeof path);
+        directory_name(0, places[i], &w);
+        if (!is_directory_of(path, 0))
+            continue;
+        strbuf_add(&w, "/");
+        strbuf_number(&w, pid_namespace);
+        strbuf_add(&w, "-");
+        strbuf_number(&w, (uint64_t)pid);
+        if (!w.cut && is_marker_of(path, 0))
+            return true;
+    }
+    return false;
+}
+
+void leader_marker_remove(const char *path)
+{
+    char          number[HOOK_NAME_MAX];
+    struct strbuf w = strbuf_in(number, sizeof number);
+    strbuf_add(&w, path);
+    sys_unlink(path);
+    char *start = strrchr(number, '-');
+    if (start)
+        *start = '\0';
+    if (start && !w.cut)
+        sys_unlink(number);
 }
 
 int leader_marker_make(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -72,6 +73,34 @@ int procfs_read(pid_t pid, struct process *ret)
     return error;
 }
 
+/* pidfd_info of linux/pidfd.h, its first version. */
+struct pidfd_facts {
+    uint64_t mask, cgroup;
+    uint32_t pid, tgid, ppid, ids[8];
+    int32_t  exit_code;
+};
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+pid_t procfs_hidden_parent(pid_t pid)
+{
+    struct pidfd_facts facts = {.mask = 1};
+    long               fd = syscall(SYS_pidfd_open, pid, 0);
+    bool               told = fd >= 0 && syscall(SYS_ioctl, (int)fd, _IOWR(0xff, 11, struct pidfd_facts), &facts) == 0;
+    if (fd >= 0)
+        sys_close((int)fd);
+    return told && facts.pid == (uint32_t)pid ? (pid_t)facts.ppid : 0;
+}
+
+struct entry {
+    uint64_t       inode;
+    int64_t        offset;
+    unsigned short size;
+    unsigned char  type;
+    char           name[];
+};
+
 /* The link reads "pid:[4026531836]". A stat in its place would have the kernel make an inode for it. */
 bool procfs_namespace(pid_t pid, uint64_t *ret)
 {
@@ -122,9 +151,27 @@ static int maps_file(pid_t pid, const char *name)
     return n < 0 ? (int)n : found;
 }
 
+int procfs_look_for_hook(pid_t pid)
+{
+    return maps_file(pid, "/libpillion.so");
+}
+
 bool procfs_maps_hook(pid_t pid)
 {
-    return maps_file(pid, "/libpillion.so") > 0;
+    return procfs_look_for_hook(pid) > 0;
+}
+
+bool procfs_is_of_our_user(pid_t pid)
+{
+    static const char key[] = "\nUid:\t";
+    char              path[64];
+    char              text[STAT_MAX];
+    procfs_file(path, pid, "/status");
+    const char *at = sys_read_file(path, text, sizeof text) > 0 ? strstr(text, key) : NULL;
+    if (!at)
+        return false;
+    at += sizeof key - 1;
+    return string_number(&at) == (uint64_t)syscall(SYS_getuid);
 }
 
 /* A single read is enough: a name comes whole. */

@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -18,6 +20,7 @@
 #include "base/text.h"
 #include "store/run_dir.h"
 
+enum { LOOKS_AT_ONE = 20 }; /* 0.1 s apart: an image after an exec has the lock within a second */
 enum { QUIET = 10, FOREIGN_HOUR = 3600, DEFAULT_UPLOAD = 60, LONGEST_INTERVAL = 3600, LONGEST_UPLOAD = 86400 };
 enum { LINE_VALUES_MAX = 16 * 1024 }; /* a command has up to 4096 arguments */
 enum { KEYS_MAX = 256 };              /* ours has some forty: whatever the file says, a state has an end */
@@ -129,20 +132,25 @@ double journal_number(const cJSON *state, const char *key, double fallback)
     return cJSON_IsNumber(item) ? item->valuedouble : fallback;
 }
 
-bool journal_is_of_this_boot(const cJSON *state)
+bool journal_is_of_this_kernel(const cJSON *state)
 {
     const cJSON *machine = cJSON_GetObjectItemCaseSensitive(state, "machine");
     char         boot[64];
     size_t       len = 0;
-    struct stat  ns;
     const char  *id = journal_text(machine, "boot_id");
     if (!id || file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof boot, &len) < 0)
         return false;
     if (len > 0 && boot[len - 1] == '\n')
         boot[len - 1] = '\0';
-    if (strcmp(boot, id) != 0 || stat("/proc/self/ns/pid", &ns) < 0)
-        return false;
-    return journal_number(machine, "pid_namespace", 0) == (double)ns.st_ino;
+    return strcmp(boot, id) == 0;
+}
+
+bool journal_is_of_this_boot(const cJSON *state)
+{
+    const cJSON *machine = cJSON_GetObjectItemCaseSensitive(state, "machine");
+    struct stat  ns;
+    return journal_is_of_this_kernel(state) && stat("/proc/self/ns/pid", &ns) == 0 &&
+           journal_number(machine, "pid_namespace", 0) == (double)ns.st_ino;
 }
 
 bool journal_process_started(int pid, uint64_t *ret)
@@ -224,18 +232,41 @@ bool journal_knows_numbers(void)
     return known;
 }
 
+/* A run of this kernel whose lock is the very file that its leader saw is told by that lock: a leader holds it, but for
+ * the moment after an exec in place. Elsewhere a lock says nothing: another machine's may be its own affair (NFS). */
+static bool is_unlocked(const cJSON *state, int dir)
+{
+    int  lock = openat(dir, RUN_DIR_LOCK, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    bool same = lock >= 0 && run_dir_sees_lock(lock) && journal_is_of_this_kernel(state);
+    bool unlocked = same && !cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(state, "paused")) &&
+                    flock(lock, LOCK_SH | LOCK_NB) == 0;
+    file_close(&lock);
+    return unlocked;
+}
+
+/* Of a process that cannot be asked for by its number. */
+static enum liveness liveness_from_outside(const cJSON *state, int dir)
+{
+    int64_t  silence = FOREIGN_HOUR + 3 * duration(state, "upload_interval", DEFAULT_UPLOAD, LONGEST_UPLOAD);
+    int64_t  quiet = QUIET + 3 * duration(state, "interval", 1, LONGEST_INTERVAL);
+    int64_t  changed = 0;
+    uint64_t bytes = 0;
+    run_dir_measure(dir, &bytes, &changed);
+    int64_t age = file_server_now(dir) - changed;
+    if (age > silence)
+        return LIVENESS_DEAD;
+    if (!is_unlocked(state, dir))
+        return LIVENESS_FOREIGN;
+    return age > quiet ? LIVENESS_DEAD : LIVENESS_UNLOCKED;
+}
+
 enum liveness journal_liveness(const cJSON *state, int dir)
 {
     double   number = journal_number(state, "pid", 0);
     int      pid = number >= 1 && number <= INT32_MAX ? (int)number : 0;
     uint64_t start = 0;
-    uint64_t bytes = 0;
-    int64_t  changed = 0;
-    if (!journal_is_of_this_boot(state) || !journal_knows_numbers()) {
-        int64_t silence = FOREIGN_HOUR + 3 * duration(state, "upload_interval", DEFAULT_UPLOAD, LONGEST_UPLOAD);
-        run_dir_measure(dir, &bytes, &changed);
-        return file_server_now(dir) - changed > silence ? LIVENESS_DEAD : LIVENESS_FOREIGN;
-    }
+    if (!journal_is_of_this_boot(state) || !journal_knows_numbers())
+        return liveness_from_outside(state, dir);
     if (pid <= 0 || !journal_process_started(pid, &start) || (double)start != journal_number(state, "pid_start", -1))
         return LIVENESS_DEAD;
     if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(state, "paused")))
@@ -243,4 +274,16 @@ enum liveness journal_liveness(const cJSON *state, int dir)
     if (rows_are_older(dir, QUIET + 3 * duration(state, "interval", 1, LONGEST_INTERVAL)) && !has_thread(pid))
         return LIVENESS_DEAD;
     return LIVENESS_ALIVE;
+}
+
+enum liveness journal_liveness_at_last(const cJSON *state, int dir)
+{
+    static int    looks = 40; /* runs that end one after the other share them */
+    enum liveness liveness = journal_liveness(state, dir);
+    for (int i = 0; liveness == LIVENESS_UNLOCKED && i < LOOKS_AT_ONE && looks > 0; i++, looks--) {
+        struct timespec moment = {.tv_nsec = 100 * CLOCK_MILLISECOND};
+        (void)nanosleep(&moment, NULL);
+        liveness = journal_liveness(state, dir);
+    }
+    return liveness == LIVENESS_UNLOCKED ? LIVENESS_DEAD : liveness;
 }

@@ -24,14 +24,19 @@ double      journal_number(const cJSON *state, const char *key, double fallback)
 enum liveness {
     LIVENESS_ALIVE,
     LIVENESS_DEAD,
-    LIVENESS_FOREIGN, /* another boot, machine or pid namespace, and its files are still fresh: counts as alive */
+    LIVENESS_FOREIGN,  /* another boot, machine or pid namespace, and its files are still fresh: counts as alive */
+    LIVENESS_UNLOCKED, /* another pid namespace, and nobody holds the lock: dead, or just now between two images */
 };
 enum liveness journal_liveness(const cJSON *state, int dir);
+/* The same, never LIVENESS_UNLOCKED: looks again for some seconds, in all calls together, whether it stays so. */
+enum liveness journal_liveness_at_last(const cJSON *state, int dir);
 /* Start time of a process in clock ticks since boot (proc.rst, stat, field 22); false when it is gone. */
 bool journal_process_started(int pid, uint64_t *ret);
 /* True when /proc numbers processes as we do: else a number there is another process's. */
 bool journal_knows_numbers(void);
-/* True for a run that was made on this machine since it booted, in this pid namespace. */
+/* True for a run that was made on this machine since it booted. */
+bool journal_is_of_this_kernel(const cJSON *state);
+/* The same, and in this pid namespace. */
 bool journal_is_of_this_boot(const cJSON *state);
 
 #endif

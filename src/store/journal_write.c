@@ -269,6 +269,13 @@ void journal_end(struct run_dir *run, const struct journal_end *end)
     (void)close_line(&line, run);
 }
 
+void journal_goes_on(struct run_dir *run)
+{
+    static const char line[] = "{\"state\":\"running\",\"finished_at\":null,\"duration_s\":null,\"exit_code\":null,"
+                               "\"signal\":null,\"totals\":null,\"cost\":null}";
+    (void)run_dir_append_state(run, line, sizeof line - 1);
+}
+
 void journal_state(struct run_dir *run, const char *state, const char *result)
 {
     struct bytes line;

@@ -51,6 +51,7 @@ void journal_cgroup(struct run_dir *run, const struct cgroup_events *events); /*
 void journal_output(struct run_dir *run, const char *path); /* PILLION_OUTPUT, as the first image of the run meant it */
 void journal_registered(struct run_dir *run, const char *sentinel_run_id, const char *upload_uri_prefix);
 void journal_end(struct run_dir *run, const struct journal_end *end);
+void journal_goes_on(struct run_dir *run);                                      /* takes journal_end back */
 void journal_state(struct run_dir *run, const char *state, const char *result); /* result: JSON text or NULL */
 /* A batch is sealed: object `uploaded` + 1 holds the rows' bytes from `from` to `to`. 0 when that is on disk, -errno.
  */

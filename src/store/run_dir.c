@@ -142,6 +142,56 @@ static void clean_name(const char *machine, char ret[static 48])
     ret[n] = '\0';
 }
 
+static off_t size_of(int dir, const char *name)
+{
+    struct stat info;
+    return fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) < 0 ? -1 : info.st_size;
+}
+
+bool run_dir_is_blank(int dir)
+{
+    return size_of(dir, RUN_DIR_LOCK) >= 0 && size_of(dir, RUN_DIR_JOURNAL) <= 0 && size_of(dir, RUN_DIR_ROWS) <= 0;
+}
+
+enum { LOCK_ID_MAX = 40 };
+
+static size_t lock_id(int lock, char ret[static LOCK_ID_MAX])
+{
+    struct stat info;
+    if (fstat(lock, &info) < 0)
+        return 0;
+    int len = snprintf(ret, LOCK_ID_MAX, "%llx-%llx\n", (unsigned long long)info.st_dev,
+                       (unsigned long long)info.st_ino);
+    return len > 0 ? (size_t)len : 0;
+}
+
+bool run_dir_sees_lock(int lock)
+{
+    char    id[LOCK_ID_MAX];
+    char    text[LOCK_ID_MAX];
+    size_t  len = lock_id(lock, id);
+    ssize_t n = pread(lock, text, sizeof text, 0);
+    return len > 0 && n == (ssize_t)len && memcmp(id, text, len) == 0;
+}
+
+void run_dir_sign_lock(const struct run_dir *run)
+{
+    char   id[LOCK_ID_MAX];
+    size_t len = lock_id(run->lock, id);
+    if (len > 0)
+        (void)file_write(run->lock, id, len, NULL);
+}
+
+/* -EEXIST also where somebody sweeps a blank folder, and came between its making and its lock. */
+static int make_folder(const struct state_dir *home, struct run_dir *run)
+{
+    int error = dir_make(home->runs, run->id);
+    if (error < 0)
+        return error;
+    error = open_folder(home, run);
+    return error == -EBUSY || error == -ENOENT ? -EEXIST : error;
+}
+
 int run_dir_create(const struct state_dir *home, int64_t started_s, const char *machine, pid_t pid, struct run_dir *ret)
 {
     char when[17];
@@ -155,9 +205,7 @@ int run_dir_create(const struct state_dir *home, int64_t started_s, const char *
             (void)snprintf(ret->id, sizeof ret->id, "%s-%s-%d-%d", when, name, (int)pid, i);
         if (home->runs < 0)
             return -ENOENT; /* the caller wants the ID all the same */
-        int error = dir_make(home->runs, ret->id);
-        if (error == 0)
-            return open_folder(home, ret);
+        int error = make_folder(home, ret);
         if (error != -EEXIST)
             return error;
     }
@@ -170,6 +218,17 @@ int run_dir_open(const struct state_dir *home, const char *id, struct run_dir *r
         return -EINVAL;
     memmove(ret->id, id, strlen(id) + 1);
     return open_folder(home, ret);
+}
+
+void run_dir_take_files(struct run_dir *run, struct run_dir *from)
+{
+    memcpy(run->id, from->id, sizeof run->id);
+    run->dir = from->dir;
+    run->state = from->state;
+    run->rows = from->rows;
+    run->log = from->log;
+    run->lock = from->lock;
+    run_dir_init(from);
 }
 
 /* Appends all or nothing: a part that a full disk took of a line is taken back. */
@@ -367,19 +426,50 @@ void run_dir_measure(int dir, uint64_t *ret_bytes, int64_t *ret_changed)
     }
 }
 
-void run_dir_remove(const struct state_dir *home, const char *name)
+/* Opens and locks a folder that is to go. False: somebody works on it, or it is none. *ret_lock is -1 where it has no
+ * lock. */
+static bool take_for_removal(const struct state_dir *home, const char *name, int *ret_dir, int *ret_lock)
 {
-    int dir = openat(home->runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    int lock = dir < 0 ? -1 : openat(dir, RUN_DIR_LOCK, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
-        file_close(&dir); /* sync is at work on it */
-    if (dir < 0) {
-        file_close(&lock);
-        return;
-    }
+    *ret_dir = openat(home->runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    *ret_lock = *ret_dir < 0 ? -1 : openat(*ret_dir, RUN_DIR_LOCK, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (*ret_lock >= 0 && flock(*ret_lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+        file_close(ret_dir);
+    if (*ret_dir < 0)
+        file_close(ret_lock);
+    return *ret_dir >= 0;
+}
+
+/* The lock is held until the folder is gone: who makes one of that name meanwhile takes another. */
+static void remove_taken(const struct state_dir *home, const char *name, int dir, int lock)
+{
     for (size_t i = 0; i < ARRAY_LENGTH(files); i++)
         (void)unlinkat(dir, files[i], 0);
+    (void)unlinkat(home->runs, name, AT_REMOVEDIR);
     file_close(&dir);
     file_close(&lock);
-    (void)unlinkat(home->runs, name, AT_REMOVEDIR);
+}
+
+void run_dir_remove(const struct state_dir *home, const char *name)
+{
+    int dir = -1;
+    int lock = -1;
+    if (take_for_removal(home, name, &dir, &lock))
+        remove_taken(home, name, dir, lock);
+}
+
+bool run_dir_sweep(const struct state_dir *home, const char *name)
+{
+    int  dir = openat(home->runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    int  lock = -1;
+    bool blank = dir >= 0 && run_dir_is_blank(dir);
+    file_close(&dir);
+    if (!blank || !take_for_removal(home, name, &dir, &lock))
+        return false;
+    if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0 && run_dir_is_blank(dir)) {
+        remove_taken(home, name, dir, lock);
+        return true;
+    }
+    file_close(&dir);
+    file_close(&lock);
+    return false;
 }

@@ -35,6 +35,15 @@ void run_dir_init(struct run_dir *run);
 /* Makes and locks a new directory. Its name is UTC start, machine name and pid, then -2, -3 … while that is taken. */
 int run_dir_create(const struct state_dir *home, int64_t started_s, const char *machine, pid_t pid,
                    struct run_dir *ret);
+/* Is it a folder that was made ahead of its run (engine/create.c), and in which nothing stands? It is no run. */
+bool run_dir_is_blank(int dir);
+/* Writes into a new run's lock which file it is, by device and inode. Who finds another there has another view of the
+ * folder, and does not see who holds it. */
+void run_dir_sign_lock(const struct run_dir *run);
+/* Is the open lock the very file that the run's maker saw? */
+bool run_dir_sees_lock(int lock);
+/* The files that are open in `from` become this run's, and so does the name; rows that wait in memory stay. */
+void run_dir_take_files(struct run_dir *run, struct run_dir *from);
 /* Opens and locks an existing one. -EBUSY: somebody works on it; -EPERM: it is another user's, or a link; -EBADMSG: no
  * line ends the file; -ENOLCK: flock is refused here (it is open then, but not locked); -ENOENT. */
 int run_dir_open(const struct state_dir *home, const char *id, struct run_dir *ret);
@@ -65,5 +74,7 @@ bool run_dir_is_in_memory(const struct run_dir *run);
 void run_dir_measure(int dir, uint64_t *ret_bytes, int64_t *ret_changed);
 /* Removes a run, unless somebody works on it. */
 void run_dir_remove(const struct state_dir *home, const char *name);
+/* Removes a blank folder, unless somebody holds it. True: it is gone. */
+bool run_dir_sweep(const struct state_dir *home, const char *name);
 
 #endif

@@ -16,7 +16,10 @@
 
 enum { CLOCK_SKEW = 3600 };      /* s; a file server may be ahead so much */
 enum { NAMED = -1, PLACES = 4 }; /* of a run directory; NAMED is PILLION_DIR */
-enum { DIRECTORY = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW };
+enum {
+    PLACE = O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW,
+    DIRECTORY = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW
+};
 
 static bool is_ours(int fd)
 {
@@ -78,17 +81,41 @@ static int make_parents(const char *path)
     return 0;
 }
 
-static int try_named(const char *path, bool create, struct state_dir *ret)
+/* A folder of another owner that lets us in (an emptyDir, a group's, a sticky one) gets a folder of our own, named by
+ * our number. Whoever writes there too can rename ours, but not enter it, and all that we do is done below its handle.
+ * Root may write anywhere: a folder that its owner alone writes into stays that user's. Takes `folder`. */
+static int enter_anothers(int folder, bool create, struct state_dir *ret)
 {
-    int error = create ? make_parents(path) : 0;
+    struct stat info;
+    char        own[16];
+    size_t      len = strlen(ret->path);
+    (void)snprintf(own, sizeof own, "%u", (unsigned)geteuid());
+    int error = fstat(folder, &info) < 0 ? -errno : 0;
+    if (error == 0 && geteuid() == 0 && !(info.st_mode & (S_IWGRP | S_IWOTH)))
+        error = -EPERM;
+    if (error == 0 && snprintf(ret->path + len, sizeof ret->path - len, "/%s", own) >= (int)(sizeof ret->path - len))
+        error = -ENAMETOOLONG;
+    if (error == 0)
+        return step(folder, own, create, true, &ret->dir);
+    file_close(&folder);
+    return error;
+}
+
+static int try_named(bool create, struct state_dir *ret)
+{
+    const char *path = ret->path;
+    int         error = create ? make_parents(path) : 0;
     if (create && error == 0)
         error = dir_make(AT_FDCWD, path);
     if (error < 0 && error != -EEXIST)
         return error;
-    ret->dir = open(path, DIRECTORY);
-    if (ret->dir < 0)
+    int fd = open(path, PLACE); /* it need not be readable */
+    if (fd < 0)
         return errno == ELOOP || errno == ENOTDIR ? -EPERM : -errno;
-    return is_ours(ret->dir) ? 0 : -EPERM;
+    if (!is_ours(fd))
+        return enter_anothers(fd, create, ret);
+    ret->dir = fd;
+    return 0;
 }
 
 /* `below` a directory that must be the effective user's (HOME), or may be everybody's (/tmp). One that does not exist
@@ -159,7 +186,7 @@ static int try(int place, const char *(*lookup)(const char *name), bool create, 
     if (place >= 0)
         error = try_place(place, lookup, create, ret);
     else if (text_copy(without_slashes(named), ret->path, sizeof ret->path))
-        error = try_named(ret->path, create, ret);
+        error = try_named(create, ret);
     if (error == 0)
         error = dir_absolute(ret->path, path);
     if (error == 0) {

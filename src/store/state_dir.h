@@ -15,7 +15,8 @@ struct state_dir {
 
 /* Opens the first of these: PILLION_DIR when set (then no other), $XDG_STATE_HOME/pillion, $HOME/.local/state/pillion,
  * /tmp/pillion-UID, /dev/shm/pillion-UID. HOME and XDG_STATE_HOME count only when owned by the effective user; below
- * them no component may be a link or another user's. `create` makes missing folders, 0700.
+ * them no component may be a link or another user's. In a PILLION_DIR of another owner, which lets others write, it is
+ * the folder UID/. `create` makes missing folders, 0700.
  * 0; -ENOENT without `create` when there is none yet; -EACCES, -EROFS …; *ret is closed by state_dir_close. */
 int state_dir_open(const char *(*lookup)(const char *name), bool create, struct state_dir *ret);
 /* Tells where state_dir_open with `create` would come to, and makes nothing. 0, with ret->path, and open where it is

@@ -4,6 +4,7 @@
 
 PILLION_TEST_LONG=1 adds what takes half a minute and more.
 """
+import json
 import os
 import pathlib
 import sys
@@ -185,6 +186,33 @@ class Terminated(ContainerTest):
             "nothing writable": (["sleep", "60"], dict(HARD, shm=False)),
         })
 
+    def test_a_process_1_that_ends_by_itself_soon_after_sigterm_was_not_ended_by_it(self):
+        """Nobody has been told of an end: one run, with the right one."""
+        env = {"PILLION_DIR": "/data", "SENTINEL_API_TOKEN": ""}
+        container = self.begin("outlives", ["sh", "-c", "sleep 2.5; exit 3"], binds={"/data": self.dir}, env=env)
+        pillion.wait_for(lambda: self.runs() and self.runs()[0].raw_rows, what="a row")
+        container.send("TERM")
+        pillion.wait_for(lambda: self.only_run()["state"] == "local", what="an end for the case that a SIGKILL comes")
+        self.assertEqual(self.only_run()["signal"], 15)
+        self.assertEqual(container.wait().status, 3)
+        shown, = json.loads(self.pillion("list", "--json").stdout)
+        self.assertEqual((shown["state"], shown["exit_code"], shown.get("signal")), ("local", 3, None))
+        self.assertGreaterEqual(shown["duration_s"], 2.5)
+        told = self.pillion("show").stdout
+        self.assertNotIn(b"SIGTERM", told)
+        self.assertGreaterEqual(self.only_run().rows[-1]["timestamp"] - self.only_run().rows[0]["timestamp"], 2)
+
+    def test_one_whose_end_the_api_has_been_told_goes_on_as_another_run(self):
+        container = self.begin("outlives", ["sh", "-c", "sleep 2.5; exit 3"])
+        self.registered(self.server)
+        container.send("TERM")
+        pillion.wait_for(self.server.finished_runs, what="a finish")
+        self.assertEqual(container.wait().status, 3)
+        first, second = self.server.runs.values()
+        self.assertEqual((first["finish"]["exit_code"], second["finish"]["exit_code"]), (143, 3))
+        self.assertEqual(dict(tag_pairs(second["registration"]["tags"]))["continues"], first["run_id"])
+        self.assertNoComplaints()
+
     @unittest.skipUnless(os.environ.get("PILLION_TEST_LONG"), "takes 40 seconds: set PILLION_TEST_LONG=1")
     def test_a_process_1_that_lives_on_after_sigterm_goes_on_as_another_run(self):
         container = self.begin("lives", ["sh", "-c", "sleep 40; exit 3"])
@@ -298,6 +326,92 @@ class Beside(ContainerTest):
         ours = {one for one in left if one.startswith(("root/.local", "tmp/.pillion-0"))}
         self.assertEqual((left - ours, len(pillion.runs(made.root / "root/.local/state/pillion"))), (set(), 1))
         self.assertEqual([one for one in ours if one.startswith("tmp/.pillion-0/")], [])  # the marker is gone
+
+
+
+# Allocates and touches memory beyond the limit, process 1 itself.
+GROWS = ["sh", "-c", "sleep 1.2; x=a; while :; do x=$x$x; done"]
+LIMITS = {"memory": {"limit": 32 << 20, "swap": 32 << 20}}
+
+
+class Volume(ContainerTest):
+    """PILLION_DIR on a volume: what the host says of a container's run, at once."""
+
+    def local(self, folder=None):
+        return self.env(PILLION_DIR=folder or self.dir, SENTINEL_API_TOKEN="", SENTINEL_API_URL="")
+
+    def listed(self, folder=None, **how):
+        told = self.pillion("list", "--json", env=self.local(folder), **how)
+        self.assertEqual(told.status, 0, told)
+        return json.loads(told.stdout)
+
+    def volume(self, name, mode, owner=0, group=0):
+        folder = self.tmp / name.replace(" ", "-")
+        folder.mkdir()
+        os.chown(folder, owner, group)
+        folder.chmod(mode)
+        return folder
+
+    def until_rows(self, folder=None):
+        pillion.wait_for(lambda: any(run.raw_rows for run in pillion.runs(folder or self.dir)), what="a row")
+
+    def test_a_process_1_that_was_killed_for_memory_is_lost_at_once_and_synced(self):
+        container = self.begin("killed", GROWS, env={"PILLION_DIR": "/data"}, binds={"/data": self.dir}, resources=LIMITS)
+        self.assertEqual(container.wait().status, 137)
+        shown, = self.listed()
+        self.assertEqual(shown["state"], "lost", shown)
+        self.sync()
+        self.assertDelivered(self.only_run())
+
+    def test_one_killed_for_memory_is_said_to_be_while_its_cgroup_is_there(self):
+        container = self.begin("kept", GROWS, env={"PILLION_DIR": "/data"}, binds={"/data": self.dir}, resources=LIMITS,
+                               keep=True)
+        container.wait()
+        self.assertIn(b"killed for memory in its cgroup", self.pillion("show", env=self.local()).stdout)
+        self.sync()
+        self.assertGreaterEqual(self.assertDelivered(self.only_run()) and self.only_run()["cgroup"]["oom_kills"], 1)
+
+    def test_a_container_that_lives_is_running(self):
+        container = self.begin("lives", WAIT, env={"PILLION_DIR": "/data"}, binds={"/data": self.dir})
+        self.until_rows()
+        self.assertEqual([run["state"] for run in self.listed()], ["running"])
+        self.sync(status=1)
+        self.assertEqual(self.server.finished_runs(), [])
+        container.send("KILL")
+        container.wait()
+        self.assertEqual([run["state"] for run in self.listed()], ["lost"])
+
+    def test_of_two_containers_with_one_volume_the_dead_one_alone_is_lost(self):
+        binds = {"/data": self.dir}
+        lives = self.begin("lives", WAIT, env={"PILLION_DIR": "/data"}, binds=binds)
+        dies = self.begin("dies", WAIT, env={"PILLION_DIR": "/data"}, binds=binds)
+        pillion.wait_for(lambda: sum(bool(run.raw_rows) for run in self.runs()) == 2, what="rows of two")
+        dies.send("KILL")
+        dies.wait()
+        self.assertEqual(sorted(run["state"] for run in self.listed()), ["lost", "running"])
+        self.sync(status=1)
+        self.assertEqual(len(self.server.finished_runs()), 1)
+        self.assertEqual(sorted(run["state"] for run in self.listed()), ["finished", "running"])
+        lives.send("KILL")
+        lives.wait()
+
+    def test_volumes_as_kubernetes_makes_them_keep_the_run_of_every_user(self):
+        cases = {}
+        for user in (0, 1000, 54321):
+            cases.update({"emptyDir, %d" % user: (0o777, 0, user), "fsGroup, %d" % user: (0o2775, user, user)})
+
+        def check(name, mode, group, user, server):
+            folder = self.volume("volume " + name, mode, group=group)
+            container = self.begin(name, WORK, server, user=user, binds={"/data": folder}, env={"PILLION_DIR": "/data"})
+            self.assertEqual(container.wait().status, 3)
+            self.assertOneFinished(server, 3)
+            run, = pillion.runs(folder if user == 0 else folder / str(user))
+            self.assertEqual((run["state"], run["exit_code"]), ("finished", 3), run.describe())
+            shown, = self.listed(folder, preexec_fn=lambda: (os.setgroups([]), os.setgid(user), os.setuid(user)))
+            self.assertEqual((shown["state"], shown["exit_code"]), ("finished", 3))
+        self.tmp.chmod(0o755)
+        self.work.chmod(0o755)
+        self.each(check, cases)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from compare import HOOK, RUN, UnwatchedTest, pillion, program
 from test_odd_binaries import IGNORED
 from test_odd_files import NOBODY, may, root_only
 
+import sentinel_server
+
 LONG = 200  # of one name
 
 
@@ -124,6 +126,41 @@ class Proc(UnwatchedTest):
     @root_only
     def test_nobody_may_look_into_a_leader_of_another_user(self):
         self.compare([program("sets_dumpable"), program("sleeps_for"), 100, 3], status=21, uid=NOBODY)
+
+    def registrations(self, argv, **how):
+        """How many, of a leader and all below it, which works in folders that everybody may enter."""
+        self.tmp.chmod(0o755)
+        self.dir.chmod(0o777)
+        with sentinel_server.SentinelServer() as server:
+            result = self.launch(*argv, env=self.env(HOME="/nonexistent", PILLION_INTERVAL="0.05", **server.env()), **how)
+            self.assertEqual(result.status, 3, result)
+            return len(server.runs)
+
+    @root_only
+    def test_a_leader_that_hidepid_hides_is_found_by_who_has_become_another_user(self):
+        if not may("unshare", "-m", "true"):
+            self.skipTest(pillion.forbidden("unshare -m"))
+        drop = "setpriv --reuid 65534 --regid 65534 --clear-groups \"$0\" 150 3; exit $?"
+        cases = {"its child": drop}
+        if [int(part) for part in os.uname().release.split(".")[:2]] >= [6, 13]:  # before it only a parent is told
+            cases["a child's child"] = "sh -c '%s' \"$0\"; exit $?" % drop
+        for name, script in cases.items():
+            with self.subTest(name):
+                hidden = "mount -t proc -o hidepid=2 proc /proc && exec env LD_PRELOAD=%s sh -c \"$1\" \"$0\"" % pillion.HOOK
+                argv = ["unshare", "-m", "sh", "-c", hidden, program("sleeps_for"), "sleep 0.2; " + script]
+                self.assertEqual(self.registrations(argv, preload=False), 1)
+
+    def test_a_process_1_of_a_sandbox_that_hides_itself_is_below_who_leads_outside(self):
+        box = program("hides_as_process_1")
+        uid = NOBODY if os.geteuid() == 0 else None
+        if not may(box, "/bin/true", uid=uid):
+            self.skipTest(pillion.forbidden("a user namespace"))
+        script = 'sleep 0.2; "$0" "$@"; exit $?'
+        become = dict(preexec_fn=lambda: (os.setgroups([]), os.setgid(uid), os.setuid(uid))) if uid else {}
+        self.assertEqual(self.registrations(["sh", "-c", script, box, program("sleeps_for"), 150, 3], **become), 1)
+        if os.geteuid() == 0:
+            argv = ["sh", "-c", script, box, "nobody", program("sleeps_for"), 150, 3]
+            self.assertEqual(self.registrations(argv), 1)
 
     @root_only
     def test_others_processes_are_hidden(self):

@@ -74,9 +74,9 @@ READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-tri
 class Container(pillion.Program):
     """`runc run` in the foreground; its status is the one of the container's process 1."""
 
-    def __init__(self, bundle, name):
+    def __init__(self, bundle, name, keep=False):
         self.bundle, self.name = bundle, name
-        super().__init__(bundle.runc("run", "--bundle", bundle.folder, name), preload=False,
+        super().__init__(bundle.runc("run", *(["--keep"] if keep else []), "--bundle", bundle.folder, name), preload=False,
                          env={"PATH": os.environ["PATH"]})
 
     def call(self, *words):
@@ -143,10 +143,11 @@ class Bundle:
         return "/lib/" + pillion.HOOK.name
 
     def start(self, argv, env, user=0, read_only=False, shm=True, network=True, capabilities=CAPABILITIES, seccomp=None,
-              binds=None, no_new_privileges=False, beside=None, mapped=None, resources=None):
+              binds=None, no_new_privileges=False, beside=None, mapped=None, resources=None, keep=False):
         """Docker's defaults, but for the seccomp profile. `network`: the machine's. `binds`: {target: source}.
         `beside`: a container whose processes this one sees, as in a pod that shares them. `mapped`: root is this user
-        outside. `resources`: limits, as the OCI runtime specification names them."""
+        outside. `resources`: limits, as the OCI runtime specification names them. `keep`: its cgroup stays until it is
+        removed."""
         kinds = ["ipc", "uts", "mount"] + ([] if network else ["network"])
         processes = {"type": "pid", "path": "/proc/%d/ns/pid" % beside.process_1()} if beside else {"type": "pid"}
         binds = [mount(target, "bind", "rbind", "rw", source=str(source)) for target, source in (binds or {}).items()]
@@ -177,4 +178,4 @@ class Bundle:
         for target in [bind["destination"] for bind in binds]:
             (self.root / target.lstrip("/")).mkdir(parents=True, exist_ok=True)
         (self.folder / "config.json").write_text(json.dumps(spec, indent=1))
-        return Container(self, "pillion-test-%d-%d" % (os.getpid(), next(_numbers)))
+        return Container(self, "pillion-test-%d-%d" % (os.getpid(), next(_numbers)), keep)

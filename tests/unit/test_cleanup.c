@@ -216,6 +216,96 @@ static void tidying_is_done_at_most_hourly(void **state)
     assert_false(is_there("20260102T000000Z-m-1"));
 }
 
+/* Each is a program that ends soon after. */
+static void many_old_runs_go_step_by_step_and_the_oldest_first(void **state)
+{
+    (void)state;
+    enum { MANY = 400, KEPT = 20 };
+    char name[64];
+    run.config = (struct config){.keep_runs = KEPT, .keep_bytes = 1000000};
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(name, sizeof name, "20260101T00%02d%02dZ-m-1", i / 60, i % 60);
+        add(name, LOCAL, 10);
+    }
+    int left = MANY;
+    for (int step = 0; step < MANY && left > KEPT; step++) {
+        tidy(&run);
+        int first = -1;
+        left = 0;
+        for (int i = 0; i < MANY; i++) {
+            (void)snprintf(name, sizeof name, "20260101T00%02d%02dZ-m-1", i / 60, i % 60);
+            first = first < 0 && is_there(name) ? i : first;
+            left += is_there(name);
+        }
+        assert_int_equal(first, MANY - left);
+    }
+    assert_int_equal(left, KEPT);
+    tidy(&run);
+    tidy(&run);
+    assert_int_equal(run.pruned, -1);
+}
+
+static void many_new_runs_are_not_waited_for_an_hour(void **state)
+{
+    (void)state;
+    char name[64];
+    run.config = (struct config){.keep_runs = 3, .keep_bytes = 1000000};
+    tidy(&run);
+    for (int i = 0; i < 100; i++) {
+        (void)snprintf(name, sizeof name, "20260101T00%02d%02dZ-m-1", i / 60, i % 60);
+        add(name, LOCAL, 10);
+    }
+    for (int step = 0; step < 100; step++)
+        tidy(&run);
+    assert_false(is_there("20260101T000000Z-m-1"));
+    assert_true(is_there("20260101T000139Z-m-1"));
+}
+
+static void one_process_at_a_time_prunes(void **state)
+{
+    (void)state;
+    struct run other = run;
+    run.config = other.config = (struct config){.keep_runs = 0, .keep_bytes = 1000000};
+    add("20260101T000000Z-m-1", OVER, 10);
+    (void)cleanup_is_due(&run);
+    assert_true(run.pruned >= 0);
+    (void)cleanup_is_due(&other);
+    assert_int_equal(other.pruned, -1);
+    cleanup_tidy(&run);
+    assert_false(is_there("20260101T000000Z-m-1"));
+}
+
+static void runs_of_the_last_day_go_with_a_line_in_the_log(void **state)
+{
+    (void)state;
+    run.config = (struct config){.keep_runs = 0, .keep_bytes = 1000000};
+    add("20260101T000000Z-m-1", OVER, 10);
+    set_age("runs/20260101T000000Z-m-1/metrics.csv", 90000);
+    set_age("runs/20260101T000000Z-m-1/run.jsonl", 90000);
+    tidy(&run);
+    assert_false(folder_has(&folder, "log"));
+    add("20260102T000000Z-m-1", OVER, 10);
+    add("20260103T000000Z-m-1", OVER, 10);
+    set_age("pruned", 3700);
+    tidy(&run);
+    assert_non_null(strstr(folder_read(&folder, "log"),
+                           "PILLION_KEEP=0,1000000: 2 runs of the last day are removed, the "
+                           "newest is 20260103T000000Z-m-1\n"));
+}
+
+static void runs_of_others_are_left_alone(void **state)
+{
+    (void)state;
+    char path[FOLDER_PATH];
+    if (geteuid() != 0)
+        skip("only root has files of others");
+    config.keep_runs = 0;
+    add("20260101T000000Z-m-1", OVER, 10);
+    assert_int_equal(chown(folder_path(&folder, "runs/20260101T000000Z-m-1", path), 54321, 54321), 0);
+    prune("");
+    assert_true(is_there("20260101T000000Z-m-1"));
+}
+
 static void without_a_folder_there_is_nothing_to_tidy(void **state)
 {
     (void)state;
@@ -324,6 +414,11 @@ int main(void)
         TEST(what_is_no_run_is_left_alone),
         TEST(a_run_with_foreign_files_in_it_is_not_removed_with_them),
         TEST(tidying_is_done_at_most_hourly),
+        TEST(many_old_runs_go_step_by_step_and_the_oldest_first),
+        TEST(many_new_runs_are_not_waited_for_an_hour),
+        TEST(one_process_at_a_time_prunes),
+        TEST(runs_of_the_last_day_go_with_a_line_in_the_log),
+        TEST(runs_of_others_are_left_alone),
         TEST(without_a_folder_there_is_nothing_to_tidy),
         TEST(markers_of_the_dead_are_swept),
         TEST(marks_of_the_dead_are_swept_and_the_own_go_with_the_marker),

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <sys/file.h>
+
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -330,6 +332,63 @@ static void a_run_of_elsewhere_is_alive_until_its_files_are_old(void **state)
     assert_int_equal(journal_liveness(loaded, dir), LIVENESS_FOREIGN);
 }
 
+/* Of a container on this machine, whose processes have other numbers here. */
+static void write_contained(const char *boot)
+{
+    char text[512];
+    (void)snprintf(
+        text, sizeof text,
+        "{\"state\":\"running\",\"pid\":1,\"pid_start\":1,\"interval\":1.000,\"machine\":{\"boot_id\":\"%s\","
+        "\"pid_namespace\":%llu,\"host_name\":\"m\"}}\n",
+        boot, (unsigned long long)our_namespace() + 1);
+    assert_int_equal(load_text(text), 0);
+}
+
+/* The lock as its maker saw it, or as one of elsewhere. Open. */
+static int make_lock(bool ours)
+{
+    char        path[FOLDER_PATH];
+    struct stat info;
+    int         lock = open(folder_path(&folder, "lock", path), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_int_equal(fstat(lock, &info), 0);
+    assert_true(dprintf(lock, "%llx-%llx\n", (unsigned long long)info.st_dev, (unsigned long long)info.st_ino + !ours) >
+                0);
+    assert_int_equal(run_dir_sees_lock(lock), ours);
+    return lock;
+}
+
+static void a_run_of_another_pid_namespace_is_told_by_its_lock(void **state)
+{
+    (void)state;
+    int lock = make_lock(true);
+    assert_int_equal(flock(lock, LOCK_EX), 0);
+    write_contained(boot_id());
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_FOREIGN);
+    assert_int_equal(journal_liveness_at_last(loaded, dir), LIVENESS_FOREIGN);
+    age("run.jsonl", 60);
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_FOREIGN);
+    close(lock);
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_DEAD);
+    age("run.jsonl", 0); /* it may be between two images */
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_UNLOCKED);
+    assert_int_equal(journal_liveness_at_last(loaded, dir), LIVENESS_DEAD);
+}
+
+static void a_lock_of_elsewhere_tells_nothing(void **state)
+{
+    (void)state;
+    close(make_lock(true));
+    write_contained("00000000-0000-0000-0000-000000000000");
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_FOREIGN);
+    write_contained(boot_id());
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_UNLOCKED);
+    assert_true(cJSON_AddBoolToObject(loaded, "paused", true) != NULL);
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_FOREIGN);
+    close(make_lock(false));
+    write_contained(boot_id());
+    assert_int_equal(journal_liveness(loaded, dir), LIVENESS_FOREIGN);
+}
+
 static void numbers_beyond_all_bounds_are_safe(void **state)
 {
     (void)state;
@@ -368,6 +427,8 @@ int main(void)
         TEST(a_quiet_process_is_alive_while_it_has_our_thread),
         TEST(a_slow_run_may_be_quiet_for_longer),
         TEST(a_run_of_elsewhere_is_alive_until_its_files_are_old),
+        TEST(a_run_of_another_pid_namespace_is_told_by_its_lock),
+        TEST(a_lock_of_elsewhere_tells_nothing),
         TEST(numbers_beyond_all_bounds_are_safe),
         TEST(a_run_that_does_not_say_where_is_of_elsewhere),
     };

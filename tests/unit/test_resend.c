@@ -341,6 +341,19 @@ static void what_cannot_be_read_is_told(void **state)
     assert_left(OLD, "damaged");
 }
 
+/* Root's, made ahead of a run that has not begun yet, or never will. */
+static void a_blank_folder_is_passed_over(void **state)
+{
+    (void)state;
+    char path[FOLDER_PATH];
+    assert_int_equal(mkdir(folder_path(&folder, in_run(OLD, ""), path), 0700), 0);
+    assert_true(folder_write_text(&folder, in_run(OLD, "lock"), ""));
+    assert_true(folder_write_text(&folder, in_run(OLD, "run.jsonl"), ""));
+    assert_true(folder_write_text(&folder, in_run(OLD, "metrics.csv"), ""));
+    assert_int_equal(sync_one(NULL), 0);
+    assert_string_equal(heard, "");
+}
+
 static void a_run_without_rows_stays(void **state)
 {
     (void)state;
@@ -701,6 +714,7 @@ int main(void)
         TEST(without_a_token_nothing_can_go),
         TEST(a_run_that_somebody_works_on_is_left),
         TEST(what_cannot_be_read_is_told),
+        TEST(a_blank_folder_is_passed_over),
         TEST(a_run_without_rows_stays),
         TEST(an_attempt_that_may_have_arrived_is_not_forgotten),
         TEST(a_run_whose_rows_are_all_stored_is_finished_at_once),

@@ -134,6 +134,44 @@ static void a_taken_name_gets_a_number(void **state)
     assert_string_equal(run.id, STARTED_TEXT "-m-42-5");
 }
 
+/* Made ahead of a run, and nothing came of it. */
+static void a_blank_folder_is_no_run_and_is_swept_unless_it_is_held(void **state)
+{
+    (void)state;
+    char id[RUN_DIR_ID_MAX];
+    create("m");
+    memcpy(id, run.id, sizeof id);
+    assert_true(run_dir_is_blank(run.dir));
+    assert_false(run_dir_sweep(&home, id));
+    struct run_dir other;
+    run_dir_init(&other);
+    run_dir_take_files(&other, &run);
+    assert_int_equal(run.dir, -1);
+    assert_string_equal(other.id, id);
+    run_dir_close(&other);
+    assert_true(run_dir_sweep(&home, id));
+    assert_false(folder_has(&folder, id));
+}
+
+static void a_folder_in_which_something_stands_is_never_swept(void **state)
+{
+    (void)state;
+    static const char *const files[] = {RUN_DIR_JOURNAL, RUN_DIR_ROWS};
+    for (size_t i = 0; i < 2; i++) {
+        char name[FOLDER_PATH];
+        create("m");
+        (void)snprintf(name, sizeof name, "%s/%s", run.id, files[i]);
+        assert_true(folder_write_text(&folder, name, "torn"));
+        assert_false(run_dir_is_blank(run.dir));
+        char id[RUN_DIR_ID_MAX];
+        memcpy(id, run.id, sizeof id);
+        run_dir_close(&run);
+        assert_false(run_dir_sweep(&home, id));
+        assert_true(folder_has(&folder, name));
+    }
+    assert_false(run_dir_sweep(&home, "missing"));
+}
+
 static void without_a_folder_the_run_still_has_a_name(void **state)
 {
     (void)state;
@@ -502,6 +540,8 @@ int main(void)
         TEST(a_new_run_is_private_and_complete),
         TEST(odd_machine_names_stay_in_the_folder),
         TEST(a_taken_name_gets_a_number),
+        TEST(a_blank_folder_is_no_run_and_is_swept_unless_it_is_held),
+        TEST(a_folder_in_which_something_stands_is_never_swept),
         TEST(without_a_folder_the_run_still_has_a_name),
         TEST(lines_are_appended_whole),
         TEST(a_run_is_opened_again_where_it_stopped),

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <grp.h>
 
 #include "folder.h"
 #include "store/state_dir.h"
@@ -279,6 +280,80 @@ static void what_belongs_to_somebody_else_is_refused(void **state)
     refuse_named(-EPERM);
 }
 
+static void try_shared(void *argument)
+{
+    struct state_dir home;
+    struct stat      info;
+    const char      *own = argument;
+    CHILD_EXPECTS(setgroups(0, NULL) == 0 && setegid(STRANGER) == 0 && seteuid(STRANGER) == 0);
+    CHILD_EXPECTS(state_dir_open(lookup, false, &home) == -ENOENT);
+    CHILD_EXPECTS(state_dir_open(lookup, true, &home) == 0);
+    CHILD_EXPECTS(strcmp(home.path, own) == 0);
+    CHILD_EXPECTS(fstat(home.dir, &info) == 0 && info.st_uid == STRANGER && (info.st_mode & 0777) == 0700);
+    CHILD_EXPECTS(fstat(home.runs, &info) == 0 && info.st_uid == STRANGER && (info.st_mode & 0777) == 0700);
+    state_dir_close(&home);
+    CHILD_EXPECTS(state_dir_reopen(&home) == 0);
+    state_dir_close(&home);
+    CHILD_EXPECTS(state_dir_open(lookup, false, &home) == 0);
+    state_dir_close(&home);
+}
+
+static void a_folder_of_another_owner_that_lets_us_write_gets_one_of_our_own(void **state)
+{
+    (void)state;
+    need_root();
+    static const struct {
+        gid_t  group;
+        mode_t mode;
+    } shapes[] = {{0, 0777}, {0, 01777}, {0, 02777}, {0, 01733}, {STRANGER, 0770}, {STRANGER, 02770}};
+    assert_int_equal(chmod(folder.path, 0755), 0);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        char path[FOLDER_PATH], own[FOLDER_PATH], name[64];
+        (void)snprintf(name, sizeof name, "shared-%zu", i);
+        named = folder_path(&folder, name, path);
+        assert_int_equal(mkdir(named, 0700), 0);
+        assert_int_equal(chown(named, 0, shapes[i].group), 0);
+        assert_int_equal(chmod(named, shapes[i].mode), 0);
+        (void)snprintf(own, sizeof own, "%s/%d", named, (int)STRANGER);
+        assert_true(child_succeeds(try_shared, own));
+        assert_false(folder_has(&folder, "runs"));
+    }
+}
+
+static void refuse_shared(void *argument)
+{
+    struct state_dir home;
+    (void)argument;
+    CHILD_EXPECTS(setegid(STRANGER) == 0 && seteuid(STRANGER) == 0);
+    CHILD_EXPECTS(state_dir_open(lookup, true, &home) == -EPERM);
+    CHILD_EXPECTS(home.dir == -1 && home.runs == -1);
+}
+
+/* Whoever may write there too can be first. */
+static void our_place_in_a_shared_folder_that_somebody_planted_is_refused(void **state)
+{
+    (void)state;
+    need_root();
+    char path[FOLDER_PATH], own[FOLDER_PATH], elsewhere[FOLDER_PATH], name[64];
+    assert_int_equal(chmod(folder.path, 0755), 0);
+    named = folder_path(&folder, "shared", path);
+    assert_int_equal(mkdir(named, 0700), 0);
+    assert_int_equal(chmod(named, 0777), 0);
+    assert_int_equal(mkdir(folder_path(&folder, "elsewhere", elsewhere), 0700), 0);
+    assert_int_equal(chown(elsewhere, STRANGER, STRANGER), 0);
+    (void)snprintf(name, sizeof name, "shared/%d", (int)STRANGER);
+    folder_path(&folder, name, own);
+    assert_int_equal(symlink(elsewhere, own), 0);
+    assert_true(child_succeeds(refuse_shared, NULL));
+    assert_int_equal(unlink(own), 0);
+    assert_int_equal(mkdir(own, 0777), 0);
+    assert_true(child_succeeds(refuse_shared, NULL));
+    assert_int_equal(rmdir(own), 0);
+    assert_true(folder_write_text(&folder, name, ""));
+    assert_true(child_succeeds(refuse_shared, NULL));
+    assert_false(folder_has(&folder, "elsewhere/runs"));
+}
+
 static void a_home_of_somebody_else_does_not_count(void **state)
 {
     (void)state;
@@ -305,7 +380,7 @@ static void try_without_rights(void *argument)
     struct state_dir home;
     (void)argument;
     CHILD_EXPECTS(seteuid(STRANGER) == 0);
-    CHILD_EXPECTS(state_dir_open(lookup, true, &home) == -EPERM);
+    CHILD_EXPECTS(state_dir_open(lookup, true, &home) == -EACCES);
     CHILD_EXPECTS(home.dir == -1);
 }
 
@@ -326,9 +401,10 @@ static void the_effective_user_is_who_counts(void **state)
     (void)state;
     need_root();
     named = folder.path;
-    assert_int_equal(chmod(folder.path, 0777), 0);
+    assert_int_equal(chmod(folder.path, 0755), 0);
     assert_true(child_succeeds(try_without_rights, NULL));
     named = NULL;
+    assert_int_equal(chmod(folder.path, 0777), 0);
     state_dir_variable = folder.path;
     assert_true(child_succeeds(try_without_home, NULL));
 }
@@ -391,6 +467,8 @@ int main(void)
         TEST(a_link_below_the_home_sends_the_run_elsewhere),
         TEST(a_file_in_the_way_is_refused),
         TEST(what_belongs_to_somebody_else_is_refused),
+        TEST(a_folder_of_another_owner_that_lets_us_write_gets_one_of_our_own),
+        TEST(our_place_in_a_shared_folder_that_somebody_planted_is_refused),
         TEST(a_home_of_somebody_else_does_not_count),
         TEST(the_effective_user_is_who_counts),
         TEST(a_planted_folder_in_tmp_is_passed_over),

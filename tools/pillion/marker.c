@@ -27,5 +27,5 @@ int marker_make_own(struct marker *ret)
 void marker_remove(const struct marker *marker)
 {
     if (marker->path[0] != '\0')
-        (void)unlink(marker->path);
+        leader_marker_remove(marker->path);
 }

@@ -37,6 +37,17 @@ static int append(struct run_names *names, const char *name)
     return names->names[names->count] != NULL ? (int)!++names->count : -ENOMEM;
 }
 
+/* Of this user, and no folder in which nothing stands: that is root's, made ahead of a run. */
+static bool is_run(int runs, const char *name)
+{
+    struct stat info;
+    int         dir = openat(runs, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool        good = dir >= 0 && fstat(dir, &info) == 0 && info.st_uid == geteuid() && !run_dir_is_blank(dir);
+    if (dir >= 0)
+        close(dir);
+    return good;
+}
+
 int runs_read(const struct state_dir *home, struct run_names *ret)
 {
     *ret = (struct run_names){0};
@@ -52,11 +63,9 @@ int runs_read(const struct state_dir *home, struct run_names *ret)
     }
     int result = 0;
     for (struct dirent *entry; result == 0 && (entry = readdir(dir)) != NULL;) {
-        struct stat info;
         if (entry->d_name[0] == '.' || strlen(entry->d_name) >= RUN_DIR_ID_MAX)
             continue;
-        if (fstatat(fd, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode) &&
-            info.st_uid == geteuid())
+        if (is_run(fd, entry->d_name))
             result = append(ret, entry->d_name);
     }
     closedir(dir);
@@ -225,7 +234,7 @@ void runs_done(struct run_place *place)
 const char *run_state_shown(const cJSON *state, int dir)
 {
     static const char *const names[] = {"running", "finishing", "finished", "local", "undelivered"};
-    if (journal_is(state, "state", "running") && journal_liveness(state, dir) == LIVENESS_DEAD)
+    if (journal_is(state, "state", "running") && journal_liveness_at_last(state, dir) == LIVENESS_DEAD)
         return "lost";
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (journal_is(state, "state", names[i]))

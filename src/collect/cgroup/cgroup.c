@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/file.h"
 #include "base/roots.h"
 
@@ -175,6 +177,39 @@ uint64_t cgroup_id(const char *path)
 {
     struct stat info;
     return *path && stat(path, &info) == 0 ? (uint64_t)info.st_ino : METRIC_NONE;
+}
+
+/* The kernel opens a cgroup by its id (open_by_handle_at(2); FILEID_KERNFS of linux/exportfs.h). */
+static int open_by_id(const char *mounted, uint64_t id)
+{
+    enum { FILEID_KERNFS = 0xfe };
+    struct {
+        unsigned bytes;
+        int      type;
+        uint64_t id;
+    } handle = {.bytes = sizeof handle.id, .type = FILEID_KERNFS, .id = id};
+    int mount = open(mounted, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int found = mount < 0 ? -1 : (int)syscall(SYS_open_by_handle_at, mount, &handle, O_PATH | O_CLOEXEC);
+    file_close(&mount);
+    return found;
+}
+
+bool cgroup_find(bool v2, uint64_t id, char ret[static CGROUP_PATH_MAX])
+{
+    static const char *const places[] = {"/sys/fs/cgroup/memory", "/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+    char                     link[64];
+    bool                     found = false;
+    for (size_t i = v2; !found && i < (v2 ? ARRAY_LENGTH(places) : 1); i++) {
+        int     fd = open_by_id(places[i], id);
+        ssize_t n = -1;
+        (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        if (fd >= 0)
+            n = readlinkat(AT_FDCWD, link, ret, CGROUP_PATH_MAX - 1);
+        ret[n > 0 ? n : 0] = '\0';
+        found = n > 0 && cgroup_id(ret) == id;
+        file_close(&fd);
+    }
+    return found;
 }
 
 /* The key is throttled_usec in version 2, throttled_time in nanoseconds in version 1. */

@@ -48,6 +48,8 @@ struct cgroup_watch {
 /* Reads the limits, and finds the places to watch. */
 void     cgroup_limits_read(const struct roots *roots, struct cgroup_limits *ret, struct cgroup_watch *ret_watch);
 uint64_t cgroup_id(const char *path); /* METRIC_NONE: there is none */
+/* The path here of the memory cgroup with that id, as a container told it; only root is answered. */
+bool cgroup_find(bool v2, uint64_t id, char ret[static CGROUP_PATH_MAX]);
 
 void cgroup_read_throttling(const struct cgroup_watch *watch, struct cgroup_events *ret);
 void cgroup_read_kills(const struct cgroup_watch *watch, struct cgroup_events *ret);
