@@ -1,4 +1,4 @@
-/* Cleanup keeps a machine tidy over months: markers of dead leaders go, old runs go. */
+/* Cleanup keeps a machine tidy over months: old runs go, in steps of some milliseconds, as PILLION_KEEP says. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
@@ -17,106 +17,13 @@
 #include "engine/run.h"
 #include "store/journal_read.h"
 
-enum {
-    PRUNED_MAX = 16384,
-    SWEPT_MAX = 1024,
-    MARKS_MAX = 65536,
-    UNDELIVERED_RUNS = 1000,
-    GROWTH = 16,
-    LOOKS_LEAST = 16
-};
+enum { PRUNED_MAX = 16384, UNDELIVERED_RUNS = 1000, GROWTH = 16, LOOKS_LEAST = 16 };
 enum { PRUNE_SECONDS = 3600, AGAIN_SECONDS = 1, YOUNG_SECONDS = 3, DAY_SECONDS = 86400, LOG_MAX = 256 * 1024 };
 #define PRUNED            "pruned" /* when old runs were last looked at; its size is how many there were then */
 #define UNDELIVERED_BYTES (UINT64_C(2) << 30)
 #define KEPT              "kept"
 #define LOOK_LIMIT        CLOCK_MILLISECOND /* of CPU, after the end of a program */
 #define REMOVE_LIMIT      (2 * CLOCK_MILLISECOND)
-
-/* The marker without the start of its process, for users from whom hidepid hides that. Root's alone: whom root leads,
- * it may have made another user. */
-static bool marker_of_number(const struct run *run, char ret[static PATH_MAX])
-{
-    const char *start = run->marker ? strrchr(run->marker, '-') : NULL;
-    return start && text_copy(text_span(run->marker, (size_t)(start - run->marker)), ret, PATH_MAX);
-}
-
-void cleanup_make_marker(struct run *run)
-{
-    char path[PATH_MAX];
-    int  fd = -1;
-    if (geteuid() == 0 && marker_of_number(run, path))
-        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    file_close(&fd);
-}
-
-/* Removes the marks of one leader's orphans; false where it has none. */
-static bool remove_marks(int at, const char *folder)
-{
-    struct dir  list;
-    const char *name;
-    if (dir_open(&list, at, folder) < 0)
-        return false;
-    for (int i = 0; i < MARKS_MAX && (name = dir_next(&list)); i++)
-        (void)unlinkat(list.fd, name, 0);
-    dir_close(&list);
-    (void)unlinkat(at, folder, AT_REMOVEDIR);
-    return true;
-}
-
-/* The marker goes first: without it no more marks are made. */
-void cleanup_remove_marker(struct run *run)
-{
-    struct text marks = text_of(run->marks ? run->marks : "");
-    char        above[PATH_MAX];
-    if (run->marker)
-        (void)unlink(run->marker);
-    if (geteuid() == 0 && marker_of_number(run, above))
-        (void)unlink(above);
-    if (!text_after_last(&marks, '/') || !remove_marks(AT_FDCWD, run->marks))
-        return;
-    if (text_copy(text_span(run->marks, (size_t)(marks.at - run->marks)), above, sizeof above))
-        (void)unlinkat(AT_FDCWD, above, AT_REMOVEDIR); /* where no other leader has marks */
-}
-
-/* A name that begins with our PID namespace and the number of a process that is gone. */
-static bool is_of_a_dead_leader(const struct run *run, const char *name)
-{
-    struct text rest = text_of(name);
-    uint64_t    ns = 0;
-    uint64_t    pid = 0;
-    if (!text_unsigned(&rest, &ns) || ns != run->pid_namespace || !text_skip(&rest, "-") || !text_unsigned(&rest, &pid))
-        return false;
-    char         process[32];
-    struct stat  info;
-    struct bytes b = {.data = process, .capacity = sizeof process, .max = sizeof process - 1};
-    bytes_text(&b, "/proc/");
-    bytes_unsigned(&b, pid);
-    return stat(process, &info) < 0 && errno == ENOENT;
-}
-
-/* Removes what leaders of our pid namespace have left that are gone: their markers, and the marks below. */
-static void sweep_markers(const struct run *run)
-{
-    char        folder[PATH_MAX];
-    struct text path = text_of(run->marker);
-    struct dir  list;
-    const char *name = NULL;
-    if (!journal_knows_numbers() || !text_after_last(&path, '/') ||
-        !text_copy(text_span(run->marker, (size_t)(path.at - run->marker)), folder, sizeof folder) ||
-        dir_open(&list, AT_FDCWD, folder) < 0)
-        return;
-    for (int i = 0; i < SWEPT_MAX && (name = dir_next(&list)); i++)
-        if (is_of_a_dead_leader(run, name))
-            (void)unlinkat(list.fd, name, 0);
-    struct dir marks;
-    if (dir_open(&marks, list.fd, ENGINE_MARKS) == 0) {
-        for (int i = 0; i < SWEPT_MAX && (name = dir_next(&marks)); i++)
-            if (is_of_a_dead_leader(run, name))
-                (void)remove_marks(marks.fd, name);
-        dir_close(&marks);
-    }
-    dir_close(&list);
-}
 
 static void sweep_api_marks(const struct run *run)
 {
@@ -278,9 +185,10 @@ static void tell_of_fresh(const struct state_dir *home, const struct config *con
 {
     struct log  log;
     struct stat info;
-    int fd = openat(home->dir, RUN_DIR_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    int         fd = -1;
     log_init(&log, LOG_WARN);
-    if (fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == geteuid() && info.st_nlink == 1 &&
+    if (file_make(home->dir, RUN_DIR_LOG, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, &fd) == 0 &&
+        fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == geteuid() && info.st_nlink == 1 &&
         info.st_size < LOG_MAX) {
         log_attach(&log, fd);
         log_line(&log, LOG_WARN, "PILLION_KEEP=%llu,%llu: %u runs of the last day are removed, the newest is %s",
@@ -355,8 +263,8 @@ static void read_account(const struct state_dir *home, struct account_of_kept *r
 
 static void write_account(const struct state_dir *home, const struct account_of_kept *account)
 {
-    int fd = openat(home->dir, KEPT, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-    if (fd >= 0)
+    int fd = -1;
+    if (file_make(home->dir, KEPT, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, &fd) == 0)
         (void)file_write(fd, account, sizeof *account, NULL);
     file_close(&fd);
 }
@@ -385,7 +293,8 @@ static int claim(const struct run *run)
         (fstatat(run->home.dir, PRUNED, &info, AT_SYMLINK_NOFOLLOW) < 0 ||
          count_folders(&run->home) <= (uint64_t)info.st_size + GROWTH))
         return -1;
-    int mark = openat(run->home.dir, PRUNED, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    int mark = -1;
+    (void)file_make(run->home.dir, PRUNED, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, &mark);
     if (mark >= 0 && flock(mark, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
         file_close(&mark);
     if (mark >= 0)
@@ -432,10 +341,10 @@ static void prune_claimed(struct run *run, struct old_run *runs, size_t count, b
     (void)ftruncate(run->pruned, (off_t)count_folders(&run->home));
     set_age(run->pruned, done ? 0 : PRUNE_SECONDS);
     file_close(&run->pruned);
-    if (done && run->marker)
-        sweep_markers(run);
-    if (done)
+    if (done) {
+        marker_sweep_dead(run);
         sweep_api_marks(run);
+    }
 }
 
 static void tidy(struct run *run, bool at_length)
@@ -459,11 +368,6 @@ void cleanup_tidy(struct run *run)
 
 void cleanup_hourly(struct run *run)
 {
-    char number[PATH_MAX];
-    if (run->marker)
-        (void)utimensat(AT_FDCWD, run->marker, NULL, AT_SYMLINK_NOFOLLOW);
-    if (geteuid() == 0 && marker_of_number(run, number))
-        (void)utimensat(AT_FDCWD, number, NULL, AT_SYMLINK_NOFOLLOW);
     if (run->state != RUN_UNMADE && cleanup_is_due(run))
         tidy(run, true);
 }

@@ -139,7 +139,7 @@ static void end_here(struct link *link)
     run->seat = SEAT_PROGRAM;
     loop_open(run);
     finish_run(run);
-    cleanup_remove_marker(run);
+    marker_remove(run);
     loop_close(run);
     thread_tell(link, LINK_ENDED);
     if (!sigismember(&pending, SIGXFSZ) && !sigismember(&pending, SIGPIPE))

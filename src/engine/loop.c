@@ -248,6 +248,7 @@ enum link_request loop_run(struct run *run)
         int64_t now = clock_monotonic();
         int64_t due = run->state == RUN_RESTS ? rest(run, now) : ride(run, now, &tick);
         if (now >= run->next_upkeep) {
+            marker_renew(run);
             cleanup_hourly(run);
             run->next_upkeep = now + HOUR;
         }

@@ -183,13 +183,18 @@ void pid1_end(struct run *run, int signal); /* its run ends */
 void pid1_outlived(struct run *run);
 void pid1_begin(struct run *run); /* it is alive after all: another run goes on from the last row of that one */
 
+/* ---- marker.c ---- */
+void marker_make_by_number(struct run *run); /* a second one, which root's leaders have */
+void marker_renew(const struct run *run);
+void marker_remove(struct run *run); /* with the marks of its orphans */
+/* Removes what leaders of our PID namespace have left that are gone: their markers, and the marks below. */
+void marker_sweep_dead(const struct run *run);
+
 /* ---- cleanup.c ---- */
-void cleanup_hourly(struct run *run); /* renews the marker, and tidies up */
+void cleanup_hourly(struct run *run); /* all that is due */
 bool cleanup_is_due(struct run *run); /* for one process at a time: hourly, until done, or when many are new */
 /* After the run: some ms of sweeping dead leaders' markers and what root made ahead, and of pruning old runs. */
 void cleanup_tidy(struct run *run);
-void cleanup_make_marker(struct run *run); /* the second one, by number alone */
-void cleanup_remove_marker(struct run *run);
 /* Removes what PILLION_KEEP does not keep; never the run `current`, nor one that may be alive. */
 void cleanup_prune(const struct state_dir *home, const struct config *config, const char *current);
 

@@ -233,7 +233,7 @@ static void live(void *argument)
     }
     thread_tell(run->link, LINK_RUNNING);
     take_descriptors(run);
-    cleanup_make_marker(run);
+    marker_make_by_number(run);
     create_ahead(run); /* first of all: main goes on, and may become another user at once */
     loop_open(run);
     while (loop_run(run) == LINK_PAUSE) {
@@ -245,7 +245,7 @@ static void live(void *argument)
     }
     pid1_outlived(run);
     finish_run(run);
-    cleanup_remove_marker(run);
+    marker_remove(run);
     leave(run, LINK_ENDED);
 }
 

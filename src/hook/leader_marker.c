@@ -123,7 +123,7 @@ bool leader_marker_was_made_outside(uint64_t pid_namespace, const struct process
 }
 
 /* The same path without the start: who may not look at a leader's /proc/PID knows its number alone. The thread of a
- * leader that is root makes the file (engine/cleanup.c). */
+ * leader that is root makes the file (engine/marker.c). */
 bool leader_marker_has_number(uint64_t pid_namespace, pid_t pid)
 {
     char path[HOOK_NAME_MAX];

@@ -313,7 +313,7 @@ static void without_a_folder_there_is_nothing_to_tidy(void **state)
     tidy(&run);
     run.state = RUN_MADE;
     cleanup_hourly(&run);
-    cleanup_remove_marker(&run);
+    marker_remove(&run);
 }
 
 static void take_marker(const char *name)
@@ -381,7 +381,7 @@ static void marks_of_the_dead_are_swept_and_the_own_go_with_the_marker(void **st
     assert_true(folder_has(&folder, own));
     assert_false(folder_has(&folder, dead));
     assert_true(folder_has(&folder, other));
-    cleanup_remove_marker(&run);
+    marker_remove(&run);
     assert_false(folder_has(&folder, own));
     assert_true(folder_has(&folder, other));
 }
@@ -392,13 +392,13 @@ static void the_own_marker_is_renewed_and_removed(void **state)
     struct stat info;
     take_marker("77-1-1");
     set_age("77-1-1", 100000);
-    cleanup_hourly(&run);
+    marker_renew(&run);
     assert_int_equal(stat(run.marker, &info), 0);
     assert_true(time(NULL) - info.st_mtime < 100);
-    cleanup_remove_marker(&run);
+    marker_remove(&run);
     assert_int_not_equal(stat(run.marker, &info), 0);
-    cleanup_remove_marker(&run);
-    cleanup_hourly(&run);
+    marker_remove(&run);
+    marker_renew(&run);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
