@@ -171,7 +171,7 @@ static bool count_in(struct pruning *p)
         if (!has_time(p, looks++, until))
             return false;
         look_at(p->home, run);
-        memcpy(p->account.counted, run->name, sizeof p->account.counted);
+        (void)text_copy(text_of(run->name), p->account.counted, sizeof p->account.counted);
         if (run->outcome < RUN_OUTCOMES) {
             p->account.runs[run->outcome]++;
             p->account.bytes[run->outcome] += run->bytes;
@@ -220,7 +220,7 @@ static bool remove_oldest(struct pruning *p)
             break;
         if (run->outcome == RUN_NOT_SEEN)
             look_at(p->home, run);
-        memcpy(p->account.passed, run->name, sizeof p->account.passed);
+        (void)text_copy(text_of(run->name), p->account.passed, sizeof p->account.passed);
         if (!is_over(p, run->outcome))
             continue;
         take_off(p, run);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The file of SENTINEL_API_TOKEN_FILE as anything: what is taken of it is its whole first line without
-// white space around it, or nothing.
+// white space around it and a byte order mark before it, or nothing.
 #include <ctype.h>
 
 #include "config/config.h"
@@ -14,6 +14,9 @@ static void is_first_line(const char *token, const uint8_t *data, size_t size)
 {
     const uint8_t *end = memchr(data, '\n', size);
     size_t         len = end ? (size_t)(end - data) : size;
+    size_t         mark = len >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    data += mark;
+    len -= mark;
     while (len > 0 && isspace(data[len - 1]))
         len--;
     for (; len > 0 && isspace(*data); len--)
