@@ -425,13 +425,20 @@ static void take_anonymous(struct pss_family *family, const struct process *p, s
     }
 }
 
+/* What the family has learned of small steps need not hold for a member that maps more at once than it had: it may be
+ * what all the others have. */
+static bool is_unlike_before(const struct pss_member *m, double by)
+{
+    return by >= PSS_BIG && by > 2 * (double)m->old_file;
+}
+
 static void take_file(struct pss_family *family, struct pss_member *m, double seconds)
 {
     double by = (double)m->file - (double)m->old_file;
     if (by > 0) {
         bool is_kid = family->count > 1 && m->age < KID_ROWS; /* its parent had mapped these as well */
         m->file_pss += is_kid ? 0 : (float)by * family->mapped;
-        m->file_doubt += (float)by * family->mapped_doubt;
+        m->file_doubt += (float)by * (is_unlike_before(m, by) ? MAPPED_FIRST : family->mapped_doubt);
         family->mapping += is_kid ? 0 : (float)by;
     } else if (by < 0) {
         double ratio = m->file_pss / (double)m->old_file;
