@@ -341,33 +341,40 @@ static void prune_claimed(struct run *run, struct old_run *runs, size_t count, b
     (void)ftruncate(run->pruned, (off_t)count_folders(&run->home));
     set_age(run->pruned, done ? 0 : PRUNE_SECONDS);
     file_close(&run->pruned);
-    if (done) {
-        marker_sweep_dead(run);
-        sweep_api_marks(run);
-    }
+    run->is_pruned = done;
 }
 
-static void tidy(struct run *run, bool at_length)
+static void prune(struct run *run, bool at_length)
 {
-    size_t count = 0;
-    if (geteuid() == 0)
-        sweep_blank(&run->home);
-    if (run->pruned < 0)
-        return;
-    struct old_run *runs = list_runs(&run->home, run->dir.id, &count);
+    size_t          count = 0;
+    struct old_run *runs = run->pruned >= 0 ? list_runs(&run->home, run->dir.id, &count) : NULL;
     if (runs)
         prune_claimed(run, runs, count, at_length);
     file_close(&run->pruned);
     free(runs);
 }
 
-void cleanup_tidy(struct run *run)
+bool cleanup_step(struct run *run)
 {
-    tidy(run, false);
+    prune(run, false);
+    return run->is_pruned || geteuid() == 0;
+}
+
+void cleanup_sweep(struct run *run)
+{
+    if (geteuid() == 0)
+        sweep_blank(&run->home);
+    if (!run->is_pruned)
+        return;
+    run->is_pruned = false;
+    marker_sweep_dead(run);
+    sweep_api_marks(run);
 }
 
 void cleanup_hourly(struct run *run)
 {
-    if (run->state != RUN_UNMADE && cleanup_is_due(run))
-        tidy(run, true);
+    if (run->state == RUN_UNMADE || !cleanup_is_due(run))
+        return;
+    prune(run, true);
+    cleanup_sweep(run);
 }

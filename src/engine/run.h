@@ -97,6 +97,7 @@ struct run {
     struct cgroup_tags  cgroup_tags;
     struct resend_backlog backlog;   /* the runs of others that are delivered along the way */
     int                   pruned;    /* the mark of that name, locked while old runs are pruned */
+    bool                  is_pruned; /* all of it: markers of the dead may be swept too */
     int                   wake;      /* signalfd */
     int                   asks;      /* signalfd, never read: the program's signals for each of its tasks */
     bool                  is_raised; /* descriptors_raise was called in this table */
@@ -193,8 +194,10 @@ void marker_sweep_dead(const struct run *run);
 /* ---- cleanup.c ---- */
 void cleanup_hourly(struct run *run); /* all that is due */
 bool cleanup_is_due(struct run *run); /* for one process at a time: hourly, until done, or when many are new */
-/* After the run: some ms of sweeping dead leaders' markers and what root made ahead, and of pruning old runs. */
-void cleanup_tidy(struct run *run);
+/* After the run: some ms of pruning old runs. True: there is something to sweep. */
+bool cleanup_step(struct run *run);
+/* On time that nobody waits for: markers of dead leaders, where old runs are pruned; and what root made ahead. */
+void cleanup_sweep(struct run *run);
 /* Removes what PILLION_KEEP does not keep; never the run `current`, nor one that may be alive. */
 void cleanup_prune(const struct state_dir *home, const struct config *config, const char *current);
 

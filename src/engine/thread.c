@@ -145,16 +145,11 @@ static void leave_descriptors(struct run *run)
     libc_disown_descriptors();
 }
 
-/* Old runs go while the program is still held, or the end of a short one would end that too. It is a step of two ms,
+/* Old runs go while the program is still held, or the end of a short one would end that too. It is a step of some ms,
  * and few programs have one. True: something is left for afterwards. */
 static bool tidy(struct run *run)
 {
-    if (atomic_load(&run->link->hurry) || !cleanup_is_due(run))
-        return false;
-    if (run->pruned < 0)
-        return true;
-    cleanup_tidy(run);
-    return false;
+    return !atomic_load(&run->link->hurry) && cleanup_is_due(run) && cleanup_step(run);
 }
 
 /* A thread that ends by the raw call is not counted: once main's thread is gone, libc would run exit on the last thread
@@ -171,7 +166,7 @@ static void leave(struct run *run, enum link_state state)
         atomic_store(&run->link->tidies, sweeps);
         thread_tell(run->link, state);
         if (sweeps) /* on time that is nobody's: the process may end any moment now */
-            cleanup_tidy(run);
+            cleanup_sweep(run);
         loop_close(run);
         file_close(&run->log.copy);
         if (gnu_get_libc_version)
