@@ -91,35 +91,80 @@ bool leader_marker_exists(uint64_t pid_namespace, const struct process *p, char 
     return false;
 }
 
-/* The number of this process's user in the user namespace around its own; unchanged where that is not told. */
-static uid_t uid_outside(uid_t uid)
+/* The number of this process's user in the user namespace around its own. False where nothing is mapped (yet). */
+static bool uid_outside(uid_t uid, uid_t *ret)
 {
     char        map[128];
     const char *at = map;
     uint64_t    column[2] = {0};
-    if (sys_read_file("/proc/self/uid_map", map, sizeof map) <= 0)
-        return uid;
+    *ret = uid;
+    long n = sys_read_file("/proc/self/uid_map", map, sizeof map);
+    if (n <= 0)
+        return n < 0;
     for (int i = 0; i < 2; i++) {
         while (*at == ' ')
             at++;
         column[i] = string_number(&at);
     }
-    return uid < column[0] ? uid : (uid_t)(uid - column[0] + column[1]);
+    if (uid >= column[0])
+        *ret = (uid_t)(uid - column[0] + column[1]);
+    return true;
+}
+
+static bool is_marked_in(const char *folder, uint64_t pid_namespace, const struct process *self, char *ret_path,
+                         size_t size)
+{
+    struct strbuf path = strbuf_in(ret_path, size);
+    strbuf_add(&path, folder);
+    bool ours = !path.cut && is_directory_of(ret_path, self->uid);
+    leader_marker_name(pid_namespace, self, &path);
+    return ours && !path.cut && is_marker_of(ret_path, self->uid);
+}
+
+/* In a user namespace that maps nobody all owners look the same, and none has a number: so each folder is tried. The
+ * marker's name has the start of the process, which no other has. */
+static bool is_marked_by_somebody(const char *place, uint64_t pid_namespace, const struct process *self, char *ret_path,
+                                  size_t size)
+{
+    enum { NAMES_MAX = 4096 };
+    _Alignas(struct sys_entry) char block[1024];
+    char                            folder[HOOK_NAME_MAX];
+    bool                            found = false;
+    int                             names = 0;
+    long                            fd = sys_open(place, O_RDONLY | O_DIRECTORY, 0);
+    for (long n; fd >= 0 && !found && names < NAMES_MAX && (n = sys_list((int)fd, block, sizeof block)) > 0;)
+        for (long at = 0; at < n && !found; names++) {
+            const struct sys_entry *entry = (const void *)(block + at);
+            struct strbuf           w = strbuf_in(folder, sizeof folder);
+            at += entry->size;
+            strbuf_add(&w, place);
+            strbuf_add(&w, "/");
+            strbuf_add(&w, entry->name);
+            found = !w.cut && strncmp(entry->name, ".pillion-", sizeof ".pillion-" - 1) == 0 &&
+                    is_marked_in(folder, pid_namespace, self, ret_path, size);
+        }
+    if (fd >= 0)
+        sys_close((int)fd);
+    return found;
 }
 
 bool leader_marker_was_made_outside(uint64_t pid_namespace, const struct process *self, char *ret_path, size_t size)
 {
-    uid_t before = uid_outside(self->uid);
-    for (size_t i = 0; before != self->uid && i < sizeof places / sizeof *places; i++) {
-        struct strbuf path = strbuf_in(ret_path, size);
-        directory_name(before, places[i], &path);
-        bool ours = !path.cut && is_directory_of(ret_path, self->uid);
-        leader_marker_name(pid_namespace, self, &path);
-        if (ours && !path.cut && is_marker_of(ret_path, self->uid))
-            return true;
+    uid_t before;
+    bool  is_mapped = uid_outside(self->uid, &before);
+    bool  found = false;
+    for (size_t i = 0; !found && i < sizeof places / sizeof *places; i++) {
+        char          folder[HOOK_NAME_MAX];
+        struct strbuf w = strbuf_in(folder, sizeof folder);
+        directory_name(before, places[i], &w);
+        if (is_mapped)
+            found = before != self->uid && !w.cut && is_marked_in(folder, pid_namespace, self, ret_path, size);
+        else
+            found = is_marked_by_somebody(places[i], pid_namespace, self, ret_path, size);
     }
-    ret_path[0] = '\0';
-    return false;
+    if (!found)
+        ret_path[0] = '\0';
+    return found;
 }
 
 /* The same path without the start: who may not look at a leader's /proc/PID knows its number alone. The thread of a

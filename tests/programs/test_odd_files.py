@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Descriptors, limits, folders: what the program does with them is its own business and ends in its own files."""
 import os
+import sys
 import subprocess
 import resource
 import unittest
@@ -219,6 +220,14 @@ class Privileges(CompareTest):
                 if not may("unshare", *words, "true"):
                     self.skipTest(pillion.forbidden("unshare %s" % words))
                 self.compare(["unshare"] + words + [program("sleeps_for"), 150, 3], status=3)
+
+    def test_an_exec_long_after_a_user_namespace_that_maps_nobody(self):
+        """The run has begun by then, and goes on: one run, though its user has no number there."""
+        if not may("unshare", "-U", "true"):
+            self.skipTest(pillion.forbidden("unshare -U"))
+        enters = ("import ctypes, os, sys, time; ctypes.CDLL(None).unshare(0x10000000); time.sleep(0.4);"
+                  " os.execv(sys.argv[1], sys.argv[1:])")
+        self.compare([sys.executable, "-c", enters, program("sleeps_for"), "150", "3"], status=3)
 
     @root_only
     def test_first_process_of_a_pid_namespace(self):
