@@ -227,7 +227,7 @@ static void read_api(struct config *c, struct log *log)
     int         error = api_check_url(url ? url : SENTINEL_DEFAULT_URL, c->api_url, sizeof c->api_url);
     read_token(c, log);
     read_s3_endpoint(c, log);
-    if (error == 0 && holds_token(c)) {
+    if (error == 0 && url && holds_token(c)) {
         log_line(log, LOG_ERROR,
                  "SENTINEL_API_URL has the token in it, which goes into a header alone; the run stays local");
         c->token[0] = c->api_url[0] = '\0';
