@@ -22,7 +22,7 @@ enum { PRUNE_SECONDS = 3600, AGAIN_SECONDS = 1, YOUNG_SECONDS = 3, DAY_SECONDS =
 #define PRUNED            "pruned" /* when old runs were last looked at; its size is how many there were then */
 #define UNDELIVERED_BYTES (UINT64_C(2) << 30)
 #define KEPT              "kept"
-#define LOOK_LIMIT        CLOCK_MILLISECOND /* of CPU, after the end of a program */
+#define LOOK_LIMIT        CLOCK_MILLISECOND /* of CPU, while the program is held at its end */
 #define REMOVE_LIMIT      (2 * CLOCK_MILLISECOND)
 
 static void sweep_api_marks(const struct run *run)
