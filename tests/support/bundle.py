@@ -6,6 +6,7 @@ programs with their libraries, /proc, /dev and /sys as Docker mounts them, Docke
     bundle.add("sh", "sleep", HOOK)
     container = bundle.start(["sh", "-c", "sleep 2"], env)      # a pillion.Program, with kill() and exec_()
 """
+import functools
 import itertools
 import json
 import os
@@ -109,6 +110,13 @@ class Container(pillion.Program):
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+@functools.lru_cache(maxsize=None)
+def libraries_of(path):
+    """By ldd, a shell script that takes longer than all the rest of a bundle."""
+    said = subprocess.run(["ldd", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode()
+    return re.findall(r"(/\S+) \(0x", said)
+
+
 class Bundle:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -130,8 +138,7 @@ class Bundle:
             if path is None:
                 raise AssertionError("%s is missing (tools/check installs it)" % program)
             shutil.copy(path, self.root / "bin")
-            said = subprocess.run(["ldd", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode()
-            for library in re.findall(r"(/\S+) \(0x", said):
+            for library in libraries_of(path):
                 if not (self.root / "lib" / os.path.basename(library)).exists():
                     shutil.copy(library, self.root / "lib")
 
