@@ -91,12 +91,12 @@ class ContainerTest(ServedTest):
         self.assertGreaterEqual(len(run["rows"]), rows)
         return run
 
-    def each(self, check, cases):
-        """check(name, *arguments, server) for each, three at a time, with a server for each."""
+    def each(self, check, cases, workers=3):
+        """check(name, *arguments, server) for each, so many at a time, with a server for each."""
         def served(name, *arguments):
             with SentinelServer() as server:
                 check(name, *arguments, server)
-        Cases(self, workers=3).run(cases, served)
+        Cases(self, workers).run(cases, served)
 
 
 class Ends(ContainerTest):
@@ -337,10 +337,10 @@ LIMITS = {"memory": {"limit": 32 << 20, "swap": 32 << 20}}
 class Volume(ContainerTest):
     """PILLION_DIR on a volume: what the host says of a container's run, at once."""
 
-    def local(self, folder=None):
-        return self.env(PILLION_DIR=folder or self.dir, SENTINEL_API_TOKEN="", SENTINEL_API_URL="")
+    def local(self, folder):
+        return self.env(PILLION_DIR=folder, SENTINEL_API_TOKEN="", SENTINEL_API_URL="")
 
-    def listed(self, folder=None, **how):
+    def listed(self, folder, **how):
         told = self.pillion("list", "--json", env=self.local(folder), **how)
         self.assertEqual(told.status, 0, told)
         return json.loads(told.stdout)
@@ -352,48 +352,64 @@ class Volume(ContainerTest):
         folder.chmod(mode)
         return folder
 
-    def until_rows(self, folder=None):
-        pillion.wait_for(lambda: any(run.raw_rows for run in pillion.runs(folder or self.dir)), what="a row")
+    def served(self, folder, server):
+        return self.env(PILLION_DIR=folder, **server.env())
 
-    def test_a_process_1_that_was_killed_for_memory_is_lost_at_once_and_synced(self):
-        container = self.begin("killed", GROWS, env={"PILLION_DIR": "/data"}, binds={"/data": self.dir}, resources=LIMITS)
+    def on(self, name, argv, folder, server, **how):
+        return self.begin(name, argv, server, env={"PILLION_DIR": "/data"}, binds={"/data": folder}, **how)
+
+    def until_rows(self, folder, count=1):
+        pillion.wait_for(lambda: sum(bool(run.raw_rows) for run in pillion.runs(folder)) == count, what="rows")
+
+    def killed_for_memory(self, name, folder, server):
+        container = self.on(name, GROWS, folder, server, resources=LIMITS)
         self.assertEqual(container.wait().status, 137)
-        shown, = self.listed()
+        shown, = self.listed(folder)
         self.assertEqual(shown["state"], "lost", shown)
-        self.sync()
-        self.assertDelivered(self.only_run())
+        self.sync(env=self.served(folder, server))
+        run, = pillion.runs(folder)
+        self.assertDelivered(run, server)
 
-    def test_one_killed_for_memory_is_said_to_be_while_its_cgroup_is_there(self):
-        container = self.begin("kept", GROWS, env={"PILLION_DIR": "/data"}, binds={"/data": self.dir}, resources=LIMITS,
-                               keep=True)
-        container.wait()
-        self.assertIn(b"killed for memory in its cgroup", self.pillion("show", env=self.local()).stdout)
-        self.sync()
-        self.assertGreaterEqual(self.assertDelivered(self.only_run()) and self.only_run()["cgroup"]["oom_kills"], 1)
+    def killed_and_kept(self, name, folder, server):
+        self.on(name, GROWS, folder, server, resources=LIMITS, keep=True).wait()
+        self.assertIn(b"killed for memory in its cgroup", self.pillion("show", env=self.local(folder)).stdout)
+        self.sync(env=self.served(folder, server))
+        run, = pillion.runs(folder)
+        self.assertDelivered(run, server)
+        self.assertGreaterEqual(run["cgroup"]["oom_kills"], 1)
 
-    def test_a_container_that_lives_is_running(self):
-        container = self.begin("lives", WAIT, env={"PILLION_DIR": "/data"}, binds={"/data": self.dir})
-        self.until_rows()
-        self.assertEqual([run["state"] for run in self.listed()], ["running"])
-        self.sync(status=1)
-        self.assertEqual(self.server.finished_runs(), [])
+    def lives(self, name, folder, server):
+        container = self.on(name, WAIT, folder, server)
+        self.until_rows(folder)
+        self.assertEqual([run["state"] for run in self.listed(folder)], ["running"])
+        self.sync(status=1, env=self.served(folder, server))
+        self.assertEqual(server.finished_runs(), [])
         container.send("KILL")
         container.wait()
-        self.assertEqual([run["state"] for run in self.listed()], ["lost"])
+        self.assertEqual([run["state"] for run in self.listed(folder)], ["lost"])
 
-    def test_of_two_containers_with_one_volume_the_dead_one_alone_is_lost(self):
-        binds = {"/data": self.dir}
-        lives = self.begin("lives", WAIT, env={"PILLION_DIR": "/data"}, binds=binds)
-        dies = self.begin("dies", WAIT, env={"PILLION_DIR": "/data"}, binds=binds)
-        pillion.wait_for(lambda: sum(bool(run.raw_rows) for run in self.runs()) == 2, what="rows of two")
+    def one_of_two(self, name, folder, server):
+        lives, dies = (self.on(name + one, WAIT, folder, server) for one in (", lives", ", dies"))
+        self.until_rows(folder, 2)
         dies.send("KILL")
         dies.wait()
-        self.assertEqual(sorted(run["state"] for run in self.listed()), ["lost", "running"])
-        self.sync(status=1)
-        self.assertEqual(len(self.server.finished_runs()), 1)
-        self.assertEqual(sorted(run["state"] for run in self.listed()), ["finished", "running"])
+        self.assertEqual(sorted(run["state"] for run in self.listed(folder)), ["lost", "running"])
+        self.sync(status=1, env=self.served(folder, server))
+        self.assertEqual(len(server.finished_runs()), 1)
+        self.assertEqual(sorted(run["state"] for run in self.listed(folder)), ["finished", "running"])
         lives.send("KILL")
         lives.wait()
+
+    def test_the_host_says_at_once_what_became_of_a_container(self):
+        """Side by side: each command looks at a run that may be alive for two seconds."""
+        def check(name, what, server):
+            what(name, self.volume("volume, " + name, 0o700), server)
+        self.each(check, {
+            "a process 1 that was killed for memory is lost at once, and synced": (self.killed_for_memory,),
+            "one killed for memory is said to be while its cgroup is there": (self.killed_and_kept,),
+            "a container that lives is running": (self.lives,),
+            "of two containers with one volume the dead one alone is lost": (self.one_of_two,),
+        }, workers=4)
 
     def test_volumes_as_kubernetes_makes_them_keep_the_run_of_every_user(self):
         cases = {}
@@ -411,7 +427,7 @@ class Volume(ContainerTest):
             self.assertEqual((shown["state"], shown["exit_code"]), ("finished", 3))
         self.tmp.chmod(0o755)
         self.work.chmod(0o755)
-        self.each(check, cases)
+        self.each(check, cases, workers=6)
 
 
 if __name__ == "__main__":
