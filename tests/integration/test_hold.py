@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What a sick API costs programs at their ends is paid once, and not by each; and what stayed behind goes later, by itself."""
+import concurrent.futures
 import os
 import subprocess
 import sys
 import time
+import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import moods  # noqa: E402
-from served import Cases, LocalTest, ServedTest, pillion  # noqa: E402
+from served import QUICK, Cases, LocalTest, ServedTest, pillion  # noqa: E402
 from sentinel_server import SentinelServer  # noqa: E402
 
 PROGRAMS = 8
@@ -105,38 +107,57 @@ class Later(ServedTest):
         self.assertGreaterEqual(self.finished(), 2)
 
 
+def twice_slow(held, seconds):
+    """Two programs, the second while the mark stands."""
+    with SentinelServer() as server:
+        server.fault("register", "*", held=held)
+        env = slow_env(server, PILLION_EXIT_TIMEOUT="6")
+        ends = [pillion.run(["sleep", seconds], env=env).status for _ in range(2)]
+        return ends + registered_once(server, env)
+
+
+def on_the_way(held):
+    """A leader that delivers another's run along its way, in its sixth second, ends while the API registers that."""
+    with SentinelServer() as server:
+        env = slow_env(server)
+        ends = [pillion.run(["true"], env=dict(env, PILLION_EXIT_TIMEOUT="0")).status]
+        server.fault("register", "2+", held=held)
+        program = pillion.start(["cat"], env=env, stdin=subprocess.PIPE)
+        pillion.wait_for(lambda: len(server.of("register")) == 2, what="the registration of the other")
+        program.process.stdin.close()
+        return ends + [program.wait().status] + registered_once(server, env)
+
+
+def slow_env(server, **extra):
+    return pillion.clean_env(**dict(QUICK, **server.env(**extra)))
+
+
+def registered_once(server, env):
+    """The status of sync, and what the server has had by then."""
+    server.heal()
+    return [pillion.command("sync", env=env).status, len(server.of("register")), len(server.finished_runs()), server.requests]
+
+
 class Registrations(ServedTest):
-    def slow(self, folder, held, seconds):
-        """Two programs, the second while the mark stands."""
-        with SentinelServer() as server:
-            server.fault("register", "*", held=held)
-            env = self.env(PILLION_DIR=folder, **server.env(PILLION_EXIT_TIMEOUT="6"))
-            for _ in range(2):
-                self.assertEqual(pillion.run(["sleep", seconds], env=env).status, 0)
-            self.once(server, env)
-
-    def on_the_way(self, folder, held, _):
-        """A leader that delivers another's run along its way ends while the API registers that."""
-        with SentinelServer() as server:
-            env = self.env(PILLION_DIR=folder, **server.env())
-            self.assertEqual(pillion.run(["true"], env=dict(env, PILLION_EXIT_TIMEOUT="0")).status, 0)
-            server.fault("register", "2+", held=held)
-            program = pillion.start(["cat"], env=env, stdin=subprocess.PIPE)
-            pillion.wait_for(lambda: len(server.of("register")) == 2, what="the registration of the other")
-            program.process.stdin.close()
-            self.assertEqual(program.wait().status, 0)
-            self.once(server, env)
-
-    def once(self, server, env):
-        server.heal()
-        self.assertEqual(pillion.command("sync", env=env).status, 0)
-        self.assertEqual((len(server.of("register")), len(server.finished_runs())), (2, 2), server.requests)
+    """These wait most of the time, beside the other tests."""
 
     def test_a_run_is_registered_once_wherever_the_api_is_merely_slow(self):
-        cases = {"%s s, a program of %s s" % (held, seconds): (self.slow, held, seconds)
-                 for held in (0.6, 1.5, 2.5) for seconds in ("0", "0.3")}  # at 0.3 s it is on its way
-        cases["another's"] = (self.on_the_way, 1.5, None)
-        Cases(self, workers=7).run(cases, lambda name, check, *how: check(self.tmp / name, *how))
+        def check(name):
+            *ends, requests = slow[name].result()
+            self.assertEqual(ends, [0, 0, 0, 2, 2], requests)
+        Cases(self).run({name: () for name in slow}, check)
+
+
+slow = {}  # {name: the future of what became of it}
+
+
+def setUpModule():
+    pool = concurrent.futures.ThreadPoolExecutor(7)
+    unittest.addModuleCleanup(pool.shutdown)
+    slow["another's"] = pool.submit(on_the_way, 1.5)
+    for held in (0.6, 1.5, 2.5):
+        for seconds in ("0", "0.3"):  # at 0.3 s it is on its way
+            slow["%s s, a program of %s s" % (held, seconds)] = pool.submit(twice_slow, held, seconds)
 
 
 class Apis(ServedTest):

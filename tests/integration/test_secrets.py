@@ -12,6 +12,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import unittest
 import urllib.parse
 
@@ -246,8 +247,7 @@ class Cores(Searching, StreamedTest):
 
     def crashed(self, *argv, env=None, preload=True):
         """The core files of a program that ends by a signal with cores on."""
-        work = self.tmp / ("crash-%d" % len(list(self.tmp.iterdir())))
-        work.mkdir()
+        work = pathlib.Path(tempfile.mkdtemp(prefix="crash-", dir=self.tmp))
         result = self.launch(*argv, env=env, cwd=work, preload=preload,
                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2))
         self.assertLess(result.status, 0, result)
@@ -266,8 +266,7 @@ class Cores(Searching, StreamedTest):
         leader.process.stdin.flush()
         pillion.wait_for(lambda: leader.stdout.endswith(b"\n"), what="the child")
         pids = (leader.pid, int(leader.stdout), command.pid)
-        for pid in pids:
-            self.gcore(pid)
+        Cases(self).run({str(pid): (pid,) for pid in pids}, lambda _, pid: self.gcore(pid))
         os.kill(pids[1], signal.SIGKILL)
         for program in (leader, command):
             program.signal(signal.SIGTERM)
@@ -280,8 +279,9 @@ class Cores(Searching, StreamedTest):
     def test_nor_do_those_that_the_kernel_writes(self):
         if "/" in CORE_PATTERN or "|" in CORE_PATTERN:
             self.skipTest("the kernel writes no core file into the working directory here")
-        for number in (signal.SIGSEGV, signal.SIGABRT):
-            self.assertEqual(len(self.crashed(PYTHON, "-S", "-c", CRASHES, number.value)), 1)
+        def check(_, number):
+            self.assertEqual(len(self.crashed(PYTHON, "-S", "-c", CRASHES, number)), 1)
+        Cases(self).run({one.name: (one.value,) for one in (signal.SIGSEGV, signal.SIGABRT)}, check)
         self.assertEqual(len(self.server.runs), 2)
         self.search()
 
@@ -309,9 +309,8 @@ class Cores(Searching, StreamedTest):
 
     def test_sync_and_doctor_have_forgotten_the_token_when_they_end(self):
         self.launch("sleep", "0.3", env=self.env(PILLION_EXIT_TIMEOUT="0"))
-        self.dumped_whole("doctor")
+        Cases(self).run({name: () for name in ("doctor", "sync")}, self.dumped_whole)
         self.assertTrue(self.server.of("refresh"), "the doctor asks")
-        self.dumped_whole("sync")
         self.assertEqual(len(self.server.finished_runs()), 1)
         self.search()
 
