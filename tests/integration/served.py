@@ -29,9 +29,9 @@ class LocalTest(pillion.PillionTest):
         """Run Python code with the preload."""
         return self.launch(PYTHON, "-S", "-c", text, **keywords)
 
-    def until_told(self, **variables):
+    def until_told(self, preexec_fn=None, **variables):
         """A program that ends with status 3 when end() says so."""
-        return self.start("sh", "-c", "cat; exit 3", env=self.env(**variables), stdin=subprocess.PIPE)
+        return self.start("sh", "-c", "cat; exit 3", env=self.env(**variables), stdin=subprocess.PIPE, preexec_fn=preexec_fn)
 
     def end(self, program):
         program.process.stdin.close()

@@ -10,7 +10,8 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from served import PYTHON, ServedTest, pillion  # noqa: E402
+from sentinel_server import SentinelServer  # noqa: E402
+from served import PYTHON, Cases, ServedTest, pillion  # noqa: E402
 
 NOBODY = 65534
 OWN_USER = 10000 + os.getpid() % 50000  # nobody, and nobody else leads under that number
@@ -48,16 +49,13 @@ class SharedFolder(ServedTest):
         return self.env(PILLION_DIR=folder, SENTINEL_API_TOKEN=None, SENTINEL_API_URL=None)
 
     def test_a_folder_that_its_user_may_write_into_keeps_the_run(self):
-        for name, mode, owner, group in (("everybody's", 0o777, 0, 0), ("sticky", 0o1777, 0, 0), ("an emptyDir", 0o2777, 0, 0),
-                                         ("a group's", 0o770, 0, GROUP), ("of fsGroup", 0o2770, 0, GROUP),
-                                         ("without reading", 0o1733, 0, 0), ("of a third user", 0o777, NOBODY, NOBODY)):
-            with self.subTest(name):
-                folder = self.tmp / name.replace(" ", "-")
-                folder.mkdir()
-                os.chown(folder, owner, group)
-                os.chmod(folder, mode)
-                before = len(self.server.finished_runs())
-                env, how = self.env(PILLION_DIR=folder), dict(preexec_fn=become(OWN_USER, GROUP))
+        def check(name, mode, owner, group):
+            folder = self.tmp / name.replace(" ", "-")
+            folder.mkdir()
+            os.chown(folder, owner, group)
+            os.chmod(folder, mode)
+            with SentinelServer() as server:
+                env, how = self.env(PILLION_DIR=folder, **server.env()), dict(preexec_fn=become(OWN_USER, GROUP))
                 result = self.launch("sh", "-c", "sleep 0.3; exit 3", env=env, **how)
                 self.assertEqual(result.status, 3)
                 own = folder / str(OWN_USER)
@@ -65,10 +63,15 @@ class SharedFolder(ServedTest):
                 self.assertEqual((own.stat().st_uid, own.stat().st_mode & 0o777), (OWN_USER, 0o700))
                 run, = pillion.runs(own)
                 self.assertEqual((run["state"], run["exit_code"]), ("finished", 3), run.describe())
-                self.assertEqual(len(self.server.finished_runs()), before + 1)
+                self.assertEqual(len(server.finished_runs()), 1)
                 shown, = json.loads(self.pillion("list", "--json", env=env, **how).stdout)
                 self.assertEqual((shown["id"], shown["state"]), (run.directory, "finished"))
-        self.assertNoComplaints()
+                self.assertEqual(server.complaints(), [])
+        Cases(self).run({
+            "everybody's": (0o777, 0, 0), "sticky": (0o1777, 0, 0), "an emptyDir": (0o2777, 0, 0),
+            "a group's": (0o770, 0, GROUP), "of fsGroup": (0o2770, 0, GROUP), "without reading": (0o1733, 0, 0),
+            "of a third user": (0o777, NOBODY, NOBODY),
+        }, check)
 
     def test_each_user_of_a_shared_folder_sees_their_own_runs(self):
         os.chmod(self.dir, 0o1777)
@@ -88,30 +91,29 @@ class SharedFolder(ServedTest):
         self.assertEqual(len(ids[0] | ids[OWN_USER]), 2)
 
     def test_a_file_of_another_user_is_no_output_and_no_log(self):
-        for mode in (0o1777, 0o777):
-            for uid in (0, OWN_USER):
-                with self.subTest(mode=oct(mode), uid=uid):
-                    folder = self.tmp / ("%o-%d" % (mode, uid))
-                    folder.mkdir()
-                    folder.chmod(mode)
-                    theirs = folder / "theirs"
-                    theirs.write_bytes(b"precious\n")
-                    theirs.chmod(0o666)
-                    os.chown(theirs, NOBODY, NOBODY)
-                    state = folder / "state"
-                    state.mkdir(mode=0o700)
-                    os.chown(state, uid, uid)
-                    for variable in ("PILLION_OUTPUT", "PILLION_LOG"):
-                        env = dict(self.local(state), PILLION_INTERVAL="soon", **{variable: str(theirs)})
-                        result = self.launch("sh", "-c", "sleep 0.1; exit 3", env=env, preexec_fn=become(uid))
-                        self.assertEqual((result.status, theirs.read_bytes()), (3, b"precious\n"))
-                        self.assertIn(variable, pillion.runs(state)[-1].log)
-                        shutil.rmtree(state / "runs")
+        def check(name, mode, uid):
+            folder = self.tmp / name
+            folder.mkdir()
+            folder.chmod(mode)
+            theirs = folder / "theirs"
+            theirs.write_bytes(b"precious\n")
+            theirs.chmod(0o666)
+            os.chown(theirs, NOBODY, NOBODY)
+            state = folder / "state"
+            state.mkdir(mode=0o700)
+            os.chown(state, uid, uid)
+            for variable in ("PILLION_OUTPUT", "PILLION_LOG"):
+                env = dict(self.local(state), PILLION_INTERVAL="soon", **{variable: str(theirs)})
+                result = self.launch("sh", "-c", "sleep 0.1; exit 3", env=env, preexec_fn=become(uid))
+                self.assertEqual((result.status, theirs.read_bytes()), (3, b"precious\n"))
+                self.assertIn(variable, pillion.runs(state)[-1].log)
+                shutil.rmtree(state / "runs")
+        Cases(self).run({"%o-%d" % (mode, uid): (mode, uid) for mode in (0o1777, 0o777) for uid in (0, OWN_USER)}, check)
 
     def test_a_neighbour_who_moves_the_folder_away_gets_no_row(self):
         """All is done below the handle of our own folder: what is put in its place stays empty."""
         os.chmod(self.dir, 0o777)
-        program = self.start("sh", "-c", "sleep 1; exit 3", env=self.local(self.dir), preexec_fn=become(OWN_USER))
+        program = self.until_told(preexec_fn=become(OWN_USER), SENTINEL_API_TOKEN=None, SENTINEL_API_URL=None)
         own = self.dir / str(OWN_USER)
         pillion.wait_for(lambda: pillion.runs(own) and pillion.runs(own)[0].raw_rows, what="a row")
         trap = self.tmp / "trap"
@@ -121,7 +123,9 @@ class SharedFolder(ServedTest):
             path.chmod(0o777)
         own.rename(self.dir / "moved")
         own.symlink_to(trap)
-        self.assertEqual(program.wait().status, 3)
+        rows = len(pillion.runs(self.dir / "moved")[0].raw_rows)
+        pillion.wait_for(lambda: len(pillion.runs(self.dir / "moved")[0].raw_rows) > rows + 2, what="more rows")
+        self.end(program)
         run, = pillion.runs(self.dir / "moved")
         self.assertEqual((run["state"], run["exit_code"]), ("local", 3))
         self.assertEqual(list((trap / "runs").iterdir()), [])
@@ -153,17 +157,17 @@ class ChangeOfUser(ServedTest):
         return self.env(PILLION_INTERVAL=None, **extra)
 
     def test_a_daemon_that_changes_its_user_early_has_its_run_where_it_was_root(self):
-        for name, variables in (("named", {}), ("in root's home", {"PILLION_DIR": None})):
-            with self.subTest(name):
-                env = self.private(**variables)
-                result = self.launch(PYTHON, "-S", "-c", self.CHANGES + "time.sleep(1.3); sys.exit(3)", env=env)
-                self.assertEqual(result.status, 3, result)
-                run, = pillion.runs(env.get("PILLION_DIR") or self.home / ".local/state/pillion")
-                self.assertEqual((run["state"], run["exit_code"]), ("finished", 3), run.describe())
-                self.assertGreaterEqual(len(run.rows), 2)
-                self.assertDelivered(run)
-                shown, = json.loads(self.pillion("list", "--json", env=env).stdout)
-                self.assertEqual((shown["id"], shown["state"]), (run.directory, "finished"))
+        def check(_, variables):
+            env = self.private(**variables)
+            result = self.launch(PYTHON, "-S", "-c", self.CHANGES + "time.sleep(1.3); sys.exit(3)", env=env)
+            self.assertEqual(result.status, 3, result)
+            run, = pillion.runs(env.get("PILLION_DIR") or self.home / ".local/state/pillion")
+            self.assertEqual((run["state"], run["exit_code"]), ("finished", 3), run.describe())
+            self.assertGreaterEqual(len(run.rows), 2)
+            self.assertDelivered(run)
+            shown, = json.loads(self.pillion("list", "--json", env=env).stdout)
+            self.assertEqual((shown["id"], shown["state"]), (run.directory, "finished"))
+        Cases(self).run({"named": ({},), "in root's home": ({"PILLION_DIR": None},)}, check)
         self.assertNoComplaints()
 
     def test_one_that_is_killed_then_is_delivered_by_sync(self):
@@ -188,14 +192,15 @@ class ChangeOfUser(ServedTest):
         self.only_run()
 
     def test_an_exec_as_root_leaves_one_run_and_nothing_beside_it(self):
-        for script in ("exec sh -c 'exit 3'", "exec sh -c 'sleep 0.4; exit 3'", "sleep 1.2; exec sh -c 'sleep 0.3; exit 3'"):
-            with self.subTest(script):
-                env = self.private(PILLION_DIR=pillion.fresh_folder())
-                self.assertEqual(self.launch("sh", "-c", script, env=env).status, 3)
-                folders = list((pathlib.Path(env["PILLION_DIR"]) / "runs").iterdir())
-                self.assertEqual(len(folders), 1, folders)
-                self.assertRegex(folders[0].name, r"^[0-9]{8}T[0-9]{6}Z-.*-[0-9]+$")
-                self.assertEqual(pillion.Run(folders[0])["exit_code"], 3)
+        def check(script):
+            env = self.private(PILLION_DIR=pillion.fresh_folder())
+            self.assertEqual(self.launch("sh", "-c", script, env=env).status, 3)
+            folders = list((pathlib.Path(env["PILLION_DIR"]) / "runs").iterdir())
+            self.assertEqual(len(folders), 1, folders)
+            self.assertRegex(folders[0].name, r"^[0-9]{8}T[0-9]{6}Z-.*-[0-9]+$")
+            self.assertEqual(pillion.Run(folders[0])["exit_code"], 3)
+        Cases(self).run(dict.fromkeys(("exec sh -c 'exit 3'", "exec sh -c 'sleep 0.4; exit 3'",
+                                       "sleep 1.2; exec sh -c 'sleep 0.3; exit 3'"), ()), check)
 
     def test_a_program_shorter_than_the_minimum_leaves_nothing(self):
         self.assertEqual(self.launch("true", env=self.private(PILLION_MIN_SECONDS=5)).status, 0)
