@@ -1,5 +1,6 @@
 /* Main blocks a signal that has a handler, and takes with sigwait what is sent to the process, while each other task is
- * sent the same one for itself. Then one stays pending for a second, which nobody is to be kept awake by. */
+ * sent the same one for itself. Then one stays pending for 200 ms and until stdin ends, which nobody is to be kept awake
+ * by. */
 // SPDX-License-Identifier: Apache-2.0
 #define _GNU_SOURCE 1
 #include <dirent.h>
@@ -72,7 +73,9 @@ int main(void)
         }
     fflush(stdout);
     kill(getpid(), SIGUSR1);
-    usleep(1000 * 1000);
+    usleep(200 * 1000);
+    while (read(STDIN_FILENO, &set, 1) == 1)
+        ;
     sigemptyset(&set);
     sigaddset(&set, SIGUSR1);
     return sigwait(&set, &numbers[0]) == 0 ? 45 : 96;
