@@ -139,16 +139,20 @@ class Answers(Searching, ServedTest):
         texts = [json.dumps(dict(statistics, **one)) for one in extra]
         texts.append(json.dumps(dict(statistics, **extra[0])).replace("/", "\\/").replace("K", "\\u004b"))
         texts.append(json.dumps(dict(statistics, **{ACCESS: 1})))
-        for number, text in enumerate(texts):
-            with self.subTest(text):
-                self.server.faults = []
-                self.server.fault("finish", status=200, body=text)
-                env = self.env(PILLION_DIR=self.tmp / str(number))
+        given = [ACCESS, SECRET, SESSION, "short-one-of-these", "k3y-of-mine-0"]
+
+        def check(_, number, text):
+            with type(self.server)(token=TOKEN) as server:
+                server.fault("finish", status=200, body=text)
+                env = self.env(PILLION_DIR=self.tmp / str(number), SENTINEL_API_URL=server.url,
+                               PILLION_LOG=self.tmp / ("%d.log" % number))
                 self.assertSilent(self.launch("sleep", "0.25", env=env))
                 run = pillion.runs(self.tmp / str(number))[0]
                 self.assertEqual(run["state"], "finished")
                 self.assertEqual({key: run["result"].get(key) for key in statistics}, statistics)
-        self.search(secrets=[ACCESS, SECRET, SESSION, "short-one-of-these", "k3y-of-mine-0"], least=10)
+                given.extend(server.secret_values)
+        Cases(self).run({text: (number, text) for number, text in enumerate(texts)}, check)
+        self.search(secrets=given, least=10)
 
     def test_nor_is_a_result_that_repeats_the_token_kept(self):
         self.server.fault("finish", status=200, body=json.dumps({"note": "for " + TOKEN.lower(), "rows": 1}))
@@ -159,13 +163,17 @@ class Answers(Searching, ServedTest):
 
     def test_a_name_or_a_place_of_a_run_that_holds_a_secret_is_none(self):
         plain = "tok-plain_0123456789"
-        for number, (name, prefix) in enumerate([("r-" + plain, "s3://bucket/x"), ("r1", "s3://bucket/" + plain),
-                                                 ("r1", "s3://bucket/%s/x" % SESSION)]):
-            with self.subTest(name=name, prefix=prefix), type(self.server)(token=plain) as server:
+
+        def check(number, name, prefix):
+            with type(self.server)(token=plain) as server:
                 server.fault("register", status=201, body=json.dumps({"run_id": name, "upload_uri_prefix": prefix,
                                                                       "upload_credentials": CREDENTIALS}))
-                env = self.env(PILLION_DIR=self.tmp / str(number), SENTINEL_API_URL=server.url, SENTINEL_API_TOKEN=plain)
+                env = self.env(PILLION_DIR=self.tmp / number, SENTINEL_API_URL=server.url, SENTINEL_API_TOKEN=plain,
+                               PILLION_LOG=self.tmp / (number + ".log"))
                 self.launch("sleep", "0.4", env=env)
+                self.assertTrue(server.of("register"))
+        Cases(self).run({"1": ("r-" + plain, "s3://bucket/x"), "2": ("r1", "s3://bucket/" + plain),
+                         "3": ("r1", "s3://bucket/%s/x" % SESSION)}, check)
         self.search(secrets=[plain, SESSION])
 
 
@@ -189,9 +197,9 @@ class Words(Searching, ServedTest):
         """In a variable that is not its own, which would be repeated as wrong, or be metadata."""
         env = self.env(PILLION_INTERVAL=TOKEN, PILLION_KEEP="x" + TOKEN, TRACKER_JOB_NAME=TOKEN, TRACKER_TAGS="key=" + TOKEN,
                        PILLION_S3_ENDPOINT="ftp://" + TOKEN, TRACKER_TEAM="team of " + TOKEN, PILLION_SHARE=TOKEN)
-        self.assertSilent(self.launch("sleep", "0.3", env=env))
-        for url in (self.server.url + "/?token=" + TOKEN, self.server.url + "/" + urllib.parse.quote(TOKEN), "x" + TOKEN):
-            self.assertSilent(self.launch("sh", "-c", "sleep 0.3", TOKEN, env=dict(env, SENTINEL_API_URL=url)))
+        urls = (self.server.url, self.server.url + "/?token=" + TOKEN, self.server.url + "/" + urllib.parse.quote(TOKEN), "x" + TOKEN)
+        Cases(self).run(dict.fromkeys(urls, ()), lambda url: self.assertSilent(
+            self.launch("sh", "-c", "sleep 0.3", TOKEN, env=dict(env, SENTINEL_API_URL=url))))
         self.assertEqual(len(self.runs()), 4)
         self.search(*self.shown())
 
