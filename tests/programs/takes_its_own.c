@@ -1,6 +1,6 @@
 /* Main blocks a signal that has a handler, and takes with sigwait what is sent to the process, while each other task is
- * sent the same one for itself. Then one stays pending for 200 ms and until stdin ends, which nobody is to be kept awake
- * by. */
+ * sent the same one for itself. Then one stays pending for 200 ms and until stdin ends; nobody is to be kept awake by
+ * it. */
 // SPDX-License-Identifier: Apache-2.0
 #define _GNU_SOURCE 1
 #include <dirent.h>
@@ -61,6 +61,7 @@ static int take(int number, int with_others)
 int main(void)
 {
     sigset_t set;
+    char     byte;
     int      numbers[] = {SIGUSR1, SIGCHLD, SIGSYS, SIGRTMIN + 3};
 
     usleep(20000);
@@ -74,7 +75,7 @@ int main(void)
     fflush(stdout);
     kill(getpid(), SIGUSR1);
     usleep(200 * 1000);
-    while (read(STDIN_FILENO, &set, 1) == 1)
+    while (read(STDIN_FILENO, &byte, 1) == 1)
         ;
     sigemptyset(&set);
     sigaddset(&set, SIGUSR1);
