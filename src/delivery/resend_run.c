@@ -180,7 +180,7 @@ enum resend_run_outcome resend_run_begin(struct resend_run *e, const char *id)
     int dir = openat(e->home->runs, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     int error = dir < 0 ? -errno : is_too_large(e, dir) ? -EFBIG : journal_load(dir, &e->state);
     if (error < 0) {
-        bool blank = error == -EBADMSG && run_dir_is_blank(dir);
+        bool blank = dir >= 0 && (error == -EBADMSG || error == -ENOENT) && run_dir_is_blank(dir);
         file_close(&dir);
         if (blank)
             return over(e, RESEND_IGNORED, "");

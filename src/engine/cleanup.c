@@ -65,14 +65,11 @@ static enum run_outcome glance(int dir)
 }
 
 /* Lost is a run that began and never said how it ended; or that never said it began, and is an hour old. */
-static bool is_lost(int dir)
+static bool is_lost(int dir, bool is_old)
 {
-    struct stat info;
-    cJSON      *state = NULL;
-    int         error = journal_load(dir, &state);
-    bool        lost = error == 0 && journal_liveness(state, dir) == LIVENESS_DEAD;
-    if (error == -EBADMSG && fstat(dir, &info) == 0)
-        lost = clock_real() / CLOCK_SECOND - info.st_mtime > PRUNE_SECONDS;
+    cJSON *state = NULL;
+    int    error = journal_load(dir, &state);
+    bool   lost = error == 0 ? journal_liveness(state, dir) == LIVENESS_DEAD : error == -EBADMSG && is_old;
     cJSON_Delete(state);
     return lost;
 }
@@ -84,8 +81,12 @@ static void look_at(const struct state_dir *home, struct old_run *run)
     int         dir = openat(home->runs, run->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     run->outcome = RUN_UNKNOWN;
     if (dir >= 0 && fstat(dir, &info) == 0 && info.st_uid == geteuid()) {
+        bool is_old = clock_real() / CLOCK_SECOND - info.st_mtime > PRUNE_SECONDS;
         run->outcome = glance(dir);
-        if (run->outcome == RUN_UNKNOWN && is_lost(dir))
+        if (run->outcome == RUN_UNKNOWN && run_dir_is_blank(dir)) {
+            if (is_old) /* whoever made it was killed at once */
+                (void)run_dir_sweep(home, run->name);
+        } else if (run->outcome == RUN_UNKNOWN && is_lost(dir, is_old))
             run->outcome = RUN_UNDELIVERED;
         if (run->outcome != RUN_UNKNOWN)
             run_dir_measure(dir, &run->bytes, &run->changed);

@@ -182,10 +182,10 @@ void create_not(struct run *run)
 
 static void create(struct run *run, const struct journal_begin *begin)
 {
-    int error = -EACCES;
-    if (run->ahead.dir >= 0) {
+    int  error = -EACCES;
+    bool is_there = run->ahead.dir >= 0;
+    if (is_there) {
         run_dir_take_files(&run->dir, &run->ahead);
-        mark_ahead(&run->home, run->dir.id, false);
         error = 0;
     } else if (run->home.runs >= 0)
         error = run_dir_create(&run->home, begin->started_at / CLOCK_SECOND, run->machine.host_name, begin->pid,
@@ -199,6 +199,8 @@ static void create(struct run *run, const struct journal_begin *begin)
     }
     run_dir_sign_lock(&run->dir);
     journal_begin(&run->dir, begin);
+    if (is_there)
+        mark_ahead(&run->home, run->dir.id, false);
 }
 
 /* The path is absolute, as of the directory at load: an image that follows may stand in another. */

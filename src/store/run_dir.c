@@ -148,9 +148,20 @@ static off_t size_of(int dir, const char *name)
     return fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) < 0 ? -1 : info.st_size;
 }
 
+static bool is_empty(int dir)
+{
+    struct dir list;
+    if (dir_open(&list, dir, ".") < 0)
+        return false;
+    bool empty = !dir_next(&list);
+    dir_close(&list);
+    return empty;
+}
+
 bool run_dir_is_blank(int dir)
 {
-    return size_of(dir, RUN_DIR_LOCK) >= 0 && size_of(dir, RUN_DIR_JOURNAL) <= 0 && size_of(dir, RUN_DIR_ROWS) <= 0;
+    return size_of(dir, RUN_DIR_JOURNAL) <= 0 && size_of(dir, RUN_DIR_ROWS) <= 0 &&
+           (size_of(dir, RUN_DIR_LOCK) >= 0 || is_empty(dir));
 }
 
 enum { LOCK_ID_MAX = 40 };
@@ -463,6 +474,8 @@ bool run_dir_sweep(const struct state_dir *home, const char *name)
     int  lock = -1;
     bool blank = dir >= 0 && run_dir_is_blank(dir);
     file_close(&dir);
+    if (blank && unlinkat(home->runs, name, AT_REMOVEDIR) == 0) /* its maker, if one lives, makes another */
+        return true;
     if (!blank || !take_for_removal(home, name, &dir, &lock))
         return false;
     if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0 && run_dir_is_blank(dir)) {

@@ -35,7 +35,8 @@ void run_dir_init(struct run_dir *run);
 /* Makes and locks a new directory. Its name is UTC start, machine name and pid, then -2, -3 … while that is taken. */
 int run_dir_create(const struct state_dir *home, int64_t started_s, const char *machine, pid_t pid,
                    struct run_dir *ret);
-/* Is it a folder that was made ahead of its run (engine/create.c), and in which nothing stands? It is no run. */
+/* Is it a folder in which nothing stands? It is no run: made ahead of one (engine/create.c), or its maker was killed.
+ */
 bool run_dir_is_blank(int dir);
 /* Writes into a new run's lock which file it is, by device and inode. Who finds another there has another view of the
  * folder, and does not see who holds it. */

@@ -6,8 +6,9 @@
  * THREAD is the name of the thread whose calls count (pillion), or `main` for the first thread of CMD. CALLS are their
  * names with commas between them, or `all`. Each call has two points: before the kernel carries it out, and after. They
  * are counted from 1, from FROM to UNTIL, both included: `start`, `end`, or a text in what the thread writes; N:TEXT is
- * the N-th write with it. At POINT the whole process gets SIGKILL; 0 kills nothing and lists the points. NAME=VALUE
- * goes to CMD alone, as with env: a preload is not for this process. What CMD prints goes to stderr.
+ * the N-th write with it. At POINT the whole process gets SIGKILL; 0 kills nothing and lists the points. At -POINT the
+ * thread is held instead, until an exec in place or the end takes it. NAME=VALUE goes to CMD alone, as with env: a
+ * preload is not for this process. What CMD prints goes to stderr.
  *
  * The other threads run free, and signals are passed on. The last line of stdout is
  *     killed POINT before|after CALL WHAT     or     ended POINTS STATUS
@@ -47,6 +48,7 @@ static size_t           thread_count;
 static const char      *followed_name, *followed_calls;
 static struct condition from, until;
 static long             wanted, seen;
+static bool             holds; /* the thread, and kills nothing */
 static pid_t            program;
 static struct point     point;
 
@@ -163,7 +165,10 @@ static void resume(const struct thread *thread, int signal)
 
 static void on_exec(struct thread *thread)
 {
+    static int execs; /* the first one begins CMD */
     thread_count = 0;
+    if (execs++ > 0 && holds)
+        wanted = -1;
     thread = find(program);
     thread->kind = strcmp(followed_name, "main") == 0 ? FOLLOWED : FREE;
 }
@@ -175,10 +180,11 @@ static bool on_stop(pid_t tid, int status)
     int            signal = WSTOPSIG(status);
     int            event = status >> 16;
     if (signal == (SIGTRAP | 0x80)) {
-        if (on_call(thread)) {
+        bool is_wanted = on_call(thread);
+        if (is_wanted && !holds)
             (void)kill(program, SIGKILL);
-            return true;
-        }
+        if (is_wanted)
+            return !holds;
         resume(thread, 0);
     } else if (event == PTRACE_EVENT_STOP && signal != SIGTRAP) {
         (void)ptrace(PTRACE_LISTEN, tid, NULL, NULL); /* stopped by a signal, as the program wants to be */
@@ -251,6 +257,8 @@ int main(int argc, char **argv)
         return 2;
     }
     wanted = strtol(argv[1], NULL, 10);
+    holds = wanted < 0;
+    wanted = labs(wanted);
     followed_name = argv[2];
     from = parse(argv[3]);
     until = parse(argv[4]);

@@ -13,6 +13,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from sentinel_server import SentinelServer  # noqa: E402
 from served import PYTHON, Cases, ServedTest, pillion  # noqa: E402
 
+KILLS = pillion.INTEGRATION / "kills_at_call"
+
 NOBODY = 65534
 OWN_USER = 10000 + os.getpid() % 50000  # nobody, and nobody else leads under that number
 GROUP = OWN_USER + 1
@@ -204,6 +206,48 @@ class ChangeOfUser(ServedTest):
             self.assertEqual(pillion.Run(folders[0])["exit_code"], 3)
         Cases(self).run(dict.fromkeys(("exec sh -c 'exit 3'", "exec sh -c 'sleep 0.4; exit 3'",
                                        "sleep 1.2; exec sh -c 'sleep 0.3; exit 3'"), ()), check)
+
+    def at_call(self, point, argv, calls="mkdirat,openat,flock"):
+        """The run directories after kills_at_call, and its words."""
+        env = self.private(PILLION_DIR=pillion.fresh_folder(), SENTINEL_API_TOKEN=None, SENTINEL_API_URL=None)
+        words = [KILLS, point, "pillion", "start", "end", calls, "--", "LD_PRELOAD=%s" % pillion.HOOK]
+        result = pillion.run(words + argv, preload=False, env=env, cwd=self.work)
+        self.assertEqual(result.status, 0, result)
+        folder = pathlib.Path(env["PILLION_DIR"]) / "runs"
+        return env, list(folder.iterdir()) if folder.exists() else [], [line.split() for line in result.stdout.decode().split("\n")]
+
+    def points_of_making(self, argv):
+        """From before the directory of the run is made until its mark is there."""
+        if not KILLS.exists():
+            self.skipTest("kills_at_call is not built: the C client is not part of this build")
+        if pillion.run([KILLS, "0", "main", "start", "end", "all", "--", "true"], preload=False).status == 77:
+            self.skipTest("one process may not trace another here (ptrace is forbidden, or older than 5.3)")
+        told = [words for words in self.at_call("0", argv)[2] if len(words) == 4]
+        first = next(i for i, words in enumerate(told) if words[2] == "mkdirat" and words[3][:2] == "20")
+        last = next(i for i, words in enumerate(told) if words[1] == "after" and words[3].startswith("ahead-"))
+        return range(first + 1, last + 2)
+
+    def test_an_exec_in_the_midst_of_making_the_folder_leaves_one_run_and_nothing_beside_it(self):
+        argv = ["sh", "-c", "sleep 0.1; exec sh -c 'exit 3'"]
+        points = self.points_of_making(argv)
+        self.assertGreater(len(points), 8)
+        for point in points:
+            with self.subTest(point):
+                _, folders, words = self.at_call(-point, argv)
+                self.assertEqual(words[-2][2], "3")
+                self.assertEqual(len(folders), 1, folders)
+                self.assertEqual(pillion.Run(folders[0])["exit_code"], 3)
+
+    def test_a_kill_in_the_midst_of_making_the_folder_leaves_nothing_that_is_taken_for_a_run(self):
+        argv = ["sleep", "60"]
+        points = self.points_of_making(["true"])
+        for point in points:
+            with self.subTest(point):
+                env, folders, words = self.at_call(point, argv)
+                self.assertEqual(words[-2][0], "killed")
+                self.assertLessEqual(len(folders), 1)
+                self.assertEqual(json.loads(self.pillion("list", "--json", env=env).stdout), [])
+                self.sync(env=env)
 
     def test_a_program_shorter_than_the_minimum_leaves_nothing(self):
         self.assertEqual(self.launch("true", env=self.private(PILLION_MIN_SECONDS=5)).status, 0)

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <sys/file.h>
 #include <time.h>
 
 #include "engine/run.h"
@@ -180,6 +181,32 @@ static void what_is_no_run_is_left_alone(void **state)
     assert_true(is_there("empty"));
     assert_true(is_there("damaged"));
     assert_true(is_there("stateless"));
+}
+
+/* Whoever made it was killed at once. Held is one that a program made ahead of its run, and has not begun. */
+static void an_old_folder_in_which_nothing_stands_goes_unless_it_is_held(void **state)
+{
+    (void)state;
+    char path[FOLDER_PATH];
+    add("20260101T000000Z-m-1", "", 0);
+    add("20260101T000000Z-m-2", "", 0);
+    assert_int_equal(mkdir(folder_path(&folder, "runs/20260101T000000Z-m-3", path), 0700), 0);
+    assert_int_equal(mkdir(folder_path(&folder, "runs/20260101T000000Z-m-4", path), 0700), 0);
+    add("20260101T000000Z-m-5", "torn", 0);
+    for (int i = 1; i <= 5; i++) {
+        (void)snprintf(path, sizeof path, "runs/20260101T000000Z-m-%d", i);
+        if (i != 4)
+            set_age(path, 3700);
+    }
+    int held = open(folder_path(&folder, "runs/20260101T000000Z-m-2/lock", path), O_RDWR);
+    assert_int_equal(flock(held, LOCK_EX), 0);
+    prune("");
+    assert_false(is_there("20260101T000000Z-m-1"));
+    assert_true(is_there("20260101T000000Z-m-2"));
+    assert_false(is_there("20260101T000000Z-m-3"));
+    assert_true(is_there("20260101T000000Z-m-4"));
+    assert_true(is_there("20260101T000000Z-m-5"));
+    assert_int_equal(close(held), 0);
 }
 
 static void a_run_with_foreign_files_in_it_is_not_removed_with_them(void **state)
@@ -414,6 +441,7 @@ int main(void)
         TEST(undelivered_runs_are_counted_apart),
         TEST(running_runs_are_never_touched),
         TEST(what_is_no_run_is_left_alone),
+        TEST(an_old_folder_in_which_nothing_stands_goes_unless_it_is_held),
         TEST(a_run_with_foreign_files_in_it_is_not_removed_with_them),
         TEST(tidying_is_done_at_most_hourly),
         TEST(many_old_runs_go_step_by_step_and_the_oldest_first),

@@ -151,6 +151,13 @@ static void a_blank_folder_is_no_run_and_is_swept_unless_it_is_held(void **state
     run_dir_close(&other);
     assert_true(run_dir_sweep(&home, id));
     assert_false(folder_has(&folder, id));
+    char path[FOLDER_PATH]; /* its maker was killed before the lock was there */
+    assert_int_equal(mkdir(folder_path(&folder, id, path), 0700), 0);
+    int empty = open(path, O_RDONLY | O_DIRECTORY);
+    assert_true(run_dir_is_blank(empty));
+    assert_true(run_dir_sweep(&home, id));
+    assert_false(folder_has(&folder, id));
+    assert_int_equal(close(empty), 0);
 }
 
 static void a_folder_in_which_something_stands_is_never_swept(void **state)
