@@ -20,8 +20,8 @@ struct truth {
     double anonymous_pss, file_pss; /* what smaps_rollup says */
     double vague;                   /* part of its anonymous pages of which a survey finds no sharer */
     double vague_files;
-    double mixed;                   /* what a survey takes for shared by more than share it */
-    double own;                     /* and what it finds that nobody shares */
+    double mixed; /* what a survey takes for shared by more than share it */
+    double own;   /* and what it finds that nobody shares */
     double hugetlb, own_hugetlb;
     double huge;
     bool   unmapped; /* since its counters were read */
@@ -118,7 +118,8 @@ int __wrap_pss_survey_run(struct pss_survey *survey, struct pss_surveyed *list, 
         double              guess = list[i].outside > 0 ? list[i].outside : 1.0 / 3; /* of a half */
         double              seen = t->file_pss + t->vague_files * t->file * (guess - 0.5);
         list[i].error = t->ended ? -ESRCH : t->error;
-        list[i].anonymous = (struct pss_share){.ratio = t->anonymous > 0 ? (t->anonymous_pss - t->mixed) / t->anonymous : 1,
+        list[i].anonymous = (struct pss_share){.ratio = t->anonymous > 0 ? (t->anonymous_pss - t->mixed) / t->anonymous
+                                                                         : 1,
                                                .error = 0.01,
                                                .own = t->anonymous > 0 ? t->own / t->anonymous : 0,
                                                .vague = t->vague,
@@ -603,6 +604,26 @@ static void what_a_family_maps_together_is_learned(void **state)
     assert_true(fake.exact <= 20 * SERVERS && fake.cpu < 160 * CLOCK_MILLISECOND);
 }
 
+/* Members fill one shared memory, each at once. */
+static void what_was_learned_of_small_steps_is_not_believed_of_a_large_one(void **state)
+{
+    (void)state;
+    begin(100, 600, 0);
+    for (pid_t pid = 101; pid < 104; pid++)
+        fork_from(100, pid);
+    for (int row = 0; row < 10; row++)
+        assert_near(reading(), 600, 30);
+    for (pid_t pid = 101; pid < 104; pid++) {
+        pss.families.list[0].mapped = 1; /* which it has learned */
+        pss.families.list[0].mapped_doubt = 0.03F;
+        truth[pid].file = 300;
+        for (pid_t other = 101; other <= pid; other++)
+            truth[other].file_pss = 300.0 / (pid - 100);
+        look(pid);
+        assert_near(reading(), 900, 45);
+    }
+}
+
 static void hugetlb_pages_count_and_those_of_a_family_once(void **state)
 {
     (void)state;
@@ -854,6 +875,7 @@ int main(void)
         test(who_ends_after_its_counters_were_read_shares_nothing),
         test(who_gives_up_a_file_in_the_midst_of_a_reading_is_read),
         test(what_a_family_maps_together_is_learned),
+        test(what_was_learned_of_small_steps_is_not_believed_of_a_large_one),
         test(hugetlb_pages_count_and_those_of_a_family_once),
         test(an_address_space_that_two_share_counts_once),
         test(equal_workers_that_grow_by_huge_pages_share_no_address_space),
