@@ -1,16 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the hook, the program, or what /proc says of it, is not where it usually is."""
+import ctypes
 import os
 import shutil
+import struct
 import subprocess
 
-from compare import HOOK, RUN, UnwatchedTest, pillion, program
+from compare import HOOK, RUN, UnwatchedTest, compile_source, pillion, program
 from test_odd_binaries import IGNORED
 from test_odd_files import NOBODY, may, root_only
 
 import sentinel_server
 
 LONG = 200  # of one name
+OTHER = NOBODY - 1
+SECCOMP, PIDFD_OPEN = 317, 434  # x86-64
+SWITCH = "setpriv --reuid %d --regid %d --clear-groups "
+MAY_SWITCH = "--inh-caps +setuid,+setgid --ambient-caps +setuid,+setgid "  # as sudo's and su's children are
+
+SHARED = r"""
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(void)
+{
+    static char memory[60 << 20];
+    memset(memory, 1, sizeof memory);
+    __asm__ volatile("" ::"r"(memory) : "memory");
+    pid_t child = fork();
+    usleep(700 * 1000);
+    return child == 0 || wait(NULL) == child ? 0 : 1;
+}
+"""
+
+
+def without_pidfd():
+    """As kernels before 6.13, whose pidfds do not tell the parent of a process."""
+    rules = [(0x20, 0, 0, 0), (0x15, 0, 1, PIDFD_OPEN), (6, 0, 0, 0x50026), (6, 0, 0, 0x7fff0000)]  # ENOSYS
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *rule) for rule in rules))
+    program_of_rules = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(rules), ctypes.addressof(code)))
+    if ctypes.CDLL(None).syscall(SECCOMP, 1, 0, program_of_rules) != 0:
+        raise OSError("no filter")
 
 
 class HookFile(UnwatchedTest):
@@ -127,12 +157,13 @@ class Proc(UnwatchedTest):
     def test_nobody_may_look_into_a_leader_of_another_user(self):
         self.compare([program("sets_dumpable"), program("sleeps_for"), 100, 3], status=21, uid=NOBODY)
 
-    def registrations(self, argv, **how):
+    def registrations(self, argv, exclude=None, **how):
         """How many, of a leader and all below it, which works in folders that everybody may enter."""
         self.tmp.chmod(0o755)
         self.dir.chmod(0o777)
         with sentinel_server.SentinelServer() as server:
-            result = self.launch(*argv, env=self.env(HOME="/nonexistent", PILLION_INTERVAL="0.05", **server.env()), **how)
+            env = self.env(HOME="/nonexistent", PILLION_INTERVAL="0.05", PILLION_EXCLUDE=exclude, **server.env())
+            result = self.launch(*argv, env=env, **how)
             self.assertEqual(result.status, 3, result)
             return len(server.runs)
 
@@ -150,6 +181,33 @@ class Proc(UnwatchedTest):
                 argv = ["unshare", "-m", "sh", "-c", hidden, program("sleeps_for"), "sleep 0.2; " + script]
                 self.assertEqual(self.registrations(argv, preload=False), 1)
 
+    HIDDEN = "mount -t proc -o hidepid=2 proc /proc && exec %s env LD_PRELOAD=%s sh -c \"$1\" \"$0\""
+
+    @root_only
+    def test_a_hidden_leader_of_another_user_than_root_is_not_found(self):
+        """It is in the README's list, with what it names instead."""
+        if not may("unshare", "-m", "true"):
+            self.skipTest(pillion.forbidden("unshare -m"))
+        hidden = self.HIDDEN % (SWITCH % (NOBODY, NOBODY) + MAY_SWITCH, pillion.HOOK)
+        script = "sleep 0.2; " + SWITCH % (OTHER, OTHER) + '"$0" 150 3; exit $?'
+        argv = ["unshare", "-m", "sh", "-c", hidden, program("sleeps_for"), script]
+        self.assertEqual(self.registrations(argv, preload=False), 2, "the list has it")
+        self.assertEqual(self.registrations(argv, preload=False, exclude="sleeps_for"), 1)
+
+    @root_only
+    def test_before_linux_6_13_a_hidden_leader_that_is_not_the_parent_is_not_found(self):
+        """It is in the README's list."""
+        if not may("unshare", "-m", "true"):
+            self.skipTest(pillion.forbidden("unshare -m"))
+        drop = SWITCH % (NOBODY, NOBODY)
+        cases = {"its child": (drop + '"$0" 150 3; exit $?', 1),
+                 "a child's child": ("sh -c '%s\"$0\" 150 3; exit $?' \"$0\"; exit $?" % drop, 2)}
+        for name, (script, number) in cases.items():
+            with self.subTest(name):
+                hidden = self.HIDDEN % ("", pillion.HOOK)
+                argv = ["unshare", "-m", "sh", "-c", hidden, program("sleeps_for"), "sleep 0.2; " + script]
+                self.assertEqual(self.registrations(argv, preload=False, preexec_fn=without_pidfd), number)
+
     def test_a_process_1_of_a_sandbox_that_hides_itself_is_below_who_leads_outside(self):
         box = program("hides_as_process_1")
         uid = NOBODY if os.geteuid() == 0 else None
@@ -161,6 +219,27 @@ class Proc(UnwatchedTest):
         if os.geteuid() == 0:
             argv = ["sh", "-c", script, box, "nobody", program("sleeps_for"), 150, 3]
             self.assertEqual(self.registrations(argv), 1)
+
+    def memory_of_children(self, leader):
+        """MiB in the fullest row, of two that share 60 MiB and are another user's than the leader."""
+        two = compile_source(SHARED, self.tmp / "two")
+        script = 'sleep 0.1; %s "$0" && exit 3' % (SWITCH % (OTHER, OTHER))
+        argv = ["sh", "-c", 'exec %s env LD_PRELOAD="$HOOK" sh -c "$@"' % leader, "sh", script, two]
+        way = self.one_way("none", argv, env={"HOOK": pillion.HOOK},
+                           before=lambda work: self.tmp.chmod(0o755) or self.dir.chmod(0o777))
+        self.assertEqual(way.result.status, 3, way.result)
+        run, = pillion.runs(way.state / str(NOBODY)) if leader else way.runs
+        return max(row["process_memory_mib"] for row in run.rows)
+
+    @root_only
+    def test_the_memory_of_another_users_children_is_estimated_unless_the_leader_is_root(self):
+        """It is in the README's list: who shares it is not told, so it counts whole."""
+        exact = self.memory_of_children("")
+        self.assertLess(exact, 85)
+        self.assertGreater(exact, 58)
+        estimated = self.memory_of_children(SWITCH % (NOBODY, NOBODY) + MAY_SWITCH)
+        self.assertGreater(estimated, 115)
+        self.assertLess(estimated, 160)
 
     @root_only
     def test_others_processes_are_hidden(self):
