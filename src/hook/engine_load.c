@@ -2,13 +2,8 @@
  * unobserved. */
 // SPDX-License-Identifier: Apache-2.0
 #include <dlfcn.h>
-#include <fcntl.h>
-#include <link.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "hook/hook.h"
 
@@ -30,21 +25,6 @@ static void load_what_libc_lacks(void)
         (void)open(names[i], RTLD_NOW | RTLD_GLOBAL | from_libc);
 }
 
-/* A file that is cut short, by a copy under way or a full disk, would end the program by SIGBUS: ld.so maps what the
- * headers speak of. The table that ends the file tells how long it has to be. */
-static bool is_whole(const char *path)
-{
-    ElfW(Ehdr) head;
-    struct stat info;
-    long        fd = sys_open(path, O_RDONLY, 0);
-    if (fd < 0)
-        return false;
-    bool whole = sys_read((int)fd, &head, sizeof head) == sizeof head && syscall(SYS_fstat, (int)fd, &info) == 0 &&
-                 (uint64_t)info.st_size >= head.e_shoff + (uint64_t)head.e_shnum * head.e_shentsize;
-    sys_close((int)fd);
-    return whole;
-}
-
 const struct engine *engine_load(void)
 {
     Dl_info       us;
@@ -60,7 +40,7 @@ const struct engine *engine_load(void)
     strbuf_add(&path, us.dli_fname);
     path.len -= path.cut ? 0 : strlen(base);
     strbuf_add(&path, "libpillion-engine.so");
-    void                *library = path.cut || !is_whole(file) ? NULL : open(file, RTLD_NOW | RTLD_LOCAL);
+    void                *library = path.cut || !engine_file_is_whole(file) ? NULL : open(file, RTLD_NOW | RTLD_LOCAL);
     const struct engine *engine = library ? symbol(library, "pillion_engine") : NULL;
     return engine && engine->version == ENGINE_VERSION ? engine : NULL;
 }

@@ -166,6 +166,9 @@ void leader_predict(const char *executable, const char *given, struct leader *re
 /* ---- next_symbol.c: the definition behind ours in the search order ---- */
 void *next_symbol(const char *name); /* NULL when nobody else has it */
 
+/* ---- engine_file.c ---- */
+bool engine_file_is_whole(const char *path); /* false also where it is no library, or not to be read */
+
 /* ---- engine_load.c ---- */
 const struct engine *engine_load(void); /* NULL where it cannot be had */
 

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs that look whether they are alone, or what is preloaded, and then do otherwise: the README's list. What it
 names in place of the preload leaves them alone."""
+import os
+import pathlib
 import shutil
+import signal
 
 from compare import CompareTest, compile_source, pillion
 
@@ -108,6 +111,33 @@ class Minded(CompareTest):
             self.assertEqual((result.status, result.stdout), (3, b""))
             self.assertIn(b"cannot be preloaded", result.stderr)
         self.assertEqual(self.runs(), [])
+
+    def copies(self):
+        """The pair in a folder of its own."""
+        folder = self.tmp / "pair"
+        folder.mkdir()
+        return [pathlib.Path(shutil.copy(library, folder)) for library in (pillion.HOOK, pillion.ENGINE)]
+
+    def test_a_hook_that_is_cut_short(self):
+        """ld.so maps what the headers speak of, and the program ends: the list has it."""
+        hook, _ = self.copies()
+        os.truncate(hook, 9000)
+        self.assertEqual(self.launch("true", env=self.env(LD_PRELOAD=hook), preload=False).status, -signal.SIGBUS)
+
+    def test_an_engine_that_is_replaced_or_cut_short_under_a_running_program(self):
+        """By rename nothing is noticed. Cut short is in the list."""
+        hook, engine = self.copies()
+        for how, status in (("replaced", 3), ("cut", -signal.SIGBUS)):
+            with self.subTest(how):
+                env = self.env(LD_PRELOAD=hook, PILLION_INTERVAL="0.1")
+                program = self.start("sh", "-c", "sleep 0.8; exit 3", env=env, preload=False)
+                pillion.wait_for(lambda: any(run.raw_rows for run in self.runs() if run["pid"] == program.pid), what="a row")
+                if how == "replaced":
+                    shutil.copy(pillion.ENGINE, self.tmp / "new").rename(engine)
+                else:
+                    os.truncate(engine, 0)
+                self.assertEqual(program.wait().status, status)
+        self.assertEqual(sorted(run["state"] for run in self.runs()), ["local", "running"])
 
 
 if __name__ == "__main__":

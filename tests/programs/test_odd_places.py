@@ -78,10 +78,16 @@ class HookFile(UnwatchedTest):
     def test_no_engine_beside_it(self):
         self.assertIgnored(self.copy("alone"), lines=0)
 
-    def test_an_engine_that_is_none(self):
-        for name, data in (("empty", b""), ("cut", pillion.ENGINE.read_bytes()[:5000]), ("text", b"x" * 9000)):
+    def test_an_engine_that_is_none_or_not_whole(self):
+        """By a copy under way, on a full disk, or after a crash: the length may be there, and the rest of it not."""
+        data = pillion.ENGINE.read_bytes()
+        cases = {"empty": b"", "text": b"x" * 9000, "without its last byte": data[:-1]}
+        for part in (64, 5000, len(data) // 3, len(data) * 9 // 10):
+            cases["cut at %d" % part] = data[:part]
+            cases["zeros from %d" % part] = data[:part].ljust(len(data), b"\0")
+        for name, data in cases.items():
             with self.subTest(name):
-                hook = self.copy("with-" + name)
+                hook = self.copy("with-" + name.replace(" ", "-"))
                 (hook.parent / "libpillion-engine.so").write_bytes(data)
                 self.assertIgnored(hook, lines=0)
 

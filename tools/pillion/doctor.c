@@ -72,7 +72,7 @@ static const struct engine *find_engine(struct doctor *d)
                     d->hook);
         return engine_open(&reason);
     } else {
-        engine = engine_load(d->engine, &reason);
+        engine = engine_load_from(d->engine, &reason);
     }
     if (engine != NULL) {
         doctor_tell(d, "engine", ENGINE_FINE, "the engine can be loaded");

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "hook/hook.h"
+
 #if defined(__x86_64__)
 #define MULTIARCH "../lib/x86_64-linux-gnu"
 #elif defined(__aarch64__)
@@ -37,10 +39,14 @@ int library_find(const char *name, char ret[static PATH_MAX])
     return -ENOENT;
 }
 
-const struct engine *engine_load(const char *path, const char **ret_reason)
+const struct engine *engine_load_from(const char *path, const char **ret_reason)
 {
     static char reason[2 * PATH_MAX];
     *ret_reason = reason;
+    if (access(path, R_OK) == 0 && !engine_file_is_whole(path)) {
+        (void)snprintf(reason, sizeof reason, "%s is no library, or not whole", path);
+        return NULL;
+    }
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) {
         (void)snprintf(reason, sizeof reason, "the engine cannot be loaded: %s", dlerror());
@@ -58,7 +64,7 @@ const struct engine *engine_open(const char **ret_reason)
 {
     char path[PATH_MAX];
     if (library_find("libpillion-engine.so", path) == 0)
-        return engine_load(path, ret_reason);
+        return engine_load_from(path, ret_reason);
     *ret_reason = "libpillion-engine.so is not in ../lib beside the command";
     return NULL;
 }

@@ -12,7 +12,7 @@ int library_find(const char *name, char ret[static PATH_MAX]);
 
 /* Loads the engine, the one there or the one beside this command; it stays. NULL, and *ret_reason is one sentence,
  * when that fails. */
-const struct engine *engine_load(const char *path, const char **ret_reason);
+const struct engine *engine_load_from(const char *path, const char **ret_reason);
 const struct engine *engine_open(const char **ret_reason);
 
 #endif
