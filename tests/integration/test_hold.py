@@ -175,6 +175,19 @@ class Apis(ServedTest):
             self.launch("true", env=self.env(PILLION_DIR=folder, PILLION_EXIT_TIMEOUT="1"))
         self.assertEqual(len(self.server.requests), 1)
 
+    def test_a_run_in_memory_is_not_delivered_while_the_mark_stands_and_one_in_a_folder_is_later(self):
+        """It is in the README's list."""
+        nowhere = self.tmp / "file"
+        nowhere.write_text("no folder")
+        self.server.fault("register", hang=60)
+        self.launch("true", env=self.env(PILLION_DIR=nowhere, PILLION_EXIT_TIMEOUT="1"))
+        self.server.heal()
+        self.launch("true", env=self.env(PILLION_DIR=nowhere))
+        self.launch("true")
+        self.assertEqual(len(self.server.requests), 1)
+        self.sync()
+        self.assertEqual(len(self.server.finished_runs()), 1)
+
     def test_where_no_mark_can_be_made_each_end_waits_for_itself(self):
         if self.launch("unshare", "-m", "true", preload=False).status:
             self.skipTest(pillion.forbidden("unshare -m"))
