@@ -6,24 +6,54 @@
 #if defined(__x86_64__)
 
 #include <cpuid.h>
+#include <dlfcn.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { AVX_STATE = 0x06, AVX512_STATE = 0xe6, ASKED = 1 << 16 };
 
-/* Asked once: in a virtual machine cpuid takes microseconds. */
+static uint32_t noted; /* which vector registers there are */
+
+/* ECX of cpuid's leaf 1, which each of these processors has. */
+static void note_states(unsigned ecx)
+{
+    unsigned eax = 0, high = 0;
+    noted = ASKED;
+    if ((ecx & bit_OSXSAVE) && (ecx & bit_AVX)) {
+        __asm__("xgetbv" : "=a"(eax), "=d"(high) : "c"(0));
+        noted |= eax & 0xff;
+    }
+}
+
+/* Asked once: in a virtual machine cpuid takes microseconds, up to twelve. */
 static uint32_t states(void)
 {
-    static uint32_t known;
-    unsigned        eax = 0, ebx = 0, ecx = 0, edx = 0, high = 0;
-    if (known)
-        return known;
-    known = ASKED;
-    if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_OSXSAVE) && (ecx & bit_AVX)) {
-        __asm__("xgetbv" : "=a"(eax), "=d"(high) : "c"(0));
-        known |= eax & 0xff;
+    unsigned eax, ebx, ecx, edx;
+    if (!noted) {
+        __cpuid(1, eax, ebx, ecx, edx);
+        note_states(ecx);
     }
-    return known;
+    return noted;
+}
+
+extern const char *gnu_get_libc_version(void) __attribute__((weak)); /* glibc's own */
+
+/* An older one is not asked: a search in vain would show in the program's dlerror. */
+static bool libc_tells(void)
+{
+    const char *version = gnu_get_libc_version && dlsym ? gnu_get_libc_version() : "";
+    return version[0] == '2' && version[1] == '.' &&
+           ((version[2] == '3' && version[3] >= '3') || (version[2] >= '4' && version[3] >= '0'));
+}
+
+void registers_ask_libc(void)
+{
+    typedef const unsigned *leaf_function(unsigned index);
+    leaf_function  *leaf = libc_tells() ? (leaf_function *)dlsym(RTLD_DEFAULT, "__x86_get_cpuid_feature_leaf") : NULL;
+    const unsigned *registers = leaf ? leaf(0) : NULL; /* leaf 1: EAX, EBX, ECX, EDX */
+    if (registers)
+        note_states(registers[2]);
 }
 
 #define ZERO(n) "vpxorq %%zmm" #n ", %%zmm" #n ", %%zmm" #n "\n\t"
@@ -69,9 +99,17 @@ void registers_wipe(void)
                        "v28", "v29", "v30", "v31");
 }
 
+void registers_ask_libc(void)
+{
+}
+
 #else
 
 void registers_wipe(void)
+{
+}
+
+void registers_ask_libc(void)
 {
 }
 

@@ -4,5 +4,7 @@
 #define PILLION_BASE_REGISTERS_H
 
 void registers_wipe(void);
+/* Spares the first wiping a question to the processor: libc has asked. Before main, for it takes the loader's lock. */
+void registers_ask_libc(void);
 
 #endif

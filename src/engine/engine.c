@@ -102,6 +102,7 @@ static int start(struct link *link, const struct engine_start *start)
     link->hold_limit = run->config.exit_timeout > HOLD_LOCAL ? run->config.exit_timeout : HOLD_LOCAL;
     link->takes_signals = run->config.takes_signals;
     collect_prepare(&run->roots);
+    registers_ask_libc();
     registers_wipe(); /* they go on into the program */
     int error = thread_start(run);
     if (error < 0)

@@ -215,18 +215,19 @@ void thread_step_out(struct run *run)
 static void live(void *argument)
 {
     struct run *run = argument;
-    core_file_without_stack(stack);
     atomic_store(&run->link->tid, (int32_t)syscall(SYS_gettid));
     settle(run);
     if (run->seat == SEAT_GUEST) {
         /* Nothing may be opened beside a running program: main still waits, so the baseline is taken now, and this
          * thread goes. The run has the one row of end_here. */
+        core_file_without_stack(stack);
         loop_open(run);
         atomic_store(&run->link->tid, 0);
         thread_tell(run->link, LINK_OFF);
         return;
     }
     thread_tell(run->link, LINK_RUNNING);
+    core_file_without_stack(stack); /* main need not wait: settling has met no secret */
     take_descriptors(run);
     marker_make_by_number(run);
     create_ahead(run); /* first of all: main goes on, and may become another user at once */

@@ -84,6 +84,10 @@ bool procfs_alone(void);               /* has no thread but the calling one and 
 bool procfs_single(void);              /* the same on little stack; a main thread that has left counts as another one */
 
 /* ---- leader_marker.c: leaders, as files ---- */
+enum { LEADER_MARKER_PLACES = 2 };
+/* Adds the path of a user's folder of markers; false where it is none that counts. Most processes of a line have one
+ * owner or root, so each folder is looked at once. */
+bool leader_marker_folder(uid_t uid, size_t place, struct strbuf *ret);
 void leader_marker_name(uint64_t pid_namespace, const struct process *p, struct strbuf *ret); /* "/PIDNS-PID-START" */
 bool leader_marker_exists(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size);
 /* A marker of this process, from before it entered a user namespace where its user has another number. */

@@ -74,12 +74,20 @@ static bool is_same_file(const char *a, const char *b)
                                   first.st_dev == second.st_dev && first.st_ino == second.st_ino);
 }
 
+static bool has_patterns(void)
+{
+    const char *include = environment_of("PILLION_INCLUDE");
+    const char *exclude = environment_of("PILLION_EXCLUDE");
+    return (include && *include) || (exclude && *exclude);
+}
+
 /* The path that was executed: getauxval(3), AT_EXECFN. Of a script it is the script's, which is known by its
- * interpreter; that one's name is argument 0. */
+ * interpreter; that one's name is argument 0. Files are looked at only where the name could decide. */
 static const char *given_name(const char *executable)
 {
     const char *given = (const char *)getauxval(AT_EXECFN); // NOLINT(performance-no-int-to-ptr)
-    return given && is_same_file(given, executable) ? given : "";
+    bool        could_decide = given && (has_patterns() || is_called_wrapper(given));
+    return could_decide && is_same_file(given, executable) ? given : "";
 }
 
 /* Cuts off the kernel's mark behind the name of a file that is gone: patterns, and the run's name, are about the file.

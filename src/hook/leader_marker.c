@@ -11,7 +11,7 @@
 
 #include "hook/hook.h"
 
-static const char *const places[] = {"/tmp", "/dev/shm"};
+static const char *const places[LEADER_MARKER_PLACES] = {"/tmp", "/dev/shm"};
 
 static void directory_name(uid_t uid, const char *place, struct strbuf *ret)
 {
@@ -36,19 +36,20 @@ static bool is_directory_of(const char *path, uid_t uid)
     return sys_lstat(path, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == uid;
 }
 
-/* Most ancestors have one owner, whose two directories are looked at once. */
-static bool directory_counts(uid_t uid, size_t place, const char *path)
+bool leader_marker_folder(uid_t uid, size_t place, struct strbuf *ret)
 {
-    static struct {
+    static struct folder {
         bool  known, counts;
         uid_t uid;
-    } last[2];
-    if (!last[place].known || last[place].uid != uid) {
-        last[place].known = true;
-        last[place].uid = uid;
-        last[place].counts = is_directory_of(path, uid);
+    } of_root[LEADER_MARKER_PLACES], of_user[LEADER_MARKER_PLACES];
+    struct folder *last = uid == 0 ? &of_root[place] : &of_user[place];
+    directory_name(uid, places[place], ret);
+    if (!last->known || last->uid != uid) {
+        last->known = true;
+        last->uid = uid;
+        last->counts = is_directory_of(ret->text, uid);
     }
-    return last[place].counts;
+    return !ret->cut && last->counts;
 }
 
 /* The bit that means nothing for an empty file says that a process below the leader has filtered its system calls. */
@@ -80,8 +81,7 @@ bool leader_marker_exists(uint64_t pid_namespace, const struct process *p, char 
 {
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         struct strbuf path = strbuf_in(ret_path, size);
-        directory_name(p->uid, places[i], &path);
-        if (path.cut || !directory_counts(p->uid, i, ret_path))
+        if (!leader_marker_folder(p->uid, i, &path))
             continue;
         leader_marker_name(pid_namespace, p, &path);
         if (!path.cut && is_marker_of(ret_path, p->uid))

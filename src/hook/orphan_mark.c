@@ -17,8 +17,6 @@ enum { LEADERS_MAX = 1024 };
 
 #define NOBODY ((uid_t)-1)
 
-static const char *const places[] = {"/tmp", "/dev/shm"};
-
 static bool read_name(const char *name, uint64_t pid_namespace, struct process *ret)
 {
     if (*name < '0' || *name > '9' || string_number(&name) != pid_namespace || *name++ != '-')
@@ -145,23 +143,18 @@ static bool search_leader(const struct search *s, const char *folder, uid_t uid,
     return false;
 }
 
-static bool search_folder(const struct search *s, const char *place, uid_t uid)
+static bool search_folder(const struct search *s, size_t place, uid_t uid)
 {
     char          folder[64];
     struct strbuf w = strbuf_in(folder, sizeof folder);
-    strbuf_add(&w, place);
-    strbuf_add(&w, "/.pillion-");
-    strbuf_number(&w, uid);
-    size_t above = w.len;
+    if (!leader_marker_folder(uid, place, &w))
+        return false;
     strbuf_add(&w, "/" ENGINE_MARKS);
     long fd = sys_open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (fd < 0)
         return false; /* nearly always */
-    folder[above] = '\0';
-    bool found = false;
-    bool counts = is_of(folder, uid, S_IFDIR);
-    folder[above] = '/';
-    counts = counts && is_of(folder, uid, S_IFDIR);
+    bool                            found = false;
+    bool                            counts = is_of(folder, uid, S_IFDIR);
     _Alignas(struct sys_entry) char block[512];
     int                             looked_at = 0;
     for (long n; counts && !found && looked_at < LEADERS_MAX && (n = sys_list((int)fd, block, sizeof block)) > 0;)
@@ -186,11 +179,11 @@ bool orphan_mark_find(uint64_t pid_namespace, const struct process *line, size_t
                       size_t *ret_orphan)
 {
     const struct search s = {pid_namespace, line, count, ret_leader, ret_orphan};
-    for (size_t place = 0; place < sizeof places / sizeof *places; place++) {
-        if (search_folder(&s, places[place], 0))
+    for (size_t place = 0; place < LEADER_MARKER_PLACES; place++) {
+        if (search_folder(&s, place, 0))
             return true;
         for (size_t i = 0; i < count; i++)
-            if (is_first_with_uid(line, i) && search_folder(&s, places[place], line[i].uid))
+            if (is_first_with_uid(line, i) && search_folder(&s, place, line[i].uid))
                 return true;
     }
     return false;
