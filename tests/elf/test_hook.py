@@ -18,7 +18,7 @@ STRONG = {
 }
 
 # May be missing where the program runs; the hook looks before it calls.
-WEAK = {"dlsym", "dlopen", "dladdr", "dlerror", "pthread_create", "pthread_sigmask", "__libc_single_threaded",
+WEAK = {"dlsym", "dlopen", "dladdr", "dlerror", "pthread_create", "pthread_sigmask",
         "_IO_list_all", "on_exit"}
 
 
