@@ -182,7 +182,7 @@ static bool is_named_pillion(int tasks, const char *tid)
     struct strbuf w = strbuf_in(path, sizeof path);
     strbuf_add(&w, tid);
     strbuf_add(&w, "/comm");
-    long fd = w.cut ? -1 : syscall(SYS_openat, tasks, path, O_RDONLY | O_CLOEXEC);
+    long fd = w.cut ? -1 : syscall(SYS_openat, tasks, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
         return false;
     long n = sys_read((int)fd, name, sizeof name - 1);

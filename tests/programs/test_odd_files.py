@@ -116,6 +116,10 @@ class Folders(CompareTest):
                 self.assertEqual(done[HOOK].result.stdout, b"chroot 0, chdir 0\n")
 
     @root_only
+    def test_an_end_in_a_root_whose_proc_has_fifos_waits_for_nobody(self):
+        self.compare([program("ends_among_fifos")], status=47)
+
+    @root_only
     def test_proc_is_taken_away(self):
         self.compare([program("removes_proc")], status=26)
 
