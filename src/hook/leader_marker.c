@@ -200,10 +200,13 @@ void leader_marker_remove(const char *path)
         sys_unlink(number);
 }
 
+/* The owner of /proc/PID is root where the program may not be read, or is not dumpable: a folder made for root would be
+ * the user's own, and root could have none from then on. */
 int leader_marker_make(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size)
 {
-    int error = -EACCES;
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+    int  error = -EACCES;
+    bool is_ours = p->uid == (uid_t)syscall(SYS_geteuid);
+    for (size_t i = 0; is_ours && i < sizeof places / sizeof *places; i++) {
         struct strbuf path = strbuf_in(ret_path, size);
         directory_name(p->uid, places[i], &path);
         /* The mode is 0711 whatever the umask, which is the program's and stays: other users look into it by name. */

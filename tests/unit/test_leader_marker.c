@@ -96,6 +96,27 @@ static char in_shm[] = IN_SHM NAME;
             skip("only root can become somebody else"); \
     } while (0)
 
+/* Of a program that may not be read, or has said that it is not dumpable, /proc/PID is root's. */
+static void make_of_a_process_that_another_owns(void *argument)
+{
+    char           path[HOOK_NAME_MAX] = "x";
+    struct stat    info;
+    struct process hidden = {.pid = 4242, .start = 99, .uid = STRANGER};
+    (void)argument;
+    CHILD_EXPECTS(seteuid(STRANGER + 1) == 0);
+    CHILD_EXPECTS(leader_marker_make(NAMESPACE, &hidden, path, sizeof path) < 0);
+    CHILD_EXPECTS(path[0] == '\0');
+    CHILD_EXPECTS(lstat(IN_TMP, &info) < 0 && errno == ENOENT);
+    CHILD_EXPECTS(lstat(IN_SHM, &info) < 0 && errno == ENOENT);
+}
+
+static void no_folder_is_made_for_another_user(void **state)
+{
+    (void)state;
+    ROOT_ONLY();
+    assert_true(child_succeeds(make_of_a_process_that_another_owns, NULL));
+}
+
 static void ours_is_made_and_found(void **state)
 {
     (void)state;
@@ -236,6 +257,7 @@ int main(void)
         TEST(a_second_one_of_the_same_name_is_not_made_there),
         TEST(a_folder_that_is_a_link_is_passed_over),
         TEST(a_folder_of_somebody_else_is_passed_over),
+        TEST(no_folder_is_made_for_another_user),
         TEST(a_file_in_place_of_the_folder_is_passed_over),
         TEST(with_both_places_taken_there_is_none),
         TEST(a_marker_of_somebody_else_does_not_count),
