@@ -153,7 +153,7 @@ static __attribute__((noinline)) void leave(bool has_children)
 
 /* What comes after an exec under the filter has to know of it, and no memory is left then: so the leader's marker says
  * it to all. */
-void orphan_end_filter(void)
+static __attribute__((noinline)) void say_filtered(void)
 {
     struct process line[LINE_MAX];
     struct process leader;
@@ -161,9 +161,7 @@ void orphan_end_filter(void)
     uint64_t       pid_namespace = 0;
     size_t         count = 0;
     size_t         orphan = 0;
-    int            saved = errno;
-    if (!asks || suspects || seccomp_confinement() != FREE || !has_stack() || procfs_read(0, &line[0]) < 0 ||
-        !procfs_namespace(0, &pid_namespace))
+    if (!has_stack() || procfs_read(0, &line[0]) < 0 || !procfs_namespace(0, &pid_namespace))
         return;
     leader = line[0];
     if ((leader_marker_exists(pid_namespace, &line[0], marker, sizeof marker) ||
@@ -171,6 +169,13 @@ void orphan_end_filter(void)
          orphan_mark_find(pid_namespace, line, count, &leader, &orphan)) &&
         leader_marker_exists(pid_namespace, &leader, marker, sizeof marker))
         leader_marker_filter(marker);
+}
+
+void orphan_end_filter(void)
+{
+    int saved = errno;
+    if (asks && !suspects && seccomp_confinement() == FREE)
+        say_filtered();
     errno = saved;
 }
 

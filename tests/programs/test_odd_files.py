@@ -120,6 +120,10 @@ class Folders(CompareTest):
         self.compare([program("ends_among_fifos")], status=47)
 
     @root_only
+    def test_no_new_privs_without_proc_leaves_errno_alone(self):
+        self.compare([program("no_new_privs_in_empty_root")], ways=(HOOK,), status=48, runs=False)
+
+    @root_only
     def test_proc_is_taken_away(self):
         self.compare([program("removes_proc")], status=26)
 
