@@ -82,12 +82,13 @@ static void last_handler(void *argument, int status)
 static bool decide(char **argv)
 {
     struct leader decided; /* not zeroed: it has two pages */
+    pid_t         parent = (pid_t)sys_parent();
     decided.role = ROLE_NONE;
     leader_decide(argv && argv[0] ? argv[0] : "", &decided);
     if (decided.role == ROLE_LEADER)
         lead = decided;
     bool is_below = decided.why == LEADER_BELOW_MARKER || decided.why == LEADER_ORPHAN;
-    orphan_end_watch(decided.role == ROLE_LEADER || (is_below && decided.above.uid == getauxval(AT_EUID)));
+    orphan_end_watch(decided.role == ROLE_LEADER || (is_below && decided.above.uid == getauxval(AT_EUID)), parent);
     if (decided.why == LEADER_ORPHAN && decided.orphan.pid == decided.self.pid)
         orphan_end_keep(decided.pid_namespace, &decided.above, &decided.self);
     return decided.role == ROLE_LEADER;

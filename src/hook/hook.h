@@ -115,8 +115,9 @@ bool orphan_mark_session(uint64_t pid_namespace, const struct process *line, siz
                          size_t *ret_orphan);
 
 /* ---- orphan_end.c: what a process that ends says about its children ---- */
-/* To be called where a program starts. `asks`: whether it asks for its children at the end at all. */
-void orphan_end_watch(bool asks);
+/* To be called where a program starts. `asks`: whether it asks for its children at the end at all; `parent`: its parent
+ * before it was decided who leads. */
+void orphan_end_watch(bool asks, pid_t parent);
 void orphan_end_filter(void); /* this process is about to filter its system calls, for those that it becomes too */
 /* This process has a mark, which is to say at its end what CPU time it has used. */
 void orphan_end_keep(uint64_t pid_namespace, const struct process *leader, const struct process *self);

@@ -19,6 +19,7 @@ enum { LINE_MAX = 24, THREADS_MAX = 256, CHILDREN_MAX = 256, STACK_LEAST = 16384
 static bool  asks;
 static bool  suspects; /* a filter of system calls, which came before this program */
 static pid_t started;  /* the process in which this program was started; another one is forked from it */
+static pid_t born_of;  /* its parent then */
 
 /* The mark of that process. */
 static struct {
@@ -26,9 +27,10 @@ static struct {
     char  path[HOOK_NAME_MAX];
 } own;
 
-void orphan_end_watch(bool whether)
+void orphan_end_watch(bool whether, pid_t parent)
 {
     asks = whether;
+    born_of = parent;
     suspects = leader_marker_last_was_filtered();
     started = (pid_t)sys_pid();
 }
@@ -192,8 +194,8 @@ void orphan_end(void)
         return;
     pid_t pid = (pid_t)sys_pid();
     bool  has_children = sys_has_child();
-    /* The child of a child: its parent may have ended, and it has not asked for its mark. */
-    bool may_be_orphan = pid != started && sys_parent() != started;
+    /* Its parent has ended since, or it is the child of a child: it has not asked for its mark at the start. */
+    bool may_be_orphan = sys_parent() != (pid == started ? born_of : started);
     if (!has_children && !may_be_orphan && own.pid != pid)
         return;
     int saved = errno;

@@ -121,6 +121,10 @@ class Orphans(unittest.TestCase):
         scripts = {"shape": shapes(), "confined": {"behind a filter": "%s --no-new-privs true; %s" % (
             need("setpriv", "util-linux"), shapes()["twice in the background"])},
             "orphans": {"twice": "sh -c %s" % shlex.quote("(%s%s) &" % (LATE, orphan))}}
+        worker = "echo $$ >loaded; read said <gone; " + WORKER + DONE
+        between = "sh -c %s & read pid <loaded; echo $pid >pid" % shlex.quote(worker)
+        loaded = "mkfifo loaded gone; sh -c %s; echo >gone; read said <done; read pid <pid; " \
+                 "while [ -e /proc/$pid ]; do sleep 0.3; done; echo done >done &" % shlex.quote(between)
         if os.geteuid() == 0:
             late = "(%s%s --reuid 65534 --clear-groups %s; echo done >done) &" % (
                 LATE.replace("exec ", ""), need("setpriv", "util-linux"), WORKER)
@@ -128,6 +132,7 @@ class Orphans(unittest.TestCase):
         ways = ["return", "exit", "_exit", "_Exit", "quick_exit", "pthread_exit", "thread"]
         cls.leaders = {kind: {what: cls.begin(script, text) for what, text in texts.items()}
                        for kind, texts in scripts.items()}
+        cls.leaders["loaded"] = {"before": cls.begin(script, loaded, env={"PILLION_INTERVAL": "60"})}
         cls.leaders["end"] = {how: cls.begin(leaves, how) for how in ways}
         cls.leaders["unseen"] = {how: cls.begin(leaves, how, by) for how, by in (
             ("killed", None), ("raw", None), ("exit", unseen))}
@@ -153,6 +158,9 @@ class Orphans(unittest.TestCase):
 
     def test_however_the_one_between_ends(self):
         self.assertHaveAll("end")
+
+    def test_what_it_has_used_since_the_last_row_counts_also_where_it_was_loaded_before_its_parent_ended(self):
+        self.assertHaveAll("loaded")
 
     def test_one_whose_parent_ends_unseen_has_a_run_of_its_own(self):
         """The closed list: killed, by a bare system call, or static; and nothing is counted twice."""
