@@ -24,6 +24,7 @@ enum { PRUNE_SECONDS = 3600, AGAIN_SECONDS = 1, YOUNG_SECONDS = 3, DAY_SECONDS =
 #define KEPT              "kept"
 #define LOOK_LIMIT        CLOCK_MILLISECOND /* of CPU, while the program is held at its end */
 #define REMOVE_LIMIT      (2 * CLOCK_MILLISECOND)
+#define STEP_LIMIT        (50 * CLOCK_MILLISECOND) /* a slow disk takes time without CPU */
 
 static void sweep_api_marks(const struct run *run)
 {
@@ -140,6 +141,7 @@ struct pruning {
     struct old_run         *runs; /* oldest first */
     size_t                  count;
     bool                    at_length; /* there is time for all */
+    int64_t                 deadline;  /* ns CLOCK_MONOTONIC */
     struct account_of_kept  account;
 };
 
@@ -151,9 +153,11 @@ static bool is_over(const struct pruning *p, enum run_outcome outcome)
            (p->account.runs[outcome] > max_runs[outcome] || p->account.bytes[outcome] > max_bytes[outcome]);
 }
 
+/* One is always looked at, or nothing would ever go from a slow disk. */
 static bool has_time(const struct pruning *p, size_t looks, int64_t until)
 {
-    return p->at_length || looks < LOOKS_LEAST || clock_thread_cpu() < until;
+    return p->at_length || looks == 0 ||
+           (clock_monotonic() < p->deadline && (looks < LOOKS_LEAST || clock_thread_cpu() < until));
 }
 
 /* False: the time was over before all were counted. Those of the last seconds are counted later, when nobody of the
@@ -333,8 +337,12 @@ static void sweep_blank(const struct state_dir *home)
 /* A step of some milliseconds, or all of it. What is not done is the next leader's, at once. */
 static void prune_claimed(struct run *run, struct old_run *runs, size_t count, bool at_length)
 {
-    struct pruning p = {
-        .home = &run->home, .config = &run->config, .runs = runs, .count = count, .at_length = at_length};
+    struct pruning p = {.home = &run->home,
+                        .config = &run->config,
+                        .runs = runs,
+                        .count = count,
+                        .at_length = at_length,
+                        .deadline = clock_monotonic() + STEP_LIMIT};
     read_account(&run->home, &p.account);
     bool counted = count_in(&p);
     bool done = remove_oldest(&p) && counted;

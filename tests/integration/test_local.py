@@ -493,6 +493,17 @@ class Keep(LocalTest):
         self.assertIn(len(left), (3, 4), "ended runs kept, with or without the new one: %s" % left)
         self.assertEqual(left[:-1], before[-(len(left) - 1):], "the newest ones are kept")
 
+    def test_on_a_slow_disk_no_end_waits_for_many_of_them_to_go(self):
+        """Each file takes a fifth of a second to go."""
+        self.many(30)
+        for _ in range(2):
+            words = ["strace", "-f", "-qq", "-e", "trace=unlinkat", "-e", "signal=none", "-e",
+                     "inject=unlinkat:delay_enter=200000", "-o", self.tmp / "trace", "-E", "LD_PRELOAD=%s" % pillion.HOOK]
+            before = len(self.runs())
+            result = self.launch(*words + ["sleep", "0.2"], preload=False, env=self.env(PILLION_KEEP="3,1G"))
+            self.assertEqual((result.status, result.stdout), (0, b""), result)  # strace may have something to say
+            self.assertLessEqual(before + 1 - len(self.runs()), 2, "runs that went while the program was held")
+
     def test_within_the_limits_nothing_goes(self):
         self.many(4)
         self.launch("sleep", "1.2", env=self.env(PILLION_KEEP="50,1G"))
