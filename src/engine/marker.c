@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/dir.h"
@@ -61,7 +62,8 @@ void marker_remove(struct run *run)
         (void)unlinkat(AT_FDCWD, above, AT_REMOVEDIR); /* where no other leader has marks */
 }
 
-/* A name that begins with our PID namespace and the number of a process that is gone. */
+/* A name that begins with our PID namespace and the number of a process that is gone. hidepid hides from /proc who
+ * lives, and may not be looked into: another user, or who is not dumpable. */
 static bool is_of_a_dead_leader(const struct run *run, const char *name)
 {
     struct text rest = text_of(name);
@@ -69,12 +71,7 @@ static bool is_of_a_dead_leader(const struct run *run, const char *name)
     uint64_t    pid = 0;
     if (!text_unsigned(&rest, &ns) || ns != run->pid_namespace || !text_skip(&rest, "-") || !text_unsigned(&rest, &pid))
         return false;
-    char         process[32];
-    struct stat  info;
-    struct bytes b = {.data = process, .capacity = sizeof process, .max = sizeof process - 1};
-    bytes_text(&b, "/proc/");
-    bytes_unsigned(&b, pid);
-    return stat(process, &info) < 0 && errno == ENOENT;
+    return pid == 0 || pid > INT32_MAX || (syscall(SYS_kill, (pid_t)pid, 0) < 0 && errno == ESRCH);
 }
 
 void marker_sweep_dead(const struct run *run)

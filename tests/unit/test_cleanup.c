@@ -7,7 +7,11 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+#include <grp.h>
+#include <sched.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <time.h>
 
 #include "engine/run.h"
@@ -380,6 +384,47 @@ static void markers_of_the_dead_are_swept(void **state)
         assert_true(folder_has(&folder, odd[i]));
 }
 
+/* A process that its user may not look into is hidden as another user's is. 77: no namespace is allowed here. */
+static void sweep_where_processes_are_hidden(const char *name)
+{
+    enum { USER = 54321 };
+    struct stat info;
+    char        path[FOLDER_PATH];
+    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, "") < 0 ||
+        mount("proc", "/proc", "proc", 0, "hidepid=2") < 0)
+        _exit(77);
+    CHILD_EXPECTS(chmod(folder_path(&folder, "", path), 0777) == 0);
+    CHILD_EXPECTS(setgroups(0, NULL) == 0 && setegid(USER) == 0 && seteuid(USER) == 0);
+    (void)snprintf(path, sizeof path, "/proc/%d", getppid());
+    CHILD_EXPECTS(stat(path, &info) < 0 && errno == ENOENT);
+    marker_sweep_dead(&run);
+    CHILD_EXPECTS(folder_has(&folder, name));
+    CHILD_EXPECTS(!folder_has(&folder, "77-0-1"));
+    _exit(0);
+}
+
+static void a_leader_that_is_hidden_is_not_dead(void **state)
+{
+    (void)state;
+    int  status = 0;
+    char own[64];
+    char alive[64];
+    if (geteuid() != 0)
+        skip("only root can become somebody else");
+    (void)snprintf(own, sizeof own, "77-%d-1", getpid());
+    (void)snprintf(alive, sizeof alive, "77-%d-2", getpid());
+    take_marker(own);
+    assert_true(folder_write_text(&folder, alive, ""));
+    assert_true(folder_write_text(&folder, "77-0-1", ""));
+    pid_t child = fork();
+    if (child == 0)
+        sweep_where_processes_are_hidden(alive);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WEXITSTATUS(status) == 77)
+        skip(skip_is_in_chroot() ? "a chroot forbids mounts" : "no mounts may be made here");
+    assert_int_equal(status, 0);
+}
+
 static void marks_of_the_dead_are_swept_and_the_own_go_with_the_marker(void **state)
 {
     (void)state;
@@ -451,6 +496,7 @@ int main(void)
         TEST(runs_of_others_are_left_alone),
         TEST(without_a_folder_there_is_nothing_to_tidy),
         TEST(markers_of_the_dead_are_swept),
+        TEST(a_leader_that_is_hidden_is_not_dead),
         TEST(marks_of_the_dead_are_swept_and_the_own_go_with_the_marker),
         TEST(the_own_marker_is_renewed_and_removed),
     };
