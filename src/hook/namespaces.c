@@ -22,7 +22,7 @@ int capset(void *header, const void *data);
  * tried again for a while. */
 static long again_alone(long number, long first, long second)
 {
-    if (!hook_leads() || !procfs_alone() || !thread_link_pause(PAUSE_LIMIT)) {
+    if (!hook_leads() || procfs_has_others() || !thread_link_pause(PAUSE_LIMIT)) {
         errno = EINVAL;
         return -1;
     }

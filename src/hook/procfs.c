@@ -257,3 +257,8 @@ bool procfs_alone(void)
     int64_t threads = count_threads();
     return threads == 0 || threads == 1 || (threads == 2 && main_has_left());
 }
+
+bool procfs_has_others(void)
+{
+    return count_threads() >= 0 && !procfs_alone();
+}

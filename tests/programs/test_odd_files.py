@@ -128,6 +128,12 @@ class Folders(CompareTest):
         self.compare([program("removes_proc")], status=26)
 
     @root_only
+    def test_a_user_namespace_is_entered_where_proc_has_been_taken_away(self):
+        done = self.compare([program("removes_proc"), "user"], ways=(HOOK,), status=26)
+        if b"user 0\n" not in done[HOOK].result.stdout:
+            self.skipTest(pillion.forbidden("unshare -U"))
+
+    @root_only
     def test_no_proc_from_the_start(self):
         """No readable /proc means no part, and not a word about it."""
         if not may("unshare", "-m", "true"):
