@@ -81,7 +81,7 @@ bool procfs_maps_hook(pid_t pid);
 int  procfs_look_for_hook(pid_t pid);  /* the same: 0 or 1; -errno where that may not be known */
 bool procfs_is_of_our_user(pid_t pid); /* by its real uid, which anybody may read */
 bool procfs_alone(void);               /* has no thread but the calling one and ours; false when it cannot be told */
-bool procfs_has_others(void);           /* the contrary, but also false when it cannot be told */
+bool procfs_has_others(void);          /* the contrary, but also false when it cannot be told */
 bool procfs_single(void);              /* the same on little stack; a main thread that has left counts as another one */
 
 /* ---- leader_marker.c: leaders, as files ---- */
