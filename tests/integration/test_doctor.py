@@ -281,6 +281,33 @@ class Surroundings(Doctor, LocalTest):
         self.assertEqual(self.runs(), [])
         return program, code
 
+    @root_only
+    def test_a_folder_of_markers_that_is_another_users_says_nothing(self):
+        """Anybody may have made it first, and have put in it what he likes."""
+        uid = 54399
+        folder = self.tmp / "of_a_user"
+        folder.mkdir()
+        os.chown(folder, uid, uid)
+        self.tmp.chmod(0o755)
+        env = self.env(PILLION_DIR=folder, HOME="/nonexistent")
+        as_user = ("setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups")
+        program = self.start(*as_user, "sh", "-c", "echo; exec sleep 60", preload=False, env=env)
+        pillion.wait_for(lambda: program.stdout, what="the program")
+        pillion.wait_for(lambda: pathlib.Path("/proc/%d/comm" % program.pid).read_text() == "sleep\n", what="its last image")
+        start = pathlib.Path("/proc/%d/stat" % program.pid).read_text().rsplit(")", 1)[1].split()[19]
+        markers = pathlib.Path("/tmp/.pillion-%d" % uid)
+        marker = markers / ("%d-%d-%s" % (os.stat("/proc/self/ns/pid").st_ino, program.pid, start))
+        for owner in (0, uid):
+            with self.subTest(owner=owner):
+                markers.mkdir(mode=0o755)
+                self.addCleanup(shutil.rmtree, markers, ignore_errors=True)
+                marker.touch()
+                os.chown(markers, owner, owner)
+                found = str(self.ask(env=env, before=as_user))
+                self.assertEqual("process %d " % program.pid in found, owner == uid, found)
+                shutil.rmtree(markers)
+        program.kill()
+
     def test_a_program_that_execs_without_the_preload_in_its_first_second(self):
         program, code = self.replaced(PILLION_INTERVAL="1")
         self.assertCause("lead", r"process %d \(sh\) began under the preload and became another" % program.pid)

@@ -100,8 +100,10 @@ static void look_through(struct search *s, const char *place)
 {
     char           path[64];
     struct dirent *entry;
+    struct stat    info;
     (void)snprintf(path, sizeof path, "%s/.pillion-%u", place, (unsigned)geteuid());
-    DIR *folder = opendir(path);
+    bool is_ours = lstat(path, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid();
+    DIR *folder = is_ours ? opendir(path) : NULL; /* in a place of everybody's, anybody may have made it */
     while (folder != NULL && s->looked_at++ < LOOKED_AT && (entry = readdir(folder)) != NULL)
         look_at(s, dirfd(folder), entry->d_name);
     if (folder != NULL)
