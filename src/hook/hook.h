@@ -69,6 +69,7 @@ struct process {
     uid_t    uid;  /* owner of /proc/PID */
     bool     dead; /* a zombie */
 };
+bool procfs_is_mounted(void); /* in a root that is somebody else's, /proc may be anything: a list without an end */
 /* The path of /proc/PID with `file` behind it; pid 0 means self. */
 void procfs_file(char ret[static 64], pid_t pid, const char *file);
 /* The parent of a process whose /proc/PID is hidden; 0: there is none, or the kernel does not tell (before 6.13). */

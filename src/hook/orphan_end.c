@@ -143,7 +143,7 @@ static __attribute__((noinline)) void leave(bool has_children)
     uint64_t       pid_namespace = 0;
     size_t         count = 0;
     size_t         orphan = LINE_MAX;
-    if (!has_stack() || procfs_read(0, &line[0]) < 0 || !procfs_namespace(0, &pid_namespace) ||
+    if (!has_stack() || !procfs_is_mounted() || procfs_read(0, &line[0]) < 0 || !procfs_namespace(0, &pid_namespace) ||
         (!climb(pid_namespace, line, &count, &leader) &&
          !orphan_mark_find(pid_namespace, line, count, &leader, &orphan)))
         return;
@@ -163,7 +163,7 @@ static __attribute__((noinline)) void say_filtered(void)
     uint64_t       pid_namespace = 0;
     size_t         count = 0;
     size_t         orphan = 0;
-    if (!has_stack() || procfs_read(0, &line[0]) < 0 || !procfs_namespace(0, &pid_namespace))
+    if (!has_stack() || !procfs_is_mounted() || procfs_read(0, &line[0]) < 0 || !procfs_namespace(0, &pid_namespace))
         return;
     leader = line[0];
     if ((leader_marker_exists(pid_namespace, &line[0], marker, sizeof marker) ||

@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -21,6 +23,12 @@ void procfs_file(char ret[static 64], pid_t pid, const char *file)
     else
         strbuf_add(&path, "self");
     strbuf_add(&path, file);
+}
+
+bool procfs_is_mounted(void)
+{
+    struct statfs info;
+    return syscall(SYS_statfs, "/proc", &info) == 0 && info.f_type == PROC_SUPER_MAGIC;
 }
 
 /* Reads fields 3 (state), 4 (ppid), 20 (num_threads) and 22 (starttime). The name in field 2 may hold spaces and

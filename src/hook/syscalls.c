@@ -42,7 +42,7 @@ static long at_once(long call, long first, long second, long third, long fourth)
 #endif
 }
 
-/* In a root of somebody else's, a file of /proc may be a FIFO, which O_NONBLOCK does not wait for. */
+/* In a root that is somebody else's, any file may be a FIFO, which O_NONBLOCK does not wait for. */
 long sys_open(const char *path, int flags, unsigned mode)
 {
     return checked(syscall(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, mode));
