@@ -703,7 +703,7 @@ static void behind_the_last_beginning_an_answer_is_heard_and_nothing_follows_it(
     serve(IS({REGISTERED, SERVER_CLOSES}, {FINISHED, SERVER_CLOSES}));
     delivery_begin(&d);
     assert_int_equal(finish_as(ENDED), 0);
-    d.last_begin = clock_monotonic() + CLOCK_SECOND / 1000;
+    d.last_begin = clock_monotonic() + 1000 * CLOCK_SECOND;
     delivery_step(&d, clock_monotonic());
     assert_non_null(d.call);
     d.last_begin = clock_monotonic();
