@@ -14,7 +14,7 @@
 #include "engine/run.h"
 #include "store/journal_read.h"
 
-enum { SWEPT_MAX = 1024, MARKS_MAX = 65536 };
+enum { SWEPT_MAX = 65536 /* many of them may be marks of APIs, or of other PID namespaces */, MARKS_MAX = 65536 };
 
 /* The marker without the start of its process, for users from whom hidepid hides that. Root's alone: whom root leads,
  * it may have made another user. */

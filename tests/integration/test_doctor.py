@@ -301,6 +301,8 @@ class Surroundings(Doctor, LocalTest):
             with self.subTest(owner=owner):
                 markers.mkdir(mode=0o755)
                 self.addCleanup(shutil.rmtree, markers, ignore_errors=True)
+                for i in range(10000):
+                    (markers / ("1-%d-1" % i)).touch()  # of another PID namespace
                 marker.touch()
                 os.chown(markers, owner, owner)
                 found = str(self.ask(env=env, before=as_user))

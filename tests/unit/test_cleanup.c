@@ -373,6 +373,11 @@ static void markers_of_the_dead_are_swept(void **state)
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
         assert_true(folder_write_text(&folder, odd[i], ""));
     assert_true(folder_write_text(&folder, dead, ""));
+    for (int i = 0; i < 5000; i++) {
+        char stranger[64];
+        (void)snprintf(stranger, sizeof stranger, "79-%d-1", i);
+        assert_true(folder_write_text(&folder, stranger, ""));
+    }
     assert_true(folder_write_text(&folder, other, ""));
     assert_true(cleanup_is_due(&run) && cleanup_step(&run));
     assert_true(folder_has(&folder, dead)); /* an end does not wait for this: there may be a thousand */

@@ -15,7 +15,7 @@
 #include "hook/hook.h"
 #include "runs.h"
 
-enum { LOOKED_AT = 1024, ASKED = 64, RECENT = 600 /* s */, ENVIRONMENT_MAX = 256 * 1024 };
+enum { LOOKED_AT = 65536, ASKED = 64, RECENT = 600 /* s */, ENVIRONMENT_MAX = 256 * 1024 };
 
 struct search {
     struct doctor   *doctor;
@@ -88,7 +88,7 @@ static void look_at(struct search *s, int folder, const char *name)
     bool lives = procfs_read(pid, &p) == 0 && p.start == start;
     if (!lives && (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) < 0 || info.st_mtime + RECENT < time(NULL)))
         return;
-    if (s->asked++ >= ASKED || (s->has_home && runs_of_process(&s->home, pid, start, id) == 0))
+    if ((!lives && s->asked++ >= ASKED) || (s->has_home && runs_of_process(&s->home, pid, start, id) == 0))
         return;
     if (lives)
         tell_living(s, &p);
