@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -171,6 +172,11 @@ bool journal_process_started(int pid, uint64_t *ret)
     return proc_stat_field(&t, PROC_STAT_START) && text_unsigned(&t, ret);
 }
 
+static bool is_there(int pid)
+{
+    return syscall(SYS_kill, pid, 0) == 0 || errno != ESRCH;
+}
+
 /* True also where it cannot be told. */
 static bool has_thread(int pid)
 {
@@ -267,7 +273,11 @@ enum liveness journal_liveness(const cJSON *state, int dir)
     uint64_t start = 0;
     if (!journal_is_of_this_boot(state) || !journal_knows_numbers())
         return liveness_from_outside(state, dir);
-    if (pid <= 0 || !journal_process_started(pid, &start) || (double)start != journal_number(state, "pid_start", -1))
+    if (pid <= 0)
+        return LIVENESS_DEAD;
+    if (!journal_process_started(pid, &start)) /* hidepid hides who is another user's, or may not be looked into */
+        return is_there(pid) ? liveness_from_outside(state, dir) : LIVENESS_DEAD;
+    if ((double)start != journal_number(state, "pid_start", -1))
         return LIVENESS_DEAD;
     if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(state, "paused")))
         return LIVENESS_ALIVE; /* the process lives without a thread, and a last row is to come */

@@ -24,8 +24,10 @@ double      journal_number(const cJSON *state, const char *key, double fallback)
 enum liveness {
     LIVENESS_ALIVE,
     LIVENESS_DEAD,
-    LIVENESS_FOREIGN,  /* another boot, machine or pid namespace, and its files are still fresh: counts as alive */
-    LIVENESS_UNLOCKED, /* another pid namespace, and nobody holds the lock: dead, or just now between two images */
+    LIVENESS_FOREIGN,  /* of another boot, machine or pid namespace, or hidden; its files are still fresh: counts as
+                          alive */
+    LIVENESS_UNLOCKED, /* of another pid namespace or hidden, and nobody holds the lock: dead, or just now between two
+                          images */
 };
 enum liveness journal_liveness(const cJSON *state, int dir);
 /* The same, never LIVENESS_UNLOCKED: looks again for some seconds, in all calls together, whether it stays so. */

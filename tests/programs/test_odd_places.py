@@ -2,6 +2,7 @@
 """Where the hook, the program, or what /proc says of it, is not where it usually is."""
 import ctypes
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -246,6 +247,24 @@ class Proc(UnwatchedTest):
         estimated = self.memory_of_children(SWITCH % (NOBODY, NOBODY) + MAY_SWITCH)
         self.assertGreater(estimated, 115)
         self.assertLess(estimated, 160)
+
+    @root_only
+    def test_a_leader_that_is_hidden_from_its_own_user_is_not_taken_for_lost(self):
+        """As who may be executed and not read is, from all but root."""
+        if not may("unshare", "-m", "true"):
+            self.skipTest(pillion.forbidden("unshare -m"))
+        unreadable = self.tmp / "unreadable"
+        shutil.copy(str(program("sleeps_for")), str(unreadable))
+        unreadable.chmod(0o711)
+        self.tmp.chmod(0o755)
+        os.chown(self.dir, NOBODY, NOBODY)
+        hidden = 'mount -t proc -o hidepid=2 proc /proc && exec %s sh -c "$@"' % (SWITCH % (NOBODY, NOBODY))
+        script = ('LD_PRELOAD="$1" "$0" 60000 0 & sleep 0.4; test ! -e /proc/$! && "$2" list --json; kill $!; wait; '
+                  '"$2" list --json')
+        argv = ["unshare", "-m", "sh", "-c", hidden, "sh", script, unreadable, pillion.HOOK, pillion.COMMAND]
+        result = pillion.run(argv, preload=False, env=self.env(PILLION_INTERVAL="0.1"), cwd=self.work)
+        states = re.findall(r'"state":\s*"([a-z]*)"', result.stdout.decode())
+        self.assertEqual(states, ["running", "local"], result)
 
     @root_only
     def test_others_processes_are_hidden(self):
