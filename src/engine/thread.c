@@ -21,6 +21,7 @@
 #include "base/dir.h"
 #include "base/environment.h"
 #include "base/file.h"
+#include "base/warm.h"
 #include "engine/core_file.h"
 #include "engine/run.h"
 #include "libc/libc.h"
@@ -34,12 +35,12 @@ typedef void end_function(void *);
 
 /* All are looked up before the thread is made: at the end another thread may hold the loader's lock, and wait for this
  * one. */
-static create_function *make;
-static join_function   *join;
-static end_function    *end; /* on musl alone, which lists its threads */
+static create_function *make WARM;
+static join_function *join   WARM;
+static end_function *end     WARM; /* on musl alone, which lists its threads */
 
-static pthread_t    thread;
-static struct link *the_link;
+static pthread_t thread      WARM;
+static struct link *the_link WARM;
 
 extern const char *gnu_get_libc_version(void) __attribute__((weak)); /* glibc's own */
 
@@ -196,7 +197,7 @@ static bool step_aside(struct run *run)
 }
 
 /* For keys pass over it, it is in no core file, and libc gives it to no later thread of the program's. */
-static void *stack;
+static void *stack WARM;
 
 /* The next thread, made when the program ends, goes on with the run, on another stack. */
 void thread_step_out(struct run *run)
@@ -221,6 +222,7 @@ static void live(void *argument)
         /* Nothing may be opened beside a running program: main still waits, so the baseline is taken now, and this
          * thread goes. The run has the one row of end_here. */
         core_file_without_stack(stack);
+        loop_prepare(run);
         loop_open(run);
         atomic_store(&run->link->tid, 0);
         thread_tell(run->link, LINK_OFF);
@@ -228,6 +230,7 @@ static void live(void *argument)
     }
     thread_tell(run->link, LINK_RUNNING);
     core_file_without_stack(stack); /* main need not wait: settling has met no secret */
+    loop_prepare(run);
     take_descriptors(run);
     marker_make_by_number(run);
     create_ahead(run); /* first of all: main goes on, and may become another user at once */
@@ -263,8 +266,8 @@ static void *libc_own(const char *name, void *otherwise)
 /* That of a thread which was joined is taken again. */
 static int give_stack(pthread_attr_t *attributes, size_t size, const struct link *link)
 {
-    static size_t stack_size;
-    bool          is_free = atomic_load(&link->tid) == 0;
+    static size_t stack_size WARM;
+    bool                     is_free = atomic_load(&link->tid) == 0;
     if (stack && is_free && stack_size != size)
         (void)munmap(stack, stack_size);
     if (!stack || !is_free || stack_size != size) {

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/warm.h"
+
 enum {
     GRAIN = 16,
     STOCK = 4,        /* enough for a run's beginning, while its program waits */
@@ -57,7 +59,7 @@ static struct {
     char        *stock;   /* slabs mapped in advance, which nobody has touched yet */
     size_t       stocked; /* so many are left of it */
     size_t       mapped;  /* but for these */
-} heap;
+} heap WARM;
 
 static uint32_t class_of(size_t size)
 {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/warm.h"
 #include "config/variables.h"
 #include "libc/libc.h"
 
@@ -32,7 +33,7 @@ static bool is_wanted(const char *variable)
     return false;
 }
 
-static char **snapshot;
+static char **snapshot WARM;
 
 int corner_environment(const char *const *envp)
 {

@@ -3,6 +3,7 @@
 #include "collect/tree/process_begin.h"
 
 #include <fcntl.h>
+#include <sys/auxv.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,7 +41,7 @@ void tree_begin(const struct roots *roots, struct tree *tree)
     begin->cpu = usage.user_us + usage.system_us;
     begin->minor_faults = usage.minor_faults;
     begin->major_faults = usage.major_faults;
-    begin->boot_ticks = process_begin_boot_ticks(sysconf(_SC_CLK_TCK));
+    begin->boot_ticks = process_begin_boot_ticks((long)getauxval(AT_CLKTCK));
     begin->monotonic = clock_monotonic();
     begin->known = true;
 }
