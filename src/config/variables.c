@@ -10,7 +10,7 @@
 #include "pillion/sentinel.h"
 
 static const struct {
-    const char *name, *unset;
+    char name[32], unset[80];
 } rows[] = {
 #define ROW(name, readers, unset, meaning) {#name, unset},
     VARIABLES(ROW)
