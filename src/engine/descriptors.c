@@ -67,10 +67,9 @@ bool descriptors_own(int kept)
               syscall(SYS_close_range, (unsigned)kept + 1U, ~0U, 0U) == 0;
     if (!own && !close_one_by_one(kept))
         return false;
-    for (int fd = 0; fd <= 2; fd++)
-        if (open("/dev/null", O_RDWR | O_CLOEXEC) < 0 && open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC) < 0)
-            return false;
-    return true;
+    if (open("/dev/null", O_RDWR | O_CLOEXEC) < 0 && open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC) < 0)
+        return false;
+    return fcntl(0, F_DUPFD_CLOEXEC, 1) == 1 && fcntl(0, F_DUPFD_CLOEXEC, 2) == 2;
 }
 
 /* The kernel lends them since 5.6. Before it, what libc's exit writes on our thread is lost. */

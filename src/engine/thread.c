@@ -116,6 +116,7 @@ static void leave_restored(void)
 static void take_descriptors(struct run *run)
 {
     libc_own_descriptors(leave_restored);
+    run->wake = open_wake(); /* a signal from before waits, as this thread has all of them blocked */
     run->asks = broadcast_open();
     run->is_raised = false;
     if (run->state != RUN_UNMADE) /* a first run waits until it is made: a short program does not pay for it */
@@ -131,7 +132,6 @@ static void settle(struct run *run)
     int kept = keep_stderr(run);
     libc_own_descriptors(NULL);
     run->seat = descriptors_own(kept) ? SEAT_OWN : SEAT_GUEST;
-    run->wake = run->seat == SEAT_OWN ? open_wake() : -1;
     if (kept >= 0)
         log_copy_to(&run->log, kept);
     else if (run->seat == SEAT_OWN)
