@@ -85,6 +85,12 @@ bool procfs_alone(void);               /* has no thread but the calling one and 
 bool procfs_has_others(void);          /* the contrary, but also false when it cannot be told */
 bool procfs_single(void);              /* the same on little stack; a main thread that has left counts as another one */
 
+/* ---- mapped_file.c: /proc/PID/maps ---- */
+/* Does this maps tell of code from a file whose path ends so, deleted since or not? -errno where that may not be known.
+ */
+int mapped_file(const char *maps, const char *name);
+int mapped_file_in_text(int maps, const char *name); /* the same of any mapping: how older kernels tell */
+
 /* ---- leader_marker.c: leaders, as files ---- */
 enum { LEADER_MARKER_PLACES = 2 };
 /* Adds the path of a user's folder of markers; false where it is none that counts. Most processes of a line have one

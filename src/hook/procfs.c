@@ -122,46 +122,11 @@ bool procfs_namespace(pid_t pid, uint64_t *ret)
     return true;
 }
 
-static bool ends_a_line(const char *block, size_t len, const char *name)
-{
-    char          line[48];
-    struct strbuf deleted = strbuf_in(line, sizeof line);
-    strbuf_add(&deleted, name);
-    strbuf_add(&deleted, "\n");
-    if (memmem(block, len, line, deleted.len))
-        return true;
-    deleted.len--;
-    strbuf_add(&deleted, " (deleted)\n");
-    return memmem(block, len, line, deleted.len) != NULL;
-}
-
-/* Is a file of that name mapped by the process, deleted since or not? -errno where that may not be known. The text is
- * read in blocks, and the tail of each is kept for the next. */
-static int maps_file(pid_t pid, const char *name)
-{
-    enum { KEEP = 48 };
-    char   path[64];
-    char   block[KEEP + 4096 + 1];
-    size_t kept = 0;
-    int    found = 0;
-    procfs_file(path, pid, "/maps");
-    long fd = sys_open(path, O_RDONLY, 0);
-    if (fd < 0)
-        return (int)fd;
-    long n = 0;
-    while (!found && (n = sys_read((int)fd, block + kept, 4096)) > 0) {
-        size_t len = kept + (size_t)n;
-        found = ends_a_line(block, len, name);
-        kept = len < KEEP ? len : KEEP;
-        memmove(block, block + len - kept, kept);
-    }
-    sys_close((int)fd);
-    return n < 0 ? (int)n : found;
-}
-
 int procfs_look_for_hook(pid_t pid)
 {
-    return maps_file(pid, "/libpillion.so");
+    char maps[64];
+    procfs_file(maps, pid, "/maps");
+    return mapped_file(maps, "/libpillion.so");
 }
 
 bool procfs_maps_hook(pid_t pid)
@@ -208,7 +173,8 @@ bool procfs_has_thread_named_pillion(const struct process *p)
     /* With many threads every name costs more to read than the few files of a map. Where the map may not be read, the
      * first names will do: our thread is made before main. */
     if (p->threads > FEW_THREADS) {
-        int mapped = maps_file(p->pid, "/libpillion-engine.so");
+        procfs_file(path, p->pid, "/maps");
+        int mapped = mapped_file(path, "/libpillion-engine.so");
         if (mapped == 0)
             return false;
         most = mapped < 0 ? FEW_THREADS : most;
@@ -221,14 +187,17 @@ bool procfs_has_thread_named_pillion(const struct process *p)
     bool                            found = false;
     int                             looked_at = 0;
     size_t room = most == FEW_THREADS ? FEW_NAMES : sizeof block; /* each costs the kernel an inode */
+    most = p->threads < (uint64_t)most ? (int)p->threads : most;
     for (long n; !found && looked_at < most && (n = sys_list((int)dir, block, room)) > 0;) {
         for (long at = 0; at < n && !found && looked_at < most;) {
             const struct sys_entry *entry = (const void *)(block + at);
             at += entry->size;
             if (entry->name[0] == '.')
                 continue;
+            const char *tid = entry->name;
             looked_at++;
-            found = is_named_pillion((int)dir, entry->name);
+            if (string_number(&tid) != (uint64_t)p->pid) /* main's thread is the program's */
+                found = is_named_pillion((int)dir, entry->name);
         }
     }
     sys_close((int)dir);

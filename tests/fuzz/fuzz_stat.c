@@ -5,10 +5,11 @@
 
 struct hook hook;
 
-#include "hook/glob.c"     // NOLINT(bugprone-suspicious-include)
-#include "hook/procfs.c"   // NOLINT(bugprone-suspicious-include)
-#include "hook/strbuf.c"   // NOLINT(bugprone-suspicious-include)
-#include "hook/syscalls.c" // NOLINT(bugprone-suspicious-include)
+#include "hook/glob.c"        // NOLINT(bugprone-suspicious-include)
+#include "hook/mapped_file.c" // NOLINT(bugprone-suspicious-include)
+#include "hook/procfs.c"      // NOLINT(bugprone-suspicious-include)
+#include "hook/strbuf.c"      // NOLINT(bugprone-suspicious-include)
+#include "hook/syscalls.c"    // NOLINT(bugprone-suspicious-include)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

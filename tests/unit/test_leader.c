@@ -63,7 +63,7 @@ static bool prepare(const char *what, const char *self)
         return true;
     (void)snprintf(path, sizeof path, "%.*s/libpillion.so", (int)(strrchr(self, '/') - self), self);
     int   fd = open(path, O_RDONLY | O_CLOEXEC);
-    void *at = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+    void *at = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
     close(fd);
     return at != MAP_FAILED;
 }
