@@ -143,8 +143,9 @@ void collect_others(struct collectors *collectors, struct others *ret);
 /* Sets main_process, which may be known only after the first reading (`pillion run` forks later). */
 void collect_set_main_process(struct collectors *collectors, pid_t main_process);
 
-/* Notes the tree's use where the calling process is its root. On the program's thread, before main. */
-void tree_begin(const struct roots *roots, struct tree *tree);
+/* Notes the tree's use where the calling process is its root, and tells the process's. On the program's thread, before
+ * main. */
+void tree_begin(const struct roots *roots, struct tree *tree, struct usage *ret_before);
 
 /* `pillion run`; a step's root is the launcher, and the calling process a rank of it. */
 bool tree_root_is_outside(const struct tree *tree);

@@ -3,6 +3,7 @@
 #include "collect/tree/process_begin.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/auxv.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,25 +23,41 @@ uint64_t process_begin_boot_ticks(long per_second)
            (uint64_t)t.tv_nsec * (uint64_t)per_second / (uint64_t)CLOCK_SECOND;
 }
 
-void tree_begin(const struct roots *roots, struct tree *tree)
+/* /proc/self is this process, whatever its number there. `of`: "io", or "task/TID/io". */
+static bool read_own_io(const char *proc, const char *of, uint64_t *ret_read, uint64_t *ret_written)
 {
-    struct tree_begin *begin = &tree->begin;
-    uint64_t           own[2] = {0};
-    if (tree->root != getpid()) /* in a step the root is the launcher */
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/self/%s", proc, of);
+    int  fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    bool known = fd >= 0 && process_io_reread(fd, ret_read, ret_written) == 0;
+    file_close(&fd);
+    return known;
+}
+
+static void begin_io(const struct roots *roots, const struct tree *tree, struct tree_begin *begin)
+{
+    char     of_thread[32];
+    uint64_t own[2] = {0};
+    begin->io_known = read_own_io(roots->proc, "io", &begin->read, &begin->written);
+    if (!begin->io_known || !tree->root_is_ours)
         return;
-    int proc = open(roots->proc, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    begin->io_known = proc >= 0 && roots_has_our_numbers(proc) &&
-                      process_io_read(proc, tree->root, 0, &begin->read, &begin->written) == 0;
-    if (begin->io_known && tree->root_is_ours && process_io_read(proc, tree->root, tree->root, &own[0], &own[1]) == 0) {
+    (void)snprintf(of_thread, sizeof of_thread, "task/%ld/io", (long)tree->root);
+    if (read_own_io(roots->proc, of_thread, &own[0], &own[1])) {
         begin->read -= own[0] < begin->read ? own[0] : begin->read;
         begin->written -= own[1] < begin->written ? own[1] : begin->written;
     }
-    file_close(&proc);
-    struct usage usage;
-    usage_read(tree, &usage);
-    begin->cpu = usage.user_us + usage.system_us;
-    begin->minor_faults = usage.minor_faults;
-    begin->major_faults = usage.major_faults;
+}
+
+void tree_begin(const struct roots *roots, struct tree *tree, struct usage *ret_before)
+{
+    struct tree_begin *begin = &tree->begin;
+    usage_read(tree, ret_before);
+    if (tree->root != getpid()) /* in a step the root is the launcher */
+        return;
+    begin_io(roots, tree, begin);
+    begin->cpu = ret_before->user_us + ret_before->system_us;
+    begin->minor_faults = ret_before->minor_faults;
+    begin->major_faults = ret_before->major_faults;
     begin->boot_ticks = process_begin_boot_ticks((long)getauxval(AT_CLKTCK));
     begin->monotonic = clock_monotonic();
     begin->known = true;
