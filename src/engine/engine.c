@@ -68,7 +68,7 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
     run->is_the_program = !start->root_is_ours || start->in_step;
     run->origin = start->continues ? ORIGIN_SOUGHT : ORIGIN_HERE;
     run->tree.main_process = atomic_load(&link->main_process);
-    tree_begin(&run->roots, &run->tree, &run->account.before);
+    tree_begin(&run->tree, &run->account.before);
     run->shape.clock_ticks = (long)getauxval(AT_CLKTCK);
     run->shape.main_process = run->tree.main_process;
     log_init(&run->log, LOG_WARN);

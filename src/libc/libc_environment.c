@@ -2,6 +2,7 @@
 /* The environment as it was before main: the engine's getenv reads a copy of a few variables. */
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,8 +23,28 @@ static const struct {
 #undef ROW
 };
 
-static bool is_wanted(const char *variable)
+/* How our names begin: most variables of an environment begin otherwise. */
+struct beginnings {
+    bool known[256];
+};
+
+static uint8_t beginning(const char *name)
 {
+    return (uint8_t)(((unsigned char)name[0] * 31 + (unsigned char)name[1]) * 31 + (unsigned char)name[2]);
+}
+
+static struct beginnings our_beginnings(void)
+{
+    struct beginnings ours = {{false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        ours.known[beginning(rows[i].name)] = true;
+    return ours;
+}
+
+static bool is_wanted(const char *variable, const struct beginnings *ours)
+{
+    if (!variable[0] || !variable[1] || !ours->known[beginning(variable)])
+        return false;
     const char *end = strchr(variable, '=');
     size_t      len = end ? (size_t)(end - variable) : 0;
     for (size_t i = 0; len > 1 && len < NAME_ROOM && i < sizeof rows / sizeof *rows; i++)
@@ -39,9 +60,10 @@ int corner_environment(const char *const *envp)
 {
     free(snapshot);
     snapshot = NULL;
-    size_t count = 0, bytes = 0;
+    const struct beginnings ours = our_beginnings();
+    size_t                  count = 0, bytes = 0;
     for (const char *const *variable = envp; variable && *variable; variable++)
-        if (is_wanted(*variable)) {
+        if (is_wanted(*variable, &ours)) {
             count++;
             bytes += strlen(*variable) + 1;
         }
@@ -51,7 +73,7 @@ int corner_environment(const char *const *envp)
     char  *text = (char *)(copy + count + 1);
     size_t i = 0;
     for (const char *const *variable = envp; variable && *variable; variable++)
-        if (is_wanted(*variable)) {
+        if (is_wanted(*variable, &ours)) {
             size_t len = strlen(*variable) + 1;
             copy[i++] = memcpy(text, *variable, len);
             text += len;

@@ -2,16 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/tree/process_begin.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <sys/auxv.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/number.h"
-#include "base/roots.h"
 #include "collect/tree/process_stat.h"
 
 /* Time asleep is included. */
@@ -23,38 +19,14 @@ uint64_t process_begin_boot_ticks(long per_second)
            (uint64_t)t.tv_nsec * (uint64_t)per_second / (uint64_t)CLOCK_SECOND;
 }
 
-/* /proc/self is this process, whatever its number there. `of`: "io", or "task/TID/io". */
-static bool read_own_io(const char *proc, const char *of, uint64_t *ret_read, uint64_t *ret_written)
-{
-    char path[256];
-    (void)snprintf(path, sizeof path, "%s/self/%s", proc, of);
-    int  fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    bool known = fd >= 0 && process_io_reread(fd, ret_read, ret_written) == 0;
-    file_close(&fd);
-    return known;
-}
-
-static void begin_io(const struct roots *roots, const struct tree *tree, struct tree_begin *begin)
-{
-    char     of_thread[32];
-    uint64_t own[2] = {0};
-    begin->io_known = read_own_io(roots->proc, "io", &begin->read, &begin->written);
-    if (!begin->io_known || !tree->root_is_ours)
-        return;
-    (void)snprintf(of_thread, sizeof of_thread, "task/%ld/io", (long)tree->root);
-    if (read_own_io(roots->proc, of_thread, &own[0], &own[1])) {
-        begin->read -= own[0] < begin->read ? own[0] : begin->read;
-        begin->written -= own[1] < begin->written ? own[1] : begin->written;
-    }
-}
-
-void tree_begin(const struct roots *roots, struct tree *tree, struct usage *ret_before)
+void tree_begin(struct tree *tree, struct usage *ret_before)
 {
     struct tree_begin *begin = &tree->begin;
     usage_read(tree, ret_before);
     if (tree->root != getpid()) /* in a step the root is the launcher */
         return;
-    begin_io(roots, tree, begin);
+    begin->read = ret_before->read;
+    begin->written = ret_before->written;
     begin->cpu = ret_before->user_us + ret_before->system_us;
     begin->minor_faults = ret_before->minor_faults;
     begin->major_faults = ret_before->major_faults;
@@ -78,8 +50,6 @@ static void add_one(const struct process_tree *tree, const struct process *p, st
     used->cpu += saturating_subtract(cpu, is_root ? begin->cpu : 0);
     used->minor_faults += saturating_subtract(p->value[FAULTS], is_root ? begin->minor_faults : 0);
     used->major_faults += saturating_subtract(p->value[MAJOR_FAULTS], is_root ? begin->major_faults : 0);
-    if (is_root && !begin->io_known)
-        return;
     used->read += saturating_subtract(p->value[READ], is_root ? begin->read : 0);
     used->written += saturating_subtract(p->value[WRITTEN], is_root ? begin->written : 0);
 }
