@@ -216,20 +216,16 @@ void thread_step_out(struct run *run)
 static void live(void *argument)
 {
     struct run *run = argument;
-    atomic_store(&run->link->tid, (int32_t)syscall(SYS_gettid));
-    settle(run);
+    core_file_without_stack(stack);
     if (run->seat == SEAT_GUEST) {
         /* Nothing may be opened beside a running program: main still waits, so the baseline is taken now, and this
          * thread goes. The run has the one row of end_here. */
-        core_file_without_stack(stack);
         loop_prepare(run);
         loop_open(run);
         atomic_store(&run->link->tid, 0);
         thread_tell(run->link, LINK_OFF);
         return;
     }
-    thread_tell(run->link, LINK_RUNNING);
-    core_file_without_stack(stack); /* main need not wait: settling has met no secret */
     loop_prepare(run);
     take_descriptors(run);
     marker_make_by_number(run);
@@ -248,9 +244,15 @@ static void live(void *argument)
     leave(run, LINK_ENDED);
 }
 
+/* Settling meets no secret, so it has the pages that libc has touched: main waits for it. */
 static void *thread_main(void *argument)
 {
-    core_file_in_new_pages(live, argument);
+    struct run *run = argument;
+    atomic_store(&run->link->tid, (int32_t)syscall(SYS_gettid));
+    settle(run);
+    if (run->seat == SEAT_OWN)
+        thread_tell(run->link, LINK_RUNNING);
+    core_file_in_new_pages(live, run);
     return NULL;
 }
 

@@ -58,27 +58,27 @@ static char **snapshot WARM;
 
 int corner_environment(const char *const *envp)
 {
+    enum { WANTED_MAX = sizeof rows / sizeof *rows }; /* of a name that is there twice, the first counts */
+    const struct beginnings ours = our_beginnings();
+    const char             *wanted[WANTED_MAX];
+    size_t                  count = 0, bytes = 0;
     free(snapshot);
     snapshot = NULL;
-    const struct beginnings ours = our_beginnings();
-    size_t                  count = 0, bytes = 0;
-    for (const char *const *variable = envp; variable && *variable; variable++)
-        if (is_wanted(*variable, &ours)) {
-            count++;
-            bytes += strlen(*variable) + 1;
+    for (; envp && *envp && count < WANTED_MAX; envp++)
+        if (is_wanted(*envp, &ours)) {
+            wanted[count++] = *envp;
+            bytes += strlen(*envp) + 1;
         }
     char **copy = malloc((count + 1) * sizeof *copy + bytes);
     if (!copy)
         return -ENOMEM;
-    char  *text = (char *)(copy + count + 1);
-    size_t i = 0;
-    for (const char *const *variable = envp; variable && *variable; variable++)
-        if (is_wanted(*variable, &ours)) {
-            size_t len = strlen(*variable) + 1;
-            copy[i++] = memcpy(text, *variable, len);
-            text += len;
-        }
-    copy[i] = NULL;
+    char *text = (char *)(copy + count + 1);
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strlen(wanted[i]) + 1;
+        copy[i] = memcpy(text, wanted[i], len);
+        text += len;
+    }
+    copy[count] = NULL;
     snapshot = copy;
     return 0;
 }
