@@ -58,7 +58,9 @@ static struct {
     struct slab *spare;   /* one empty slab, against mapping and unmapping at a boundary */
     char        *stock;   /* slabs mapped in advance, which nobody has touched yet */
     size_t       stocked; /* so many are left of it */
-    size_t       mapped;  /* but for these */
+    char        *stock_begin;  /* where its mapping begins */
+    size_t       stock_before; /* bytes in front of the first slab, to be unmapped */
+    size_t       mapped;       /* but for these */
 } heap WARM;
 
 static uint32_t class_of(size_t size)
@@ -84,34 +86,48 @@ static struct slab *slab_of(void *pointer)
     return (struct slab *)((uintptr_t)pointer & ~((uintptr_t)HEAP_SLAB_SIZE - 1)); // NOLINT(performance-no-int-to-ptr)
 }
 
-/* Maps so much that `size` bytes at a multiple of the slab size are in it, and tells how many bytes stand before them.
- */
-static char *map_around(size_t size, size_t *ret_before)
+static char *map_pages(size_t size)
+{
+    char *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return NULL;
+    (void)madvise(at, size, MADV_DONTDUMP);
+    return at;
+}
+
+static size_t bytes_before_slab(const char *at)
+{
+    return (size_t)(-(uintptr_t)at) & (HEAP_SLAB_SIZE - 1);
+}
+
+static void unmap_pages(char *at, size_t size)
+{
+    if (size > 0)
+        (void)munmap(at, size);
+}
+
+/* Maps `size` bytes at a multiple of the slab size; `size` is a multiple of that, too. The kernel takes the place below
+ * the last one, and that is one nearly always. */
+static void *map_aligned(size_t size)
 {
     size_t wide = size + HEAP_SLAB_SIZE;
     if (wide < size)
         return NULL;
-    char *start = mmap(NULL, wide, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (start == MAP_FAILED)
-        return NULL;
-    (void)madvise(start, wide, MADV_DONTDUMP);
-    *ret_before = (size_t)(-(uintptr_t)start) & (HEAP_SLAB_SIZE - 1);
-    return start;
-}
-
-/* Maps `size` bytes at a multiple of the slab size; `size` is a multiple of that, too. */
-static void *map_aligned(size_t size)
-{
-    size_t before = 0;
-    char  *start = map_around(size, &before);
-    if (!start)
-        return NULL;
-    if (before)
-        (void)munmap(start, before);
-    if (before < HEAP_SLAB_SIZE)
-        (void)munmap(start + before + size, HEAP_SLAB_SIZE - before);
-    heap.mapped += size;
-    return start + before;
+    unmap_pages(heap.stock_begin, heap.stock_before);
+    heap.stock_before = 0;
+    char *at = map_pages(size);
+    if (at && bytes_before_slab(at) != 0) {
+        unmap_pages(at, size);
+        at = map_pages(wide);
+        size_t before = at ? bytes_before_slab(at) : 0;
+        if (at) {
+            unmap_pages(at, before);
+            unmap_pages(at + before + size, HEAP_SLAB_SIZE - before);
+            at += before;
+        }
+    }
+    heap.mapped += at ? size : 0;
+    return at;
 }
 
 static void unmap(struct slab *slab)
@@ -145,14 +161,14 @@ static bool slab_is_full(const struct slab *slab)
     return !slab->free && slab->fresh + slab->block_size > HEAP_SLAB_SIZE;
 }
 
-/* Maps a slab. The first ones come in one mapping, which is not trimmed: main waits for each call. */
+/* Maps a slab. The first ones come in one mapping, which is trimmed later: main waits for each call. */
 static struct slab *slab_map(void)
 {
     if (heap.mapped == 0 && heap.stocked == 0) {
-        size_t before = 0;
-        char  *start = map_around((size_t)STOCK * HEAP_SLAB_SIZE, &before);
-        heap.stocked = start ? STOCK : 0;
-        heap.stock = start ? start + before : NULL;
+        heap.stock_begin = map_pages((size_t)(STOCK + 1) * HEAP_SLAB_SIZE);
+        heap.stock_before = heap.stock_begin ? bytes_before_slab(heap.stock_begin) : 0;
+        heap.stocked = heap.stock_begin ? STOCK : 0;
+        heap.stock = heap.stock_begin ? heap.stock_begin + heap.stock_before : NULL;
     }
     if (heap.stocked == 0)
         return map_aligned(HEAP_SLAB_SIZE);
