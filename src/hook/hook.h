@@ -16,21 +16,28 @@
 
 enum { HOOK_PATH_MAX = 4096, HOOK_NAME_MAX = 256 };
 
-/* ---- syscalls.c: raw system calls; each returns 0 or more, or -errno ---- */
-long sys_open(const char *path, int flags, unsigned mode);
-long sys_read(int fd, void *data, size_t size);
-void sys_close(int fd);
-long sys_read_file(const char *path, char *ret, size_t size); /* ends with NUL; returns its length or -errno */
-void sys_unlink(const char *path);
-long sys_readlink(const char *path, char *ret, size_t size); /* as sys_read_file */
-long sys_pid(void);
-long sys_parent(void);
-long sys_tid(void);
+/* ---- syscalls.c: raw system calls; each returns 0 or more, or -errno, and leaves errno alone ---- */
+long  sys_open(const char *path, int flags, unsigned mode);
+long  sys_open_in(int folder, const char *path, int flags, unsigned mode);
+long  sys_read(int fd, void *data, size_t size);
+void  sys_close(int fd);
+long  sys_read_file(const char *path, char *ret, size_t size); /* ends with NUL; returns its length or -errno */
+int   sys_mkdir(const char *path, unsigned mode);
+void  sys_chmod(const char *path, unsigned mode);
+void  sys_unlink(const char *path);
+long  sys_readlink(const char *path, char *ret, size_t size); /* as sys_read_file */
+long  sys_pid(void);
+long  sys_parent(void);
+long  sys_tid(void);
+pid_t sys_session(pid_t pid);
+uid_t sys_user(void);
+uid_t sys_effective_user(void);
 struct stat;
 int     sys_stat(const char *path, struct stat *ret); /* follows links */
 int     sys_lstat(const char *path, struct stat *ret);
+int     sys_fstat(int fd, struct stat *ret);
 int64_t sys_monotonic(void); /* ns */
-bool    sys_has_child(void); /* also one that has ended and is not reaped; leaves errno alone */
+bool    sys_has_child(void); /* also one that has ended and is not reaped */
 /* One entry of a folder: getdents64(2). */
 struct sys_entry {
     uint64_t       inode;
