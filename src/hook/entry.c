@@ -15,8 +15,7 @@ typedef int  start_function(main_function *main, int argc, char **argv, void (*i
 int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(void), void (*fini)(void),
                       void (*rtld_fini)(void), void *stack_end);
 
-/* Missing on musl. */
-extern int on_exit(void (*handler)(int status, void *argument), void *argument) __attribute__((weak));
+typedef int registering_function(void (*handler)(int status, void *argument), void *argument);
 
 static struct leader  lead;
 static main_function *program_main;
@@ -61,7 +60,8 @@ static void exit_began(int status, void *nothing)
 static int leader_main(int argc, char **argv, char **envp)
 {
     start_engine(argv);
-    if (on_exit && hook.engine)
+    registering_function *on_exit = hook.engine ? (registering_function *)next_symbol("on_exit") : NULL;
+    if (on_exit) /* missing on musl */
         (void)on_exit(exit_began, NULL);
     int status = program_main(argc, argv, envp);
     if (exit_hold_is_due())
@@ -104,13 +104,10 @@ static bool is_first_copy(void)
 int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(void), void (*fini)(void),
                       void (*rtld_fini)(void), void *stack_end)
 {
-    int             saved = errno; /* main finds 0 */
-    start_function *next = (start_function *)next_symbol("__libc_start_main");
-    exit_resolve();
-    signals_resolve();
+    next_look_up();
+    start_function *next = (start_function *)next_of(NEXT_START_MAIN);
     /* A second copy only passes on; and no lead where a constructor has forbidden calls. */
     bool leads = is_first_copy() && seccomp_confinement() == FREE && decide(argv);
-    errno = saved;
     program_main = main;
     program_rtld_fini = rtld_fini;
     hook.has_last_handler = rtld_fini != NULL;

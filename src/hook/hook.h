@@ -179,6 +179,23 @@ void leader_predict(const char *executable, const char *given, struct leader *re
 
 /* ---- next_symbol.c: the definition behind ours in the search order ---- */
 void *next_symbol(const char *name); /* NULL when nobody else has it */
+/* What the wrappers pass on to. All of it is looked up before main: later the loader's lock may be held by a thread
+ * that waits for the ending one, or by code that a handler has interrupted. */
+enum next {
+    NEXT_START_MAIN,
+    NEXT_EXIT,
+    NEXT__EXIT,
+    NEXT_QUICK_EXIT,
+    NEXT_THRD_EXIT,
+    NEXT_PTHREAD_EXIT,
+    NEXT_SIGACTION,
+    NEXT_SIGNAL,
+    NEXT_STREAMS, /* the first of libc's streams; missing on musl */
+    NEXT_COUNT
+};
+void  next_look_up(void);
+void *next_of(enum next which);    /* NULL when nobody else has it */
+void *next_known(enum next which); /* the same; also NULL where nothing was looked up yet: it takes no lock */
 
 /* ---- engine_file.c ---- */
 bool engine_file_is_whole(const char *path); /* false also where it is no library, or not to be read */
@@ -211,13 +228,9 @@ bool hook_is_forked_child(void);
 /* From now on this process leads. False where a page cannot be had. */
 bool hook_own(void);
 
-/* ---- exit.c ---- */
-void exit_resolve(void); /* finds the next _exit, before a vfork child or a handler needs it */
-
 /* ---- signals.c: four signals that end a program ---- */
 struct sigaction;
 typedef void signals_handler(int number, siginfo_t *info, void *context);
-void         signals_resolve(void); /* finds the next sigaction and signal */
 /* From now on the handler stands in the place of the default action of the four. */
 void signals_begin(signals_handler *handler);
 void signals_end(void); /* gives the four the action again that the program knows */
