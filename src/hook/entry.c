@@ -17,6 +17,10 @@ int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(v
 
 typedef int registering_function(void (*handler)(int status, void *argument), void *argument);
 
+/* A page of its own in front of all other data. So the rest of it begins with a page and has room in that one, which is
+ * the only one that a passenger writes to, libc's loader included. */
+static char executable[HOOK_PATH_MAX] __attribute__((aligned(HOOK_PATH_MAX), section(".data.rel.ro.local.first")));
+
 static struct leader  lead;
 static main_function *program_main;
 static void (*program_rtld_fini)(void);
@@ -78,12 +82,14 @@ static void last_handler(void *argument, int status)
     ((exit_function *)program_rtld_fini)(argument, status); // NOLINT(clang-diagnostic-cast-function-type)
 }
 
-/* The answer stands on the stack, whose pages are there already: a passenger touches none of ours. */
+/* The answer stands on the stack, and what is asked for it, on pages that the loader has used already: some eight KiB
+ * of them. */
 static bool decide(char **argv)
 {
-    struct leader decided; /* not zeroed: it has two pages */
+    struct leader decided;
     pid_t         parent = (pid_t)sys_parent();
     decided.role = ROLE_NONE;
+    decided.executable = executable;
     leader_decide(argv && argv[0] ? argv[0] : "", &decided);
     if (decided.role == ROLE_LEADER)
         lead = decided;

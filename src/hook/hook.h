@@ -49,6 +49,7 @@ struct sys_entry {
 long sys_list(int folder, void *block, size_t size); /* entries, one after the other; 0 at the end */
 
 /* ---- strbuf.c: text on the stack, and questions to strings ---- */
+enum { STRING_WORD_SIZE = 16 }; /* of a list: words in place of pointers, which every process would have to relocate */
 struct strbuf {
     char  *text;
     size_t len, size;
@@ -58,7 +59,7 @@ struct strbuf strbuf_in(char *buffer, size_t size);
 void          strbuf_add(struct strbuf *w, const char *text);
 void          strbuf_number(struct strbuf *w, uint64_t value);
 bool          string_equal(const char *a, const char *b);
-bool          string_among(const char *word, const char *const *list, size_t count);
+bool          string_among(const char *word, const char (*list)[STRING_WORD_SIZE], size_t count);
 bool          string_is_no(const char *value); /* 0 false no off, in any case */
 const char   *string_base_name(const char *path);
 uint64_t      string_number(const char **at);   /* decimal digits, up to the first other byte */
@@ -72,7 +73,7 @@ bool glob_in_list(const char *colon_list, const char *path);
 struct process {
     pid_t    pid, parent;
     uint64_t start; /* clock ticks since boot */
-    uint64_t threads;
+    uint32_t threads;
     uid_t    uid;  /* owner of /proc/PID */
     bool     dead; /* a zombie */
 };
@@ -169,7 +170,7 @@ struct leader {
     struct process  orphan;
     struct process  self;
     uint64_t        pid_namespace;
-    char            executable[HOOK_PATH_MAX];
+    char           *executable; /* of HOOK_PATH_MAX, the caller's; of a process below a marker it is not asked for */
     char            marker[HOOK_NAME_MAX];
 };
 void leader_decide(const char *zeroth, struct leader *ret); /* argument 0 of this process; "" */

@@ -12,9 +12,9 @@ enum { ANCESTORS_MAX = 128 };
 #define INITIAL_NAMESPACE UINT64_C(0xEFFFFFFC) /* PROC_PID_INIT_INO of linux/proc_ns.h: process 1 is the machine's */
 
 /* Wrappers only wait for, or wrap, the program that matters: the lead passes through them. */
-static const char *const wrappers[] = {"sbatch", "salloc",  "ssh",     "docker",   "podman", "kubectl", "sudo",
-                                       "su",     "runuser", "gdb",     "valgrind", "strace", "ltrace",  "env",
-                                       "nice",   "nohup",   "timeout", "setsid",   "stdbuf", "pillion"};
+static const char wrappers[][STRING_WORD_SIZE] = {
+    "sbatch",   "salloc", "ssh",    "docker", "podman", "kubectl", "sudo",    "su",     "runuser", "gdb",
+    "valgrind", "strace", "ltrace", "env",    "nice",   "nohup",   "timeout", "setsid", "stdbuf",  "pillion"};
 
 /* What a program is known by: the file that it is, and the names that lead there. A name is a link (python3), or one of
  * the many that a file stands for (busybox). */
@@ -38,7 +38,7 @@ static bool is_wrapper(const struct known *known)
 
 static bool is_called_in_place(const char *path)
 {
-    static const char *const names[] = {"env", "nice", "nohup", "stdbuf"};
+    static const char names[][STRING_WORD_SIZE] = {"env", "nice", "nohup", "stdbuf"};
     return string_among(string_base_name(path), names, sizeof names / sizeof *names);
 }
 
@@ -308,9 +308,9 @@ static enum leader_why judge_itself(const struct known *asked, enum ranks ranks,
     const struct process *ancestors = line + 1;
     if ((ret->pid_namespace == 0 && !procfs_namespace(0, &ret->pid_namespace)) || procfs_read(0, &ret->self) < 0)
         return LEADER_NO_PROC;
-    struct strbuf given = strbuf_in(ret->executable, sizeof ret->executable);
+    struct strbuf given = strbuf_in(ret->executable, HOOK_PATH_MAX);
     strbuf_add(&given, asked->executable ? asked->executable : "");
-    if (!asked->executable && !read_executable(ret->self.pid, ret->executable, sizeof ret->executable))
+    if (!asked->executable && !read_executable(ret->self.pid, ret->executable, HOOK_PATH_MAX))
         return LEADER_NO_PROC;
     struct known    known = {ret->executable, asked->given ? asked->given : given_name(ret->executable), asked->zeroth};
     enum leader_why why = ret->executable[0] ? excluded(&known) : LEADER_NOTHING_AGAINST;

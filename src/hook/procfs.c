@@ -66,7 +66,7 @@ static int parse_stat(const char *text, size_t len, struct process *ret)
         if (*at++ != ' ')
             return -EBADMSG;
         if (field == 20)
-            ret->threads = string_number(&at);
+            ret->threads = (uint32_t)string_number(&at);
     }
     if (*at < '0' || *at > '9')
         return -EBADMSG;

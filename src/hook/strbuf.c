@@ -42,7 +42,7 @@ bool string_equal(const char *a, const char *b)
     return *a == *b;
 }
 
-bool string_among(const char *word, const char *const *list, size_t count)
+bool string_among(const char *word, const char (*list)[STRING_WORD_SIZE], size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (string_equal(word, list[i]))

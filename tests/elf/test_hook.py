@@ -52,10 +52,22 @@ class Hook(unittest.TestCase):
         self.assertEqual([kind for kind, _ in objects.segments(objects.HOOK)].count("LOAD"), 2)
         self.assertNotIn("BIND_NOW", objects.dynamic_section(objects.HOOK))
 
-    def test_few_names_are_looked_up_at_each_start(self):
+    def test_what_the_loader_and_a_passenger_write_to_is_one_page(self):
+        """Each page that is written to is a fault and a copy in every process, and making some of it read-only a call."""
+        self.assertNotIn("GNU_RELRO", [kind for kind, _ in objects.segments(objects.HOOK)])
+        first, size = objects.section(objects.HOOK, ".dynamic"), objects.section(objects.HOOK, ".bss")
+        self.assertEqual(first[0] // 4096, (size[0] + size[1] - 1) // 4096)
+
+    def test_has_no_hole_between_its_segments(self):
+        """The loader would close it, by a call and a mapping more in every process."""
+        (code, code_size, _), (data, _, _) = objects.loaded(objects.HOOK)
+        self.assertEqual(-(-(code + code_size) // 4096), data // 4096)
+
+    def test_few_names_are_looked_up_and_few_addresses_relocated_at_each_start(self):
         relocations = objects.output("readelf", "-Wr", objects.HOOK)
         names = set(re.findall(r"_GLOB_DAT\S* +\S+ ([^@ ]+)", relocations))
         self.assertEqual(names, {"environ", "pillion_hook_1"})
+        self.assertLessEqual(len(re.findall(r"_RELATIVE?\b", relocations)), 8)
 
     def test_has_no_destructor(self):
         self.assertNotIn("(FINI", objects.dynamic_section(objects.HOOK))
