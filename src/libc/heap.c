@@ -76,7 +76,15 @@ static void *map_aligned(size_t size)
     size_t wide = size + HEAP_SLAB_SIZE;
     if (wide < size)
         return NULL;
-    char *start = mmap(NULL, wide, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *start = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (start != MAP_FAILED && (uintptr_t)start % HEAP_SLAB_SIZE == 0) { /* nearly always, behind the first one */
+        (void)madvise(start, size, MADV_DONTDUMP);
+        heap.mapped += size;
+        return start;
+    }
+    if (start != MAP_FAILED)
+        (void)munmap(start, size);
+    start = mmap(NULL, wide, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED)
         return NULL;
     (void)madvise(start, wide, MADV_DONTDUMP);
