@@ -87,14 +87,14 @@ static void last_handler(void *argument, int status)
 static bool decide(char **argv)
 {
     struct leader decided;
-    pid_t         parent = (pid_t)sys_parent();
     decided.role = ROLE_NONE;
     decided.executable = executable;
     leader_decide(argv && argv[0] ? argv[0] : "", &decided);
     if (decided.role == ROLE_LEADER)
         lead = decided;
     bool is_below = decided.why == LEADER_BELOW_MARKER || decided.why == LEADER_ORPHAN;
-    orphan_end_watch(decided.role == ROLE_LEADER || (is_below && decided.above.uid == getauxval(AT_EUID)), parent);
+    orphan_end_watch(decided.role == ROLE_LEADER || (is_below && decided.above.uid == getauxval(AT_EUID)),
+                     decided.parent);
     if (decided.why == LEADER_ORPHAN && decided.orphan.pid == decided.self.pid)
         orphan_end_keep(decided.pid_namespace, &decided.above, &decided.self);
     return decided.role == ROLE_LEADER;

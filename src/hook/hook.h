@@ -166,7 +166,8 @@ struct leader {
     enum leader_why why;
     bool            continues;
     bool            in_step;
-    struct process  above; /* as `why` says */
+    pid_t           parent; /* of this process */
+    struct process  above;  /* as `why` says */
     struct process  orphan;
     struct process  self;
     uint64_t        pid_namespace;

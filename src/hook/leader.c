@@ -249,10 +249,10 @@ static bool hidden_leads(uint64_t pid_namespace, pid_t pid, struct process *ret)
  * a second look. Where every rank leads, the end is the process that started the rank: a leader above it has runs of
  * its own. A parent that can be seen is in our own namespace, and its link is known to the kernel already: looking up
  * ours costs 8 us more. */
-static bool ancestor_leads(enum ranks ranks, uint64_t *ret_namespace, struct process *ret, size_t *ret_count)
+static bool ancestor_leads(enum ranks ranks, pid_t parent, uint64_t *ret_namespace, struct process *ret,
+                           size_t *ret_count)
 {
-    char  marker[HOOK_NAME_MAX];
-    pid_t parent = (pid_t)sys_parent();
+    char marker[HOOK_NAME_MAX];
     *ret_count = 0;
     *ret_namespace = 0;
     if (parent > 0 && !procfs_namespace(parent, ret_namespace) && !procfs_namespace(0, ret_namespace))
@@ -355,8 +355,9 @@ static void judge(const struct known *asked, struct leader *ret)
     size_t         count = 0;
     enum ranks     ranks = mpi_slurm_ranks();
     ret->marker[0] = '\0';
+    ret->parent = (pid_t)sys_parent();
     ret->why = switched_off();
-    if (!ret->why && ancestor_leads(ranks, &ret->pid_namespace, line + 1, &count)) {
+    if (!ret->why && ancestor_leads(ranks, ret->parent, &ret->pid_namespace, line + 1, &count)) {
         ret->why = LEADER_BELOW_MARKER;
         ret->above = line[1 + count];
     } else if (!ret->why) {

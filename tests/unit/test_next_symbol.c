@@ -17,15 +17,9 @@ static void what_the_wrappers_pass_on_to_is_what_dlsym_finds(void **state)
 {
     (void)state;
     static const char *const wrapped[NEXT_COUNT] = {
-        [NEXT_START_MAIN] = "__libc_start_main",
-        [NEXT_EXIT] = "exit",
-        [NEXT__EXIT] = "_exit",
-        [NEXT_QUICK_EXIT] = "quick_exit",
-        [NEXT_THRD_EXIT] = "thrd_exit",
-        [NEXT_PTHREAD_EXIT] = "pthread_exit",
-        [NEXT_SIGACTION] = "sigaction",
-        [NEXT_SIGNAL] = "signal",
-        [NEXT_STREAMS] = "_IO_list_all",
+        [NEXT_START_MAIN] = "__libc_start_main", [NEXT_EXIT] = "exit",           [NEXT__EXIT] = "_exit",
+        [NEXT_QUICK_EXIT] = "quick_exit",        [NEXT_THRD_EXIT] = "thrd_exit", [NEXT_PTHREAD_EXIT] = "pthread_exit",
+        [NEXT_SIGACTION] = "sigaction",          [NEXT_SIGNAL] = "signal",       [NEXT_STREAMS] = "_IO_list_all",
     };
     for (enum next i = 0; i < NEXT_COUNT; i++) {
         assert_non_null(wrapped[i]);
