@@ -122,6 +122,12 @@ struct run {
     uint64_t              pid_namespace;
 };
 
+/* The program ends: what is for the time until then need not be made. */
+static inline bool run_is_asked_to_end(const struct run *run)
+{
+    return atomic_load(&run->link->request) == LINK_END;
+}
+
 /* ---- thread.c ---- */
 int  thread_start(struct run *run);                         /* LINK_OFF afterwards: it could not be made; 0 or -errno */
 void thread_tell(struct link *link, enum link_state state); /* and wakes who waits for it */

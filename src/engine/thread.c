@@ -228,8 +228,8 @@ static void live(void *argument)
     }
     loop_prepare(run);
     take_descriptors(run);
-    marker_make_by_number(run);
     create_ahead(run); /* first of all: main goes on, and may become another user at once */
+    marker_make_by_number(run);
     loop_open(run);
     while (loop_run(run) == LINK_PAUSE) {
         if (step_aside(run)) {

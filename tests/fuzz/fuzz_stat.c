@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char          *text = fuzz_text(data, size);
     struct process p = {0};
     char          *line = memchr(text, '\n', size);
-    (void)parse_stat(text, &p);
+    (void)parse_stat(text, strlen(text), &p);
     if (line) {
         *line = '\0';
         (void)glob_in_list(text, line + 1);
