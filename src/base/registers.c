@@ -11,9 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/warm.h"
+
 enum { AVX_STATE = 0x06, AVX512_STATE = 0xe6, ASKED = 1 << 16 };
 
-static uint32_t noted; /* which vector registers there are */
+static uint32_t noted WARM; /* which vector registers there are */
 
 /* ECX of cpuid's leaf 1, which each of these processors has. */
 static void note_states(unsigned ecx)
@@ -37,23 +39,15 @@ static uint32_t states(void)
     return noted;
 }
 
-extern const char *gnu_get_libc_version(void) __attribute__((weak)); /* glibc's own */
-
-/* An older one is not asked: a search in vain would show in the program's dlerror. */
-static bool libc_tells(void)
-{
-    const char *version = gnu_get_libc_version && dlsym ? gnu_get_libc_version() : "";
-    return version[0] == '2' && version[1] == '.' &&
-           ((version[2] == '3' && version[3] >= '3') || (version[2] >= '4' && version[3] >= '0'));
-}
-
 void registers_ask_libc(void)
 {
     typedef const unsigned *leaf_function(unsigned index);
-    leaf_function  *leaf = libc_tells() ? (leaf_function *)dlsym(RTLD_DEFAULT, "__x86_get_cpuid_feature_leaf") : NULL;
-    const unsigned *registers = leaf ? leaf(0) : NULL; /* leaf 1: EAX, EBX, ECX, EDX */
+    leaf_function          *leaf = dlsym ? (leaf_function *)dlsym(RTLD_DEFAULT, "__x86_get_cpuid_feature_leaf") : NULL;
+    const unsigned         *registers = leaf ? leaf(0) : NULL; /* leaf 1: EAX, EBX, ECX, EDX */
     if (registers)
         note_states(registers[2]);
+    else if (dlerror) /* glibc tells since 2.33, and the program's first dlerror must not tell of this */
+        (void)dlerror();
 }
 
 #define ZERO(n) "vpxorq %%zmm" #n ", %%zmm" #n ", %%zmm" #n "\n\t"

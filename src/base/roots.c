@@ -3,21 +3,25 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/file.h"
 #include "base/text.h"
 
 int roots_open(const char *root, const char *path, int flags)
 {
-    int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (dir < 0)
-        return -errno;
-    int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
-    int error = errno;
-    close(dir);
-    return fd < 0 ? -error : fd;
+    char         whole[PATH_MAX];
+    struct bytes b = {.data = whole, .capacity = sizeof whole, .max = sizeof whole - 1};
+    bytes_text(&b, root);
+    bytes_text(&b, "/");
+    bytes_text(&b, path);
+    if (b.failed)
+        return -ENAMETOOLONG;
+    int fd = openat(AT_FDCWD, whole, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
+    return fd < 0 ? -errno : fd;
 }
 
 /* The link is there in every /proc; it leads nowhere where we have no number. */

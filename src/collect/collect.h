@@ -20,7 +20,7 @@
 
 /* The use of the root, with its reaped children, when its run began. */
 struct tree_begin {
-    bool     known, io_known;
+    bool     known;
     uint64_t cpu;           /* microseconds */
     uint64_t read, written; /* bytes */
     uint64_t minor_faults, major_faults;
@@ -82,6 +82,7 @@ struct usage {
     uint64_t voluntary, involuntary; /* context switches */
     uint64_t child_faults;           /* minor ones of reaped children alone: every process has some */
     uint64_t own_peak, child_peak;   /* KiB: of itself, of the largest reaped child */
+    uint64_t read, written;          /* bytes of storage, as /proc/PID/io counts them; whole sectors */
 };
 
 /* The totals of the run alone; METRIC_NONE: unknown. */
@@ -143,8 +144,9 @@ void collect_others(struct collectors *collectors, struct others *ret);
 /* Sets main_process, which may be known only after the first reading (`pillion run` forks later). */
 void collect_set_main_process(struct collectors *collectors, pid_t main_process);
 
-/* Notes the tree's use where the calling process is its root. On the program's thread, before main. */
-void tree_begin(const struct roots *roots, struct tree *tree);
+/* Notes the tree's use where the calling process is its root, and tells the process's. On the program's thread, before
+ * main. */
+void tree_begin(struct tree *tree, struct usage *ret_before);
 
 /* `pillion run`; a step's root is the launcher, and the calling process a rank of it. */
 bool tree_root_is_outside(const struct tree *tree);

@@ -39,11 +39,10 @@ void disk_close(struct disk *disk)
  */
 static bool is_of_others(const char *name)
 {
-    static const char *const prefixes[] = {"loop", "zloop",  "ram",  "zram", "dm-",
-                                           "md",   "bcache", "drbd", "asm!", "asm/"};
-    static const char *const lettered[] = {"emcpower", "vpath", "sddlm"};
-    static const char *const numbered[] = {"zd", "VxDMP", "VxVM"};
-    const struct text        whole = text_of(name);
+    static const char prefixes[][8] = {"loop", "zloop", "ram", "zram", "dm-", "md", "bcache", "drbd", "asm!", "asm/"};
+    static const char lettered[][12] = {"emcpower", "vpath", "sddlm"};
+    static const char numbered[][8] = {"zd", "VxDMP", "VxVM"};
+    const struct text whole = text_of(name);
     for (size_t i = 0; i < ARRAY_LENGTH(prefixes); i++)
         if (text_starts(whole, prefixes[i]))
             return true;

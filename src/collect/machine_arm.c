@@ -8,7 +8,7 @@
 #include "base/array.h"
 
 static const struct {
-    const char *implementer, *part, *name;
+    char implementer[8], part[8], name[20];
 } cores[] = {
     {"0x41", "0xd03", "Cortex-A53"},     {"0x41", "0xd04", "Cortex-A35"},   {"0x41", "0xd05", "Cortex-A55"},
     {"0x41", "0xd07", "Cortex-A57"},     {"0x41", "0xd08", "Cortex-A72"},   {"0x41", "0xd09", "Cortex-A73"},

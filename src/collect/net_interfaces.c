@@ -76,7 +76,7 @@ static bool has_lower(int classes, const char *name, bool only_hardware)
  * themselves. */
 static bool has_telling_name(const char *name)
 {
-    static const char *const prefixes[] = {
+    static const char prefixes[][16] = {
         "docker",  "br-",    "veth",      "virbr",  "vnet",         "cali",   "lxc", "lxd",   "cni",
         "flannel", "cilium", "podman",    "kube",   "nodelocaldns", "weave",  "ifb", "dummy", "tun",
         "tap",     "wg",     "tailscale", "bond",   "team",         "sit",    "gre", "ip6",   "ip_vti",

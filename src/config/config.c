@@ -197,10 +197,12 @@ int config_output(const char *pattern, long pid, const char *machine, const char
 static void read_token(struct config *c, struct log *log)
 {
     char reason[TOKEN_REASON_SIZE];
+    log->secret = c->secret;
+    if (!credentials_variable())
+        return;
     if (credentials_token(c->token, reason) < 0)
         log_line(log, LOG_ERROR, "%s; the run stays local", reason);
-    memcpy(c->secret, c->token, sizeof c->secret);
-    log->secret = c->secret;
+    memcpy(c->secret, c->token, strlen(c->token) + 1);
 }
 
 static void read_s3_endpoint(struct config *c, struct log *log)

@@ -28,27 +28,28 @@ enum { CONFIG_URL_MAX = 1024, CONFIG_TAGS_MAX = 64, CONFIG_TEXT_MAX = 16 * 1024 
 enum { CONFIG_OWN_TAGS_MAX = 4 }; /* three of cgroup_tags.c, and `continues` */
 
 struct config {
-    char           token[TOKEN_SIZE];  /* "": everything stays local */
-    char           secret[TOKEN_SIZE]; /* the token, also where it is of no use: never written down */
-    char           api_url[CONFIG_URL_MAX];
-    int64_t        interval;        /* ns */
-    int64_t        upload_interval; /* ns between batches to S3 */
-    int64_t        min_life;        /* ns */
-    int64_t        exit_timeout;    /* ns */
-    bool           takes_signals;   /* PILLION_SIGNALS */
-    uint64_t       keep_runs;
-    uint64_t       keep_bytes;
-    char           s3_endpoint[CONFIG_URL_MAX]; /* "": AWS */
-    uint64_t       crowd; /* nodes of the step, or tasks of the array, that this run is one of; 0: neither */
-    unsigned       share; /* enum share, or'ed */
-    enum log_level log_level;
-    const char    *log;    /* PILLION_LOG, NULL; like all strings here a part of the environment's snapshot */
-    const char    *output; /* the pattern in PILLION_OUTPUT, NULL */
+    int64_t           interval;        /* ns */
+    int64_t           upload_interval; /* ns between batches to S3 */
+    int64_t           min_life;        /* ns */
+    int64_t           exit_timeout;    /* ns */
+    bool              takes_signals;   /* PILLION_SIGNALS */
+    enum config_cloud cloud;
+    uint64_t          keep_runs;
+    uint64_t          keep_bytes;
+    uint64_t          crowd; /* nodes of the step, or tasks of the array, that this run is one of; 0: neither */
+    unsigned          share; /* enum share, or'ed */
+    enum log_level    log_level;
+    const char       *log;    /* PILLION_LOG, NULL; like all strings here a part of the environment's snapshot */
+    const char       *output; /* the pattern in PILLION_OUTPUT, NULL */
     /* Only the metadata fields are used; job_name may be NULL. */
-    struct sentinel_run  metadata;
+    struct sentinel_run metadata;
+    /* Long texts come last, and are left alone where nothing is set: main pays for each page. */
+    char                 api_url[CONFIG_URL_MAX];
+    char                 s3_endpoint[CONFIG_URL_MAX];                 /* "": AWS */
     struct sentinel_pair tags[CONFIG_TAGS_MAX + CONFIG_OWN_TAGS_MAX]; /* the user's first */
+    char                 token[TOKEN_SIZE];                           /* "": everything stays local */
+    char                 secret[TOKEN_SIZE]; /* the token, also where it is of no use: never written down */
     char                 tag_text[CONFIG_TEXT_MAX];
-    enum config_cloud    cloud;
     char                 env_metadata[ENV_METADATA_TEXT_MAX];
 };
 

@@ -115,7 +115,7 @@ static void fill(struct filling *f, const struct env_metadata_value *value)
     if (given || (value->share & f->share) != value->share || ENV_METADATA_TEXT_MAX - f->used < 2)
         return;
     struct buffer b = {.at = f->text + f->used, .room = ENV_METADATA_TEXT_MAX - f->used - 1};
-    if ((value->script && !is_script(f, value->script)) || !compose(f->lookup, text_of(value->from), &b))
+    if ((value->script[0] && !is_script(f, value->script)) || !compose(f->lookup, text_of(value->from), &b))
         return;
     b.len = utf8_cut(b.at, b.len, ENV_METADATA_VALUE_MAX);
     b.at[b.len] = '\0';
@@ -145,7 +145,7 @@ void env_metadata_fill(lookup_function *lookup, unsigned share, const char *job,
             orchestrator = s->name;
         else if (!executor && s->runs)
             executor = s->name;
-        for (size_t i = 0; i < ENV_METADATA_VALUES && s->values[i].from; i++)
+        for (size_t i = 0; i < ENV_METADATA_VALUES && s->values[i].from[0]; i++)
             fill(&f, &s->values[i]);
     }
     if (!run->orchestrator)

@@ -35,18 +35,18 @@ void env_metadata_fill(const char *(*lookup)(const char *name), unsigned share, 
  *   ( ... )     left out if something in it is missing; not nested
  * and of other characters as they are. */
 struct env_metadata_value {
-    size_t      field; /* offset in struct sentinel_run */
-    unsigned    share; /* the user has to share this for it; 0: nothing */
-    const char *from;
-    const char *script; /* not NULL: only if the program has this name */
+    unsigned short field; /* offset in struct sentinel_run */
+    unsigned char  share; /* the user has to share this for it; 0: nothing */
+    char           from[64];
+    char           script[16]; /* not "": only if the program has this name */
 };
 
 enum { ENV_METADATA_VALUES = 8 };
 
 struct env_metadata_system {
-    const char *name;   /* as orchestrator or executor */
-    const char *marker; /* the variable that is set wherever the system is */
-    bool        runs;   /* may be an executor */
+    char name[16];   /* as orchestrator or executor */
+    char marker[32]; /* the variable that is set wherever the system is */
+    bool runs;       /* may be an executor */
     struct env_metadata_value
         values[ENV_METADATA_VALUES]; /* until one without `from`; of a field the first that is whole */
 };

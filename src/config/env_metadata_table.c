@@ -4,13 +4,13 @@
 #include "config/config.h"
 #include "config/env_metadata.h"
 
-#define SAYS(field, from)                                   \
-    {                                                       \
-        offsetof(struct sentinel_run, field), 0, from, NULL \
+#define SAYS(field, from)                                 \
+    {                                                     \
+        offsetof(struct sentinel_run, field), 0, from, "" \
     }
-#define SHARES(share, field, from)                              \
-    {                                                           \
-        offsetof(struct sentinel_run, field), share, from, NULL \
+#define SHARES(share, field, from)                            \
+    {                                                         \
+        offsetof(struct sentinel_run, field), share, from, "" \
     }
 #define OF_SCRIPT(script, field, from)                        \
     {                                                         \

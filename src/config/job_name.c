@@ -16,10 +16,10 @@ const char *job_program(const char *executable)
 /* The options of an interpreter, behind which the script's name stands. Code, and the arguments of a script on the
  * standard input, are nobody's business: when in doubt the job is called like the interpreter. */
 struct interpreter {
-    const char *name;
-    const char *code;  /* letters: code follows, or no script at all */
-    const char *value; /* letters: a value follows, attached or as the next argument */
-    char        module;
+    char name[8];
+    char code[6];  /* letters: code follows, or no script at all */
+    char value[6]; /* letters: a value follows, attached or as the next argument */
+    char module;
 };
 
 /* True for that name, with a version behind it or without. */
@@ -128,7 +128,7 @@ const char *job_name(const char *executable, const char *const *arguments)
 const char *job_language(const char *executable)
 {
     static const struct {
-        const char *program, *language;
+        char program[8], language[12];
     } known[] = {{"python", "python"}, {"pypy", "python"},     {"perl", "perl"},         {"ruby", "ruby"},
                  {"R", "r"},           {"Rscript", "r"},       {"julia", "julia"},       {"java", "java"},
                  {"php", "php"},       {"node", "javascript"}, {"nodejs", "javascript"}, {"lua", "lua"}};

@@ -10,7 +10,7 @@
 #include "pillion/sentinel.h"
 
 static const struct {
-    const char *name, *unset;
+    char name[32], unset[80];
 } rows[] = {
 #define ROW(name, readers, unset, meaning) {#name, unset},
     VARIABLES(ROW)
@@ -80,8 +80,8 @@ void variables_check(const char *const *environment, struct log *log)
     int reported = 0;
     for (; *environment && reported < UNKNOWN_REPORTED; environment++) {
         const char *name = *environment;
-        const char *equals = strchr(name, '=');
-        if (!equals || !is_ours(name) || is_known(name, (size_t)(equals - name)))
+        const char *equals = is_ours(name) ? strchr(name, '=') : NULL;
+        if (!equals || is_known(name, (size_t)(equals - name)))
             continue;
         int len = equals - name < NAME_MAX_LOOKED_AT ? (int)(equals - name) : NAME_MAX_LOOKED_AT;
         log_line(log, LOG_WARN, "%.*s is no variable of pillion; the nearest is %s", len, name,

@@ -5,6 +5,7 @@
 
 #include <link.h>
 #include <stdint.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,7 +16,7 @@ extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden"))); /* t
 
 static uintptr_t page_size(void)
 {
-    return (uintptr_t)sysconf(_SC_PAGESIZE);
+    return getauxval(AT_PAGESZ);
 }
 
 static void leave_out(uintptr_t from, uintptr_t to)

@@ -155,7 +155,6 @@ void create_ahead(struct run *run)
     struct stat    place;
     if (geteuid() != 0 || !run->is_the_program || run->state != RUN_UNMADE || uname(&name) < 0)
         return;
-    descriptors_raise(run);
     if (state_dir_open(lookup, true, &run->home) < 0)
         return;
     int error = -EACCES;
@@ -168,7 +167,8 @@ void create_ahead(struct run *run)
         state_dir_close(&run->home);
         return;
     }
-    mark_ahead(&run->home, run->ahead.id, true);
+    if (!run_is_asked_to_end(run)) /* else it begins in a moment */
+        mark_ahead(&run->home, run->ahead.id, true);
 }
 
 void create_not(struct run *run)

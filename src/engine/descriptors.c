@@ -67,10 +67,9 @@ bool descriptors_own(int kept)
               syscall(SYS_close_range, (unsigned)kept + 1U, ~0U, 0U) == 0;
     if (!own && !close_one_by_one(kept))
         return false;
-    for (int fd = 0; fd <= 2; fd++)
-        if (open("/dev/null", O_RDWR | O_CLOEXEC) < 0 && open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC) < 0)
-            return false;
-    return true;
+    if (open("/dev/null", O_RDWR | O_CLOEXEC) < 0 && open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC) < 0)
+        return false;
+    return fcntl(0, F_DUPFD_CLOEXEC, 1) == 1 && fcntl(0, F_DUPFD_CLOEXEC, 2) == 2;
 }
 
 /* The kernel lends them since 5.6. Before it, what libc's exit writes on our thread is lost. */
@@ -87,7 +86,15 @@ void descriptors_give_back(void)
     (void)close(program);
 }
 
-/* What the collectors hold is opened anew: it is so little before the first run. */
+static void raise_files(struct run_dir *dir)
+{
+    int *const files[] = {&dir->dir, &dir->state, &dir->rows, &dir->log, &dir->lock};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        *files[i] = libc_raise_descriptor(*files[i]);
+}
+
+/* What the collectors hold is opened anew: it is so little before the first run. What root made ahead cannot be, nor
+ * what the image before an exec has left. */
 void descriptors_raise(struct run *run)
 {
     if (run->is_raised || run->seat != SEAT_OWN)
@@ -99,6 +106,13 @@ void descriptors_raise(struct run *run)
     run->wake = libc_raise_descriptor(run->wake);
     run->asks = libc_raise_descriptor(run->asks);
     run->log.copy = libc_raise_descriptor(run->log.copy);
+    run->output.fd = libc_raise_descriptor(run->output.fd);
+    run->home.dir = libc_raise_descriptor(run->home.dir);
+    run->home.runs = libc_raise_descriptor(run->home.runs);
+    raise_files(&run->ahead);
+    raise_files(&run->dir);
+    if (run->log.file >= 0)
+        run->log.file = run->dir.log;
     if (holds)
         (void)collect_resume(run->collectors, &run->roots);
 }

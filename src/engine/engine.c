@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,7 +22,7 @@
 #include "libc/libc.h"
 #include "store/journal_read.h"
 
-enum { ARGUMENTS_MAX = 4096, LINE_MAX_BYTES = 8192, ARGUMENT_BYTES = 256 * 1024 };
+enum { ARGUMENTS_MAX = 4096, ARGUMENT_BYTES = 256 * 1024 };
 
 #define HOLD_LOCAL CLOCK_SECOND /* for the last row and line on disk, whatever the network may take */
 
@@ -55,12 +56,11 @@ static char *marks_of(const char *marker)
 
 static void prepare(struct run *run, struct link *link, const struct engine_start *start)
 {
-    run->link = link; /* members that are 0 stay untouched: a short run never needs some of their pages */
+    run->link = link; /* members that are 0 stay untouched, for the sake of their pages */
     run->roots = (struct roots){.proc = "/proc", .sys = "/sys"};
     run->tree.root = start->root;
     run->tree.root_is_ours = start->root_is_ours;
-    run->home.dir = run->home.runs = -1;
-    run->wake = run->asks = run->output.fd = run->pruned = -1;
+    run->wake = run->asks = run->output.fd = -1;
     run->load = clock_monotonic();
     run->load_real = clock_real();
     run->anchor = (struct anchor){run->load_real / 1000 * 1000, run->load / 1000 * 1000,
@@ -68,15 +68,11 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
     run->is_the_program = !start->root_is_ours || start->in_step;
     run->origin = start->continues ? ORIGIN_SOUGHT : ORIGIN_HERE;
     run->tree.main_process = atomic_load(&link->main_process);
-    tree_begin(&run->roots, &run->tree);
-    usage_read(&run->tree, &run->account.before);
-    run->shape.clock_ticks = sysconf(_SC_CLK_TCK);
+    tree_begin(&run->tree, &run->account.before);
+    run->shape.clock_ticks = (long)getauxval(AT_CLKTCK);
     run->shape.main_process = run->tree.main_process;
     log_init(&run->log, LOG_WARN);
     config_read(&run->config, start->environment, &run->log);
-    run_dir_init(&run->dir);
-    run_dir_init(&run->ahead);
-    bytes_init(&run->line, LINE_MAX_BYTES);
     run->arguments = copy_arguments(start->arguments);
     run->executable = strdup(start->executable ? start->executable : "");
     run->marker = start->marker ? strdup(start->marker) : NULL;
@@ -85,9 +81,6 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
     run->output.pattern = output ? strdup(output) : NULL;
     if (start->job_name)
         run->config.metadata.job_name = strdup(start->job_name);
-    network_init(&run->network);
-    delivery_init(&run->delivery, &run->config, &run->dir, &run->log, &run->network);
-    resend_backlog_init(&run->backlog, &run->config, &run->home, &run->network, cgroup_tags_of_lost);
 }
 
 static int start(struct link *link, const struct engine_start *start)
@@ -138,6 +131,7 @@ static void end_here(struct link *link)
     if (!pthread_sigmask || pthread_sigmask(SIG_BLOCK, &ours, &before) != 0 || sigpending(&pending) < 0)
         return;
     run->seat = SEAT_PROGRAM;
+    loop_prepare(run);
     loop_open(run);
     finish_run(run);
     marker_remove(run);

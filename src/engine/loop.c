@@ -21,10 +21,25 @@
 #include "engine/run.h"
 #include "store/journal_read.h"
 
+enum { LINE_MAX_BYTES = 8192 };
+
 #define HOUR        (3600 * CLOCK_SECOND)
 #define LOOK_AGAIN  CLOCK_SECOND             /* until the next look whether the program is still there */
 #define IN_VAIN_MAX 16                       /* a program may get thousands of signals a second */
 #define UNWAKEABLE  (50 * CLOCK_MILLISECOND) /* without a signalfd to wait on */
+
+void loop_prepare(struct run *run)
+{
+    if (run->delivery.config)
+        return;
+    run->home.dir = run->home.runs = run->pruned = -1;
+    run_dir_init(&run->dir);
+    run_dir_init(&run->ahead);
+    bytes_init(&run->line, LINE_MAX_BYTES);
+    network_init(&run->network);
+    delivery_init(&run->delivery, &run->config, &run->dir, &run->log, &run->network);
+    resend_backlog_init(&run->backlog, &run->config, &run->home, &run->network, cgroup_tags_of_lost);
+}
 
 void loop_open(struct run *run)
 {

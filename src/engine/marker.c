@@ -28,7 +28,7 @@ void marker_make_by_number(struct run *run)
 {
     char path[PATH_MAX];
     int  fd = -1;
-    if (geteuid() == 0 && marker_of_number(run, path))
+    if (geteuid() == 0 && !run_is_asked_to_end(run) && marker_of_number(run, path))
         (void)file_make(AT_FDCWD, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, &fd);
     file_close(&fd);
 }

@@ -70,55 +70,63 @@ struct account {
 };
 
 struct run {
-    enum run_state      state;
-    enum run_seat       seat;
-    enum run_origin     origin;
-    struct link        *link;
-    struct config       config;
-    struct log          log;
-    char               *log_path; /* of PILLION_LOG, absolute; NULL: no file */
-    struct roots        roots;
-    struct tree         tree;
-    struct machine      machine;
-    struct row_shape    shape;
-    struct collectors  *collectors; /* NULL before the baseline, and without memory for them: then there are no rows */
-    struct sample       baseline;
-    struct sample       last; /* the row before, or the baseline */
-    struct account      account;
-    struct state_dir    home;
-    struct run_dir      dir;
-    struct run_dir      ahead; /* of root: the directory before it is time for one */
-    struct output       output;
-    struct bytes        line; /* one row */
-    uint64_t            rows;
-    struct network      network;
-    struct delivery     delivery;
-    struct registration registration;
-    struct cgroup_tags  cgroup_tags;
-    struct resend_backlog backlog;   /* the runs of others that are delivered along the way */
-    int                   pruned;    /* the mark of that name, locked while old runs are pruned */
-    bool                  is_pruned; /* all of it: markers of the dead may be swept too */
-    int                   wake;      /* signalfd */
-    int                   asks;      /* signalfd, never read: the program's signals for each of its tasks */
-    bool                  is_raised; /* descriptors_raise was called in this table */
-    uint32_t              wakes;     /* of the link's, those taken off it */
-    int64_t               load;      /* ns CLOCK_MONOTONIC, of engine.start */
-    int64_t               load_real; /* ns since 1970 */
-    struct anchor         anchor;
-    int64_t               next_upkeep; /* this and the next two: ns CLOCK_MONOTONIC */
-    int64_t               next_look;
-    int64_t               rests_until; /* in RUN_RESTS */
-    uint64_t              pid_start;
-    uint64_t              pid_namespace;
+    /* What engine.start writes, before main, stands together: each page costs main some us. */
+    enum run_state     state;
+    enum run_seat      seat;
+    enum run_origin    origin;
+    struct link       *link;
+    int                wake;      /* signalfd */
+    int                asks;      /* signalfd, never read: the program's signals for each of its tasks */
+    bool               is_raised; /* descriptors_raise was called in this table */
+    struct roots       roots;
+    struct tree        tree;
+    struct account     account;
+    struct row_shape   shape;
+    struct output      output;
+    struct collectors *collectors; /* NULL before the baseline, and without memory for them: then there are no rows */
+    int64_t            load;       /* ns CLOCK_MONOTONIC, of engine.start */
+    int64_t            load_real;  /* ns since 1970 */
+    struct anchor      anchor;
     /* copies of what engine.start was given */
     char **arguments;
     char  *executable;
     char  *marker;
     char  *marks; /* the folder with the marks of orphans, beside the marker */
     /* facts about the process, whatever the run does */
-    bool is_the_program; /* not `pillion run` */
-    bool others_outlived_main;
+    bool          is_the_program; /* not `pillion run` */
+    bool          others_outlived_main;
+    char         *log_path; /* of PILLION_LOG, absolute; NULL: no file */
+    struct log    log;
+    struct config config;
+    /* What is the thread's. */
+    struct machine        machine;
+    struct sample         baseline;
+    struct sample         last; /* the row before, or the baseline */
+    struct state_dir      home;
+    struct run_dir        dir;
+    struct run_dir        ahead; /* of root: the directory before it is time for one */
+    struct bytes          line;  /* one row */
+    uint64_t              rows;
+    struct network        network;
+    struct delivery       delivery;
+    struct registration   registration;
+    struct cgroup_tags    cgroup_tags;
+    struct resend_backlog backlog;     /* the runs of others that are delivered along the way */
+    int                   pruned;      /* the mark of that name, locked while old runs are pruned */
+    bool                  is_pruned;   /* all of it: markers of the dead may be swept too */
+    uint32_t              wakes;       /* of the link's, those taken off it */
+    int64_t               next_upkeep; /* this and the next two: ns CLOCK_MONOTONIC */
+    int64_t               next_look;
+    int64_t               rests_until; /* in RUN_RESTS */
+    uint64_t              pid_start;
+    uint64_t              pid_namespace;
 };
+
+/* The program ends: what is for the time until then need not be made. */
+static inline bool run_is_asked_to_end(const struct run *run)
+{
+    return atomic_load(&run->link->request) == LINK_END;
+}
 
 /* ---- thread.c ---- */
 int  thread_start(struct run *run);                         /* LINK_OFF afterwards: it could not be made; 0 or -errno */
@@ -141,9 +149,10 @@ bool broadcast_answer(struct run *run);
 void broadcast_listen(const struct run *run); /* it hears all of them again */
 
 /* ---- loop.c ---- */
-void              loop_open(struct run *run);  /* collectors and baseline; after a pause: descriptors again */
-enum link_request loop_run(struct run *run);   /* until the link asks for PAUSE or END: which */
-void              loop_close(struct run *run); /* gives up every descriptor but the log's copy; the run can go on */
+void              loop_prepare(struct run *run); /* what main need not wait for, once; before any of the others */
+void              loop_open(struct run *run);    /* collectors and baseline; after a pause: descriptors again */
+enum link_request loop_run(struct run *run);     /* until the link asks for PAUSE or END: which */
+void              loop_close(struct run *run);   /* gives up every descriptor but the log's copy; the run can go on */
 
 /* ---- sampling.c ---- */
 void    sampling_row(struct run *run); /* takes a sample and appends its row */

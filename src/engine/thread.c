@@ -21,6 +21,7 @@
 #include "base/dir.h"
 #include "base/environment.h"
 #include "base/file.h"
+#include "base/warm.h"
 #include "engine/core_file.h"
 #include "engine/run.h"
 #include "libc/libc.h"
@@ -34,12 +35,12 @@ typedef void end_function(void *);
 
 /* All are looked up before the thread is made: at the end another thread may hold the loader's lock, and wait for this
  * one. */
-static create_function *make;
-static join_function   *join;
-static end_function    *end; /* on musl alone, which lists its threads */
+static create_function *make WARM;
+static join_function *join   WARM;
+static end_function *end     WARM; /* on musl alone, which lists its threads */
 
-static pthread_t    thread;
-static struct link *the_link;
+static pthread_t thread      WARM;
+static struct link *the_link WARM;
 
 extern const char *gnu_get_libc_version(void) __attribute__((weak)); /* glibc's own */
 
@@ -115,6 +116,7 @@ static void leave_restored(void)
 static void take_descriptors(struct run *run)
 {
     libc_own_descriptors(leave_restored);
+    run->wake = open_wake(); /* a signal from before waits, as this thread has all of them blocked */
     run->asks = broadcast_open();
     run->is_raised = false;
     if (run->state != RUN_UNMADE) /* a first run waits until it is made: a short program does not pay for it */
@@ -130,7 +132,6 @@ static void settle(struct run *run)
     int kept = keep_stderr(run);
     libc_own_descriptors(NULL);
     run->seat = descriptors_own(kept) ? SEAT_OWN : SEAT_GUEST;
-    run->wake = run->seat == SEAT_OWN ? open_wake() : -1;
     if (kept >= 0)
         log_copy_to(&run->log, kept);
     else if (run->seat == SEAT_OWN)
@@ -196,7 +197,7 @@ static bool step_aside(struct run *run)
 }
 
 /* For keys pass over it, it is in no core file, and libc gives it to no later thread of the program's. */
-static void *stack;
+static void *stack WARM;
 
 /* The next thread, made when the program ends, goes on with the run, on another stack. */
 void thread_step_out(struct run *run)
@@ -215,22 +216,20 @@ void thread_step_out(struct run *run)
 static void live(void *argument)
 {
     struct run *run = argument;
-    atomic_store(&run->link->tid, (int32_t)syscall(SYS_gettid));
-    settle(run);
+    core_file_without_stack(stack);
     if (run->seat == SEAT_GUEST) {
         /* Nothing may be opened beside a running program: main still waits, so the baseline is taken now, and this
          * thread goes. The run has the one row of end_here. */
-        core_file_without_stack(stack);
+        loop_prepare(run);
         loop_open(run);
         atomic_store(&run->link->tid, 0);
         thread_tell(run->link, LINK_OFF);
         return;
     }
-    thread_tell(run->link, LINK_RUNNING);
-    core_file_without_stack(stack); /* main need not wait: settling has met no secret */
+    loop_prepare(run);
     take_descriptors(run);
-    marker_make_by_number(run);
     create_ahead(run); /* first of all: main goes on, and may become another user at once */
+    marker_make_by_number(run);
     loop_open(run);
     while (loop_run(run) == LINK_PAUSE) {
         if (step_aside(run)) {
@@ -245,9 +244,15 @@ static void live(void *argument)
     leave(run, LINK_ENDED);
 }
 
+/* Settling meets no secret, so it has the pages that libc has touched: main waits for it. */
 static void *thread_main(void *argument)
 {
-    core_file_in_new_pages(live, argument);
+    struct run *run = argument;
+    atomic_store(&run->link->tid, (int32_t)syscall(SYS_gettid));
+    settle(run);
+    if (run->seat == SEAT_OWN)
+        thread_tell(run->link, LINK_RUNNING);
+    core_file_in_new_pages(live, run);
     return NULL;
 }
 
@@ -263,8 +268,8 @@ static void *libc_own(const char *name, void *otherwise)
 /* That of a thread which was joined is taken again. */
 static int give_stack(pthread_attr_t *attributes, size_t size, const struct link *link)
 {
-    static size_t stack_size;
-    bool          is_free = atomic_load(&link->tid) == 0;
+    static size_t stack_size WARM;
+    bool                     is_free = atomic_load(&link->tid) == 0;
     if (stack && is_free && stack_size != size)
         (void)munmap(stack, stack_size);
     if (!stack || !is_free || stack_size != size) {

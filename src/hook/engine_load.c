@@ -19,7 +19,7 @@ static void load_what_libc_lacks(void)
     static const char *const names[] = {"libpthread.so.0", "libdl.so.2"};
     const int                from_libc = (int)0x80000000U;
     open_function           *open = NULL;
-    if (!dlopen || !pthread_create)
+    if (!next_symbol("dlopen") || !next_symbol("pthread_create"))
         open = (open_function *)next_symbol("__libc_dlopen_mode");
     for (size_t i = 0; open && i < sizeof names / sizeof *names; i++)
         (void)open(names[i], RTLD_NOW | RTLD_GLOBAL | from_libc);

@@ -15,8 +15,11 @@ typedef int  start_function(main_function *main, int argc, char **argv, void (*i
 int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(void), void (*fini)(void),
                       void (*rtld_fini)(void), void *stack_end);
 
-/* Missing on musl. */
-extern int on_exit(void (*handler)(int status, void *argument), void *argument) __attribute__((weak));
+typedef int registering_function(void (*handler)(int status, void *argument), void *argument);
+
+/* A page of its own in front of all other data. So the rest of it begins with a page and has room in that one, which is
+ * the only one that a passenger writes to, libc's loader included. */
+static char executable[HOOK_PATH_MAX] __attribute__((aligned(HOOK_PATH_MAX), section(".data.rel.ro.local.first")));
 
 static struct leader  lead;
 static main_function *program_main;
@@ -61,7 +64,8 @@ static void exit_began(int status, void *nothing)
 static int leader_main(int argc, char **argv, char **envp)
 {
     start_engine(argv);
-    if (on_exit && hook.engine)
+    registering_function *on_exit = hook.engine ? (registering_function *)next_symbol("on_exit") : NULL;
+    if (on_exit) /* missing on musl */
         (void)on_exit(exit_began, NULL);
     int status = program_main(argc, argv, envp);
     if (exit_hold_is_due())
@@ -78,17 +82,19 @@ static void last_handler(void *argument, int status)
     ((exit_function *)program_rtld_fini)(argument, status); // NOLINT(clang-diagnostic-cast-function-type)
 }
 
-/* The answer stands on the stack, whose pages are there already: a passenger touches none of ours. */
+/* The answer stands on the stack, and what is asked for it, on pages that the loader has used already: some eight KiB
+ * of them. */
 static bool decide(char **argv)
 {
-    struct leader decided; /* not zeroed: it has two pages */
-    pid_t         parent = (pid_t)sys_parent();
+    struct leader decided;
     decided.role = ROLE_NONE;
+    decided.executable = executable;
     leader_decide(argv && argv[0] ? argv[0] : "", &decided);
     if (decided.role == ROLE_LEADER)
         lead = decided;
     bool is_below = decided.why == LEADER_BELOW_MARKER || decided.why == LEADER_ORPHAN;
-    orphan_end_watch(decided.role == ROLE_LEADER || (is_below && decided.above.uid == getauxval(AT_EUID)), parent);
+    orphan_end_watch(decided.role == ROLE_LEADER || (is_below && decided.above.uid == getauxval(AT_EUID)),
+                     decided.parent);
     if (decided.why == LEADER_ORPHAN && decided.orphan.pid == decided.self.pid)
         orphan_end_keep(decided.pid_namespace, &decided.above, &decided.self);
     return decided.role == ROLE_LEADER;
@@ -104,13 +110,10 @@ static bool is_first_copy(void)
 int __libc_start_main(main_function *main, int argc, char **argv, void (*init)(void), void (*fini)(void),
                       void (*rtld_fini)(void), void *stack_end)
 {
-    int             saved = errno; /* main finds 0 */
-    start_function *next = (start_function *)next_symbol("__libc_start_main");
-    exit_resolve();
-    signals_resolve();
+    next_look_up();
+    start_function *next = (start_function *)next_of(NEXT_START_MAIN);
     /* A second copy only passes on; and no lead where a constructor has forbidden calls. */
     bool leads = is_first_copy() && seccomp_confinement() == FREE && decide(argv);
-    errno = saved;
     program_main = main;
     program_rtld_fini = rtld_fini;
     hook.has_last_handler = rtld_fini != NULL;

@@ -11,30 +11,6 @@
 typedef void end_function(int status);
 typedef void thread_end_function(void *value);
 
-static end_function        *next_exit;
-static end_function        *next__exit;
-static end_function        *next_quick_exit;
-static end_function        *next_thrd_exit;
-static thread_end_function *next_pthread_exit;
-
-/* Names are looked up before main. Later the loader's lock may be held by a thread that waits for the ending one, or by
- * code that a handler has interrupted. */
-void exit_resolve(void)
-{
-    next_exit = (end_function *)next_symbol("exit");
-    next__exit = (end_function *)next_symbol("_exit");
-    next_quick_exit = (end_function *)next_symbol("quick_exit");
-    next_thrd_exit = (end_function *)next_symbol("thrd_exit");
-    next_pthread_exit = (thread_end_function *)next_symbol("pthread_exit");
-}
-
-/* A library's constructor may call one of the wrappers before exit_resolve. */
-static void resolve_if_early(void)
-{
-    if (!next_exit)
-        exit_resolve();
-}
-
 static _Noreturn void end_at_once(int status)
 {
     for (;;)
@@ -48,9 +24,9 @@ _Noreturn void exit(int status)
         exit_hold(HOLD_EXIT_ENTERED, status);
     if (!hook.has_last_handler)
         orphan_end();
-    resolve_if_early();
-    if (next_exit)
-        next_exit(status);
+    end_function *next = (end_function *)next_of(NEXT_EXIT);
+    if (next)
+        next(status);
     end_at_once(status);
 }
 
@@ -60,8 +36,9 @@ _Noreturn void _exit(int status)
     if (hook_owns())
         exit_hold(HOLD_DIRECT_EXIT, status);
     orphan_end();
-    if (next__exit)
-        next__exit(status);
+    end_function *next = (end_function *)next_known(NEXT__EXIT);
+    if (next)
+        next(status);
     end_at_once(status);
 }
 
@@ -76,9 +53,9 @@ _Noreturn void quick_exit(int status)
     if (hook_owns())
         exit_hold(HOLD_DIRECT_EXIT, status);
     orphan_end();
-    resolve_if_early();
-    if (next_quick_exit)
-        next_quick_exit(status);
+    end_function *next = (end_function *)next_of(NEXT_QUICK_EXIT);
+    if (next)
+        next(status);
     end_at_once(status);
 }
 
@@ -100,9 +77,9 @@ _Noreturn void pthread_exit(void *value)
 {
     end_our_thread();
     step_aside_for_main();
-    resolve_if_early();
-    if (next_pthread_exit)
-        next_pthread_exit(value);
+    thread_end_function *next = (thread_end_function *)next_of(NEXT_PTHREAD_EXIT);
+    if (next)
+        next(value);
     for (;;)
         (void)syscall(SYS_exit, 0);
 }
@@ -112,9 +89,9 @@ _Noreturn void thrd_exit(int value)
 {
     end_our_thread();
     step_aside_for_main();
-    resolve_if_early();
-    if (next_thrd_exit)
-        next_thrd_exit(value);
+    end_function *next = (end_function *)next_of(NEXT_THRD_EXIT);
+    if (next)
+        next(value);
     for (;;)
         (void)syscall(SYS_exit, 0);
 }

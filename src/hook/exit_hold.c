@@ -19,16 +19,13 @@ static const int terminating[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGALRM,
                                   SIGUSR1, SIGUSR2, SIGXCPU, SIGPROF, SIGVTALRM};
 enum { TERMINATING = sizeof terminating / sizeof *terminating };
 
-#ifdef __GLIBC__
-extern FILE *all_streams __asm__("_IO_list_all") __attribute__((weak)); /* missing on musl */
-#endif
-
 /* The program's output must be out before the program is kept waiting. But a thread may have ended with a stream's
  * lock: then nothing is flushed here, since fflush would wait for that lock, and libc's exit does not. */
 static void flush(void)
 {
 #ifdef __GLIBC__
-    for (FILE *stream = &all_streams ? all_streams : NULL; stream; stream = stream->_chain) {
+    FILE **first = next_known(NEXT_STREAMS);
+    for (FILE *stream = first ? *first : NULL; stream; stream = stream->_chain) {
         if (ftrylockfile(stream) != 0)
             return;
         funlockfile(stream);

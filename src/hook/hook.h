@@ -16,21 +16,28 @@
 
 enum { HOOK_PATH_MAX = 4096, HOOK_NAME_MAX = 256 };
 
-/* ---- syscalls.c: raw system calls; each returns 0 or more, or -errno ---- */
-long sys_open(const char *path, int flags, unsigned mode);
-long sys_read(int fd, void *data, size_t size);
-void sys_close(int fd);
-long sys_read_file(const char *path, char *ret, size_t size); /* ends with NUL; returns its length or -errno */
-void sys_unlink(const char *path);
-long sys_readlink(const char *path, char *ret, size_t size); /* as sys_read_file */
-long sys_pid(void);
-long sys_parent(void);
-long sys_tid(void);
+/* ---- syscalls.c: raw system calls; each returns 0 or more, or -errno, and leaves errno alone ---- */
+long  sys_open(const char *path, int flags, unsigned mode);
+long  sys_open_in(int folder, const char *path, int flags, unsigned mode);
+long  sys_read(int fd, void *data, size_t size);
+void  sys_close(int fd);
+long  sys_read_file(const char *path, char *ret, size_t size); /* ends with NUL; returns its length or -errno */
+int   sys_mkdir(const char *path, unsigned mode);
+void  sys_chmod(const char *path, unsigned mode);
+void  sys_unlink(const char *path);
+long  sys_readlink(const char *path, char *ret, size_t size); /* as sys_read_file */
+long  sys_pid(void);
+long  sys_parent(void);
+long  sys_tid(void);
+pid_t sys_session(pid_t pid);
+uid_t sys_user(void);
+uid_t sys_effective_user(void);
 struct stat;
 int     sys_stat(const char *path, struct stat *ret); /* follows links */
 int     sys_lstat(const char *path, struct stat *ret);
+int     sys_fstat(int fd, struct stat *ret);
 int64_t sys_monotonic(void); /* ns */
-bool    sys_has_child(void); /* also one that has ended and is not reaped; leaves errno alone */
+bool    sys_has_child(void); /* also one that has ended and is not reaped */
 /* One entry of a folder: getdents64(2). */
 struct sys_entry {
     uint64_t       inode;
@@ -42,6 +49,7 @@ struct sys_entry {
 long sys_list(int folder, void *block, size_t size); /* entries, one after the other; 0 at the end */
 
 /* ---- strbuf.c: text on the stack, and questions to strings ---- */
+enum { STRING_WORD_SIZE = 16 }; /* of a list: words in place of pointers, which every process would have to relocate */
 struct strbuf {
     char  *text;
     size_t len, size;
@@ -51,7 +59,7 @@ struct strbuf strbuf_in(char *buffer, size_t size);
 void          strbuf_add(struct strbuf *w, const char *text);
 void          strbuf_number(struct strbuf *w, uint64_t value);
 bool          string_equal(const char *a, const char *b);
-bool          string_among(const char *word, const char *const *list, size_t count);
+bool          string_among(const char *word, const char (*list)[STRING_WORD_SIZE], size_t count);
 bool          string_is_no(const char *value); /* 0 false no off, in any case */
 const char   *string_base_name(const char *path);
 uint64_t      string_number(const char **at);   /* decimal digits, up to the first other byte */
@@ -65,7 +73,7 @@ bool glob_in_list(const char *colon_list, const char *path);
 struct process {
     pid_t    pid, parent;
     uint64_t start; /* clock ticks since boot */
-    uint64_t threads;
+    uint32_t threads;
     uid_t    uid;  /* owner of /proc/PID */
     bool     dead; /* a zombie */
 };
@@ -84,6 +92,12 @@ bool procfs_is_of_our_user(pid_t pid); /* by its real uid, which anybody may rea
 bool procfs_alone(void);               /* has no thread but the calling one and ours; false when it cannot be told */
 bool procfs_has_others(void);          /* the contrary, but also false when it cannot be told */
 bool procfs_single(void);              /* the same on little stack; a main thread that has left counts as another one */
+
+/* ---- mapped_file.c: /proc/PID/maps ---- */
+/* Does this maps tell of code from a file whose path ends so, deleted since or not? -errno where that may not be known.
+ */
+int mapped_file(const char *maps, const char *name);
+int mapped_file_in_text(int maps, const char *name); /* the same of any mapping: how older kernels tell */
 
 /* ---- leader_marker.c: leaders, as files ---- */
 enum { LEADER_MARKER_PLACES = 2 };
@@ -158,11 +172,12 @@ struct leader {
     enum leader_why why;
     bool            continues;
     bool            in_step;
-    struct process  above; /* as `why` says */
+    pid_t           parent; /* of this process */
+    struct process  above;  /* as `why` says */
     struct process  orphan;
     struct process  self;
     uint64_t        pid_namespace;
-    char            executable[HOOK_PATH_MAX];
+    char           *executable; /* of HOOK_PATH_MAX, the caller's; of a process below a marker it is not asked for */
     char            marker[HOOK_NAME_MAX];
 };
 void leader_decide(const char *zeroth, struct leader *ret); /* argument 0 of this process; "" */
@@ -172,6 +187,23 @@ void leader_predict(const char *executable, const char *given, struct leader *re
 
 /* ---- next_symbol.c: the definition behind ours in the search order ---- */
 void *next_symbol(const char *name); /* NULL when nobody else has it */
+/* What the wrappers pass on to. All of it is looked up before main: later the loader's lock may be held by a thread
+ * that waits for the ending one, or by code that a handler has interrupted. */
+enum next {
+    NEXT_START_MAIN,
+    NEXT_EXIT,
+    NEXT__EXIT,
+    NEXT_QUICK_EXIT,
+    NEXT_THRD_EXIT,
+    NEXT_PTHREAD_EXIT,
+    NEXT_SIGACTION,
+    NEXT_SIGNAL,
+    NEXT_STREAMS, /* the first of libc's streams; missing on musl */
+    NEXT_COUNT
+};
+void  next_look_up(void);
+void *next_of(enum next which);    /* NULL when nobody else has it */
+void *next_known(enum next which); /* the same; also NULL where nothing was looked up yet: it takes no lock */
 
 /* ---- engine_file.c ---- */
 bool engine_file_is_whole(const char *path); /* false also where it is no library, or not to be read */
@@ -204,13 +236,9 @@ bool hook_is_forked_child(void);
 /* From now on this process leads. False where a page cannot be had. */
 bool hook_own(void);
 
-/* ---- exit.c ---- */
-void exit_resolve(void); /* finds the next _exit, before a vfork child or a handler needs it */
-
 /* ---- signals.c: four signals that end a program ---- */
 struct sigaction;
 typedef void signals_handler(int number, siginfo_t *info, void *context);
-void         signals_resolve(void); /* finds the next sigaction and signal */
 /* From now on the handler stands in the place of the default action of the four. */
 void signals_begin(signals_handler *handler);
 void signals_end(void); /* gives the four the action again that the program knows */

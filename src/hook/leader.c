@@ -12,9 +12,9 @@ enum { ANCESTORS_MAX = 128 };
 #define INITIAL_NAMESPACE UINT64_C(0xEFFFFFFC) /* PROC_PID_INIT_INO of linux/proc_ns.h: process 1 is the machine's */
 
 /* Wrappers only wait for, or wrap, the program that matters: the lead passes through them. */
-static const char *const wrappers[] = {"sbatch", "salloc",  "ssh",     "docker",   "podman", "kubectl", "sudo",
-                                       "su",     "runuser", "gdb",     "valgrind", "strace", "ltrace",  "env",
-                                       "nice",   "nohup",   "timeout", "setsid",   "stdbuf", "pillion"};
+static const char wrappers[][STRING_WORD_SIZE] = {
+    "sbatch",   "salloc", "ssh",    "docker", "podman", "kubectl", "sudo",    "su",     "runuser", "gdb",
+    "valgrind", "strace", "ltrace", "env",    "nice",   "nohup",   "timeout", "setsid", "stdbuf",  "pillion"};
 
 /* What a program is known by: the file that it is, and the names that lead there. A name is a link (python3), or one of
  * the many that a file stands for (busybox). */
@@ -38,7 +38,7 @@ static bool is_wrapper(const struct known *known)
 
 static bool is_called_in_place(const char *path)
 {
-    static const char *const names[] = {"env", "nice", "nohup", "stdbuf"};
+    static const char names[][STRING_WORD_SIZE] = {"env", "nice", "nohup", "stdbuf"};
     return string_among(string_base_name(path), names, sizeof names / sizeof *names);
 }
 
@@ -249,10 +249,10 @@ static bool hidden_leads(uint64_t pid_namespace, pid_t pid, struct process *ret)
  * a second look. Where every rank leads, the end is the process that started the rank: a leader above it has runs of
  * its own. A parent that can be seen is in our own namespace, and its link is known to the kernel already: looking up
  * ours costs 8 us more. */
-static bool ancestor_leads(enum ranks ranks, uint64_t *ret_namespace, struct process *ret, size_t *ret_count)
+static bool ancestor_leads(enum ranks ranks, pid_t parent, uint64_t *ret_namespace, struct process *ret,
+                           size_t *ret_count)
 {
-    char  marker[HOOK_NAME_MAX];
-    pid_t parent = (pid_t)sys_parent();
+    char marker[HOOK_NAME_MAX];
     *ret_count = 0;
     *ret_namespace = 0;
     if (parent > 0 && !procfs_namespace(parent, ret_namespace) && !procfs_namespace(0, ret_namespace))
@@ -308,9 +308,9 @@ static enum leader_why judge_itself(const struct known *asked, enum ranks ranks,
     const struct process *ancestors = line + 1;
     if ((ret->pid_namespace == 0 && !procfs_namespace(0, &ret->pid_namespace)) || procfs_read(0, &ret->self) < 0)
         return LEADER_NO_PROC;
-    struct strbuf given = strbuf_in(ret->executable, sizeof ret->executable);
+    struct strbuf given = strbuf_in(ret->executable, HOOK_PATH_MAX);
     strbuf_add(&given, asked->executable ? asked->executable : "");
-    if (!asked->executable && !read_executable(ret->self.pid, ret->executable, sizeof ret->executable))
+    if (!asked->executable && !read_executable(ret->self.pid, ret->executable, HOOK_PATH_MAX))
         return LEADER_NO_PROC;
     struct known    known = {ret->executable, asked->given ? asked->given : given_name(ret->executable), asked->zeroth};
     enum leader_why why = ret->executable[0] ? excluded(&known) : LEADER_NOTHING_AGAINST;
@@ -355,8 +355,9 @@ static void judge(const struct known *asked, struct leader *ret)
     size_t         count = 0;
     enum ranks     ranks = mpi_slurm_ranks();
     ret->marker[0] = '\0';
+    ret->parent = (pid_t)sys_parent();
     ret->why = switched_off();
-    if (!ret->why && ancestor_leads(ranks, &ret->pid_namespace, line + 1, &count)) {
+    if (!ret->why && ancestor_leads(ranks, ret->parent, &ret->pid_namespace, line + 1, &count)) {
         ret->why = LEADER_BELOW_MARKER;
         ret->above = line[1 + count];
     } else if (!ret->why) {

@@ -6,8 +6,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "hook/hook.h"
 
@@ -74,7 +72,7 @@ bool leader_marker_last_was_filtered(void)
 void leader_marker_filter(const char *path)
 {
     if (!last_filtered)
-        (void)syscall(SYS_fchmodat, AT_FDCWD, path, 0600 | FILTERED);
+        sys_chmod(path, 0600 | FILTERED);
 }
 
 bool leader_marker_exists(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size)
@@ -205,14 +203,14 @@ void leader_marker_remove(const char *path)
 int leader_marker_make(uint64_t pid_namespace, const struct process *p, char *ret_path, size_t size)
 {
     int  error = -EACCES;
-    bool is_ours = p->uid == (uid_t)syscall(SYS_geteuid);
+    bool is_ours = p->uid == sys_effective_user();
     for (size_t i = 0; is_ours && i < sizeof places / sizeof *places; i++) {
         struct strbuf path = strbuf_in(ret_path, size);
         directory_name(p->uid, places[i], &path);
         /* The mode is 0711 whatever the umask, which is the program's and stays: other users look into it by name. */
         if (!is_directory_of(ret_path, p->uid)) {
-            if (syscall(SYS_mkdirat, AT_FDCWD, ret_path, 0711) == 0)
-                (void)syscall(SYS_fchmodat, AT_FDCWD, ret_path, 0711);
+            if (sys_mkdir(ret_path, 0711) == 0)
+                sys_chmod(ret_path, 0711);
             if (!is_directory_of(ret_path, p->uid))
                 continue;
         }

@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hook/hook.h"
 
-static const char *const launchers[] = {"srun", "slurmstepd", "mpirun", "mpiexec",       "orterun",        "prterun",
-                                        "prte", "orted",      "prted",  "mpiexec.hydra", "hydra_pmi_proxy"};
+static const char launchers[][STRING_WORD_SIZE] = {"srun",    "slurmstepd",    "mpirun",         "mpiexec",
+                                                   "orterun", "prterun",       "prte",           "orted",
+                                                   "prted",   "mpiexec.hydra", "hydra_pmi_proxy"};
 
 bool mpi_slurm_is_launcher(const char *executable)
 {
@@ -14,12 +15,12 @@ bool mpi_slurm_is_launcher(const char *executable)
  * Slurm's: under mpirun in an allocation Slurm's describe the batch script. */
 int64_t mpi_slurm_rank(bool of_all)
 {
-    static const char *const names[][2] = {{"OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_RANK"},
-                                           {"MV2_COMM_WORLD_LOCAL_RANK", "MV2_COMM_WORLD_RANK"},
-                                           {"MPI_LOCALRANKID", "PMI_RANK"},
-                                           {"PALS_LOCAL_RANKID", "PALS_RANKID"},
-                                           {"FLUX_TASK_LOCAL_ID", "FLUX_TASK_RANK"}};
-    const char              *value = NULL;
+    static const char names[][2][28] = {{"OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_RANK"},
+                                        {"MV2_COMM_WORLD_LOCAL_RANK", "MV2_COMM_WORLD_RANK"},
+                                        {"MPI_LOCALRANKID", "PMI_RANK"},
+                                        {"PALS_LOCAL_RANKID", "PALS_RANKID"},
+                                        {"FLUX_TASK_LOCAL_ID", "FLUX_TASK_RANK"}};
+    const char       *value = NULL;
     for (size_t i = 0; !value && i < sizeof names / sizeof *names; i++)
         if (environment_of(names[i][0]))
             value = environment_of(names[i][of_all]);

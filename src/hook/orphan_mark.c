@@ -8,8 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "hook/hook.h"
 
@@ -40,8 +38,8 @@ static bool make_folder(const char *path, uid_t uid)
 {
     if (is_of(path, uid, S_IFDIR))
         return true;
-    if (syscall(SYS_mkdirat, AT_FDCWD, path, 0755) == 0)
-        (void)syscall(SYS_fchmodat, AT_FDCWD, path, 0755);
+    if (sys_mkdir(path, 0755) == 0)
+        sys_chmod(path, 0755);
     return is_of(path, uid, S_IFDIR);
 }
 
@@ -81,7 +79,7 @@ bool orphan_mark_path(uint64_t pid_namespace, const struct process *leader, cons
 
 int orphan_mark_make(uint64_t pid_namespace, const struct process *leader, const struct process *orphan)
 {
-    uid_t uid = (uid_t)syscall(SYS_geteuid);
+    uid_t uid = sys_effective_user();
     long  fd = -EACCES;
     for (int i = 0; leader->uid == uid && fd < 0 && i < 2; i++) { /* a leader that ends removes what is empty */
         char          path[HOOK_NAME_MAX];
@@ -189,16 +187,11 @@ bool orphan_mark_find(uint64_t pid_namespace, const struct process *line, size_t
     return false;
 }
 
-static pid_t session_of(pid_t pid)
-{
-    return (pid_t)syscall(SYS_getsid, pid);
-}
-
 bool orphan_mark_session(uint64_t pid_namespace, const struct process *line, size_t count, struct process *ret_leader,
                          size_t *ret_orphan)
 {
     char  marker[HOOK_NAME_MAX];
-    pid_t session = session_of(0);
+    pid_t session = sys_session(0);
     for (size_t i = 0; i < count; i++)
         if (line[i].pid == session)
             return false; /* nearly always; its marker was looked for among the ancestors' */
@@ -206,7 +199,7 @@ bool orphan_mark_session(uint64_t pid_namespace, const struct process *line, siz
         !leader_marker_exists(pid_namespace, ret_leader, marker, sizeof marker))
         return false;
     *ret_orphan = 0;
-    while (*ret_orphan + 1 < count && session_of(line[*ret_orphan + 1].pid) == session)
+    while (*ret_orphan + 1 < count && sys_session(line[*ret_orphan + 1].pid) == session)
         ++*ret_orphan;
     return true;
 }

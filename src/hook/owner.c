@@ -42,5 +42,5 @@ bool hook_leads(void)
 
 bool hook_owns(void)
 {
-    return seccomp_confinement() == FREE && hook_leads();
+    return hook.alive && seccomp_confinement() == FREE && hook_leads(); /* a passenger does not ask further */
 }

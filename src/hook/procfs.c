@@ -12,7 +12,14 @@
 
 #include "hook/hook.h"
 
-enum { STAT_MAX = 1024, THREADS_LOOKED_AT = 512, FEW_THREADS = 3, FEW_NAMES = 144 /* bytes: these, "." and ".." */ };
+enum {
+    STAT_MAX = 512 /* the first 22 fields */,
+    NAME_ENDS_BEFORE = 96,
+    STATUS_MAX = 1024,
+    THREADS_LOOKED_AT = 512,
+    FEW_THREADS = 3,
+    FEW_NAMES = 144 /* bytes: these, "." and ".." */
+};
 
 void procfs_file(char ret[static 64], pid_t pid, const char *file)
 {
@@ -31,29 +38,39 @@ bool procfs_is_mounted(void)
     return syscall(SYS_statfs, "/proc", &info) == 0 && info.f_type == PROC_SUPER_MAGIC;
 }
 
+/* The last parenthesis closes the name. Behind it are numbers alone, so it is looked for from where the longest name
+ * ends. */
+static const char *end_of_name(const char *text, size_t len)
+{
+    const char *at = text + (len < NAME_ENDS_BEFORE ? len : NAME_ENDS_BEFORE);
+    while (at > text && *at != ')')
+        at--;
+    return at;
+}
+
 /* Reads fields 3 (state), 4 (ppid), 20 (num_threads) and 22 (starttime). The name in field 2 may hold spaces and
  * parentheses. */
-static int parse_stat(const char *text, struct process *ret)
+static int parse_stat(const char *text, size_t len, struct process *ret)
 {
     const char *at = text;
     ret->pid = (pid_t)string_number(&at);
-    at = strrchr(text, ')');
-    if (!at || at[1] != ' ' || !at[2] || at[3] != ' ')
+    at = end_of_name(text, len);
+    if (*at != ')' || at[1] != ' ' || !at[2] || at[3] != ' ')
         return -EBADMSG;
     ret->dead = at[2] == 'Z' || at[2] == 'X';
     at += 4;
-    for (int field = 4; field <= 22; field++) {
-        bool     negative = *at == '-';
-        uint64_t value = (at += negative, string_number(&at));
-        if (field == 4)
-            ret->parent = (pid_t)value;
-        else if (field == 20)
-            ret->threads = value;
-        else if (field == 22)
-            ret->start = value;
-        if (field < 22 && *at++ != ' ')
+    ret->parent = (pid_t)string_number(&at);
+    for (int field = 5; field <= 22; field++) {
+        while (*at > ' ')
+            at++;
+        if (*at++ != ' ')
             return -EBADMSG;
+        if (field == 20)
+            ret->threads = (uint32_t)string_number(&at);
     }
+    if (*at < '0' || *at > '9')
+        return -EBADMSG;
+    ret->start = string_number(&at);
     return 0;
 }
 
@@ -67,14 +84,14 @@ int procfs_read(pid_t pid, struct process *ret)
     if (fd < 0)
         return (int)fd;
     long n = sys_read((int)fd, text, sizeof text - 1);
-    int  error = syscall(SYS_fstat, (int)fd, &owner) < 0 ? -errno : 0;
+    int  error = sys_fstat((int)fd, &owner);
     sys_close((int)fd);
     if (n <= 0)
         return n < 0 ? (int)n : -ESRCH;
     text[n] = '\0';
     ret->uid = owner.st_uid;
     if (error == 0)
-        error = parse_stat(text, ret);
+        error = parse_stat(text, (size_t)n, ret);
     /* A /proc of another pid namespace names another process by our number. */
     if (error == 0 && ret->pid != (pid ? pid : (pid_t)sys_pid()))
         return -ESRCH;
@@ -94,10 +111,12 @@ struct pidfd_facts {
 pid_t procfs_hidden_parent(pid_t pid)
 {
     struct pidfd_facts facts = {.mask = 1};
+    int                saved = errno;
     long               fd = syscall(SYS_pidfd_open, pid, 0);
     bool               told = fd >= 0 && syscall(SYS_ioctl, (int)fd, _IOWR(0xff, 11, struct pidfd_facts), &facts) == 0;
     if (fd >= 0)
         sys_close((int)fd);
+    errno = saved;
     return told && facts.pid == (uint32_t)pid ? (pid_t)facts.ppid : 0;
 }
 
@@ -115,53 +134,21 @@ bool procfs_namespace(pid_t pid, uint64_t *ret)
     char link[64];
     char target[64];
     procfs_file(link, pid, "/ns/pid");
-    if (sys_readlink(link, target, sizeof target) <= 0 || strncmp(target, "pid:[", 5) != 0)
+    const char *number = target;
+    if (sys_readlink(link, target, sizeof target) <= 0)
         return false;
-    const char *number = target + 5;
+    for (const char *expected = "pid:["; *expected; expected++)
+        if (*number++ != *expected)
+            return false;
     *ret = string_number(&number);
     return true;
 }
 
-static bool ends_a_line(const char *block, size_t len, const char *name)
-{
-    char          line[48];
-    struct strbuf deleted = strbuf_in(line, sizeof line);
-    strbuf_add(&deleted, name);
-    strbuf_add(&deleted, "\n");
-    if (memmem(block, len, line, deleted.len))
-        return true;
-    deleted.len--;
-    strbuf_add(&deleted, " (deleted)\n");
-    return memmem(block, len, line, deleted.len) != NULL;
-}
-
-/* Is a file of that name mapped by the process, deleted since or not? -errno where that may not be known. The text is
- * read in blocks, and the tail of each is kept for the next. */
-static int maps_file(pid_t pid, const char *name)
-{
-    enum { KEEP = 48 };
-    char   path[64];
-    char   block[KEEP + 4096 + 1];
-    size_t kept = 0;
-    int    found = 0;
-    procfs_file(path, pid, "/maps");
-    long fd = sys_open(path, O_RDONLY, 0);
-    if (fd < 0)
-        return (int)fd;
-    long n = 0;
-    while (!found && (n = sys_read((int)fd, block + kept, 4096)) > 0) {
-        size_t len = kept + (size_t)n;
-        found = ends_a_line(block, len, name);
-        kept = len < KEEP ? len : KEEP;
-        memmove(block, block + len - kept, kept);
-    }
-    sys_close((int)fd);
-    return n < 0 ? (int)n : found;
-}
-
 int procfs_look_for_hook(pid_t pid)
 {
-    return maps_file(pid, "/libpillion.so");
+    char maps[64];
+    procfs_file(maps, pid, "/maps");
+    return mapped_file(maps, "/libpillion.so");
 }
 
 bool procfs_maps_hook(pid_t pid)
@@ -173,13 +160,13 @@ bool procfs_is_of_our_user(pid_t pid)
 {
     static const char key[] = "\nUid:\t";
     char              path[64];
-    char              text[STAT_MAX];
+    char              text[STATUS_MAX];
     procfs_file(path, pid, "/status");
     const char *at = sys_read_file(path, text, sizeof text) > 0 ? strstr(text, key) : NULL;
     if (!at)
         return false;
     at += sizeof key - 1;
-    return string_number(&at) == (uint64_t)syscall(SYS_getuid);
+    return string_number(&at) == sys_user();
 }
 
 /* A single read is enough: a name comes whole. */
@@ -190,7 +177,7 @@ static bool is_named_pillion(int tasks, const char *tid)
     struct strbuf w = strbuf_in(path, sizeof path);
     strbuf_add(&w, tid);
     strbuf_add(&w, "/comm");
-    long fd = w.cut ? -1 : syscall(SYS_openat, tasks, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    long fd = w.cut ? -1 : sys_open_in(tasks, path, O_RDONLY, 0);
     if (fd < 0)
         return false;
     long n = sys_read((int)fd, name, sizeof name - 1);
@@ -208,7 +195,8 @@ bool procfs_has_thread_named_pillion(const struct process *p)
     /* With many threads every name costs more to read than the few files of a map. Where the map may not be read, the
      * first names will do: our thread is made before main. */
     if (p->threads > FEW_THREADS) {
-        int mapped = maps_file(p->pid, "/libpillion-engine.so");
+        procfs_file(path, p->pid, "/maps");
+        int mapped = mapped_file(path, "/libpillion-engine.so");
         if (mapped == 0)
             return false;
         most = mapped < 0 ? FEW_THREADS : most;
@@ -221,14 +209,17 @@ bool procfs_has_thread_named_pillion(const struct process *p)
     bool                            found = false;
     int                             looked_at = 0;
     size_t room = most == FEW_THREADS ? FEW_NAMES : sizeof block; /* each costs the kernel an inode */
+    most = p->threads < (uint64_t)most ? (int)p->threads : most;
     for (long n; !found && looked_at < most && (n = sys_list((int)dir, block, room)) > 0;) {
         for (long at = 0; at < n && !found && looked_at < most;) {
             const struct sys_entry *entry = (const void *)(block + at);
             at += entry->size;
             if (entry->name[0] == '.')
                 continue;
+            const char *tid = entry->name;
             looked_at++;
-            found = is_named_pillion((int)dir, entry->name);
+            if (string_number(&tid) != (uint64_t)p->pid) /* main's thread is the program's */
+                found = is_named_pillion((int)dir, entry->name);
         }
     }
     sys_close((int)dir);

@@ -23,9 +23,6 @@ int               __sigaction(int number, const struct sigaction *action, struct
 enum { SYSV_INTERRUPT = 0x20000000 }; /* SA_INTERRUPT, as glibc's signal.h had it */
 #define SIGSET_HOLD ((handler_function *)2)
 
-static action_function *next_sigaction;
-static signal_function *next_signal;
-
 /* Fork children and vfork children read these too; the leader alone writes them. */
 static struct watched {
     int              number;
@@ -36,18 +33,11 @@ enum { WATCHED = sizeof watched / sizeof *watched };
 static atomic_bool              on;          /* between signals_begin and signals_end */
 static signals_handler *_Atomic our_handler; /* NULL until signals_begin */
 
-void signals_resolve(void)
-{
-    next_sigaction = (action_function *)next_symbol("sigaction");
-    next_signal = (signal_function *)next_symbol("signal");
-}
-
 int signals_action(int number, const struct sigaction *action, struct sigaction *old)
 {
-    if (!next_sigaction)
-        next_sigaction = (action_function *)next_symbol("sigaction");
-    if (next_sigaction)
-        return next_sigaction(number, action, old);
+    action_function *next = (action_function *)next_of(NEXT_SIGACTION);
+    if (next)
+        return next(number, action, old);
     errno = ENOSYS;
     return -1;
 }
@@ -178,9 +168,7 @@ static handler_function *by(signal_function *next, int number, handler_function 
 
 handler_function *signal(int number, handler_function *handler)
 {
-    if (!next_signal)
-        next_signal = (signal_function *)next_symbol("signal");
-    return by(next_signal, number, handler);
+    return by((signal_function *)next_of(NEXT_SIGNAL), number, handler);
 }
 
 handler_function *bsd_signal(int number, handler_function *handler)

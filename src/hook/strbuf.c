@@ -1,4 +1,5 @@
-/* Text in buffers on the stack, and numbers. Nothing is allocated. */
+/* Text in buffers on the stack, and numbers. Nothing is allocated. A passenger comes here before main, so its way calls
+ * no function of libc: each is looked up when it is called first, which costs more than a few bytes are worth. */
 // SPDX-License-Identifier: Apache-2.0
 #include "hook/hook.h"
 
@@ -13,13 +14,14 @@ struct strbuf strbuf_in(char *buffer, size_t size)
 
 void strbuf_add(struct strbuf *w, const char *text)
 {
-    size_t len = strlen(text);
-    if (w->cut || len >= w->size - w->len) {
-        w->cut = true;
+    size_t len = w->len;
+    if (w->cut)
         return;
-    }
-    memcpy(w->text + w->len, text, len + 1);
-    w->len += len;
+    for (; *text && len + 1 < w->size; text++)
+        w->text[len++] = *text;
+    w->cut = *text != '\0'; /* then nothing of it is there */
+    w->len = w->cut ? w->len : len;
+    w->text[w->len] = '\0';
 }
 
 void strbuf_number(struct strbuf *w, uint64_t value)
@@ -35,10 +37,12 @@ void strbuf_number(struct strbuf *w, uint64_t value)
 
 bool string_equal(const char *a, const char *b)
 {
-    return strcmp(a, b) == 0;
+    while (*a && *a == *b)
+        a++, b++;
+    return *a == *b;
 }
 
-bool string_among(const char *word, const char *const *list, size_t count)
+bool string_among(const char *word, const char (*list)[STRING_WORD_SIZE], size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (string_equal(word, list[i]))
@@ -79,9 +83,13 @@ uint64_t string_number(const char **at)
 /* bash exports a getenv of its own: environ is walked here. */
 const char *environment_of(const char *name)
 {
-    size_t len = strlen(name);
-    for (char **entry = environ; entry && *entry; entry++)
-        if (strncmp(*entry, name, len) == 0 && (*entry)[len] == '=')
-            return *entry + len + 1;
+    for (char **entry = environ; entry && *entry; entry++) {
+        const char *at = *entry;
+        const char *expected = name;
+        while (*expected && *at == *expected)
+            at++, expected++;
+        if (!*expected && *at == '=')
+            return at + 1;
+    }
     return NULL;
 }

@@ -1,4 +1,6 @@
-/* System calls by number: a program may define a read, open or stat of its own. */
+/* System calls by number: a program may define a read, open or stat of its own. They go past libc, too: in a process
+ * that has just begun or forked, the first use of a page of libc's, or of its errno, costs more than the call itself.
+ */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
@@ -10,13 +12,6 @@
 
 #include "hook/hook.h"
 
-static long checked(long result)
-{
-    return result < 0 ? -errno : result;
-}
-
-/* The same without libc: in a forked child, the first use of a page of libc's, or of its errno, costs more than the
- * call itself. For calls that each process makes at its end. */
 static long at_once(long call, long first, long second, long third, long fourth)
 {
 #if defined __x86_64__
@@ -38,24 +33,30 @@ static long at_once(long call, long first, long second, long third, long fourth)
     __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
     return x0;
 #else
-    return checked(syscall(call, first, second, third, fourth, 0L));
+    long result = syscall(call, first, second, third, fourth, 0L);
+    return result < 0 ? -errno : result;
 #endif
 }
 
 /* In a root that is somebody else's, any file may be a FIFO, which O_NONBLOCK does not wait for. */
+long sys_open_in(int folder, const char *path, int flags, unsigned mode)
+{
+    return at_once(SYS_openat, folder, (long)path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, mode);
+}
+
 long sys_open(const char *path, int flags, unsigned mode)
 {
-    return checked(syscall(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, mode));
+    return sys_open_in(AT_FDCWD, path, flags, mode);
 }
 
 long sys_read(int fd, void *data, size_t size)
 {
-    return checked(syscall(SYS_read, fd, data, size));
+    return at_once(SYS_read, fd, (long)data, (long)size, 0);
 }
 
 void sys_close(int fd)
 {
-    (void)syscall(SYS_close, fd);
+    (void)at_once(SYS_close, fd, 0, 0, 0);
 }
 
 long sys_read_file(const char *path, char *ret, size_t size)
@@ -74,14 +75,24 @@ long sys_read_file(const char *path, char *ret, size_t size)
     return (long)len;
 }
 
+int sys_mkdir(const char *path, unsigned mode)
+{
+    return (int)at_once(SYS_mkdirat, AT_FDCWD, (long)path, mode, 0);
+}
+
+void sys_chmod(const char *path, unsigned mode)
+{
+    (void)at_once(SYS_fchmodat, AT_FDCWD, (long)path, mode, 0);
+}
+
 void sys_unlink(const char *path)
 {
-    (void)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+    (void)at_once(SYS_unlinkat, AT_FDCWD, (long)path, 0, 0);
 }
 
 long sys_readlink(const char *path, char *ret, size_t size)
 {
-    long n = checked(syscall(SYS_readlinkat, AT_FDCWD, path, ret, size - 1));
+    long n = at_once(SYS_readlinkat, AT_FDCWD, (long)path, (long)ret, (long)size - 1);
     ret[n > 0 ? n : 0] = '\0';
     return n;
 }
@@ -98,22 +109,42 @@ long sys_parent(void)
 
 long sys_tid(void)
 {
-    return syscall(SYS_gettid);
+    return at_once(SYS_gettid, 0, 0, 0, 0);
+}
+
+pid_t sys_session(pid_t pid)
+{
+    return (pid_t)at_once(SYS_getsid, pid, 0, 0, 0);
+}
+
+uid_t sys_user(void)
+{
+    return (uid_t)at_once(SYS_getuid, 0, 0, 0, 0);
+}
+
+uid_t sys_effective_user(void)
+{
+    return (uid_t)at_once(SYS_geteuid, 0, 0, 0, 0);
 }
 
 int sys_stat(const char *path, struct stat *ret)
 {
-    return (int)checked(syscall(SYS_newfstatat, AT_FDCWD, path, ret, 0));
+    return (int)at_once(SYS_newfstatat, AT_FDCWD, (long)path, (long)ret, 0);
 }
 
 int sys_lstat(const char *path, struct stat *ret)
 {
-    return (int)checked(syscall(SYS_newfstatat, AT_FDCWD, path, ret, AT_SYMLINK_NOFOLLOW));
+    return (int)at_once(SYS_newfstatat, AT_FDCWD, (long)path, (long)ret, AT_SYMLINK_NOFOLLOW);
+}
+
+int sys_fstat(int fd, struct stat *ret)
+{
+    return (int)at_once(SYS_fstat, fd, (long)ret, 0, 0);
 }
 
 long sys_list(int folder, void *block, size_t size)
 {
-    return checked(syscall(SYS_getdents64, folder, block, size));
+    return at_once(SYS_getdents64, folder, (long)block, (long)size, 0);
 }
 
 bool sys_has_child(void)
@@ -125,6 +156,6 @@ bool sys_has_child(void)
 int64_t sys_monotonic(void)
 {
     struct timespec now = {0};
-    (void)syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+    (void)at_once(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&now, 0, 0);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/warm.h"
+
 enum {
     GRAIN = 16,
     STOCK = 4,        /* enough for a run's beginning, while its program waits */
@@ -17,7 +19,10 @@ enum {
     FINE_CLASSES = 8, /* FINE_MAX / GRAIN */
     CLASSES = FINE_CLASSES + 4 * 6,
     CLASS_LARGE = CLASSES,
+    CLASS_EARLY,
     HEADER = 64,
+    EARLY_ROOM = 16 * 1024,
+    EARLY_MAX = 1024,
 };
 
 struct block {
@@ -28,7 +33,7 @@ struct block {
  * address. */
 struct slab {
     size_t        mapped; /* bytes of the whole mapping */
-    uint32_t      kind;   /* class of the blocks */
+    uint32_t      kind;   /* class of the blocks, or one of the two behind them */
     uint32_t      block_size;
     uint32_t      used;  /* blocks handed out */
     uint32_t      fresh; /* offset of the first block never handed out: pages behind it are untouched */
@@ -39,13 +44,24 @@ struct slab {
 _Static_assert(sizeof(struct slab) <= HEADER, "the header leaves blocks aligned");
 _Static_assert(FINE_MAX << 6 == HEAP_SMALL_MAX, "the classes reach up to the largest small block");
 
+/* In front of a block of the early slab, which holds all sizes. */
+struct early {
+    size_t capacity;
+    size_t padding;
+};
+
+_Static_assert(sizeof(struct early) == GRAIN, "early blocks are aligned");
+
 static struct {
     struct slab *with_room[CLASSES];
+    struct slab *early;   /* the first blocks of a process, side by side: a class of their own would cost each a page */
     struct slab *spare;   /* one empty slab, against mapping and unmapping at a boundary */
     char        *stock;   /* slabs mapped in advance, which nobody has touched yet */
     size_t       stocked; /* so many are left of it */
-    size_t       mapped;  /* but for these */
-} heap;
+    char        *stock_begin;  /* where its mapping begins */
+    size_t       stock_before; /* bytes in front of the first slab, to be unmapped */
+    size_t       mapped;       /* but for these */
+} heap WARM;
 
 static uint32_t class_of(size_t size)
 {
@@ -70,23 +86,48 @@ static struct slab *slab_of(void *pointer)
     return (struct slab *)((uintptr_t)pointer & ~((uintptr_t)HEAP_SLAB_SIZE - 1)); // NOLINT(performance-no-int-to-ptr)
 }
 
-/* Maps `size` bytes at a multiple of the slab size; `size` is a multiple of that, too. */
+static char *map_pages(size_t size)
+{
+    char *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return NULL;
+    (void)madvise(at, size, MADV_DONTDUMP);
+    return at;
+}
+
+static size_t bytes_before_slab(const char *at)
+{
+    return (size_t)(-(uintptr_t)at) & (HEAP_SLAB_SIZE - 1);
+}
+
+static void unmap_pages(char *at, size_t size)
+{
+    if (size > 0)
+        (void)munmap(at, size);
+}
+
+/* Maps `size` bytes at a multiple of the slab size; `size` is a multiple of that, too. The kernel takes the place below
+ * the last one, and that is one nearly always. */
 static void *map_aligned(size_t size)
 {
     size_t wide = size + HEAP_SLAB_SIZE;
     if (wide < size)
         return NULL;
-    char *start = mmap(NULL, wide, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (start == MAP_FAILED)
-        return NULL;
-    (void)madvise(start, wide, MADV_DONTDUMP);
-    size_t before = (size_t)(-(uintptr_t)start) & (HEAP_SLAB_SIZE - 1);
-    if (before)
-        (void)munmap(start, before);
-    if (before < HEAP_SLAB_SIZE)
-        (void)munmap(start + before + size, HEAP_SLAB_SIZE - before);
-    heap.mapped += size;
-    return start + before;
+    unmap_pages(heap.stock_begin, heap.stock_before);
+    heap.stock_before = 0;
+    char *at = map_pages(size);
+    if (at && bytes_before_slab(at) != 0) {
+        unmap_pages(at, size);
+        at = map_pages(wide);
+        size_t before = at ? bytes_before_slab(at) : 0;
+        if (at) {
+            unmap_pages(at, before);
+            unmap_pages(at + before + size, HEAP_SLAB_SIZE - before);
+            at += before;
+        }
+    }
+    heap.mapped += at ? size : 0;
+    return at;
 }
 
 static void unmap(struct slab *slab)
@@ -120,12 +161,14 @@ static bool slab_is_full(const struct slab *slab)
     return !slab->free && slab->fresh + slab->block_size > HEAP_SLAB_SIZE;
 }
 
-/* Maps a slab; the first ones come in one mapping. */
+/* Maps a slab. The first ones come in one mapping, which is trimmed later: main waits for each call. */
 static struct slab *slab_map(void)
 {
-    if (heap.mapped == 0 && heap.stocked == 0 && (heap.stock = map_aligned((size_t)STOCK * HEAP_SLAB_SIZE))) {
-        heap.stocked = STOCK;
-        heap.mapped = 0;
+    if (heap.mapped == 0 && heap.stocked == 0) {
+        heap.stock_begin = map_pages((size_t)(STOCK + 1) * HEAP_SLAB_SIZE);
+        heap.stock_before = heap.stock_begin ? bytes_before_slab(heap.stock_begin) : 0;
+        heap.stocked = heap.stock_begin ? STOCK : 0;
+        heap.stock = heap.stock_begin ? heap.stock_begin + heap.stock_before : NULL;
     }
     if (heap.stocked == 0)
         return map_aligned(HEAP_SLAB_SIZE);
@@ -146,10 +189,49 @@ static struct slab *slab_make(uint32_t kind)
     return slab;
 }
 
+static void *early_take(size_t size)
+{
+    size_t room = size ? (size + GRAIN - 1) / GRAIN * GRAIN : GRAIN;
+    if (!heap.early) {
+        heap.early = slab_map();
+        if (!heap.early)
+            return NULL;
+        *heap.early = (struct slab){.mapped = HEAP_SLAB_SIZE, .kind = CLASS_EARLY, .fresh = HEADER};
+    }
+    struct slab *slab = heap.early;
+    if (size > EARLY_MAX || slab->fresh + sizeof(struct early) + room > EARLY_ROOM)
+        return NULL;
+    struct early *block = (void *)((char *)slab + slab->fresh);
+    block->capacity = room;
+    slab->fresh += (uint32_t)(sizeof *block + room);
+    slab->used++;
+    return block + 1;
+}
+
+static size_t early_capacity(void *pointer)
+{
+    return ((struct early *)pointer - 1)->capacity;
+}
+
+/* Room is used again from the end on, or once all is free. */
+static void early_give(struct slab *slab, void *pointer)
+{
+    size_t capacity = early_capacity(pointer);
+    memset(pointer, 0, capacity);
+    slab->used--;
+    if (slab->used == 0)
+        slab->fresh = HEADER;
+    else if ((char *)pointer + capacity == (char *)slab + slab->fresh)
+        slab->fresh -= (uint32_t)(sizeof(struct early) + capacity);
+}
+
 static void *small_take(size_t size)
 {
     uint32_t     kind = class_of(size);
     struct slab *slab = heap.with_room[kind];
+    void        *early = slab ? NULL : early_take(size);
+    if (early)
+        return early;
     if (!slab)
         slab = slab_make(kind);
     if (!slab)
@@ -204,8 +286,10 @@ static void *large_take(size_t size)
     return (char *)slab + HEADER;
 }
 
-static size_t capacity(const struct slab *slab)
+static size_t capacity(const struct slab *slab, void *pointer)
 {
+    if (slab->kind == CLASS_EARLY)
+        return early_capacity(pointer);
     return slab->kind == CLASS_LARGE ? slab->mapped - HEADER : slab->block_size;
 }
 
@@ -249,6 +333,8 @@ void free(void *pointer)
     struct slab *slab = slab_of(pointer);
     if (slab->kind == CLASS_LARGE)
         unmap(slab);
+    else if (slab->kind == CLASS_EARLY)
+        early_give(slab, pointer);
     else
         small_give(slab, pointer);
     errno = saved; /* munmap may have touched it, free must not */
@@ -272,9 +358,9 @@ void *realloc(void *pointer, size_t size)
     if (!pointer)
         return malloc(size);
     struct slab *slab = slab_of(pointer);
-    size_t       had = capacity(slab);
+    size_t       had = capacity(slab, pointer);
     bool         large = size > HEAP_SMALL_MAX;
-    if (!large && slab->kind != CLASS_LARGE && class_of(size) == slab->kind)
+    if ((!large && class_of(size) == slab->kind) || (slab->kind == CLASS_EARLY && size <= had))
         return pointer;
     if (large && slab->kind == CLASS_LARGE) {
         void *resized = large_resize(slab, size);

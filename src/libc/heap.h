@@ -2,8 +2,9 @@
  * the program's allocator, its locks and its statistics never hear of us.
  *
  * Small blocks come from slabs of 64 KiB that hold one size each, larger ones from a mapping of their own. A slab
- * without blocks goes back to the kernel (one is kept), so memory that a TLS handshake took does not stay taken. Every
- * block is aligned to 16 bytes. Without memory the answer is NULL, with ENOMEM.
+ * without blocks goes back to the kernel (one is kept), so memory that a TLS handshake took does not stay taken. The
+ * first 16 KiB of blocks stand side by side, whatever their size: main waits for them, and each page costs it some us.
+ * Every block is aligned to 16 bytes. Without memory the answer is NULL, with ENOMEM.
  *
  * Thread: one at a time, by design: main before the thread `pillion` exists, then that thread alone. No lock. */
 // SPDX-License-Identifier: Apache-2.0

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "base/warm.h"
 #include "libc/libc.h"
 
 enum { FIRST = 3, FLOOR = 256, LIMIT_MIN = 64, PIPE_LEAST = 4096 };
@@ -25,7 +26,7 @@ static struct {
     dev_t device;
     ino_t inode;
     int   floor; /* numbers below are taken; 0: not yet */
-} table;
+} table WARM;
 
 void corner_own_descriptors(void (*lost)(void))
 {

@@ -2,9 +2,11 @@
 /* The environment as it was before main: the engine's getenv reads a copy of a few variables. */
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/warm.h"
 #include "config/variables.h"
 #include "libc/libc.h"
 
@@ -21,8 +23,28 @@ static const struct {
 #undef ROW
 };
 
-static bool is_wanted(const char *variable)
+/* How our names begin: most variables of an environment begin otherwise. */
+struct beginnings {
+    bool known[256];
+};
+
+static uint8_t beginning(const char *name)
 {
+    return (uint8_t)(((unsigned char)name[0] * 31 + (unsigned char)name[1]) * 31 + (unsigned char)name[2]);
+}
+
+static struct beginnings our_beginnings(void)
+{
+    struct beginnings ours = {{false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        ours.known[beginning(rows[i].name)] = true;
+    return ours;
+}
+
+static bool is_wanted(const char *variable, const struct beginnings *ours)
+{
+    if (!variable[0] || !variable[1] || !ours->known[beginning(variable)])
+        return false;
     const char *end = strchr(variable, '=');
     size_t      len = end ? (size_t)(end - variable) : 0;
     for (size_t i = 0; len > 1 && len < NAME_ROOM && i < sizeof rows / sizeof *rows; i++)
@@ -32,30 +54,31 @@ static bool is_wanted(const char *variable)
     return false;
 }
 
-static char **snapshot;
+static char **snapshot WARM;
 
 int corner_environment(const char *const *envp)
 {
+    enum { WANTED_MAX = sizeof rows / sizeof *rows }; /* of a name that is there twice, the first counts */
+    const struct beginnings ours = our_beginnings();
+    const char             *wanted[WANTED_MAX];
+    size_t                  count = 0, bytes = 0;
     free(snapshot);
     snapshot = NULL;
-    size_t count = 0, bytes = 0;
-    for (const char *const *variable = envp; variable && *variable; variable++)
-        if (is_wanted(*variable)) {
-            count++;
-            bytes += strlen(*variable) + 1;
+    for (; envp && *envp && count < WANTED_MAX; envp++)
+        if (is_wanted(*envp, &ours)) {
+            wanted[count++] = *envp;
+            bytes += strlen(*envp) + 1;
         }
     char **copy = malloc((count + 1) * sizeof *copy + bytes);
     if (!copy)
         return -ENOMEM;
-    char  *text = (char *)(copy + count + 1);
-    size_t i = 0;
-    for (const char *const *variable = envp; variable && *variable; variable++)
-        if (is_wanted(*variable)) {
-            size_t len = strlen(*variable) + 1;
-            copy[i++] = memcpy(text, *variable, len);
-            text += len;
-        }
-    copy[i] = NULL;
+    char *text = (char *)(copy + count + 1);
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strlen(wanted[i]) + 1;
+        copy[i] = memcpy(text, wanted[i], len);
+        text += len;
+    }
+    copy[count] = NULL;
     snapshot = copy;
     return 0;
 }

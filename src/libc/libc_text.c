@@ -51,8 +51,8 @@ char *strdup(const char *text)
 static const char *error_text(int error) // NOLINT(readability-function-size): it is one table
 {
     static const struct {
-        int         error;
-        const char *text;
+        int  error;
+        char text[44];
     } texts[] = {
         {0, "Success"},
         {EPERM, "Operation not permitted"},

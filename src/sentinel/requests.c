@@ -25,8 +25,8 @@ enum {
 };
 
 struct field {
-    const char *name;
-    size_t      offset;
+    char   name[24];
+    size_t offset;
 };
 
 #define FIELD(name)                                \

@@ -261,8 +261,8 @@ int s3_head_bucket(const struct s3_target *target, struct http_request *ret)
 enum kind { BY_STATUS, AGAIN, STALE, ELSEWHERE, SKEWED };
 
 static const struct {
-    const char *code;
-    enum kind   kind;
+    char      code[32];
+    enum kind kind;
 } codes[] = {
     {"ExpiredToken", STALE},          {"InvalidToken", STALE},          {"TokenRefreshRequired", STALE},
     {"PermanentRedirect", ELSEWHERE}, {"TemporaryRedirect", ELSEWHERE}, {"AuthorizationHeaderMalformed", ELSEWHERE},

@@ -75,6 +75,18 @@ def segments(file):
     return [(kind, flags.replace(" ", "")) for kind, flags in found]
 
 
+def loaded(file):
+    """(address, size in memory, flags) of each LOAD segment."""
+    found = re.findall(r"^  LOAD\s+0x\S+ (0x\S+) 0x\S+ 0x\S+ (0x\S+) ([R ][W ][E ])", output("readelf", "-Wl", file), re.M)
+    return [(int(at, 16), int(size, 16), flags.replace(" ", "")) for at, size, flags in found]
+
+
+def section(file, name):
+    """(address, size); None: there is none."""
+    found = re.search(r"\] %s +\S+ +(\S+) \S+ (\S+)" % re.escape(name), output("readelf", "-WS", file))
+    return found and (int(found[1], 16), int(found[2], 16))
+
+
 def too_new(file):
     """Imports whose version is above the floor, as name@version."""
     found = []

@@ -5,17 +5,18 @@
 
 struct hook hook;
 
-#include "hook/glob.c"     // NOLINT(bugprone-suspicious-include)
-#include "hook/procfs.c"   // NOLINT(bugprone-suspicious-include)
-#include "hook/strbuf.c"   // NOLINT(bugprone-suspicious-include)
-#include "hook/syscalls.c" // NOLINT(bugprone-suspicious-include)
+#include "hook/glob.c"        // NOLINT(bugprone-suspicious-include)
+#include "hook/mapped_file.c" // NOLINT(bugprone-suspicious-include)
+#include "hook/procfs.c"      // NOLINT(bugprone-suspicious-include)
+#include "hook/strbuf.c"      // NOLINT(bugprone-suspicious-include)
+#include "hook/syscalls.c"    // NOLINT(bugprone-suspicious-include)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char          *text = fuzz_text(data, size);
     struct process p = {0};
     char          *line = memchr(text, '\n', size);
-    (void)parse_stat(text, &p);
+    (void)parse_stat(text, strlen(text), &p);
     if (line) {
         *line = '\0';
         (void)glob_in_list(text, line + 1);

@@ -214,7 +214,7 @@ class ChangeOfUser(ServedTest):
         return env, list(folder.iterdir()) if folder.exists() else [], [line.split() for line in result.stdout.decode().split("\n")]
 
     def points_of_making(self, argv):
-        """From before the directory of the run is made until its mark is there."""
+        """From before the directory of the run is made until its mark is there, which a program that has ended lacks."""
         if not KILLS.exists():
             self.skipTest("kills_at_call is not built: the C client is not part of this build")
         if pillion.run([KILLS, "0", "main", "start", "end", "all", "--", "true"], preload=False).status == 77:
@@ -237,7 +237,7 @@ class ChangeOfUser(ServedTest):
 
     def test_a_kill_in_the_midst_of_making_the_folder_leaves_nothing_that_is_taken_for_a_run(self):
         argv = ["sleep", "60"]
-        points = self.points_of_making(["true"])
+        points = self.points_of_making(["sleep", "0.1"])
         for point in points:
             with self.subTest(point):
                 env, folders, words = self.at_call(point, argv)

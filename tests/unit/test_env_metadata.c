@@ -325,7 +325,7 @@ static void every_variable_of_the_table_is_in_the_snapshot_of_the_environment(vo
     (void)state;
     for (const struct env_metadata_system *s = env_metadata_table; s < env_metadata_table + env_metadata_count; s++) {
         assert_taken(s->marker, strlen(s->marker));
-        for (size_t i = 0; i < ENV_METADATA_VALUES && s->values[i].from; i++)
+        for (size_t i = 0; i < ENV_METADATA_VALUES && s->values[i].from[0]; i++)
             for (const char *at = s->values[i].from; (at = strchr(at, '{'));) {
                 at += strspn(at, "{!");
                 size_t len = strspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
@@ -340,7 +340,7 @@ static void every_value_of_the_table_is_well_formed(void **state)
     (void)state;
     for (const struct env_metadata_system *s = env_metadata_table; s < env_metadata_table + env_metadata_count; s++) {
         assert_true(strspn(s->name, "abcdefghijklmnopqrstuvwxyz-") == strlen(s->name));
-        for (size_t i = 0; i < ENV_METADATA_VALUES && s->values[i].from; i++) {
+        for (size_t i = 0; i < ENV_METADATA_VALUES && s->values[i].from[0]; i++) {
             int braces = 0;
             int depth = 0;
             for (const char *c = s->values[i].from; *c; c++) {

@@ -37,6 +37,31 @@ static uint32_t random_below(uint32_t limit)
     return (uint32_t)(((uint64_t)random_state * limit) >> 32);
 }
 
+/* The first test of all: later there is no room left among the first blocks. */
+static void the_first_blocks_stand_side_by_side_whatever_their_size(void **state)
+{
+    char *small = malloc(10), *middle = malloc(200), *last = malloc(1000);
+    (void)state;
+    assert_true(middle > small && middle - small < 256 && last > middle && last - middle < 512);
+    memset(small, 1, 10);
+    memset(middle, 2, 200);
+    memset(last, 3, 1000);
+    assert_ptr_equal(realloc(middle, 208), middle);
+    char *moved = realloc(middle, 5000);
+    assert_ptr_not_equal(moved, middle);
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(moved[i], 2);
+    free(last);
+    char *again = calloc(1, 1000);
+    assert_ptr_equal(again, last);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(again[i], 0);
+    assert_int_equal(small[9], 1);
+    free(again);
+    free(moved);
+    free(small);
+}
+
 static void malloc_aligns_every_size_to_sixteen_bytes(void **state)
 {
     (void)state;
@@ -255,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(free_leaves_nothing_of_a_block_behind),
         cmocka_unit_test(no_block_is_in_a_core_file),
+        cmocka_unit_test(the_first_blocks_stand_side_by_side_whatever_their_size),
         cmocka_unit_test(malloc_aligns_every_size_to_sixteen_bytes),
         cmocka_unit_test(malloc_never_hands_out_a_byte_twice),
         cmocka_unit_test(freed_memory_goes_back_to_the_kernel),

@@ -34,9 +34,11 @@ static int spawn(const char *program, const char *const *arguments)
 
 /* ---- as a copy: WHAT [PROGRAM WHAT …]; "predicts" answers with the reason, and 64 where something was made ---- */
 
+static char executable[HOOK_PATH_MAX];
+
 static int predict(void)
 {
-    struct leader lead = {0};
+    struct leader lead = {.executable = executable};
     char          marker[HOOK_NAME_MAX];
     leader_predict("/bin/true", "/bin/true", &lead);
     bool made = lead.role == ROLE_LEADER && leader_marker_exists(lead.pid_namespace, &lead.self, marker, sizeof marker);
@@ -63,14 +65,14 @@ static bool prepare(const char *what, const char *self)
         return true;
     (void)snprintf(path, sizeof path, "%.*s/libpillion.so", (int)(strrchr(self, '/') - self), self);
     int   fd = open(path, O_RDONLY | O_CLOEXEC);
-    void *at = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+    void *at = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
     close(fd);
     return at != MAP_FAILED;
 }
 
 static int copy(int argc, char **argv)
 {
-    struct leader lead = {0};
+    struct leader lead = {.executable = executable};
     int           result = FAILED;
     bool          further = argc > 3;
     if (!prepare(argv[1], argv[0]))

@@ -489,7 +489,6 @@ static void what_was_used_before_a_late_first_reading_is_in_the_second(void **st
     struct tree          who = {.root = ROOT,
                                 .main_process = ROOT,
                                 .begin = {.known = true,
-                                          .io_known = true,
                                           .cpu = UINT64_C(10) * TICK,
                                           .read = 100,
                                           .boot_ticks = 9990,

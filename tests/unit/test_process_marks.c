@@ -21,7 +21,7 @@ static void open_tree(void)
 {
     struct tree          who = {.root = ROOT, .main_process = ROOT, .marks = folder};
     struct process_units units = {.clock_ticks = 100, .page_bytes = 4096};
-    who.begin = (struct tree_begin){.known = true, .io_known = true, .boot_ticks = BEGAN, .monotonic = CLOCK_SECOND};
+    who.begin = (struct tree_begin){.known = true, .boot_ticks = BEGAN, .monotonic = CLOCK_SECOND};
     assert_int_equal(process_open(&tree, &f.roots, &who, &units), 0);
 }
 

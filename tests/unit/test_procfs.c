@@ -165,62 +165,6 @@ static void a_single_thread_named_like_ours_is_a_program(void **state)
     end(pid);
 }
 
-static bool mapped(const struct folder *folder, const char *name)
-{
-    char path[FOLDER_PATH];
-    char page[4096] = "";
-    assert_true(folder_write(folder, name, page, sizeof page));
-    int fd = open(folder_path(folder, name, path), O_RDONLY | O_CLOEXEC);
-    assert_true(fd >= 0);
-    void *at = mmap(NULL, sizeof page, PROT_READ, MAP_PRIVATE, fd, 0);
-    assert_ptr_not_equal(at, MAP_FAILED);
-    close(fd);
-    bool found = procfs_maps_hook(getpid());
-    assert_int_equal(munmap(at, sizeof page), 0);
-    return found;
-}
-
-static void the_hook_is_seen_among_the_mappings(void **state)
-{
-    (void)state;
-    struct folder folder;
-    assert_true(folder_make(&folder));
-    assert_false(procfs_maps_hook(getpid()));
-    assert_true(mapped(&folder, "libpillion.so"));
-    assert_true(mapped(&folder, "libpillion.so (deleted)"));
-    assert_false(mapped(&folder, "libpillion.so.old"));
-    assert_false(mapped(&folder, "xlibpillion.so"));
-    assert_false(mapped(&folder, "libpillion-engine.so"));
-    assert_false(procfs_maps_hook(0x7ffffff));
-    folder_remove(&folder);
-}
-
-/* Wherever its line falls between two readings: each further mapping moves it. */
-static void the_hook_is_seen_across_blocks(void **state)
-{
-    (void)state;
-    enum { STEPS = 200 };
-    struct folder folder;
-    void         *more[STEPS];
-    char          name[FOLDER_PATH];
-    char          page[4096] = "";
-    assert_true(folder_make(&folder));
-    for (int i = 0; i < STEPS; i++) {
-        char file[64];
-        (void)snprintf(file, sizeof file, "%.*s", 1 + i % 40, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
-        assert_true(folder_write(&folder, file, page, sizeof page));
-        int fd = open(folder_path(&folder, file, name), O_RDONLY | O_CLOEXEC);
-        more[i] = mmap(NULL, sizeof page, PROT_READ, MAP_SHARED, fd, 0);
-        close(fd);
-        assert_ptr_not_equal(more[i], MAP_FAILED);
-        assert_true(mapped(&folder, "libpillion.so"));
-    assert_true(mapped(&folder, "libpillion.so (deleted)"));
-    }
-    for (int i = 0; i < STEPS; i++)
-        assert_int_equal(munmap(more[i], sizeof page), 0);
-    folder_remove(&folder);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,8 +175,6 @@ int main(void)
         cmocka_unit_test(a_zombie_can_be_read),
         cmocka_unit_test(our_thread_is_found_and_told_from_the_programs),
         cmocka_unit_test(a_single_thread_named_like_ours_is_a_program),
-        cmocka_unit_test(the_hook_is_seen_among_the_mappings),
-        cmocka_unit_test(the_hook_is_seen_across_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fixture.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -8,6 +9,7 @@
 #include "base/clock.h"
 #include "collect/cgroup/cgroup.h"
 #include "collect/collect.h"
+#include "collect/tree/process_stat.h"
 
 static struct fixture f;
 static struct tree    self;
@@ -222,11 +224,28 @@ static void the_memory_of_pillion_run_itself_is_nobodys_of_the_run(void **state)
     assert_true(read_since(&before, NULL).max_rss_kib == METRIC_NONE);
 }
 
+/* Where nothing reaches a disk (tmpfs), both are the same all the same. */
+static void the_kernels_account_has_the_bytes_of_proc_io(void **state)
+{
+    (void)state;
+    struct usage usage;
+    uint64_t     read_bytes = 0;
+    uint64_t     written_bytes = 0;
+    fixture_write(&f, "some", "text that reaches a disk");
+    int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    usage_read(&self, &usage);
+    assert_int_equal(process_io_read(proc, getpid(), 0, &read_bytes, &written_bytes), 0);
+    close(proc);
+    assert_true(read_bytes >= usage.read && read_bytes - usage.read < 4096);
+    assert_true(written_bytes >= usage.written && written_bytes - usage.written < 4096);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        test(the_kernels_account_has_the_bytes_of_proc_io),
         test(cgroup_v2_tells_the_peak_of_the_own_cgroup),
         test(a_container_that_sees_the_hosts_path_finds_its_cgroup_at_the_top),
         test(the_root_cgroup_has_no_peak),

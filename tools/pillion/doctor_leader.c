@@ -120,7 +120,8 @@ static void note_patterns(struct doctor *d)
 
 void doctor_lead(struct doctor *d)
 {
-    static struct leader lead;
+    static char   executable[HOOK_PATH_MAX];
+    struct leader lead = {.executable = executable};
     leader_predict(d->executable, d->given, &lead);
     if (lead.role == ROLE_PASSENGER)
         tell_passenger(d, &lead);

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/roots.h"
 #include "base/text.h"
+#include "base/warm.h"
 #include "collect/gpu/nvml_image.h"
 #include "collect/gpu/nvml_stand_ins.h"
 
@@ -38,9 +39,9 @@ enum {
     HIGH_NUMBER = 1000
 };
 
-static void       *handle;
-static struct nvml functions;
-static bool        loaded;
+static void *handle WARM;
+static struct nvml  functions;
+static bool loaded  WARM;
 
 static const char *const usual_folders[] = {
 #if defined(__aarch64__)

@@ -55,79 +55,79 @@ static void stay(void)
         (void)syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
 }
 
-typedef void any_function(void);
+enum stand_in { REFUSE, REFUSE_POINTER, REFUSE_BY_NUMBER, PRETEND, NO_TIME, NO_TIME_INTO, STAY };
 
 static const struct {
-    const char   *name;
-    any_function *function;
+    char          name[20];
+    enum stand_in by;
 } stand_ins[] = {
     /* processes, threads, libraries */
-    {"fork", (any_function *)refuse},
-    {"vfork", (any_function *)refuse},
-    {"clone", (any_function *)refuse},
-    {"execl", (any_function *)refuse},
-    {"execle", (any_function *)refuse},
-    {"execlp", (any_function *)refuse},
-    {"execv", (any_function *)refuse},
-    {"execve", (any_function *)refuse},
-    {"execvp", (any_function *)refuse},
-    {"system", (any_function *)refuse},
-    {"popen", (any_function *)refuse_pointer},
-    {"waitpid", (any_function *)refuse},
-    {"posix_spawn", (any_function *)refuse_by_number},
-    {"posix_spawnp", (any_function *)refuse_by_number},
-    {"pthread_create", (any_function *)refuse_by_number},
-    {"pthread_atfork", (any_function *)pretend},
-    {"dlopen", (any_function *)refuse_pointer},
+    {"fork", REFUSE},
+    {"vfork", REFUSE},
+    {"clone", REFUSE},
+    {"execl", REFUSE},
+    {"execle", REFUSE},
+    {"execlp", REFUSE},
+    {"execv", REFUSE},
+    {"execve", REFUSE},
+    {"execvp", REFUSE},
+    {"system", REFUSE},
+    {"popen", REFUSE_POINTER},
+    {"waitpid", REFUSE},
+    {"posix_spawn", REFUSE_BY_NUMBER},
+    {"posix_spawnp", REFUSE_BY_NUMBER},
+    {"pthread_create", REFUSE_BY_NUMBER},
+    {"pthread_atfork", PRETEND},
+    {"dlopen", REFUSE_POINTER},
     /* device files */
-    {"mknod", (any_function *)refuse},
-    {"mknodat", (any_function *)refuse},
-    {"__xmknod", (any_function *)refuse},
-    {"mkdir", (any_function *)refuse},
-    {"mkfifo", (any_function *)refuse},
-    {"symlink", (any_function *)refuse},
-    {"unlink", (any_function *)refuse},
-    {"remove", (any_function *)refuse},
-    {"rename", (any_function *)refuse},
-    {"chmod", (any_function *)refuse},
-    {"fchmod", (any_function *)refuse},
-    {"chown", (any_function *)refuse},
-    {"lchown", (any_function *)refuse},
-    {"fchown", (any_function *)refuse},
+    {"mknod", REFUSE},
+    {"mknodat", REFUSE},
+    {"__xmknod", REFUSE},
+    {"mkdir", REFUSE},
+    {"mkfifo", REFUSE},
+    {"symlink", REFUSE},
+    {"unlink", REFUSE},
+    {"remove", REFUSE},
+    {"rename", REFUSE},
+    {"chmod", REFUSE},
+    {"fchmod", REFUSE},
+    {"chown", REFUSE},
+    {"lchown", REFUSE},
+    {"fchown", REFUSE},
     /* what belongs to the whole process */
-    {"getenv", (any_function *)refuse_pointer},
-    {"secure_getenv", (any_function *)refuse_pointer},
-    {"setenv", (any_function *)refuse},
-    {"unsetenv", (any_function *)refuse},
-    {"putenv", (any_function *)refuse},
-    {"signal", (any_function *)refuse},
-    {"sigaction", (any_function *)refuse},
-    {"alarm", (any_function *)pretend},
-    {"umask", (any_function *)pretend},
-    {"chdir", (any_function *)refuse},
-    {"iopl", (any_function *)refuse},
-    {"atexit", (any_function *)pretend},
-    {"on_exit", (any_function *)pretend},
-    {"__cxa_atexit", (any_function *)pretend},
-    {"localtime", (any_function *)no_time},
-    {"localtime_r", (any_function *)no_time_into},
-    {"printf", (any_function *)pretend},
-    {"puts", (any_function *)pretend},
-    {"putchar", (any_function *)pretend},
-    {"warnx", (any_function *)pretend},
-    {"warn", (any_function *)pretend},
-    {"openlog", (any_function *)pretend},
-    {"syslog", (any_function *)pretend},
-    {"vsyslog", (any_function *)pretend},
-    {"__syslog_chk", (any_function *)pretend},
-    {"__printf_chk", (any_function *)pretend},
+    {"getenv", REFUSE_POINTER},
+    {"secure_getenv", REFUSE_POINTER},
+    {"setenv", REFUSE},
+    {"unsetenv", REFUSE},
+    {"putenv", REFUSE},
+    {"signal", REFUSE},
+    {"sigaction", REFUSE},
+    {"alarm", PRETEND},
+    {"umask", PRETEND},
+    {"chdir", REFUSE},
+    {"iopl", REFUSE},
+    {"atexit", PRETEND},
+    {"on_exit", PRETEND},
+    {"__cxa_atexit", PRETEND},
+    {"localtime", NO_TIME},
+    {"localtime_r", NO_TIME_INTO},
+    {"printf", PRETEND},
+    {"puts", PRETEND},
+    {"putchar", PRETEND},
+    {"warnx", PRETEND},
+    {"warn", PRETEND},
+    {"openlog", PRETEND},
+    {"syslog", PRETEND},
+    {"vsyslog", PRETEND},
+    {"__syslog_chk", PRETEND},
+    {"__printf_chk", PRETEND},
     /* the end */
-    {"exit", (any_function *)stay},
-    {"_exit", (any_function *)stay},
-    {"quick_exit", (any_function *)stay},
-    {"abort", (any_function *)stay},
-    {"__assert_fail", (any_function *)stay},
-    {"__stack_chk_fail", (any_function *)stay},
+    {"exit", STAY},
+    {"_exit", STAY},
+    {"quick_exit", STAY},
+    {"abort", STAY},
+    {"__assert_fail", STAY},
+    {"__stack_chk_fail", STAY},
 };
 
 bool nvml_stand_in(const char *name, size_t *ret)
@@ -142,5 +142,21 @@ bool nvml_stand_in(const char *name, size_t *ret)
 
 void *nvml_stand_in_address(size_t number)
 {
-    return (void *)stand_ins[number].function;
+    switch (stand_ins[number].by) {
+    case REFUSE:
+        return (void *)refuse;
+    case REFUSE_POINTER:
+        return (void *)refuse_pointer;
+    case REFUSE_BY_NUMBER:
+        return (void *)refuse_by_number;
+    case PRETEND:
+        return (void *)pretend;
+    case NO_TIME:
+        return (void *)no_time;
+    case NO_TIME_INTO:
+        return (void *)no_time_into;
+    case STAY:
+        break;
+    }
+    return (void *)stay;
 }

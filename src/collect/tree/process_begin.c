@@ -2,14 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/tree/process_begin.h"
 
-#include <fcntl.h>
+#include <sys/auxv.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/number.h"
-#include "base/roots.h"
 #include "collect/tree/process_stat.h"
 
 /* Time asleep is included. */
@@ -21,26 +19,18 @@ uint64_t process_begin_boot_ticks(long per_second)
            (uint64_t)t.tv_nsec * (uint64_t)per_second / (uint64_t)CLOCK_SECOND;
 }
 
-void tree_begin(const struct roots *roots, struct tree *tree)
+void tree_begin(struct tree *tree, struct usage *ret_before)
 {
     struct tree_begin *begin = &tree->begin;
-    uint64_t           own[2] = {0};
+    usage_read(tree, ret_before);
     if (tree->root != getpid()) /* in a step the root is the launcher */
         return;
-    int proc = open(roots->proc, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    begin->io_known = proc >= 0 && roots_has_our_numbers(proc) &&
-                      process_io_read(proc, tree->root, 0, &begin->read, &begin->written) == 0;
-    if (begin->io_known && tree->root_is_ours && process_io_read(proc, tree->root, tree->root, &own[0], &own[1]) == 0) {
-        begin->read -= own[0] < begin->read ? own[0] : begin->read;
-        begin->written -= own[1] < begin->written ? own[1] : begin->written;
-    }
-    file_close(&proc);
-    struct usage usage;
-    usage_read(tree, &usage);
-    begin->cpu = usage.user_us + usage.system_us;
-    begin->minor_faults = usage.minor_faults;
-    begin->major_faults = usage.major_faults;
-    begin->boot_ticks = process_begin_boot_ticks(sysconf(_SC_CLK_TCK));
+    begin->read = ret_before->read;
+    begin->written = ret_before->written;
+    begin->cpu = ret_before->user_us + ret_before->system_us;
+    begin->minor_faults = ret_before->minor_faults;
+    begin->major_faults = ret_before->major_faults;
+    begin->boot_ticks = process_begin_boot_ticks((long)getauxval(AT_CLKTCK));
     begin->monotonic = clock_monotonic();
     begin->known = true;
 }
@@ -60,8 +50,6 @@ static void add_one(const struct process_tree *tree, const struct process *p, st
     used->cpu += saturating_subtract(cpu, is_root ? begin->cpu : 0);
     used->minor_faults += saturating_subtract(p->value[FAULTS], is_root ? begin->minor_faults : 0);
     used->major_faults += saturating_subtract(p->value[MAJOR_FAULTS], is_root ? begin->major_faults : 0);
-    if (is_root && !begin->io_known)
-        return;
     used->read += saturating_subtract(p->value[READ], is_root ? begin->read : 0);
     used->written += saturating_subtract(p->value[WRITTEN], is_root ? begin->written : 0);
 }

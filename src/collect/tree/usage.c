@@ -7,6 +7,8 @@
 #include "collect/collect.h"
 #include "collect/tree/process.h"
 
+enum { SECTOR = 512 /* task_io_get_inblock() in the kernel: read_bytes of /proc/PID/io, in these */ };
+
 static uint64_t microseconds(struct timeval t)
 {
     return (uint64_t)t.tv_sec * MICROSECONDS + (uint64_t)t.tv_usec;
@@ -20,6 +22,8 @@ static void add(const struct rusage *use, struct usage *ret)
     ret->major_faults += (uint64_t)use->ru_majflt;
     ret->voluntary += (uint64_t)use->ru_nvcsw;
     ret->involuntary += (uint64_t)use->ru_nivcsw;
+    ret->read += (uint64_t)use->ru_inblock * SECTOR;
+    ret->written += (uint64_t)use->ru_oublock * SECTOR;
 }
 
 bool tree_root_is_outside(const struct tree *tree)

@@ -73,7 +73,7 @@ enum match { EQUALS, BEGINS, CONTAINS };
 
 /* `proves`: nobody else's machines say so, and the vendor is known without an answer. */
 static const struct {
-    const char       *text;
+    char              text[40];
     enum cloud_vendor vendor;
     enum field        field;
     enum match        match;

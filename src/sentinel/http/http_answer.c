@@ -86,10 +86,10 @@ size_t http_answer_body(char *data, size_t size, size_t count, void *pointer)
 }
 
 struct outcome {
-    CURLcode    code;
-    int         error;
-    const char *message;
-    bool        has_detail; /* libcurl's own words add to it, unless a proxy's password may be in them */
+    CURLcode code;
+    int      error;
+    char     message[48]; /* "": libcurl's own */
+    bool     has_detail;  /* libcurl's own words add to it, unless a proxy's password may be in them */
 };
 
 static const struct outcome outcomes[] = {
@@ -117,7 +117,7 @@ static struct outcome outcome_of(CURLcode code)
     for (size_t i = 0; i < ARRAY_LENGTH(outcomes); i++)
         if (outcomes[i].code == code)
             return outcomes[i];
-    return (struct outcome){code, -EIO, NULL, false};
+    return (struct outcome){code, -EIO, "", false};
 }
 
 /* The system knows more of a failed connect. */
@@ -234,7 +234,7 @@ void http_answer_end(struct http_call *call, CURLcode code)
     char           message[sizeof call->answer.message];
     if (code == CURLE_COULDNT_CONNECT)
         outcome.error = connect_error(call->easy);
-    if (!outcome.message)
+    if (!outcome.message[0])
         (void)snprintf(message, sizeof message, "transfer failed (libcurl error %u)", (unsigned)code);
     else if (outcome.has_detail && call->detail[0] && !strchr(call->detail, '@'))
         (void)snprintf(message, sizeof message, "%s: %.100s", outcome.message, call->detail);
