@@ -182,7 +182,7 @@ void *next_symbol(const char *name)
     return found_by(&quest);
 }
 
-static void *next[NEXT_COUNT];
+static void *_Atomic next[NEXT_COUNT];
 
 void next_look_up(void)
 {
@@ -190,18 +190,18 @@ void next_look_up(void)
     for (size_t i = 0; i < NEXT_COUNT; i++)
         quests[i] = quest_for(names[i]);
     walk_behind_us(quests, NEXT_COUNT);
-    for (size_t i = 0; i < NEXT_COUNT; i++)
-        next[i] = found_by(&quests[i]);
+    for (size_t i = NEXT_COUNT; i-- > 0;) /* the first, which next_of asks for, is the last to be there */
+        atomic_store(&next[i], found_by(&quests[i]));
 }
 
 void *next_known(enum next which)
 {
-    return next[which];
+    return atomic_load(&next[which]);
 }
 
 void *next_of(enum next which)
 {
-    if (!next[NEXT_START_MAIN]) /* a library's constructor may call one of the wrappers */
+    if (!atomic_load(&next[NEXT_START_MAIN])) /* a library's constructor may call one of the wrappers */
         next_look_up();
-    return next[which];
+    return atomic_load(&next[which]);
 }
