@@ -35,8 +35,7 @@ struct pss_member {
     float    forked;                 /* the memory that a child which is new in this row was born with */
     float    file_pss, file_doubt;   /* PSS of `file`, and by how much it may be wrong */
     float    hugetlb_doubt;
-    float    outside;    /* weight of a page of a file that others than the tree's map too; 0: unknown, below 0: a weight
-                            that is not believed yet */
+    float    outside;    /* weight of a page of a file that others than the tree's map too; 0: unknown */
     float    guess;      /* and the one that the last survey gave it */
     float    vague;      /* the part of such pages, in the last survey */
     float    file_own;   /* of the last look: the part of the pages of files that nobody else maps; below 0: unknown */

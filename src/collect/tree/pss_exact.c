@@ -25,10 +25,6 @@ static void split(const struct process *p, struct process_rollup *rollup)
     rollup->pss_shared_memory = 0;
 }
 
-/* A page that others map too is half one's own at most. More was seen while the others were still mapping it, or of large
- * pages, of which the kernel does not tell exactly: it is believed when it is seen again. */
-#define HALF 0.55
-
 static void take(const struct pss_now *now, struct process *p, const struct process_rollup *rollup)
 {
     struct pss_member *m = &p->pss;
@@ -42,9 +38,8 @@ static void take(const struct pss_now *now, struct process *p, const struct proc
     /* A survey in this reading left one thing open: the worth of a page that others than the tree's map too. Now it is
      * known. */
     if (m->file_known && m->file_row == now->row && vague > 0) {
-        double outside = least(1, most(0.01, m->guess + (file - m->file_pss) / vague));
-        bool   is_likely = outside <= HALF || distance(m->outside, 0) > HALF;
-        m->outside = (float)(is_likely ? outside : -outside);
+        double outside = m->guess + (file - m->file_pss) / vague;
+        m->outside = (float)(outside < 0.01 ? 0.01 : least(outside, 1));
     }
     m->file_pss = (float)least(file, (double)m->file);
     m->file_doubt = 0;
