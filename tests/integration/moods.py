@@ -278,10 +278,12 @@ def measure(mood, programs, later=10.5, more=5, **variables):
 
 def offences(name, told):
     """What README and design do not allow."""
-    tries, pause, ends = 1, 10, 10  # a mark runs out after ten seconds, and one program pays again; then after twenty
+    # A mark runs out after ten seconds, and one program pays again. The next one stands for twenty, then forty.
+    tries, pause, ends = 1, 10, 10
     while ends < told.wall:
         tries, pause, ends = tries + 1, 2 * pause, ends + 2 * pause
-    if name not in BY_REQUEST and told.held > told.first_held * tries + 3:
+    beyond = min(3, told.first_held / 2) if told.first_held > 1 else 3  # one hold more than the marks allow is seen
+    if name not in BY_REQUEST and told.held > told.first_held * tries + beyond:
         yield "%s: held for %.1f s, the first for %.1f" % (name, told.held, told.first_held)
     if name not in NEVER_ANSWER and told.registrations > 1:
         yield "%s: %d registrations of one run" % (name, told.registrations)
