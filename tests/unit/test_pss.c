@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "collect/tree/process_stat.h"
 #include "collect/tree/pss.h"
@@ -26,6 +27,7 @@ struct truth {
     double huge;
     bool   unmapped; /* since its counters were read */
     bool   ended;    /* the same */
+    double since;    /* of such files, mapped or given up since then */
     double late;     /* faults, in MiB, that the counters did not have yet */
     int    error;    /* of all readings */
 };
@@ -101,9 +103,12 @@ int __wrap_process_rollup_read(int proc, pid_t pid, struct process_rollup *ret)
         return t->error ? t->error : -ESRCH;
     spend(30000 + (t->anonymous + t->file) * fake.ns_per_mib);
     fake.exact++;
-    *ret = (struct process_rollup){.pss = (uint64_t)((t->anonymous_pss + t->file_pss) * MIB),
+    double file_pss = t->file > 0 ? t->file_pss * (t->file + t->since) / t->file : 0;
+    *ret = (struct process_rollup){.pss = (uint64_t)((t->anonymous_pss + file_pss) * MIB),
+                                   .rss = (uint64_t)((t->anonymous + t->file + t->since) * MIB),
+                                   .anonymous = (uint64_t)(t->anonymous * MIB),
                                    .pss_anonymous = (uint64_t)(t->anonymous_pss * MIB),
-                                   .pss_file = (uint64_t)(t->file_pss * MIB),
+                                   .pss_file = (uint64_t)(file_pss * MIB),
                                    .huge = (uint64_t)(t->huge * MIB),
                                    .hugetlb = (uint64_t)(t->hugetlb * MIB),
                                    .own_hugetlb = (uint64_t)(t->own_hugetlb * MIB),
@@ -527,6 +532,29 @@ static void one_outside_of_the_tree_that_joins_right_after_an_exact_reading_is_s
     assert_near(reading(), 151, 8);
 }
 
+static void a_shared_file_that_is_mapped_further_while_it_is_read_has_its_part_of_what_was_counted(void **state)
+{
+    (void)state;
+    static const double since[] = {200, 20, 0, -60, -90};
+    for (pid_t pid = 100; pid < 100 + (pid_t)ARRAY_LENGTH(since); pid++) {
+        begin(pid, 1, 100);
+        truth[pid].file_pss = 50;
+        truth[pid].vague_files = 1;
+        truth[pid].since = since[pid - 100];
+        assert_near(reading(), 51, 4);
+        assert_true(fake.exact >= 1);
+        truth[pid].file += truth[pid].since;
+        truth[pid].file_pss = truth[pid].file / 2;
+        truth[pid].since = 0;
+        look(pid);
+        for (int row = 0; row < 8; row++)
+            assert_near(reading(), 1 + truth[pid].file_pss, 8);
+        find(pid)->gone = true;
+        (void)reading();
+        fake.exact = 0;
+    }
+}
+
 static void the_end_of_a_sharer_adds_nothing(void **state)
 {
     (void)state;
@@ -871,6 +899,7 @@ int main(void)
         test(a_file_that_one_outside_of_the_tree_maps_too_is_read_and_looked_at_again),
         test(one_outside_of_the_tree_that_joins_a_file_or_ends_is_seen_in_the_next_row),
         test(one_outside_of_the_tree_that_joins_right_after_an_exact_reading_is_seen_too),
+        test(a_shared_file_that_is_mapped_further_while_it_is_read_has_its_part_of_what_was_counted),
         test(the_end_of_a_sharer_adds_nothing),
         test(who_ends_after_its_counters_were_read_shares_nothing),
         test(who_gives_up_a_file_in_the_midst_of_a_reading_is_read),

@@ -25,10 +25,20 @@ static void split(const struct process *p, struct process_rollup *rollup)
     rollup->pss_shared_memory = 0;
 }
 
+/* PSS of the files and shared memory that were counted. A process may have mapped more since, or less: what the kernel
+ * says of those of now is a ratio for these. */
+static double file_of(const struct pss_member *m, const struct process_rollup *rollup)
+{
+    double file = (double)m->file;
+    double pss = (double)rollup->pss_file + (double)rollup->pss_shared_memory;
+    double rss = rollup->rss > rollup->anonymous ? (double)(rollup->rss - rollup->anonymous) : 0;
+    return rss > 0 ? least(1, pss / rss) * file : least(pss, file);
+}
+
 static void take(const struct pss_now *now, struct process *p, const struct process_rollup *rollup)
 {
     struct pss_member *m = &p->pss;
-    double             file = (double)rollup->pss_file + (double)rollup->pss_shared_memory;
+    double             file = file_of(m, rollup);
     double             vague = m->vague * (double)m->file;
     m->own = (float)least((double)rollup->private_dirty, (double)m->anonymous);
     m->has_huge = rollup->huge > m->anonymous / 16;
@@ -41,7 +51,7 @@ static void take(const struct pss_now *now, struct process *p, const struct proc
         double outside = m->guess + (file - m->file_pss) / vague;
         m->outside = (float)(outside < 0.01 ? 0.01 : least(outside, 1));
     }
-    m->file_pss = (float)least(file, (double)m->file);
+    m->file_pss = (float)file;
     m->file_doubt = 0;
     m->file_known = true;
     /* Until a survey tells, every shared page is taken to have one more user. If a glance disagrees, a survey follows.
