@@ -18,17 +18,21 @@ enum { CAPABILITY_VERSION_1 = 0x19980330 }; /* capset(2): one data element, late
 
 int capset(void *header, const void *data);
 
-/* Runs unshare or setns again without our thread. The kernel drops a thread that was joined a moment late, so EINVAL is
- * tried again for a while. */
+/* Runs unshare or setns again without our thread. The kernel drops a thread that was joined a moment late, and on a busy
+ * machine the moment may be long: EINVAL is believed once no other thread is counted. */
 static long again_alone(long number, long first, long second)
 {
     if (!hook_leads() || procfs_has_others() || !thread_link_pause(PAUSE_LIMIT)) {
         errno = EINVAL;
         return -1;
     }
-    int64_t deadline = sys_monotonic() + RETRY_LIMIT;
+    int64_t start = sys_monotonic();
     long    result;
-    while ((result = syscall(number, first, second)) < 0 && errno == EINVAL && sys_monotonic() < deadline) {
+    for (;;) {
+        bool is_counted = procfs_has_others();
+        result = syscall(number, first, second);
+        if (result == 0 || errno != EINVAL || sys_monotonic() - start > (is_counted ? PAUSE_LIMIT : RETRY_LIMIT))
+            break;
         struct timespec moment = {.tv_nsec = 100000};
         (void)syscall(SYS_nanosleep, &moment, NULL);
     }

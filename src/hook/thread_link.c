@@ -105,7 +105,9 @@ bool thread_link_pause(int64_t limit_ns)
             return false; /* the thread has not seen it, or takes it back */
         (void)thread_link_rests(deadline + STEP_LIMIT);
     }
-    if (atomic_load(&hook.link.state) == LINK_OFF || hook.engine->join(&hook.link, JOIN_LIMIT))
+    int64_t left = deadline - sys_monotonic(); /* a thread at rest has little to do, but perhaps no CPU to do it on */
+    if (atomic_load(&hook.link.state) == LINK_OFF ||
+        hook.engine->join(&hook.link, left > JOIN_LIMIT ? left : JOIN_LIMIT))
         return true;
     thread_link_resume();
     return false;
