@@ -153,7 +153,10 @@ UNUSED_HELPER void fixture_process(const struct fixture *f, const struct fake_pr
     fixture_write(f, path, "%s", p->children ? p->children : "");
     (void)snprintf(path, sizeof path, "proc/%d/smaps_rollup", p->pid);
     if (p->pss >= 0)
-        fixture_write(f, path, "0-1 ---p 00000000 00:00 0   [rollup]\nRss: 9 kB\nPss: %d kB\nPss_Dirty: 1 kB\n", p->pss);
+        fixture_write(f, path,
+                      "0-1 ---p 00000000 00:00 0   [rollup]\nRss: %ld kB\nPss: %d kB\nPss_Dirty: 1 kB\n"
+                      "Anonymous: %ld kB\n",
+                      p->pages * 4L, p->pss, (p->pages - p->shared) * 4L);
 }
 
 UNUSED_HELPER void fixture_process_gone(const struct fixture *f, int pid)
