@@ -29,11 +29,12 @@ int64_t sampling_date(const struct run *run, int64_t monotonic)
     return run->anchor.real + monotonic - run->anchor.monotonic + (slept >= CLOCK_SECOND ? slept : 0);
 }
 
-/* Timestamps have milliseconds, and rise: a program that ends right after a tick waits for the next millisecond. */
-static void wait_for_next_millisecond(const struct sample *last)
+/* Timestamps have milliseconds, and rise: a program that ends right after a tick waits for the next millisecond. Before
+ * the first row there is none to differ from. */
+static void wait_for_next_millisecond(const struct run *run)
 {
-    int64_t since = clock_monotonic() - last->monotonic;
-    if (since < 0 || since >= CLOCK_MILLISECOND)
+    int64_t since = clock_monotonic() - run->last.monotonic;
+    if (run->rows == 0 || since < 0 || since >= CLOCK_MILLISECOND)
         return;
     struct timespec rest = {.tv_nsec = CLOCK_MILLISECOND - since};
     (void)nanosleep(&rest, NULL);
@@ -56,7 +57,7 @@ void sampling_row(struct run *run)
         return;
     run->shape.main_process = atomic_load(&run->link->main_process);
     collect_set_main_process(run->collectors, run->shape.main_process);
-    wait_for_next_millisecond(&run->last);
+    wait_for_next_millisecond(run);
     read_sample(run, &now);
     now.real = sampling_date(run, now.monotonic);
     bytes_clear(&run->line);
