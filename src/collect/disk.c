@@ -70,7 +70,7 @@ static bool is_made_of(const char *name, const char *disk)
            !is_of_others(disk);
 }
 
-/* Is the traffic of this entry of /sys/block its own? No for loop, ram and zram: their bytes are a file's, or memory.
+/* Is there such an entry of /sys/block, and is its traffic its own? No for loop, ram and zram: their bytes are a file's, or memory.
  * No for a device that stands on others, which is told by its name (dm, md, bcache, drbd, ZFS volumes) or by its slaves
  * folder. The name counts since a device of the mapper is there before its table, and an array before its members. The
  * devices below are counted themselves, or are files or memory: a mapped device on a loop device moves the bytes of a
@@ -78,7 +78,7 @@ static bool is_made_of(const char *name, const char *disk)
 static bool counts(int block, const char *name)
 {
     char path[DEVICE_NAME_SIZE + sizeof "/slaves"];
-    if (is_of_others(name))
+    if (is_of_others(name) || faccessat(block, name, F_OK, 0) < 0)
         return false;
     (void)snprintf(path, sizeof path, "%s/slaves", name);
     struct dir slaves;
@@ -160,7 +160,7 @@ static void choose(struct disk *disk)
             if (*c == '/') /* cciss/c0d0 is cciss!c0d0 in /sys */
                 *c = '!';
         if (disk->block >= 0) {
-            device->counted = faccessat(disk->block, name, F_OK, 0) == 0 && counts(disk->block, name);
+            device->counted = counts(disk->block, name);
         } else {
             bool part = looks_like_partition(text_of(name), whole);
             if (!part)

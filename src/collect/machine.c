@@ -17,36 +17,42 @@
 #include "collect/disk.h"
 #include "collect/memory.h"
 
-enum { CPUINFO_SIZE = 4096 };
+enum { CPUINFO_FIRST = 1024, CPUINFO_SIZE = 4096 };
 
 /* The model's name in proc.rst "/proc/cpuinfo" is "model name : ..." on x86, "Model Name" on LoongArch, "cpu : ..." on
- * POWER; ARM has two numbers instead. Only the first CPU matters, so a part of the file is enough. */
-static void read_cpu_model(const struct roots *roots, char *ret, size_t size)
+ * POWER; ARM has two numbers instead. False if no whole line of these is there. */
+static bool find_cpu_model(struct text t, char *ret, size_t size)
 {
-    char    content[CPUINFO_SIZE];
-    int     fd = roots_open(roots->proc, "cpuinfo", 0);
-    ssize_t len = fd < 0 ? -1 : pread(fd, content, sizeof content, 0);
-    file_close(&fd);
-    ret[0] = '\0';
-    struct text t = text_span(content, len < 0 ? 0 : (size_t)len);
     struct text line;
     struct text key;
     struct text implementer = text_of("");
-    struct text part = text_of("");
-    while (ret[0] == '\0' && text_len(part) == 0 && text_line(&t, &line)) {
+    while (memchr(t.at, '\n', text_len(t)) && text_line(&t, &line)) {
         if (!text_until(&line, ':', &key))
             continue;
         text_trim(&key);
         text_trim(&line);
         if (text_is(key, "model name") || text_is(key, "Model Name") || text_is(key, "cpu"))
-            (void)text_copy(line, ret, size);
-        else if (text_is(key, "CPU implementer"))
+            return text_copy(line, ret, size);
+        if (text_is(key, "CPU implementer"))
             implementer = line;
         else if (text_is(key, "CPU part"))
-            part = line;
+            return text_copy(text_of(machine_arm_core(implementer, line)), ret, size);
     }
-    if (ret[0] == '\0')
-        (void)text_copy(text_of(machine_arm_core(implementer, part)), ret, size);
+    return false;
+}
+
+/* The kernel writes as many CPUs as there is room for, and each takes it microseconds: one is enough. */
+static void read_cpu_model(const struct roots *roots, char *ret, size_t size)
+{
+    char    content[CPUINFO_SIZE];
+    int     fd = roots_open(roots->proc, "cpuinfo", 0);
+    ssize_t len = fd < 0 ? -1 : pread(fd, content, CPUINFO_FIRST, 0);
+    ret[0] = '\0';
+    if (len > 0 && !find_cpu_model(text_span(content, (size_t)len), ret, size)) {
+        len = pread(fd, content, sizeof content, 0);
+        (void)find_cpu_model(text_span(content, len < 0 ? 0 : (size_t)len), ret, size);
+    }
+    file_close(&fd);
 }
 
 /* Vendors put words like these where nobody has set a tag. */

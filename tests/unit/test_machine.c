@@ -82,6 +82,24 @@ static void an_arm_machine_is_named_by_its_core(void **state)
     }
 }
 
+static void a_model_behind_many_features_is_found_whole(void **state)
+{
+    (void)state;
+    char features[1200];
+    memset(features, 'f', sizeof features);
+    for (int len = 800; len < (int)sizeof features; len++) {
+        struct machine m;
+        fixture_write(&f, "proc/cpuinfo",
+                      "processor\t: 0\nFeatures\t: %.*s\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\nCPU revision\t: 1\n",
+                      len, features);
+        assert_int_equal(machine_read(&f.roots, &m), 0);
+        assert_string_equal(m.cpu_model, "Neoverse-N1");
+        fixture_write(&f, "proc/cpuinfo", "processor\t: 0\nflags\t: %.*s\nmodel name\t: A Model\n", len, features);
+        assert_int_equal(machine_read(&f.roots, &m), 0);
+        assert_string_equal(m.cpu_model, "A Model");
+    }
+}
+
 static void the_default_route_with_the_smallest_metric_counts(void **state)
 {
     (void)state;
@@ -292,6 +310,7 @@ int main(void)
         test(facts_come_from_proc_and_sys),
         test(an_empty_machine_has_empty_facts),
         test(an_arm_machine_is_named_by_its_core),
+        test(a_model_behind_many_features_is_found_whole),
         test(the_default_route_with_the_smallest_metric_counts),
         test(the_address_is_that_of_the_way_out),
         test(drives_for_media_are_no_storage),
