@@ -5,7 +5,8 @@
  * more about the machine than about pillion.
  *
  * Three processes do the measuring, as who starts a program decides what the hook in it does: this one, below no
- * leader; one that leads; and one four forks below that.
+ * leader; one that leads; and one four forks below that. The last two take turns, so that what a level costs is told
+ * of pairs.
  *
  * usage: bench_startup [ROUNDS]      finds lib/libpillion.so and programs/says_when above itself, libempty.so beside.
  * Lines as in measure.h; 1: something could not be measured.
@@ -20,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -28,7 +30,7 @@
 
 #include "measure.h"
 
-enum { NONE, EMPTY, HOOK, VARIANTS, LEVELS = 5, ROUNDS_AT_MOST = 5000 };
+enum { NONE, EMPTY, HOOK, VARIANTS, LEVELS = 5, WARM_UP = 3, ROUNDS_AT_MOST = 5000 };
 
 struct paths {
     char self[PATH_MAX], hook[PATH_MAX + 32], empty[PATH_MAX + 32], says_when[PATH_MAX + 32], state[64];
@@ -39,11 +41,22 @@ struct life {
     int64_t until_main, whole;
 };
 
-/* What one measuring process tells another; ratios over EMPTY. */
+/* One round of all variants: ratios over EMPTY. */
+struct round {
+    double whole[VARIANTS], until_main[VARIANTS];
+    double over_none;    /* of HOOK's whole life */
+    double beyond_empty; /* us by which HOOK takes longer than EMPTY */
+};
+
+/* What one measuring process tells another. */
 struct figures {
-    struct spread whole[VARIANTS], until_main[VARIANTS];
-    struct spread over_none;    /* of HOOK's whole life */
-    struct spread beyond_empty; /* us by which HOOK takes longer than EMPTY */
+    struct spread whole[VARIANTS], until_main[VARIANTS], over_none;
+};
+
+/* What the process that leads tells: of programs one level below it, five levels below it, and what a level adds. */
+struct below {
+    struct figures one, five;
+    struct spread  level; /* us */
 };
 
 static struct paths paths;
@@ -103,63 +116,113 @@ static struct life live(char *const *arguments, char *const *variables, bool say
     return life;
 }
 
-/* All variants of one program, so many rounds. */
-static void compare(char *const *arguments, bool says_when, int rounds, struct figures *figures)
+static struct round round_of(char *const *arguments, bool says_when)
 {
-    static double whole[VARIANTS][ROUNDS_AT_MOST], until_main[VARIANTS][ROUNDS_AT_MOST], beyond[ROUNDS_AT_MOST];
-    static double over_none[ROUNDS_AT_MOST];
-    int           order[VARIANTS] = {NONE, EMPTY, HOOK};
+    struct life  lives[VARIANTS];
+    struct round round;
+    int          order[VARIANTS] = {NONE, EMPTY, HOOK};
 
-    for (int round = -3; round < rounds; round++) { /* the first three warm up */
-        struct life lives[VARIANTS];
-
-        shuffle(order, VARIANTS);
-        for (int i = 0; i < VARIANTS; i++)
-            lives[order[i]] = live(arguments, environment(order[i]), says_when);
-        if (round < 0)
-            continue;
-        for (int i = 0; i < VARIANTS; i++) {
-            whole[i][round] = (double)lives[i].whole / (double)lives[EMPTY].whole;
-            until_main[i][round] = (double)lives[i].until_main / (double)lives[EMPTY].until_main;
-        }
-        over_none[round] = (double)lives[HOOK].whole / (double)lives[NONE].whole;
-        beyond[round] = (double)(lives[HOOK].whole - lives[EMPTY].whole) / 1000;
-    }
+    shuffle(order, VARIANTS);
+    for (int i = 0; i < VARIANTS; i++)
+        lives[order[i]] = live(arguments, environment(order[i]), says_when);
     for (int i = 0; i < VARIANTS; i++) {
-        figures->whole[i] = spread_of(whole[i], rounds);
-        if (says_when)
-            figures->until_main[i] = spread_of(until_main[i], rounds);
+        round.whole[i] = (double)lives[i].whole / (double)lives[EMPTY].whole;
+        round.until_main[i] = says_when ? (double)lives[i].until_main / (double)lives[EMPTY].until_main : 0;
     }
-    figures->over_none = spread_of(over_none, rounds);
-    figures->beyond_empty = spread_of(beyond, rounds);
+    round.over_none = (double)lives[HOOK].whole / (double)lives[NONE].whole;
+    round.beyond_empty = (double)(lives[HOOK].whole - lives[EMPTY].whole) / 1000;
+    return round;
 }
 
-/* In the leader: its figures and those of a process four forks below, to stdout. */
-static int below(int rounds)
+static struct figures figures_of(const struct round *list, int rounds)
 {
-    char          *arguments[] = {(char *)(uintptr_t) "/bin/true", NULL};
-    struct figures figures[2] = {0};
+    static double  value[ROUNDS_AT_MOST];
+    struct figures figures;
 
-    usleep(1500 * 1000); /* its first second is over, its run is on disk, nothing more is due for an hour */
-    compare(arguments, false, rounds, &figures[0]);
-    if (write(STDOUT_FILENO, &figures[0], sizeof figures[0]) != sizeof figures[0])
-        return 1;
-    for (int level = 1; level < LEVELS; level++) {
+#define SPREAD(member)                    \
+    for (int i = 0; i < rounds; i++)      \
+        value[i] = list[i].member;        \
+    figures.member = spread_of(value, rounds)
+    for (int variant = 0; variant < VARIANTS; variant++) {
+        SPREAD(whole[variant]);
+        SPREAD(until_main[variant]);
+    }
+    SPREAD(over_none);
+#undef SPREAD
+    return figures;
+}
+
+/* All variants of one program, so many rounds. */
+static struct figures compare(char *const *arguments, bool says_when, int rounds)
+{
+    static struct round list[ROUNDS_AT_MOST];
+
+    for (int i = -WARM_UP; i < rounds; i++)
+        list[i < 0 ? 0 : i] = round_of(arguments, says_when);
+    return figures_of(list, rounds);
+}
+
+/* A round here, one there, and so on. Who goes first has the turn; a byte hands it on. */
+static void take_turns(struct round *list, int rounds, bool is_first, int from, int to)
+{
+    char *arguments[] = {(char *)(uintptr_t) "/bin/true", NULL};
+    char  turn = 0;
+
+    for (int i = -WARM_UP; i < rounds; i++) {
+        if ((!is_first || i > -WARM_UP) && read(from, &turn, 1) != 1)
+            fail("the other one that measures is gone");
+        list[i < 0 ? 0 : i] = round_of(arguments, false);
+        if (write(to, &turn, 1) != 1)
+            fail("the other one that measures is gone");
+    }
+}
+
+/* Becomes a process so many forks below this one; those between only wait. */
+static void go_down(int forks)
+{
+    for (int i = 0; i < forks; i++) {
         int   status;
         pid_t pid = fork();
 
         if (pid > 0)
             _exit(waitpid(pid, &status, 0) != pid || status);
     }
-    compare(arguments, false, rounds, &figures[1]);
-    _exit(write(STDOUT_FILENO, &figures[1], sizeof figures[1]) != sizeof figures[1]);
 }
 
-static void measure_below(int rounds, struct figures *one, struct figures *five)
+/* In the leader: its figures and those of a process four forks below, to stdout. */
+static int below(int rounds)
 {
-    char  number[16];
-    char *arguments[] = {paths.self, (char *)(uintptr_t) "--below", number, NULL};
-    int   ends[2], status;
+    size_t        size = sizeof(struct round) * (size_t)rounds;
+    struct round *one = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct round *five = one + rounds;
+    int           down[2], up[2], status;
+
+    if (one == MAP_FAILED || pipe2(down, O_CLOEXEC) || pipe2(up, O_CLOEXEC))
+        return 1;
+    usleep(1500 * 1000); /* its first second is over, its run is on disk, nothing more is due for an hour */
+    pid_t pid = fork();
+    if (pid == 0) {
+        go_down(LEVELS - 2);
+        take_turns(five, rounds, false, down[0], up[1]);
+        _exit(0);
+    }
+    take_turns(one, rounds, true, up[0], down[1]);
+    if (waitpid(pid, &status, 0) != pid || status)
+        return 1;
+    static double level[ROUNDS_AT_MOST];
+    for (int i = 0; i < rounds; i++)
+        level[i] = (five[i].beyond_empty - one[i].beyond_empty) / (LEVELS - 1);
+    struct below figures = {.one = figures_of(one, rounds), .five = figures_of(five, rounds)};
+    figures.level = spread_of(level, rounds);
+    return write(STDOUT_FILENO, &figures, sizeof figures) != sizeof figures;
+}
+
+static struct below measure_below(int rounds)
+{
+    char         number[16];
+    char        *arguments[] = {paths.self, (char *)(uintptr_t) "--below", number, NULL};
+    int          ends[2], status;
+    struct below figures;
 
     snprintf(number, sizeof number, "%d", rounds);
     if (pipe2(ends, O_CLOEXEC))
@@ -171,11 +234,12 @@ static void measure_below(int rounds, struct figures *one, struct figures *five)
         _exit(127);
     }
     close(ends[1]);
-    if (read(ends[0], one, sizeof *one) != sizeof *one || read(ends[0], five, sizeof *five) != sizeof *five)
+    if (read(ends[0], &figures, sizeof figures) != sizeof figures)
         fail("the process that leads told nothing");
     if (waitpid(pid, &status, 0) != pid || status)
         fail("the process that leads ended badly");
     close(ends[0]);
+    return figures;
 }
 
 static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *where)
@@ -209,26 +273,13 @@ static void find_paths(void)
         }
 }
 
-/* What four further levels add, a level. The quartiles are those of one life at the fifth: the two are not pairs. */
-static struct spread each_level(const struct figures *one, const struct figures *five)
+static void tell_all(const struct figures *leader, const struct figures *leader_whole, const struct below *below)
 {
-    struct spread each = five->beyond_empty;
+    const char *empty = "an empty preload";
 
-    each.low = (each.low - one->beyond_empty.median) / (LEVELS - 1);
-    each.median = (each.median - one->beyond_empty.median) / (LEVELS - 1);
-    each.high = (each.high - one->beyond_empty.median) / (LEVELS - 1);
-    return each;
-}
-
-static void tell_all(const struct figures *leader, const struct figures *leader_whole, const struct figures *one,
-                     const struct figures *five)
-{
-    const char         *empty = "an empty preload";
-    const struct spread each = each_level(one, five);
-
-    tell("passenger, 1 level below the leader: fork, exec, exit of true", &one->whole[HOOK], "", "1.05", empty);
-    tell("passenger, 5 levels below the leader: the same", &five->whole[HOOK], "", "1.07", empty);
-    tell("passenger: each further level", &each, "us", "5", "the level above, both over an empty preload");
+    tell("passenger, 1 level below the leader: fork, exec, exit of true", &below->one.whole[HOOK], "", "1.05", empty);
+    tell("passenger, 5 levels below the leader: the same", &below->five.whole[HOOK], "", "1.07", empty);
+    tell("passenger: each further level", &below->level, "us", "5", "four levels above, both over an empty preload");
     tell("leader: exec to main", &leader->until_main[HOOK], "", "1.5", empty);
     tell("leader: true from start to end, its run on disk", &leader_whole->over_none, "", "2.5", "no preload at all");
     tell("no preload at all: true from start to end", &leader_whole->whole[NONE], "", NULL, empty);
@@ -237,7 +288,6 @@ static void tell_all(const struct figures *leader, const struct figures *leader_
 int main(int argc, char **argv)
 {
     unsigned       seed = 0;
-    struct figures leader = {0}, leader_whole = {0}, one, five;
 
     find_paths();
     if (getrandom(&seed, sizeof seed, 0) == sizeof seed)
@@ -254,15 +304,15 @@ int main(int argc, char **argv)
         fail("no folder in /tmp");
 
     char *says_when[] = {paths.says_when, NULL}, *just_true[] = {(char *)(uintptr_t) "/bin/true", NULL};
-    compare(says_when, true, rounds / 4 + 1, &leader);
-    compare(just_true, false, rounds / 4 + 1, &leader_whole);
-    char runs[96];
+    struct figures leader = compare(says_when, true, rounds / 4 + 1);
+    struct figures leader_whole = compare(just_true, false, rounds / 4 + 1);
+    char           runs[96];
     snprintf(runs, sizeof runs, "%s/runs", paths.state);
     bool led = access(runs, F_OK) == 0;
-    measure_below(rounds, &one, &five);
+    struct below figures = measure_below(rounds);
     nftw(paths.state, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     if (!led)
         fail("no run was made: is there a leader above this process?");
-    tell_all(&leader, &leader_whole, &one, &five);
+    tell_all(&leader, &leader_whole, &figures);
     return 0;
 }
