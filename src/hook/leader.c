@@ -245,6 +245,23 @@ static bool hidden_leads(uint64_t pid_namespace, pid_t pid, struct process *ret)
     return false;
 }
 
+/* The ancestors with one thread: a leader has ours beside its own, but for the moments in which ours is away. */
+static bool single_threaded_leads(uint64_t pid_namespace, struct process *ancestors, size_t *count)
+{
+    char marker[HOOK_NAME_MAX];
+    for (size_t i = 0; i < *count; i++) {
+        struct process *p = &ancestors[i];
+        if (p->uid != PROCFS_NO_UID)
+            continue;
+        procfs_read_owner(p);
+        if (leader_marker_exists(pid_namespace, p, marker, sizeof marker)) {
+            *count = i;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Walks up to a marker (true; it is that of the ancestor at *ret_count), or to the end; the ancestors seen are kept for
  * a second look. Where every rank leads, the end is the process that started the rank: a leader above it has runs of
  * its own. A parent that can be seen is in our own namespace, and its link is known to the kernel already: looking up
@@ -253,20 +270,21 @@ static bool ancestor_leads(enum ranks ranks, pid_t parent, uint64_t *ret_namespa
                            size_t *ret_count)
 {
     char marker[HOOK_NAME_MAX];
+    bool is_hidden = false;
     *ret_count = 0;
     *ret_namespace = 0;
     if (parent > 0 && !procfs_namespace(parent, ret_namespace) && !procfs_namespace(0, ret_namespace))
         return false;
     for (; parent > 0 && *ret_count < ANCESTORS_MAX; parent = ret[(*ret_count)++].parent) {
         struct process *p = &ret[*ret_count];
-        if (procfs_read(parent, p) < 0)
-            return hidden_leads(*ret_namespace, parent, p);
-        if (ranks == RANKS_ALL && starts_ranks(parent))
-            return false;
-        if (leader_marker_exists(*ret_namespace, p, marker, sizeof marker))
+        is_hidden = procfs_read_ancestor(parent, p) < 0;
+        if (is_hidden || (ranks == RANKS_ALL && starts_ranks(parent)))
+            break;
+        if (p->uid != PROCFS_NO_UID && leader_marker_exists(*ret_namespace, p, marker, sizeof marker))
             return true;
     }
-    return false;
+    return single_threaded_leads(*ret_namespace, ret, ret_count) ||
+           (is_hidden && hidden_leads(*ret_namespace, parent, &ret[*ret_count]));
 }
 
 static enum leader_why switched_off(void)

@@ -74,7 +74,8 @@ static int parse_stat(const char *text, size_t len, struct process *ret)
     return 0;
 }
 
-int procfs_read(pid_t pid, struct process *ret)
+/* With `owner_of` at least so many threads the owner is asked for, too. */
+static int read_process(pid_t pid, uint32_t owner_of, struct process *ret)
 {
     char        path[64];
     char        text[STAT_MAX];
@@ -84,18 +85,40 @@ int procfs_read(pid_t pid, struct process *ret)
     if (fd < 0)
         return (int)fd;
     long n = sys_read((int)fd, text, sizeof text - 1);
-    int  error = sys_fstat((int)fd, &owner);
-    sys_close((int)fd);
-    if (n <= 0)
-        return n < 0 ? (int)n : -ESRCH;
-    text[n] = '\0';
-    ret->uid = owner.st_uid;
-    if (error == 0)
+    int  error = n < 0 ? (int)n : -ESRCH;
+    if (n > 0) {
+        text[n] = '\0';
         error = parse_stat(text, (size_t)n, ret);
+    }
+    if (error == 0 && ret->threads >= owner_of)
+        error = sys_fstat((int)fd, &owner);
+    sys_close((int)fd);
     /* A /proc of another pid namespace names another process by our number. */
     if (error == 0 && ret->pid != (pid ? pid : (pid_t)sys_pid()))
         return -ESRCH;
+    if (error == 0 && ret->threads >= owner_of)
+        ret->uid = owner.st_uid;
     return error;
+}
+
+int procfs_read(pid_t pid, struct process *ret)
+{
+    return read_process(pid, 0, ret);
+}
+
+int procfs_read_ancestor(pid_t pid, struct process *ret)
+{
+    ret->uid = PROCFS_NO_UID;
+    return read_process(pid, 2, ret);
+}
+
+void procfs_read_owner(struct process *p)
+{
+    char        path[64];
+    struct stat owner;
+    procfs_file(path, p->pid, "/stat");
+    if (p->uid == PROCFS_NO_UID && sys_stat(path, &owner) == 0)
+        p->uid = owner.st_uid;
 }
 
 /* pidfd_info of linux/pidfd.h, its first version. */

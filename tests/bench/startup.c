@@ -8,7 +8,10 @@
  * leader; one that leads; and one four forks below that. The last two take turns, so that what a level costs is told
  * of pairs.
  *
- * usage: bench_startup [ROUNDS]      finds lib/libpillion.so and programs/says_when above itself, libempty.so beside.
+ * usage: bench_startup [ROUNDS [FOLDER]]  finds lib/libpillion.so and programs/says_when above itself, libempty.so
+ * beside. The runs go to FOLDER, which has to be empty, and stay there; without it they are removed. ext4 passes over
+ * inodes that were removed in the last five minutes one by one: files are dearer to make after a series whose runs are
+ * removed.
  * Lines as in measure.h; 1: something could not be measured.
  */
 // SPDX-License-Identifier: Apache-2.0
@@ -30,10 +33,10 @@
 
 #include "measure.h"
 
-enum { NONE, EMPTY, HOOK, VARIANTS, LEVELS = 5, WARM_UP = 3, ROUNDS_AT_MOST = 5000 };
+enum { NONE, EMPTY, HOOK, VARIANTS, LEVELS = 5, WARM_UP = 3, TURN = 25, ROUNDS_AT_MOST = 5000 };
 
 struct paths {
-    char self[PATH_MAX], hook[PATH_MAX + 32], empty[PATH_MAX + 32], says_when[PATH_MAX + 32], state[64];
+    char self[PATH_MAX], hook[PATH_MAX + 32], empty[PATH_MAX + 32], says_when[PATH_MAX + 32], state[512];
 };
 
 /* Nanoseconds of one life: until main (where the program says when), until it was reaped. */
@@ -70,7 +73,7 @@ static void fail(const char *why)
 /* The program's environment: the same for all variants, but for the preload. */
 static char **environment(int variant)
 {
-    static char  preload[VARIANTS][PATH_MAX + 64], state[96], path[4200];
+    static char  preload[VARIANTS][PATH_MAX + 64], state[544], path[4200];
     static char *table[VARIANTS][6];
     const char  *libraries[] = {[NONE] = "", [EMPTY] = paths.empty, [HOOK] = paths.hook};
     char       **entry = table[variant];
@@ -162,16 +165,18 @@ static struct figures compare(char *const *arguments, bool says_when, int rounds
     return figures_of(list, rounds);
 }
 
-/* A round here, one there, and so on. Who goes first has the turn; a byte hands it on. */
+/* Some rounds here, as many there, and so on: siblings follow each other in a tree, and find their ancestors' files in
+ * the caches. Who goes first has the turn; a byte hands it on. */
 static void take_turns(struct round *list, int rounds, bool is_first, int from, int to)
 {
     char *arguments[] = {(char *)(uintptr_t) "/bin/true", NULL};
     char  turn = 0;
 
-    for (int i = -WARM_UP; i < rounds; i++) {
-        if ((!is_first || i > -WARM_UP) && read(from, &turn, 1) != 1)
+    for (int done = 0; done < rounds; done += TURN) {
+        if ((!is_first || done > 0) && read(from, &turn, 1) != 1)
             fail("the other one that measures is gone");
-        list[i < 0 ? 0 : i] = round_of(arguments, false);
+        for (int i = done - WARM_UP; i < rounds && i < done + TURN; i++)
+            list[i < done ? done : i] = round_of(arguments, false);
         if (write(to, &turn, 1) != 1)
             fail("the other one that measures is gone");
     }
@@ -299,18 +304,20 @@ int main(int argc, char **argv)
     int rounds = argc > 1 ? atoi(argv[1]) : 1000;
     if (rounds < 10 || rounds > ROUNDS_AT_MOST)
         fail("ROUNDS is a number from 10 to 5000");
-    strcpy(paths.state, "/tmp/pillion-bench-XXXXXX");
-    if (!mkdtemp(paths.state))
+    if (argc > 2)
+        snprintf(paths.state, sizeof paths.state, "%s", argv[2]);
+    else if (!mkdtemp(strcpy(paths.state, "/tmp/pillion-bench-XXXXXX")))
         fail("no folder in /tmp");
 
     char *says_when[] = {paths.says_when, NULL}, *just_true[] = {(char *)(uintptr_t) "/bin/true", NULL};
     struct figures leader = compare(says_when, true, rounds / 4 + 1);
     struct figures leader_whole = compare(just_true, false, rounds / 4 + 1);
-    char           runs[96];
+    char           runs[544];
     snprintf(runs, sizeof runs, "%s/runs", paths.state);
     bool led = access(runs, F_OK) == 0;
     struct below figures = measure_below(rounds);
-    nftw(paths.state, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (argc <= 2)
+        nftw(paths.state, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     if (!led)
         fail("no run was made: is there a leader above this process?");
     tell_all(&leader, &leader_whole, &figures);
