@@ -160,6 +160,7 @@ void create_ahead(struct run *run)
     int error = -EACCES;
     if (run->origin == ORIGIN_SOUGHT || run->ahead.id[0])
         sweep_own(&run->home);
+    run->ahead.log_later = run_is_asked_to_end(run);
     if (fstat(run->home.dir, &place) == 0 && !(place.st_mode & (S_IWGRP | S_IWOTH)))
         error = run_dir_create(&run->home, run->load_real / CLOCK_SECOND, name.nodename, getpid(), &run->ahead);
     if (error < 0 && error != -ENOLCK) {
@@ -187,9 +188,11 @@ static void create(struct run *run, const struct journal_begin *begin)
     if (is_there) {
         run_dir_take_files(&run->dir, &run->ahead);
         error = 0;
-    } else if (run->home.runs >= 0)
+    } else if (run->home.runs >= 0) {
+        run->dir.log_later = run_is_asked_to_end(run);
         error = run_dir_create(&run->home, begin->started_at / CLOCK_SECOND, run->machine.host_name, begin->pid,
                                &run->dir);
+    }
     if (error < 0 && error != -ENOLCK) {
         log_line(&run->log, LOG_ERROR,
                  "no run directory in %s (%s): the run is kept in memory; set PILLION_DIR to a "

@@ -43,6 +43,13 @@ static void write_end(struct run *run, int64_t finished_at)
     journal_end(&run->dir, &end);
 }
 
+/* A program that had ended before its run was made: its run has a log only if there is something to say. */
+static void write_late_log(struct run *run)
+{
+    if (run->log.file < 0 && run->log.early.len > 0 && run_dir_make_log(&run->dir) == 0)
+        log_attach(&run->log, run->dir.log);
+}
+
 void finish_run(struct run *run)
 {
     int64_t lived = atomic_load(&run->link->hold_began) - run->load;
@@ -65,5 +72,6 @@ void finish_run(struct run *run)
         journal_undelivered(&run->dir, "registered with another URL or token than the program has now", false);
     else if (run->config.token[0])
         hold_deliver(run, finished_at);
+    write_late_log(run);
     run->state = RUN_ENDED;
 }

@@ -101,7 +101,7 @@ static int open_files(struct run_dir *run)
         error = open_file(run->dir, RUN_DIR_JOURNAL, &run->state);
     if (error == 0)
         error = open_file(run->dir, RUN_DIR_ROWS, &run->rows);
-    if (error == 0)
+    if (error == 0 && !run->log_later)
         error = open_file(run->dir, RUN_DIR_LOG, &run->log);
     if (error == 0)
         error = cut_torn_line(run->state);
@@ -223,11 +223,17 @@ int run_dir_create(const struct state_dir *home, int64_t started_s, const char *
     return -EEXIST;
 }
 
+int run_dir_make_log(struct run_dir *run)
+{
+    return run->dir < 0 ? -EBADF : run->log >= 0 ? 0 : open_file(run->dir, RUN_DIR_LOG, &run->log);
+}
+
 int run_dir_open(const struct state_dir *home, const char *id, struct run_dir *ret)
 {
     if (strlen(id) >= sizeof ret->id || strchr(id, '/') || id[0] == '.')
         return -EINVAL;
     memmove(ret->id, id, strlen(id) + 1);
+    ret->log_later = false;
     return open_folder(home, ret);
 }
 

@@ -29,12 +29,15 @@ struct run_dir {
     uint64_t     safe;                        /* up to here the rows are stored at S3 */
     uint64_t     lost_rows;                   /* rows that neither disk nor memory took */
     struct bytes facts;                       /* lines of run.jsonl that the disk refused, and that no other repeats */
+    bool         log_later;                   /* a new directory gets its log by run_dir_make_log */
 };
 
 void run_dir_init(struct run_dir *run);
 /* Makes and locks a new directory. Its name is UTC start, machine name and pid, then -2, -3 … while that is taken. */
 int run_dir_create(const struct state_dir *home, int64_t started_s, const char *machine, pid_t pid,
                    struct run_dir *ret);
+/* Makes the log that was left out. */
+int run_dir_make_log(struct run_dir *run);
 /* Is it a folder in which nothing stands? It is no run: made ahead of one (engine/create.c), or its maker was killed.
  */
 bool run_dir_is_blank(int dir);
