@@ -104,12 +104,15 @@ static int enter_anothers(int folder, bool create, struct state_dir *ret)
 static int try_named(bool create, struct state_dir *ret)
 {
     const char *path = ret->path;
-    int         error = create ? make_parents(path) : 0;
-    if (create && error == 0)
-        error = dir_make(AT_FDCWD, path);
-    if (error < 0 && error != -EEXIST)
-        return error;
-    int fd = open(path, PLACE); /* it need not be readable */
+    int         fd = open(path, PLACE); /* it need not be readable */
+    if (fd < 0 && errno == ENOENT && create) {
+        int error = make_parents(path);
+        if (error == 0)
+            error = dir_make(AT_FDCWD, path);
+        if (error < 0 && error != -EEXIST)
+            return error;
+        fd = open(path, PLACE);
+    }
     if (fd < 0)
         return errno == ELOOP || errno == ENOTDIR ? -EPERM : -errno;
     if (!is_ours(fd))
