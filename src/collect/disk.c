@@ -70,11 +70,11 @@ static bool is_made_of(const char *name, const char *disk)
            !is_of_others(disk);
 }
 
-/* Is there such an entry of /sys/block, and is its traffic its own? No for loop, ram and zram: their bytes are a file's, or memory.
- * No for a device that stands on others, which is told by its name (dm, md, bcache, drbd, ZFS volumes) or by its slaves
- * folder. The name counts since a device of the mapper is there before its table, and an array before its members. The
- * devices below are counted themselves, or are files or memory: a mapped device on a loop device moves the bytes of a
- * file. */
+/* Is there such an entry of /sys/block, and is its traffic its own? No for loop, ram and zram: their bytes are a
+ * file's, or memory. No for a device that stands on others, which is told by its name (dm, md, bcache, drbd, ZFS
+ * volumes) or by its slaves folder. The name counts since a device of the mapper is there before its table, and an
+ * array before its members. The devices below are counted themselves, or are files or memory: a mapped device on a loop
+ * device moves the bytes of a file. */
 static bool counts(int block, const char *name)
 {
     char path[DEVICE_NAME_SIZE + sizeof "/slaves"];

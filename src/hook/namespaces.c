@@ -18,8 +18,8 @@ enum { CAPABILITY_VERSION_1 = 0x19980330 }; /* capset(2): one data element, late
 
 int capset(void *header, const void *data);
 
-/* Runs unshare or setns again without our thread. The kernel drops a thread that was joined a moment late, and on a busy
- * machine the moment may be long: EINVAL is believed once no other thread is counted. */
+/* Runs unshare or setns again without our thread. The kernel drops a thread that was joined a moment late, and on a
+ * busy machine the moment may be long: EINVAL is believed once no other thread is counted. */
 static long again_alone(long number, long first, long second)
 {
     if (!hook_leads() || procfs_has_others() || !thread_link_pause(PAUSE_LIMIT)) {

@@ -63,7 +63,7 @@ int process_hugetlb_read(int proc, pid_t pid, uint64_t *ret_kib);
 /* Some lines of proc.rst "/proc/PID/smaps_rollup", in KiB. The kernel walks the page tables for it, under mmap_lock. */
 struct process_rollup {
     uint64_t pss;
-    uint64_t rss, anonymous; /* the rest is of files and shared memory */
+    uint64_t rss, anonymous;                             /* the rest is of files and shared memory */
     uint64_t pss_anonymous, pss_file, pss_shared_memory; /* since Linux 5.4 */
     uint64_t private_dirty;
     uint64_t huge;                 /* AnonHugePages */
