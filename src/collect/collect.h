@@ -141,6 +141,8 @@ void collect_begin_again(struct collectors *collectors);
 /* Tells of the processes beside the calling one, from the last reading. */
 struct others;
 void collect_others(struct collectors *collectors, struct others *ret);
+/* The use by command, as of the last reading (tree/commands.h); NULL: nothing is known of the tree. */
+struct commands *collect_commands(struct collectors *collectors);
 /* Sets main_process, which may be known only after the first reading (`pillion run` forks later). */
 void collect_set_main_process(struct collectors *collectors, pid_t main_process);
 

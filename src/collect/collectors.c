@@ -259,6 +259,12 @@ bool collect_is_foreign(const struct collectors *c)
 void collect_begin_again(struct collectors *c)
 {
     c->tree.resident_most = 0;
+    commands_begin_again(&c->tree.commands);
+}
+
+struct commands *collect_commands(struct collectors *c)
+{
+    return c && c->has[TREE] && !c->tree.is_foreign ? &c->tree.commands : NULL;
 }
 
 void collect_others(struct collectors *c, struct others *ret)

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "engine/commands.h"
 #include "engine/run.h"
 #include "pillion/columns.h"
 #include "store/journal_read.h"
@@ -183,6 +184,7 @@ void exec_resume_read(struct run *run, const cJSON *state)
     run->account.user_us = microseconds(carried[CARRIED_USER].sum);
     run->account.system_us = microseconds(carried[CARRIED_SYSTEM].sum);
     carry_time(run, baseline, timestamp);
+    commands_resume(run);
     for (size_t i = 0; i < CARRIED; i++) {
         const struct carried *c = &carried[i];
         double                unit = c->unit == TICKS ? (double)run->shape.clock_ticks : c->unit;

@@ -5,9 +5,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "engine/commands.h"
 #include "engine/run.h"
 #include "store/journal_read.h"
 #include "store/journal_write.h"
+
+enum { COMMANDS_TEXT_MAX = 64 * 1024 };
 
 /* CPU is the sum of the rows, so that the two agree. Without a tree to read it is the kernel's own account. */
 static void read_totals(struct run *run, struct totals *ret)
@@ -27,6 +30,9 @@ static void write_end(struct run *run, int64_t finished_at)
 {
     struct totals        totals;
     struct cgroup_events events;
+    struct bytes         commands;
+    bytes_init(&commands, COMMANDS_TEXT_MAX);
+    commands_totals(run, &commands);
     cgroup_tags_end(&run->cgroup_tags, &events);
     read_totals(run, &totals);
     struct journal_end end = {
@@ -35,12 +41,14 @@ static void write_end(struct run *run, int64_t finished_at)
         .wait_status = atomic_load(&run->link->wait_status),
         .totals = &totals,
         .cgroup = &events,
+        .commands = commands.failed ? NULL : commands.data,
         .rows = run->rows,
         .lost_rows = run->dir.lost_rows,
         .cost_cpu = run->account.cost_before + (run->seat == SEAT_PROGRAM ? 0 : clock_thread_cpu()),
         .state = run->config.token[0] || run->origin == ORIGIN_ANOTHERS ? "undelivered" : "local",
     };
     journal_end(&run->dir, &end);
+    bytes_done(&commands);
 }
 
 /* A program that had ended before its run was made: its run has a log only if there is something to say. */

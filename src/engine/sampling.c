@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "engine/commands.h"
 #include "engine/run.h"
 
 /* PILLION_OUTPUT gets the same bytes; when its disk is full it gets no more. */
@@ -73,6 +74,12 @@ void sampling_row(struct run *run)
     if (run->dir.lost_rows > lost && lost == 0)
         log_line(&run->log, LOG_ERROR, "neither disk nor memory takes another row");
     copy_to_output(run);
+    struct text rows = text_span(run->line.data, run->line.len);
+    struct text timestamp;
+    if (run->rows == 0)
+        (void)text_line(&rows, &timestamp);
+    if (text_until(&rows, ',', &timestamp))
+        commands_note_row(run, timestamp, now.monotonic - run->last.monotonic);
     run->rows++;
     row_carry(&run->shape, &run->last, &now);
     row_keep(&run->last, &now);

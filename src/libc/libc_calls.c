@@ -76,6 +76,11 @@ ssize_t pread(int fd, void *data, size_t size, off_t offset)
     return syscall(SYS_pread64, fd, data, size, offset);
 }
 
+ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
+{
+    return syscall(SYS_pwrite64, fd, data, size, offset);
+}
+
 off_t lseek(int fd, off_t offset, int whence)
 {
     return syscall(SYS_lseek, fd, offset, whence);

@@ -259,6 +259,10 @@ void journal_end(struct run_dir *run, const struct journal_end *end)
         write_totals(&line, end->totals);
     if (end->cgroup)
         write_cgroup(&line, end->cgroup);
+    if (end->commands) {
+        json_key(&line, "commands");
+        bytes_text(&line, end->commands);
+    }
     json_key(&line, "cost");
     bytes_text(&line, "{\"cpu_s\":");
     bytes_decimal(&line, (double)end->cost_cpu / 1e9, 6);

@@ -21,7 +21,8 @@ enum { FILE_FLAGS = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK };
 
 void run_dir_init(struct run_dir *run)
 {
-    *run = (struct run_dir){.dir = -1, .state = -1, .rows = -1, .log = -1, .lock = -1};
+    *run = (struct run_dir){
+        .dir = -1, .state = -1, .rows = -1, .log = -1, .lock = -1, .commands = -1, .commands_rows = -1};
     bytes_init(&run->memory_rows, RUN_DIR_MEMORY_MAX);
     bytes_init(&run->facts, RUN_DIR_STATE_MAX);
 }
@@ -32,6 +33,8 @@ void run_dir_suspend(struct run_dir *run)
     file_close(&run->rows);
     file_close(&run->log);
     file_close(&run->lock);
+    file_close(&run->commands);
+    file_close(&run->commands_rows);
     file_close(&run->dir);
 }
 
@@ -73,11 +76,11 @@ static int cut_torn_line(int fd)
     return end == info.st_size || ftruncate(fd, end) == 0 ? 0 : -errno;
 }
 
-static int open_file(int dir, const char *name, int *ret)
+static int open_file(int dir, const char *name, int flags, int *ret)
 {
     struct stat info;
     int         fd = -1;
-    int         error = file_make(dir, name, FILE_FLAGS, &fd);
+    int         error = file_make(dir, name, flags, &fd);
     if (error < 0)
         return error == -ELOOP ? -EPERM : error;
     if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode) || info.st_uid != geteuid() || info.st_nlink != 1) {
@@ -88,9 +91,29 @@ static int open_file(int dir, const char *name, int *ret)
     return 0;
 }
 
+static off_t size_of(int dir, const char *name)
+{
+    struct stat info;
+    return fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) < 0 ? -1 : info.st_size;
+}
+
+static int open_commands(struct run_dir *run)
+{
+    int error = open_file(run->dir, RUN_DIR_COMMANDS_ROWS, FILE_FLAGS, &run->commands_rows);
+    if (error == 0)
+        error = open_file(run->dir, RUN_DIR_COMMANDS, FILE_FLAGS & ~O_APPEND, &run->commands);
+    if (error == 0)
+        error = cut_torn_line(run->commands_rows);
+    if (error < 0) {
+        file_close(&run->commands_rows);
+        file_close(&run->commands);
+    }
+    return error;
+}
+
 static int open_files(struct run_dir *run)
 {
-    int error = open_file(run->dir, RUN_DIR_LOCK, &run->lock);
+    int error = open_file(run->dir, RUN_DIR_LOCK, FILE_FLAGS, &run->lock);
     int locked = 0;
     if (error == 0 && flock(run->lock, LOCK_EX | LOCK_NB) < 0) {
         locked = errno == EWOULDBLOCK ? -EBUSY : -ENOLCK;
@@ -98,15 +121,17 @@ static int open_files(struct run_dir *run)
             error = locked;
     }
     if (error == 0)
-        error = open_file(run->dir, RUN_DIR_JOURNAL, &run->state);
+        error = open_file(run->dir, RUN_DIR_JOURNAL, FILE_FLAGS, &run->state);
     if (error == 0)
-        error = open_file(run->dir, RUN_DIR_ROWS, &run->rows);
+        error = open_file(run->dir, RUN_DIR_ROWS, FILE_FLAGS, &run->rows);
     if (error == 0 && !run->log_later)
-        error = open_file(run->dir, RUN_DIR_LOG, &run->log);
+        error = open_file(run->dir, RUN_DIR_LOG, FILE_FLAGS, &run->log);
     if (error == 0)
         error = cut_torn_line(run->state);
     if (error == 0)
         error = cut_torn_line(run->rows);
+    if (error == 0 && size_of(run->dir, RUN_DIR_COMMANDS_ROWS) > 0)
+        (void)open_commands(run);
     if (error == 0)
         run->on_disk |= lseek(run->rows, 0, SEEK_END) > 0;
     if (error < 0)
@@ -140,12 +165,6 @@ static void clean_name(const char *machine, char ret[static 48])
     if (n == 0)
         ret[n++] = '-';
     ret[n] = '\0';
-}
-
-static off_t size_of(int dir, const char *name)
-{
-    struct stat info;
-    return fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) < 0 ? -1 : info.st_size;
 }
 
 static bool is_empty(int dir)
@@ -225,7 +244,7 @@ int run_dir_create(const struct state_dir *home, int64_t started_s, const char *
 
 int run_dir_make_log(struct run_dir *run)
 {
-    return run->dir < 0 ? -EBADF : run->log >= 0 ? 0 : open_file(run->dir, RUN_DIR_LOG, &run->log);
+    return run->dir < 0 ? -EBADF : run->log >= 0 ? 0 : open_file(run->dir, RUN_DIR_LOG, FILE_FLAGS, &run->log);
 }
 
 int run_dir_open(const struct state_dir *home, const char *id, struct run_dir *ret)
@@ -245,6 +264,8 @@ void run_dir_take_files(struct run_dir *run, struct run_dir *from)
     run->rows = from->rows;
     run->log = from->log;
     run->lock = from->lock;
+    run->commands = from->commands;
+    run->commands_rows = from->commands_rows;
     run_dir_init(from);
 }
 
@@ -259,6 +280,28 @@ static int append(int fd, const char *data, size_t len)
     if (error < 0 && written > 0 && fstat(fd, &before) == 0)
         (void)ftruncate(fd, before.st_size - (off_t)written);
     return error;
+}
+
+bool run_dir_has_commands(const struct run_dir *run)
+{
+    return run->commands_rows >= 0;
+}
+
+int run_dir_append_commands(struct run_dir *run, const char *lines, size_t len)
+{
+    int error = run->dir < 0 ? -ENOENT : 0;
+    if (error == 0 && run->commands_rows < 0)
+        error = open_commands(run);
+    return error < 0 ? error : append(run->commands_rows, lines, len);
+}
+
+void run_dir_write_commands(struct run_dir *run, const char *text, size_t len)
+{
+    struct stat info;
+    if (run->commands < 0 || pwrite(run->commands, text, len, 0) != (ssize_t)len)
+        return;
+    if (fstat(run->commands, &info) == 0 && info.st_size > (off_t)len)
+        (void)ftruncate(run->commands, (off_t)len);
 }
 
 /* Waiting facts go first, in the same write: a later value of a key stands. */
@@ -428,7 +471,8 @@ int run_dir_read_rows(const struct run_dir *run, uint64_t from, size_t len, stru
 }
 
 /* The journal is the last to be removed: what is left until then is still known. */
-static const char *const files[] = {RUN_DIR_ROWS, RUN_DIR_LOG, RUN_DIR_LOCK, RUN_DIR_JOURNAL};
+static const char *const files[] = {RUN_DIR_ROWS, RUN_DIR_COMMANDS_ROWS, RUN_DIR_COMMANDS,
+                                    RUN_DIR_LOG,  RUN_DIR_LOCK,          RUN_DIR_JOURNAL};
 
 void run_dir_measure(int dir, uint64_t *ret_bytes, int64_t *ret_changed)
 {

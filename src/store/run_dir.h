@@ -13,16 +13,19 @@
 #include "base/bytes.h"
 #include "store/state_dir.h"
 
-#define RUN_DIR_JOURNAL "run.jsonl"
-#define RUN_DIR_ROWS    "metrics.csv"
-#define RUN_DIR_LOG     "log"
-#define RUN_DIR_LOCK    "lock"
+#define RUN_DIR_JOURNAL       "run.jsonl"
+#define RUN_DIR_ROWS          "metrics.csv"
+#define RUN_DIR_LOG           "log"
+#define RUN_DIR_COMMANDS      "commands"     /* totals by command, as they stand */
+#define RUN_DIR_COMMANDS_ROWS "commands.csv" /* the same over time */
+#define RUN_DIR_LOCK          "lock"
 
 enum { RUN_DIR_ID_MAX = 128, RUN_DIR_MEMORY_MAX = 16 * 1024 * 1024, RUN_DIR_STATE_MAX = 4 * 1024 * 1024 };
 
 struct run_dir {
     char         id[RUN_DIR_ID_MAX];
     int          dir, state, rows, log, lock; /* -1 when closed */
+    int          commands, commands_rows;     /* -1 until the first of their lines */
     bool         on_disk;                     /* rows went to the disk: without the file, memory_rows are not the run */
     struct bytes memory_rows;                 /* rows that are not on disk: no directory, or the disk refused them */
     uint64_t     forgotten;                   /* bytes between header and memory_rows' first row, safe elsewhere */
@@ -61,7 +64,13 @@ int run_dir_append_state(struct run_dir *run, const char *json, size_t len); /* 
 void run_dir_append_fact(struct run_dir *run, const char *json, size_t len);
 /* `line` ends with \n; the header is one too. -errno of the disk: the row waits in memory, or is lost (lost_rows
  * rises). */
-int run_dir_append_row(struct run_dir *run, const char *line, size_t len);
+int  run_dir_append_row(struct run_dir *run, const char *line, size_t len);
+bool run_dir_has_commands(const struct run_dir *run);
+/* Appends lines to commands.csv, which is made with its first ones. 0 or -errno: they are dropped, for the rows tell
+ * the whole. */
+int run_dir_append_commands(struct run_dir *run, const char *lines, size_t len);
+/* Replaces the content of `commands`. */
+void run_dir_write_commands(struct run_dir *run, const char *text, size_t len);
 /* Cuts the header of rows that waited for the run to be made: one header is enough. */
 void run_dir_cut_waiting_header(struct run_dir *run);
 /* Loads all rows, header first, whole lines only. -EFBIG beyond ret->max, or when memory has forgotten some. */

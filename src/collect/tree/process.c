@@ -117,6 +117,9 @@ static void report_cpu(struct process_tree *tree, const uint64_t sum[static CONS
     tree->spare = tree->begun ? saturating_subtract(capacity, both) : 0; /* before the first reading there was no row */
     tree->reported[USER] += user;
     tree->reported[SYSTEM] += both - user;
+    tree->unreported[USER] = saturating_subtract(sum[USER] * tick + user_part(sum[REST], sum), tree->reported[USER]);
+    tree->unreported[SYSTEM] = saturating_subtract(all, tree->reported[USER] + tree->reported[SYSTEM]);
+    tree->unreported[SYSTEM] = saturating_subtract(tree->unreported[SYSTEM], tree->unreported[USER]);
 }
 
 static void report(struct process_tree *tree, const struct process_now *now)
@@ -176,7 +179,9 @@ int process_read(struct process_tree *tree, struct scratch *scratch, const struc
         process_table_compact(&tree->table);
         return -ESRCH;
     }
+    int64_t elapsed = tree->begun && now->monotonic > tree->read_at ? now->monotonic - tree->read_at : 0;
     report(tree, now);
+    commands_read(&tree->commands, tree, elapsed);
     ret->tree_processes = descendants;
     ret->tree_user = tree->reported[USER];
     ret->tree_system = tree->reported[SYSTEM];
@@ -189,6 +194,8 @@ int process_read(struct process_tree *tree, struct scratch *scratch, const struc
         ret->tree_disk_write = tree->reported[WRITTEN];
     }
     uint64_t memory = pss_read(&tree->pss, tree->proc, &tree->table, now->monotonic, now->hugetlb);
+    pss_share(&tree->pss, &tree->table);
+    commands_read_memory(&tree->commands, tree, memory);
     if (members > tree->who.root_is_ours) /* with nobody left to ask, there is no figure: not 0 */
         ret->tree_memory = memory;
     process_table_compact(&tree->table);

@@ -17,6 +17,7 @@
 #include "base/dir.h"
 #include "base/scratch.h"
 #include "collect/collect.h"
+#include "collect/tree/commands.h"
 #include "collect/tree/process_scan.h"
 #include "collect/tree/process_table.h"
 #include "collect/tree/pss.h"
@@ -56,6 +57,7 @@ struct process_tree {
     struct process_scan  scan;
     struct process_marks marks;
     struct pss           pss;
+    struct commands      commands;
     struct dir           dir;
     enum process_search  search;
 
@@ -84,6 +86,7 @@ struct process_tree {
     uint64_t retained[CONSERVED]; /* of processes that are gone and were not reaped in the tree */
     uint64_t foreign[CONSERVED];  /* the use of processes before they were adopted into the tree */
     uint64_t reported[CONSERVED]; /* the samples' figures; they never fall; of CPU, microseconds */
+    uint64_t unreported[2];       /* of CPU, user and system: what waits for the next reading */
     uint64_t resident_most;       /* KiB: of the largest process that a reading saw */
 };
 

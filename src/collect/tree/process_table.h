@@ -38,6 +38,7 @@ struct pss_member {
     float    outside;    /* weight of a page of a file that others than the tree's map too; 0: unknown */
     float    guess;      /* and the one that the last survey gave it */
     float    vague;      /* the part of such pages, in the last survey */
+    float    share;      /* KiB: its part of the tree's memory */
     float    file_own;   /* of the last look: the part of the pages of files that nobody else maps; below 0: unknown */
     uint32_t family;     /* index + 1, 0: none */
     uint32_t next;       /* index + 1 of the next member */
@@ -89,6 +90,18 @@ struct process {
     uint64_t          faults;      /* of its own, minor and major */
     uint32_t          name;        /* a hash of it */
     struct pss_member pss;
+
+    /* commands.c: the use by command. */
+    uint64_t counted[4];   /* of its own, up to the last reading: enum command_use */
+    uint64_t heirloom[2];  /* bytes read and written by gone children, which its own I/O may have by now */
+    uint64_t tails;        /* us that gone children can have used since they were seen last */
+    uint64_t named;        /* the image that its name is of; 0: none */
+    float    pace;         /* cores that it used */
+    float    reaped_tails; /* the part of `tails` that was found, and the part of that in user mode */
+    float    reaped_user;
+    uint16_t command; /* index + 1, 0: none */
+    bool     counted_yet;
+    bool     adopted; /* what it had used when it came into the tree is not the tree's */
 };
 
 struct process_table {

@@ -161,13 +161,14 @@ static void take_new_parent(struct process_tree *tree, struct process *p)
 /* A process older than the reading before last was adopted: its use before that is not the tree's. (A child that began
  * since then is new, even if the last reading missed it: lists of children may have gaps.) An orphan with a mark, and
  * who is below it, were of the tree as long as the run goes on. */
-static void take_past(struct process_tree *tree, const struct process *p)
+static void take_past(struct process_tree *tree, struct process *p)
 {
     bool is_new = p->start + (uint64_t)tree->units.clock_ticks >= tree->boot_ticks[1];
     if (p->native && tree->who.begin.known)
         is_new = p->start >= tree->who.begin.boot_ticks;
     if (!tree->begun || is_new)
         return;
+    p->adopted = true;
     for (int k = 0; k < CONSERVED; k++)
         tree->foreign[k] += p->value[k];
 }

@@ -1,0 +1,299 @@
+/* Lines of commands.csv and `commands`, and the journal's totals. */
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/commands.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/file.h"
+#include "base/json_write.h"
+#include "collect/tree/commands.h"
+#include "engine/run.h"
+
+enum { SHOWN = 8, LINES_MAX = 64 * 1024, NAME_WIDTH = 24 };
+
+static const char rows_header[] =
+    "timestamp,command,processes,cpu_usage,memory_mib,disk_read_bytes,disk_write_bytes,gpu_usage\n";
+static const char totals_header[] = "name,processes,user_s,system_s,memory_max_mib,read_bytes,write_bytes,gpu_s\n";
+
+struct shown {
+    struct command *list[COMMANDS_MAX];
+    size_t          count;
+};
+
+static uint64_t cpu_of(const struct command *command)
+{
+    return command->used[COMMAND_USER] + command->used[COMMAND_SYSTEM];
+}
+
+static bool has_use(const struct command *command)
+{
+    bool has = command->processes > 0 || command->memory > 0;
+    for (int use = 0; use < COMMAND_USES; use++)
+        has = has || command->used[use] > 0;
+    return has;
+}
+
+static int by_use(const void *a, const void *b)
+{
+    const struct command *left = *(struct command *const *)a;
+    const struct command *right = *(struct command *const *)b;
+    uint64_t              left_cpu = cpu_of(left);
+    uint64_t              right_cpu = cpu_of(right);
+    if (left_cpu != right_cpu)
+        return left_cpu < right_cpu ? 1 : -1;
+    return left->memory_max < right->memory_max ? 1 : left->memory_max > right->memory_max ? -1 : left < right ? -1 : 1;
+}
+
+/* The largest first, and "others" last. */
+static void sort(struct commands *commands, struct shown *ret)
+{
+    ret->count = 0;
+    for (size_t i = 0; i < commands->count; i++)
+        if (has_use(&commands->list[i]))
+            ret->list[ret->count++] = &commands->list[i];
+    qsort(ret->list, ret->count, sizeof *ret->list, by_use);
+    if (has_use(&commands->list[COMMANDS_MAX - 1]))
+        ret->list[ret->count++] = &commands->list[COMMANDS_MAX - 1];
+}
+
+/* RFC 4180, where the name has something to hide. */
+static void put_name(struct bytes *b, const char *name)
+{
+    if (!strpbrk(name, ",\"\r\n")) {
+        bytes_text(b, name);
+        return;
+    }
+    bytes_char(b, '"');
+    for (; *name; name++) {
+        if (*name == '"')
+            bytes_char(b, '"');
+        bytes_char(b, *name);
+    }
+    bytes_char(b, '"');
+}
+
+static void put_line(struct bytes *b, struct text timestamp, const struct command *c, double seconds)
+{
+    bytes_add(b, timestamp.at, text_len(timestamp));
+    bytes_char(b, ',');
+    put_name(b, c->name);
+    bytes_char(b, ',');
+    bytes_unsigned(b, c->live);
+    bytes_char(b, ',');
+    bytes_decimal(b, seconds > 0 ? (double)(c->step[COMMAND_USER] + c->step[COMMAND_SYSTEM]) / 1e6 / seconds : 0, 4);
+    bytes_char(b, ',');
+    bytes_decimal(b, (double)c->memory / 1024, 2);
+    bytes_char(b, ',');
+    bytes_unsigned(b, c->step[COMMAND_READ]);
+    bytes_char(b, ',');
+    bytes_unsigned(b, c->step[COMMAND_WRITTEN]);
+    bytes_text(b, ",0\n");
+}
+
+/* A command that used nothing and is as it was needs no line. */
+static bool has_news(const struct command *c)
+{
+    bool has = c->memory != c->told_memory || c->live != c->told_live;
+    for (int use = 0; use < COMMAND_USES; use++)
+        has = has || c->step[use] > 0;
+    return has;
+}
+
+static void put_if_news(struct bytes *b, struct text timestamp, struct command *c, double seconds)
+{
+    if (!has_news(c))
+        return;
+    put_line(b, timestamp, c, seconds);
+    c->told_memory = c->memory;
+    c->told_live = c->live;
+}
+
+static void add_to_rest(struct command *rest, const struct command *c)
+{
+    rest->live += c->live;
+    rest->memory += c->memory;
+    for (int use = 0; use < COMMAND_USES; use++)
+        rest->step[use] += c->step[use];
+}
+
+static void put_row(struct commands *commands, const struct shown *shown, struct text timestamp, double seconds,
+                    struct bytes *ret)
+{
+    struct command rest = {
+        .name = "others", .told_memory = commands->rest_told_memory, .told_live = commands->rest_told_live};
+    for (size_t i = 0; i < shown->count; i++) {
+        struct command *c = shown->list[i];
+        if (i < SHOWN && c != &commands->list[COMMANDS_MAX - 1]) {
+            put_if_news(ret, timestamp, c, seconds);
+        } else {
+            add_to_rest(&rest, c);
+            c->told_memory = c->told_live = 0; /* it has a line as soon as it is among the largest */
+        }
+    }
+    put_if_news(ret, timestamp, &rest, seconds);
+    commands->rest_told_memory = rest.told_memory;
+    commands->rest_told_live = rest.told_live;
+}
+
+static void put_decimal(struct bytes *b, double value, int decimals, size_t width)
+{
+    char         text[32];
+    struct bytes number = {.data = text, .capacity = sizeof text, .max = sizeof text - 1};
+    bytes_decimal(&number, value, decimals);
+    bytes_char(b, ',');
+    for (size_t i = number.len; i < width; i++)
+        bytes_char(b, ' ');
+    bytes_add(b, text, number.len);
+}
+
+static double seconds_of(const struct command *c, enum command_use use)
+{
+    return (double)c->used[use] / 1e6;
+}
+
+/* Lines keep their place and their length, so those of a torn write are whole ones, if of two moments. */
+static void put_total(struct bytes *b, const struct command *c)
+{
+    size_t before = b->len;
+    put_name(b, c->name);
+    while (!b->failed && b->len - before < NAME_WIDTH)
+        bytes_char(b, ' ');
+    put_decimal(b, (double)c->processes, 0, 10);
+    put_decimal(b, seconds_of(c, COMMAND_USER), 6, 16);
+    put_decimal(b, seconds_of(c, COMMAND_SYSTEM), 6, 16);
+    put_decimal(b, (double)c->memory_max / 1024, 2, 12);
+    put_decimal(b, (double)c->used[COMMAND_READ], 0, 16);
+    put_decimal(b, (double)c->used[COMMAND_WRITTEN], 0, 16);
+    put_decimal(b, 0, 3, 12);
+    bytes_char(b, '\n');
+}
+
+static void write_totals(struct run *run, const struct commands *commands)
+{
+    struct bytes text;
+    bytes_init(&text, LINES_MAX);
+    bytes_text(&text, totals_header);
+    for (size_t i = 0; i < COMMANDS_MAX; i++)
+        if (commands->list[i].name[0] && has_use(&commands->list[i]))
+            put_total(&text, &commands->list[i]);
+    if (!text.failed)
+        run_dir_write_commands(&run->dir, text.data, text.len);
+    bytes_done(&text);
+}
+
+void commands_note_row(struct run *run, struct text timestamp, int64_t length)
+{
+    struct commands *commands = collect_commands(run->collectors);
+    struct shown     shown;
+    struct bytes     lines;
+    bool             is_short = run->shape.is_last && !run_dir_has_commands(&run->dir);
+    if (!commands || is_short || run->state != RUN_MADE)
+        return;
+    bytes_init(&lines, LINES_MAX);
+    if (!run_dir_has_commands(&run->dir))
+        bytes_text(&lines, rows_header);
+    sort(commands, &shown);
+    size_t before = lines.len;
+    put_row(commands, &shown, timestamp, (double)length / 1e9, &lines);
+    if (lines.len > before && !lines.failed && run_dir_append_commands(&run->dir, lines.data, lines.len) == 0)
+        write_totals(run, commands);
+    bytes_done(&lines);
+}
+
+static void put_json(struct bytes *b, const char *key, double value, int decimals)
+{
+    json_key(b, key);
+    bytes_decimal(b, value, decimals);
+}
+
+void commands_totals(const struct run *run, struct bytes *ret)
+{
+    struct commands *commands = collect_commands(run->collectors);
+    struct shown     shown = {.count = 0};
+    if (commands)
+        sort(commands, &shown);
+    bytes_char(ret, '[');
+    for (size_t i = 0; i < shown.count; i++) {
+        const struct command *c = shown.list[i];
+        bytes_text(ret, i > 0 ? ",{" : "{");
+        json_key(ret, "name");
+        json_string(ret, c->name, strlen(c->name));
+        put_json(ret, "processes", (double)c->processes, 0);
+        put_json(ret, "user_s", seconds_of(c, COMMAND_USER), 6);
+        put_json(ret, "system_s", seconds_of(c, COMMAND_SYSTEM), 6);
+        put_json(ret, "memory_max_mib", (double)c->memory_max / 1024, 2);
+        put_json(ret, "read_bytes", (double)c->used[COMMAND_READ], 0);
+        put_json(ret, "write_bytes", (double)c->used[COMMAND_WRITTEN], 0);
+        put_json(ret, "gpu_s", 0, 3);
+        bytes_char(ret, '}');
+    }
+    bytes_char(ret, ']');
+}
+
+static bool take_number(struct text *line, double *ret)
+{
+    struct text cell;
+    if (!text_until(line, ',', &cell))
+        return false;
+    text_blanks(&cell);
+    return text_decimal(cell, ret);
+}
+
+/* A quoted name keeps its quotes doubled; ends behind the comma. */
+static bool take_name(struct text *line, char ret[static COMMAND_NAME_SIZE])
+{
+    struct text cell;
+    size_t      len = 0;
+    if (!text_starts(*line, "\"")) {
+        if (!text_until(line, ',', &cell))
+            return false;
+        while (cell.end > cell.at && cell.end[-1] == ' ')
+            cell.end--;
+        return text_copy(cell, ret, COMMAND_NAME_SIZE);
+    }
+    for (line->at++; line->at < line->end && len < COMMAND_NAME_SIZE - 1; line->at++) {
+        bool is_quote = *line->at == '"';
+        if (is_quote && (line->at + 1 == line->end || line->at[1] != '"'))
+            break;
+        line->at += is_quote;
+        ret[len++] = *line->at;
+    }
+    ret[len] = '\0';
+    return text_until(line, ',', &cell);
+}
+
+static void resume_line(struct commands *commands, struct text line)
+{
+    char   name[COMMAND_NAME_SIZE];
+    double value[6];
+    bool   good = take_name(&line, name) && name[0];
+    for (size_t i = 0; good && i < ARRAY_LENGTH(value); i++)
+        good = take_number(&line, &value[i]) && value[i] < 1e18;
+    struct command *c = good ? commands_add(commands, name) : NULL;
+    if (!c)
+        return;
+    c->processes += (uint64_t)value[0];
+    c->used[COMMAND_USER] += (uint64_t)(value[1] * 1e6 + 0.5);
+    c->used[COMMAND_SYSTEM] += (uint64_t)(value[2] * 1e6 + 0.5);
+    uint64_t memory = (uint64_t)(value[3] * 1024 + 0.5);
+    c->memory_max = memory > c->memory_max ? memory : c->memory_max;
+    c->used[COMMAND_READ] += (uint64_t)value[4];
+    c->used[COMMAND_WRITTEN] += (uint64_t)value[5];
+}
+
+void commands_resume(struct run *run)
+{
+    struct commands *commands = collect_commands(run->collectors);
+    struct bytes     text;
+    struct text      line;
+    bytes_init(&text, LINES_MAX);
+    if (commands && file_load(run->dir.dir, RUN_DIR_COMMANDS, &text) == 0 && text.data) {
+        struct text rest = text_span(text.data, text.len);
+        (void)text_line(&rest, &line); /* the header */
+        while (text_line(&rest, &line))
+            resume_line(commands, line);
+    }
+    bytes_done(&text);
+}
