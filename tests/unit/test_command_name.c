@@ -75,7 +75,11 @@ static void a_strangers_name_is_text_without_control_characters(void **state)
     assert_string_equal(name_of("\xff\xfe", ""), "??");
     assert_string_equal(name_of("", ""), "?");
     assert_string_equal(name_of("", "|"), "?");
-    assert_string_equal(name_of("gr\xc3\xb6\xc3\x9f" "e", ""), "gr\xc3\xb6\xc3\x9f" "e");
+    assert_string_equal(name_of("gr\xc3\xb6\xc3\x9f"
+                                "e",
+                                ""),
+                        "gr\xc3\xb6\xc3\x9f"
+                        "e");
     char long_one[600];
     memset(long_one, 'a', sizeof long_one);
     memcpy(long_one, "python3|", 8);
