@@ -35,7 +35,8 @@ struct tree {
     bool  root_is_ours; /* `pillion run`: the root's own CPU, memory and I/O are not the program's; its
                            reaped children's are */
     struct tree_begin begin;
-    const char       *marks; /* the folder with the marks of orphans; NULL: none */
+    const char       *program; /* of `pillion run`: the program's name; NULL: not known */
+    const char       *marks;   /* the folder with the marks of orphans; NULL: none */
 };
 
 struct sample {

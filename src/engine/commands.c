@@ -58,7 +58,23 @@ static void sort(struct commands *commands, struct shown *ret)
         ret->list[ret->count++] = &commands->list[COMMANDS_MAX - 1];
 }
 
-/* RFC 4180, where the name has something to hide. */
+/* An interpreter's argument may be anything, the token too. A name that was cut may end with the token's beginning. */
+static void hide(char name[static COMMAND_NAME_SIZE], const char *secret)
+{
+    struct bytes b = {.data = name, .len = strlen(name), .capacity = COMMAND_NAME_SIZE, .max = COMMAND_NAME_SIZE - 1};
+    (void)bytes_hide(&b, secret);
+    for (size_t i = 0; b.len == b.max && i + BYTES_SECRET_MIN <= b.len; i++)
+        if (strncmp(name + i, secret, b.len - i) == 0)
+            memset(name + i, '*', b.len - i);
+}
+
+static void hide_all(struct commands *commands, const char *secret)
+{
+    for (size_t i = 0; i < commands->count && secret[0]; i++)
+        hide(commands->list[i].name, secret);
+}
+
+/* RFC 4180: in quotes where it has to be. */
 static void put_name(struct bytes *b, const char *name)
 {
     if (!strpbrk(name, ",\"\r\n")) {
@@ -194,6 +210,7 @@ void commands_note_row(struct run *run, struct text timestamp, int64_t length)
     bytes_init(&lines, LINES_MAX);
     if (!run_dir_has_commands(&run->dir))
         bytes_text(&lines, rows_header);
+    hide_all(commands, run->config.secret);
     sort(commands, &shown);
     size_t before = lines.len;
     put_row(commands, &shown, timestamp, (double)length / 1e9, &lines);
@@ -212,8 +229,10 @@ void commands_totals(const struct run *run, struct bytes *ret)
 {
     struct commands *commands = collect_commands(run->collectors);
     struct shown     shown = {.count = 0};
-    if (commands)
+    if (commands) {
+        hide_all(commands, run->config.secret);
         sort(commands, &shown);
+    }
     bytes_char(ret, '[');
     for (size_t i = 0; i < shown.count; i++) {
         const struct command *c = shown.list[i];

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/program_name.h"
 #include "base/registers.h"
 #include "base/text.h"
 #include "delivery/resend.h"
@@ -75,6 +76,8 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
     config_read(&run->config, start->environment, &run->log);
     run->arguments = copy_arguments(start->arguments);
     run->executable = strdup(start->executable ? start->executable : "");
+    if (run->executable && start->root_is_ours)
+        run->tree.program = program_base(run->executable);
     run->marker = start->marker ? strdup(start->marker) : NULL;
     run->tree.marks = run->marks = run->marker ? marks_of(run->marker) : NULL;
     const char *output = start->output ? start->output : run->config.output;

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/json_write.h"
 #include "collect/machine.h"
-#include "config/job_name.h"
+#include "base/program_name.h"
 #include "delivery/api_mark.h"
 #include "engine/run.h"
 #include "sentinel/requests.h"
@@ -43,12 +43,12 @@ int registration_compose(const struct config *config, const struct machine *mach
                          const char *const *arguments, struct bytes *ret)
 {
     struct sentinel_run run = config->metadata;
-    const char *const   program[] = {job_program(executable), NULL};
+    const char *const   program[] = {program_base(executable), NULL};
     char                ip[INET_ADDRSTRLEN];
     if (!run.job_name)
-        run.job_name = job_name(executable, arguments);
+        run.job_name = program_name(executable, arguments);
     if (!run.language)
-        run.language = job_language(executable);
+        run.language = program_language(executable);
     run.command = config->share & SHARE_COMMAND && arguments ? arguments : program;
     run.host_vcpus = number(machine->cpus);
     run.host_memory_mib = number(machine->memory_mib);

@@ -4,7 +4,7 @@
 #include <fnmatch.h>
 
 #include "config/config.h"
-#include "config/job_name.h"
+#include "base/program_name.h"
 #include "fuzz.h"
 #include "hook/hook.h"
 
@@ -17,7 +17,7 @@ enum { ARGUMENTS_MAX = 64 };
 
 static void check_name(const char *const *lines, size_t count)
 {
-    const char *name = job_name(lines[0], lines);
+    const char *name = program_name(lines[0], lines);
     bool        inside = false;
     for (size_t i = 0; i < count; i++)
         inside |= name >= lines[i] && name <= lines[i] + strlen(lines[i]);

@@ -68,6 +68,13 @@ struct command *commands_add(struct commands *commands, const char *name)
     return free;
 }
 
+/* Of `pillion run` itself: the program, if it was too short to be seen, or its children. */
+static struct command *of_program(struct commands *commands, const char *program)
+{
+    struct command *ret = commands->count > 0 ? &commands->list[0] : commands_add(commands, program);
+    return ret ? ret : others(commands);
+}
+
 static struct command *of_short_children(struct commands *commands, const struct command *parent)
 {
     char   name[COMMAND_NAME_SIZE];
@@ -246,7 +253,10 @@ static void add_unseen(struct commands *commands, const struct process_tree *tre
     p->reaped_user = whole > 0 ? (float)((double)unseen[0] / (double)whole) : 0;
     if (whole == of_gone)
         return;
-    struct command *command = of_short_children(commands, command_of(commands, p));
+    bool            is_ours = tree->who.root_is_ours && p->pid == tree->who.root;
+    struct command *parent = is_ours && tree->who.program ? of_program(commands, tree->who.program)
+                                                          : command_of(commands, p);
+    struct command *command = is_ours && parent->processes == 0 ? parent : of_short_children(commands, parent);
     double          part = (double)(whole - of_gone) / (double)whole;
     command->pending[COMMAND_USER] += (uint64_t)((double)unseen[0] * part);
     command->pending[COMMAND_SYSTEM] += (uint64_t)((double)unseen[1] * part);

@@ -7,24 +7,24 @@
 
 #include <cmocka.h>
 
-#include "config/job_name.h"
+#include "base/program_name.h"
 
 #define ASSERT_JOB(expected, executable, ...)                           \
     do {                                                                \
         const char *const arguments[] = {__VA_ARGS__, NULL};            \
-        assert_string_equal(job_name(executable, arguments), expected); \
+        assert_string_equal(program_name(executable, arguments), expected); \
     } while (0)
 
 static void a_program_is_called_by_its_base_name(void **state)
 {
     (void)state;
-    assert_string_equal(job_program("/usr/bin/sort"), "sort");
-    assert_string_equal(job_program("sort"), "sort");
-    assert_string_equal(job_program("/a b/c (deleted)"), "c (deleted)");
+    assert_string_equal(program_base("/usr/bin/sort"), "sort");
+    assert_string_equal(program_base("sort"), "sort");
+    assert_string_equal(program_base("/a b/c (deleted)"), "c (deleted)");
     ASSERT_JOB("sort", "/usr/bin/sort", "sort", "-n", "file");
     ASSERT_JOB("pythonic", "/usr/bin/pythonic", "pythonic", "script.py");
-    assert_string_equal(job_name("/usr/bin/python3", NULL), "python3");
-    assert_string_equal(job_name("/usr/bin/python3", (const char *const[]){NULL}), "python3");
+    assert_string_equal(program_name("/usr/bin/python3", NULL), "python3");
+    assert_string_equal(program_name("/usr/bin/python3", (const char *const[]){NULL}), "python3");
 }
 
 static void a_script_is_called_by_its_own_name(void **state)
@@ -126,17 +126,17 @@ static void odd_arguments_give_the_programs_name(void **state)
 static void a_language_is_told_where_it_is_certain(void **state)
 {
     (void)state;
-    assert_string_equal(job_language("/usr/bin/python3.11"), "python");
-    assert_string_equal(job_language("/opt/pypy/bin/pypy3.10"), "python");
-    assert_string_equal(job_language("/usr/bin/perl"), "perl");
-    assert_string_equal(job_language("/usr/lib/R/bin/exec/R"), "r");
-    assert_string_equal(job_language("/usr/bin/julia"), "julia");
-    assert_string_equal(job_language("/usr/bin/node"), "javascript");
-    assert_string_equal(job_language("/usr/lib/jvm/java-17/bin/java"), "java");
+    assert_string_equal(program_language("/usr/bin/python3.11"), "python");
+    assert_string_equal(program_language("/opt/pypy/bin/pypy3.10"), "python");
+    assert_string_equal(program_language("/usr/bin/perl"), "perl");
+    assert_string_equal(program_language("/usr/lib/R/bin/exec/R"), "r");
+    assert_string_equal(program_language("/usr/bin/julia"), "julia");
+    assert_string_equal(program_language("/usr/bin/node"), "javascript");
+    assert_string_equal(program_language("/usr/lib/jvm/java-17/bin/java"), "java");
     static const char *const uncertain[] = {
         "/bin/sh", "/usr/bin/bash", "/usr/bin/sort", "/usr/bin/javac", "/bin/python-config", "", "/bin/busybox"};
     for (size_t i = 0; i < sizeof uncertain / sizeof *uncertain; i++)
-        assert_null(job_language(uncertain[i]));
+        assert_null(program_language(uncertain[i]));
 }
 
 int main(void)

@@ -1,20 +1,20 @@
-/* The name of a job, from the executable and the arguments of its program. */
+/* The name of a program, from its executable and its arguments. */
 // SPDX-License-Identifier: Apache-2.0
-#include "config/job_name.h"
+#include "base/program_name.h"
 
 #include <stdbool.h>
 #include <string.h>
 
 #include "base/array.h"
 
-const char *job_program(const char *executable)
+const char *program_base(const char *executable)
 {
     const char *slash = strrchr(executable, '/');
     return slash ? slash + 1 : executable;
 }
 
 /* The options of an interpreter, behind which the script's name stands. Code, and the arguments of a script on the
- * standard input, are nobody's business: when in doubt the job is called like the interpreter. */
+ * standard input, are nobody's business: when in doubt the program is called like the interpreter. */
 struct interpreter {
     char name[8];
     char code[6];  /* letters: code follows, or no script at all */
@@ -38,10 +38,10 @@ static bool is_busybox(const char *program)
 static const struct interpreter *find_interpreter(const char *program)
 {
     static const struct interpreter interpreters[] = {
-        {"python", "c", "WX", 'm'}, {"perl", "eE", "IMm", 0},   {"ruby", "e", "ICr", 0},    {"node", "ep", "r", 0},
-        {"nodejs", "ep", "r", 0},   {"bash", "cs", "oO", 0},    {"dash", "cs", "o", 0},     {"sh", "cs", "oO", 0},
-        {"zsh", "cs", "o", 0},      {"ksh", "cs", "o", 0},      {"php", "rRBES", "dct", 0}, {"lua", "e", "l", 0},
-        {"Rscript", "e", "", 0},    {"julia", "eE", "JLpt", 0}, {"ash", "cs", "o", 0}};
+        {"python", "c", "WX", 'm'}, {"perl", "eE", "IMm", 0}, {"ruby", "e", "ICr", 0},    {"node", "ep", "r", 0},
+        {"nodejs", "ep", "r", 0},   {"bash", "cs", "oO", 0},  {"dash", "cs", "o", 0},     {"sh", "cs", "oO", 0},
+        {"zsh", "cs", "o", 0},      {"ksh", "cs", "o", 0},    {"php", "rRBES", "dct", 0}, {"lua", "e", "l", 0},
+        {"Rscript", "e", "", 0},    {"R", "e", "fg", 0},      {"julia", "eE", "JLpt", 0}, {"ash", "cs", "o", 0}};
     for (size_t i = 0; i < ARRAY_LENGTH(interpreters); i++)
         if (is_called(program, interpreters[i].name))
             return &interpreters[i];
@@ -82,21 +82,24 @@ static enum option judge(const struct interpreter *by, const char *argument, con
  * one does. */
 static const char *of_busybox(const char *program, const char *const **arguments)
 {
-    const char *name = job_program((*arguments)[0]);
+    const char *name = program_base((*arguments)[0]);
     name += *name == '-'; /* a login shell */
     if (is_busybox(name) && (*arguments)[1])
-        name = job_program(*++*arguments);
+        name = program_base(*++*arguments);
     return *name && *name != '-' ? name : program;
 }
 
 /* Returns the first argument that is no option, or the module. */
 static const char *of_script(const struct interpreter *by, const char *program, const char *const *arguments)
 {
-    const char *module = NULL;
+    static const char r_script[] = "--file="; /* as Rscript calls R */
+    const char       *module = NULL;
     for (size_t i = 1; arguments[i]; i++) {
         const char *argument = arguments[i];
+        if (strncmp(argument, r_script, sizeof r_script - 1) == 0)
+            return program_base(argument + sizeof r_script - 1);
         if (argument[0] != '-')
-            return *job_program(argument) ? job_program(argument) : program;
+            return *program_base(argument) ? program_base(argument) : program;
         switch (judge(by, argument, &module)) {
         case OPTION_CODE:
             return program;
@@ -113,9 +116,9 @@ static const char *of_script(const struct interpreter *by, const char *program, 
     return program;
 }
 
-const char *job_name(const char *executable, const char *const *arguments)
+const char *program_name(const char *executable, const char *const *arguments)
 {
-    const char *program = job_program(executable);
+    const char *program = program_base(executable);
     if (!arguments || !arguments[0])
         return program;
     if (is_busybox(program))
@@ -125,14 +128,14 @@ const char *job_name(const char *executable, const char *const *arguments)
 }
 
 /* Shells are left out: programs that they start are seldom written in their language. */
-const char *job_language(const char *executable)
+const char *program_language(const char *executable)
 {
     static const struct {
         char program[8], language[12];
     } known[] = {{"python", "python"}, {"pypy", "python"},     {"perl", "perl"},         {"ruby", "ruby"},
                  {"R", "r"},           {"Rscript", "r"},       {"julia", "julia"},       {"java", "java"},
                  {"php", "php"},       {"node", "javascript"}, {"nodejs", "javascript"}, {"lua", "lua"}};
-    const char *program = job_program(executable);
+    const char *program = program_base(executable);
     for (size_t i = 0; i < ARRAY_LENGTH(known); i++)
         if (is_called(program, known[i].program))
             return known[i].language;
