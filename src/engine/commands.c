@@ -8,7 +8,9 @@
 #include "base/array.h"
 #include "base/file.h"
 #include "base/json_write.h"
+#include "base/number.h"
 #include "collect/tree/commands.h"
+#include "engine/row.h"
 #include "engine/run.h"
 
 enum { SHOWN = 8, LINES_MAX = 64 * 1024, NAME_WIDTH = 24 };
@@ -199,12 +201,33 @@ static void write_totals(struct run *run, const struct commands *commands)
     bytes_done(&text);
 }
 
-void commands_note_row(struct run *run, struct text timestamp, int64_t length)
+/* The first row after an exec has what the image before used since its last one: the program's own, of which nobody
+ * read more. */
+static void add_missing(struct commands *commands, const struct sample *before, const struct sample *now)
+{
+    const uint64_t  rise[COMMAND_USES] = {row_delta(before->tree_user, now->tree_user),
+                                          row_delta(before->tree_system, now->tree_system),
+                                          row_delta(before->tree_disk_read, now->tree_disk_read),
+                                          row_delta(before->tree_disk_write, now->tree_disk_write)};
+    struct command *program = commands->count > 0 ? &commands->list[0] : NULL;
+    for (int use = 0; use < COMMAND_USES && program; use++) {
+        uint64_t sum = 0;
+        for (size_t i = 0; i < COMMANDS_MAX; i++)
+            sum += commands->list[i].step[use];
+        uint64_t missing = saturating_subtract(rise[use], sum);
+        program->step[use] += missing;
+        program->used[use] += missing;
+    }
+}
+
+void commands_note_row(struct run *run, const struct sample *now, struct text timestamp)
 {
     struct commands *commands = collect_commands(run->collectors);
     struct shown     shown;
     struct bytes     lines;
     bool             is_short = run->shape.is_last && !run_dir_has_commands(&run->dir);
+    if (commands)
+        add_missing(commands, &run->last, now);
     if (!commands || is_short || run->state != RUN_MADE)
         return;
     bytes_init(&lines, LINES_MAX);
@@ -213,7 +236,7 @@ void commands_note_row(struct run *run, struct text timestamp, int64_t length)
     hide_all(commands, run->config.secret);
     sort(commands, &shown);
     size_t before = lines.len;
-    put_row(commands, &shown, timestamp, (double)length / 1e9, &lines);
+    put_row(commands, &shown, timestamp, (double)(now->monotonic - run->last.monotonic) / 1e9, &lines);
     if (lines.len > before && !lines.failed && run_dir_append_commands(&run->dir, lines.data, lines.len) == 0)
         write_totals(run, commands);
     bytes_done(&lines);

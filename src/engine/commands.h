@@ -8,9 +8,10 @@
 
 struct run;
 
-/* A row has been made, of so many ns and with this timestamp. Of a run's last row nothing is written where there was
+/* A row has been made, with this timestamp: from the sample before to `now`. Of a run's last row nothing is written where there was
  * none before: a short program does not pay for two files more, and the journal has the totals. */
-void commands_note_row(struct run *run, struct text timestamp, int64_t length);
+struct sample;
+void commands_note_row(struct run *run, const struct sample *now, struct text timestamp);
 /* Appends the totals as JSON, the largest first. */
 void commands_totals(const struct run *run, struct bytes *ret);
 /* Goes on with the totals of the image before an exec. */

@@ -79,7 +79,7 @@ void sampling_row(struct run *run)
     if (run->rows == 0)
         (void)text_line(&rows, &timestamp);
     if (text_until(&rows, ',', &timestamp))
-        commands_note_row(run, timestamp, now.monotonic - run->last.monotonic);
+        commands_note_row(run, &now, timestamp);
     run->rows++;
     row_carry(&run->shape, &run->last, &now);
     row_keep(&run->last, &now);
