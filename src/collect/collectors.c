@@ -180,6 +180,14 @@ static void read_tree(struct collectors *c, struct sample *ret)
     c->tree.is_last = false; /* process 1 may go on in another run */
 }
 
+static void read_gpus(struct collectors *c, struct sample *ret)
+{
+    bool has_tree = c->has[TREE] && !c->tree.is_foreign;
+    (void)gpu_read(&c->gpu, has_tree ? &c->tree : NULL, ret);
+    if (has_tree)
+        commands_read_gpu(&c->tree.commands, &c->tree, ret->tree_gpu_usage == METRIC_NONE ? 0 : ret->tree_gpu_usage);
+}
+
 static void read_subject(struct collectors *c, enum subject subject, struct sample *ret)
 {
     if (subject == CPU)
@@ -197,7 +205,7 @@ static void read_subject(struct collectors *c, enum subject subject, struct samp
     else if (subject == TREE)
         read_tree(c, ret);
     else if (subject == GPU)
-        (void)gpu_read(&c->gpu, c->has[TREE] && !c->tree.is_foreign ? &c->tree : NULL, ret);
+        read_gpus(c, ret);
 }
 
 void collect_read(struct collectors *c, struct sample *ret)

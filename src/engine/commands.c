@@ -31,7 +31,7 @@ static uint64_t cpu_of(const struct command *command)
 
 static bool has_use(const struct command *command)
 {
-    bool has = command->processes > 0 || command->memory > 0;
+    bool has = command->processes > 0 || command->memory > 0 || command->gpu_us > 0;
     for (int use = 0; use < COMMAND_USES; use++)
         has = has || command->used[use] > 0;
     return has;
@@ -107,13 +107,15 @@ static void put_line(struct bytes *b, struct text timestamp, const struct comman
     bytes_unsigned(b, c->step[COMMAND_READ]);
     bytes_char(b, ',');
     bytes_unsigned(b, c->step[COMMAND_WRITTEN]);
-    bytes_text(b, ",0\n");
+    bytes_char(b, ',');
+    bytes_decimal(b, (double)c->gpu / 1e4, 4);
+    bytes_char(b, '\n');
 }
 
 /* A command that used nothing and is as it was needs no line. */
 static bool has_news(const struct command *c)
 {
-    bool has = c->memory != c->told_memory || c->live != c->told_live;
+    bool has = c->memory != c->told_memory || c->live != c->told_live || c->gpu > 0;
     for (int use = 0; use < COMMAND_USES; use++)
         has = has || c->step[use] > 0;
     return has;
@@ -132,6 +134,7 @@ static void add_to_rest(struct command *rest, const struct command *c)
 {
     rest->live += c->live;
     rest->memory += c->memory;
+    rest->gpu += c->gpu;
     for (int use = 0; use < COMMAND_USES; use++)
         rest->step[use] += c->step[use];
 }
@@ -184,7 +187,7 @@ static void put_total(struct bytes *b, const struct command *c)
     put_decimal(b, (double)c->memory_max / 1024, 2, 12);
     put_decimal(b, (double)c->used[COMMAND_READ], 0, 16);
     put_decimal(b, (double)c->used[COMMAND_WRITTEN], 0, 16);
-    put_decimal(b, 0, 3, 12);
+    put_decimal(b, (double)c->gpu_us / 1e6, 3, 12);
     bytes_char(b, '\n');
 }
 
@@ -220,14 +223,22 @@ static void add_missing(struct commands *commands, const struct sample *before, 
     }
 }
 
+static void add_gpu_time(struct commands *commands, int64_t length)
+{
+    for (size_t i = 0; i < COMMANDS_MAX && length > 0; i++)
+        commands->list[i].gpu_us += (uint64_t)((double)commands->list[i].gpu / 1e4 * (double)length / 1e3);
+}
+
 void commands_note_row(struct run *run, const struct sample *now, struct text timestamp)
 {
     struct commands *commands = collect_commands(run->collectors);
     struct shown     shown;
     struct bytes     lines;
     bool             is_short = run->shape.is_last && !run_dir_has_commands(&run->dir);
-    if (commands)
+    if (commands) {
         add_missing(commands, &run->last, now);
+        add_gpu_time(commands, now->monotonic - run->last.monotonic);
+    }
     if (!commands || is_short || run->state != RUN_MADE)
         return;
     bytes_init(&lines, LINES_MAX);
@@ -268,7 +279,7 @@ void commands_totals(const struct run *run, struct bytes *ret)
         put_json(ret, "memory_max_mib", (double)c->memory_max / 1024, 2);
         put_json(ret, "read_bytes", (double)c->used[COMMAND_READ], 0);
         put_json(ret, "write_bytes", (double)c->used[COMMAND_WRITTEN], 0);
-        put_json(ret, "gpu_s", 0, 3);
+        put_json(ret, "gpu_s", (double)c->gpu_us / 1e6, 3);
         bytes_char(ret, '}');
     }
     bytes_char(ret, ']');
@@ -309,7 +320,7 @@ static bool take_name(struct text *line, char ret[static COMMAND_NAME_SIZE])
 static void resume_line(struct commands *commands, struct text line)
 {
     char   name[COMMAND_NAME_SIZE];
-    double value[6];
+    double value[7];
     bool   good = take_name(&line, name) && name[0];
     for (size_t i = 0; good && i < ARRAY_LENGTH(value); i++)
         good = take_number(&line, &value[i]) && value[i] < 1e18;
@@ -323,6 +334,7 @@ static void resume_line(struct commands *commands, struct text line)
     c->memory_max = memory > c->memory_max ? memory : c->memory_max;
     c->used[COMMAND_READ] += (uint64_t)value[4];
     c->used[COMMAND_WRITTEN] += (uint64_t)value[5];
+    c->gpu_us += (uint64_t)(value[6] * 1e6 + 0.5);
 }
 
 void commands_resume(struct run *run)

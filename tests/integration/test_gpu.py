@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """NVIDIA's GPUs without one: programs in a mount namespace that holds a driver's files and a library without a GPU
 (tests/support/fake_nvml.c). What the library says, and what it was asked and by whom, stands in a folder of the test."""
+import csv
 import json
 import os
 import pathlib
@@ -148,6 +149,34 @@ class Figures(GpuTest):
         program.wait()
         rows = [self.cells(row)[3:] for row in self.only_run().rows]
         self.assertIn([0.5, 1536.0, 2] if first else [0.0, 0.0, 0], rows)
+
+    def test_each_command_has_its_own_part_of_the_devices(self):
+        (self.tmp / "trains.py").write_text("import time; time.sleep(30)")
+        (self.tmp / "leads.py").write_text(
+            "import os, subprocess, sys; child = subprocess.Popen([sys.executable, '-S', sys.argv[1]]); "
+            "print(os.getpid(), child.pid, flush=True); sys.stdin.read(); child.kill(); child.wait()")
+        words = ["unshare", "-m", "--propagation", "private", "sh", "-c", WORLD, "sh", str(self.fake), "nvidia", "env",
+                 "LD_PRELOAD=%s" % pillion.HOOK, PYTHON, "-S", str(self.tmp / "leads.py"), str(self.tmp / "trains.py")]
+        read, write = os.pipe()
+        program = self.start(*words, preload=False, env=self.env(), stdin=read)
+        os.close(read)
+        self.wait_for("Init")
+        pillion.wait_for(lambda: program.stdout.endswith(b"\n"), what="two pids")
+        leader, child = [int(word) for word in program.stdout.split()]
+        self.world(CARDS + "process 0 c %d %d\nprocess 1 c %d %d\nbusy 0 %d 0 30\nbusy 1 %d 0 20\n"
+                   % (leader, GIB, child, GIB, leader, child))
+        self.wait_for("Samples", len(self.asked("Samples")) + 12)
+        os.close(write)
+        program.wait()
+        run = self.only_run()
+        with open(run.path / "commands.csv", newline="", encoding="utf-8") as file:
+            rows = [(row["command"], float(row["gpu_usage"])) for row in csv.DictReader(file)]
+        used = {one["name"]: one["gpu_s"] for one in run["commands"]}
+        # Outside of the first PID namespace a number is believed only of who has the device open.
+        if os.readlink("/proc/self/ns/pid") == "pid:[4026531836]":
+            self.assertIn(("leads.py", 0.3), rows)
+            self.assertIn(("trains.py", 0.2), rows)
+            self.assertAlmostEqual(used["leads.py"] / used["trains.py"], 1.5, delta=0.2)
 
     def test_a_machine_without_a_driver_has_empty_cells_and_is_asked_nothing(self):
         self.finish(self.python("import time; time.sleep(0.45)", kind="none"))

@@ -207,6 +207,15 @@ static void add_up(struct gpu_clients *clients)
     }
 }
 
+/* A client of several processes is the use of the one through which it was read. */
+static void note_user(const struct gpu_clients *clients, const struct process_table *table,
+                      const struct gpu_descriptor *d)
+{
+    struct process *p = process_table_find(table, d->pid, d->start);
+    if (p && d->client != GPU_NO_CLIENT)
+        p->gpu += (float)clients->list[d->client].usage;
+}
+
 void gpu_clients_read(struct gpu_clients *clients, int proc, const struct process_table *table, uint64_t before,
                       int64_t now)
 {
@@ -218,6 +227,8 @@ void gpu_clients_read(struct gpu_clients *clients, int proc, const struct proces
         bool                   is_left_out = is_spare && (search->row + d->fd) % SPARE_ROWS != 0;
         if (!is_left_out && !read_one(clients, proc, d, now))
             gpu_search_drop(search, i - 1);
+        else if (!is_spare)
+            note_user(clients, table, d);
     }
     add_up(clients);
     clients->read_at = now;

@@ -177,13 +177,18 @@ static void take_samples(struct nvml_uses *uses, struct nvml_device *device, con
     }
 }
 
-static uint64_t sum_usage(const struct nvml_uses *uses)
+static uint64_t sum_usage(const struct nvml_uses *uses, const struct process_table *table)
 {
     uint64_t sum = 0;
     for (unsigned i = 0; i < uses->count; i++) {
         const struct nvml_use *use = &uses->list[i];
-        if (use->samples > 0)
-            sum += (use->percent * PER_PERCENT + use->samples / 2) / use->samples;
+        if (use->samples == 0)
+            continue;
+        uint64_t        usage = (use->percent * PER_PERCENT + use->samples / 2) / use->samples;
+        struct process *p = process_table_find_present(table, use->pid);
+        if (p)
+            p->gpu += (float)usage;
+        sum += usage;
     }
     return sum < WHOLE ? sum : WHOLE; /* samples of different instants */
 }
@@ -208,7 +213,7 @@ static uint64_t read_usage(struct nvml_uses *uses, const struct nvml *nvml, stru
     if (!nvml_device_answered(device, error))
         return UINT64_MAX;
     take_samples(uses, device, tree, buffer->data, count < room ? count : room, since);
-    return sum_usage(uses);
+    return sum_usage(uses, &tree->table);
 }
 
 void nvml_uses_read(struct nvml_uses *uses, const struct nvml *nvml, struct nvml_device *device,

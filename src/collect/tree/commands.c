@@ -35,6 +35,7 @@ static void merge(const struct command *from, struct command *into)
         into->step[use] += from->step[use];
         into->pending[use] += from->pending[use];
     }
+    into->gpu_us += from->gpu_us;
     into->memory_max = from->memory_max > into->memory_max ? from->memory_max : into->memory_max;
 }
 
@@ -288,6 +289,7 @@ static void add_process(struct commands *commands, struct process_tree *tree, st
         return;
     if (!is_ours)
         name_it(commands, tree, p);
+    p->gpu = 0;
     grow(tree, commands, p, step);
     p->pace = pace_of(tree, p, step[COMMAND_USER] + step[COMMAND_SYSTEM], p->counted_yet ? elapsed : 0);
     struct command *command = command_of(commands, p);
@@ -363,11 +365,28 @@ void commands_read_memory(struct commands *commands, const struct process_tree *
     }
 }
 
+void commands_read_gpu(struct commands *commands, const struct process_tree *tree, uint64_t usage)
+{
+    double sum = 0;
+    double part[COMMANDS_MAX] = {0};
+    for (size_t i = 0; i < tree->table.count; i++) {
+        const struct process *p = &tree->table.list[i];
+        part[command_of(commands, p) - commands->list] += (double)p->gpu;
+        sum += (double)p->gpu;
+    }
+    if (sum <= 0) { /* the driver tells the tree's use, and no process's */
+        part[OTHERS] = sum = 1;
+    }
+    for (size_t i = 0; i < COMMANDS_MAX; i++)
+        commands->list[i].gpu = (uint64_t)(part[i] / sum * (double)usage + 0.5);
+}
+
 void commands_begin_again(struct commands *commands)
 {
     for (size_t i = 0; i < COMMANDS_MAX; i++) {
         struct command *c = &commands->list[i];
         memset(c->used, 0, sizeof c->used);
+        c->gpu_us = 0;
         c->processes = c->live;
         c->memory_max = c->memory;
     }

@@ -25,6 +25,8 @@ struct command {
     uint64_t used[COMMAND_USES];     /* microseconds, bytes */
     uint64_t step[COMMAND_USES];     /* the part of the last reading */
     uint64_t pending[COMMAND_USES];  /* found, and not in the tree's figures yet */
+    uint64_t gpu;                    /* ten-thousandths of devices, the mean of the last reading */
+    uint64_t gpu_us;                 /* device microseconds; engine/commands.c adds them up */
     uint64_t memory, memory_max;     /* KiB of PSS */
     uint64_t told_memory, told_live; /* as its last line has them: engine/commands.c */
 };
@@ -43,6 +45,8 @@ struct process_tree;
 void commands_read(struct commands *commands, struct process_tree *tree, int64_t elapsed);
 /* The memory of the tree has been read. KiB */
 void commands_read_memory(struct commands *commands, const struct process_tree *tree, uint64_t memory);
+/* The GPUs have been read, after the tree. usage: the tree's, in ten-thousandths of devices. */
+void commands_read_gpu(struct commands *commands, const struct process_tree *tree, uint64_t usage);
 /* Another run begins with the last reading. */
 void commands_begin_again(struct commands *commands);
 /* Adds the totals of an image before an exec; NULL: no place is left. The name is cut to its size. */

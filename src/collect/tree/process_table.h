@@ -97,6 +97,7 @@ struct process {
     uint64_t tails;        /* us that gone children can have used since they were seen last */
     uint64_t named;        /* the image that its name is of; 0: none */
     float    pace;         /* cores that it used */
+    float    gpu;          /* ten-thousandths of devices that it used, as the drivers said in this reading */
     float    reaped_tails; /* the part of `tails` that was found, and the part of that in user mode */
     float    reaped_user;
     uint16_t command; /* index + 1, 0: none */
