@@ -52,6 +52,7 @@ struct sample {
     uint64_t cpu_user, cpu_system, cpu_interrupt; /* clock ticks: user+nice; system; irq+softirq */
     uint64_t disk_read, disk_write;               /* bytes */
     uint64_t net_recv, net_sent;                  /* bytes */
+    uint64_t cpu_energy, gpu_energy;              /* microjoules */
 
     /* Process tree, gauges. */
     uint64_t tree_processes; /* descendants of main_process's tree, without main_process itself */
@@ -94,6 +95,12 @@ struct totals {
     uint64_t voluntary_switches, involuntary_switches; /* count */
     uint64_t cgroup_memory_peak;                       /* bytes: of its cgroup, when that was reached during the run */
     bool     max_rss_exact;                            /* no process of the run had more for a moment */
+};
+
+/* Energy during the run, microjoules; METRIC_NONE: not told. The share is by CPU time, or usage, row by row. */
+struct energy_totals {
+    uint64_t    cpu, cpu_share, gpu, gpu_share;
+    const char *cpu_source; /* where the machine's CPU energy is from; NULL */
 };
 
 /* The images of the process that the run has had. */
@@ -144,6 +151,8 @@ struct others;
 void collect_others(struct collectors *collectors, struct others *ret);
 /* The use by command, as of the last reading (tree/commands.h); NULL: nothing is known of the tree. */
 struct commands *collect_commands(struct collectors *collectors);
+/* Where CPU energy is read (energy.h); NULL: it is not told. */
+const char *collect_energy_source(const struct collectors *collectors);
 /* Sets main_process, which may be known only after the first reading (`pillion run` forks later). */
 void collect_set_main_process(struct collectors *collectors, pid_t main_process);
 

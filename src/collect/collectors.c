@@ -14,6 +14,7 @@
 #include "collect/collect.h"
 #include "collect/cpu.h"
 #include "collect/disk.h"
+#include "collect/energy.h"
 #include "collect/gpu/gpu.h"
 #include "collect/memory.h"
 #include "collect/net.h"
@@ -30,7 +31,7 @@
 enum { FEW_NUMBERS = 40 };
 
 /* GPU comes last: its figures of processes are about those that the tree's reading has just found. */
-enum subject { CPU, MEMORY, DISK, SPACE, NET, PROCESSES, TREE, GPU, SUBJECTS };
+enum subject { CPU, ENERGY, MEMORY, DISK, SPACE, NET, PROCESSES, TREE, GPU, SUBJECTS };
 
 struct collectors {
     struct roots         roots;
@@ -39,6 +40,7 @@ struct collectors {
     bool                 few_numbers;
     bool                 has[SUBJECTS];
     struct cpu           cpu;
+    struct energy        energy;
     struct memory        memory;
     struct disk          disk;
     struct space         space;
@@ -109,6 +111,8 @@ static int open_subject(struct collectors *c, enum subject subject, const struct
     switch (subject) {
     case CPU:
         return cpu_open(&c->cpu, roots);
+    case ENERGY:
+        return energy_open(&c->energy, roots);
     case MEMORY:
         return memory_open(&c->memory, roots);
     case DISK:
@@ -161,6 +165,7 @@ static struct sample empty_sample(void)
     s.processes = s.memory_free = s.memory_used = s.memory_buffers = s.memory_cached = METRIC_NONE;
     s.memory_active = s.memory_inactive = s.memory_hugetlb = s.space_total = s.space_used = s.space_free = METRIC_NONE;
     s.cpu_user = s.cpu_system = s.cpu_interrupt = s.disk_read = s.disk_write = METRIC_NONE;
+    s.cpu_energy = s.gpu_energy = METRIC_NONE;
     s.net_recv = s.net_sent = s.tree_processes = s.tree_memory = METRIC_NONE;
     s.cpus = METRIC_NONE;
     s.tree_minor_faults = s.tree_major_faults = METRIC_NONE;
@@ -192,6 +197,8 @@ static void read_subject(struct collectors *c, enum subject subject, struct samp
 {
     if (subject == CPU)
         (void)cpu_read(&c->cpu, ret);
+    else if (subject == ENERGY)
+        (void)energy_read(&c->energy, ret);
     else if (subject == MEMORY)
         (void)memory_read(&c->memory, ret);
     else if (subject == DISK)
@@ -268,6 +275,11 @@ void collect_begin_again(struct collectors *c)
 {
     c->tree.resident_most = 0;
     commands_begin_again(&c->tree.commands);
+}
+
+const char *collect_energy_source(const struct collectors *c)
+{
+    return c && c->has[ENERGY] ? c->energy.source : NULL;
 }
 
 struct commands *collect_commands(struct collectors *c)

@@ -26,8 +26,23 @@ static void read_totals(struct run *run, struct totals *ret)
     ret->cgroup_memory_peak = cgroup_tags_memory_peak(&run->cgroup_tags);
 }
 
+/* Images before an exec in place read their own, which nobody has kept: then there is no figure. */
+static void read_energy(const struct run *run, struct energy_totals *ret)
+{
+    const struct account *a = &run->account;
+    bool                  whole = a->images != USAGE_SEVERAL;
+    bool                  cpu = whole && a->has_cpu_energy;
+    bool                  gpu = whole && a->has_gpu_energy;
+    *ret = (struct energy_totals){.cpu = cpu ? a->cpu_energy : METRIC_NONE,
+                                  .cpu_share = cpu ? a->cpu_energy_share : METRIC_NONE,
+                                  .gpu = gpu ? a->gpu_energy : METRIC_NONE,
+                                  .gpu_share = gpu ? a->gpu_energy_share : METRIC_NONE,
+                                  .cpu_source = collect_energy_source(run->collectors)};
+}
+
 static void write_end(struct run *run, int64_t finished_at)
 {
+    struct energy_totals energy;
     struct totals        totals;
     struct cgroup_events events;
     struct bytes         commands;
@@ -35,12 +50,14 @@ static void write_end(struct run *run, int64_t finished_at)
     commands_totals(run, &commands);
     cgroup_tags_end(&run->cgroup_tags, &events);
     read_totals(run, &totals);
+    read_energy(run, &energy);
     struct journal_end end = {
         .finished_at = finished_at,
         .duration = run->collectors ? run->last.real - run->load_real : clock_monotonic() - run->load,
         .wait_status = atomic_load(&run->link->wait_status),
         .totals = &totals,
         .cgroup = &events,
+        .energy = &energy,
         .commands = commands.failed ? NULL : commands.data,
         .rows = run->rows,
         .lost_rows = run->dir.lost_rows,

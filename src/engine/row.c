@@ -239,6 +239,8 @@ void row_keep(const struct sample *before, struct sample *now)
     (void)keep(&before->cpu_interrupt, &now->cpu_interrupt);
     (void)keep(&before->disk_read, &now->disk_read);
     (void)keep(&before->disk_write, &now->disk_write);
+    (void)keep(&before->cpu_energy, &now->cpu_energy);
+    (void)keep(&before->gpu_energy, &now->gpu_energy);
     (void)keep(&before->net_recv, &now->net_recv);
     (void)keep(&before->net_sent, &now->net_sent);
     (void)keep(&before->tree_system, &now->tree_system);

@@ -66,7 +66,9 @@ struct account {
     struct usage      before;             /* of the process, when the run began */
     enum usage_images images;             /* that the run has had */
     uint64_t          user_us, system_us; /* what the rows so far say, those before an exec in place included */
-    int64_t           cost_before;        /* ns of CPU of the threads before this one */
+    uint64_t          cpu_energy, cpu_energy_share, gpu_energy, gpu_energy_share; /* microjoules */
+    bool              has_cpu_energy, has_gpu_energy;
+    int64_t           cost_before; /* ns of CPU of the threads before this one */
 };
 
 struct run {

@@ -51,6 +51,35 @@ static void read_sample(struct run *run, struct sample *ret)
         collect_suspend(run->collectors);
 }
 
+/* The tree's part of the energy of a row: by its part of the CPU time, or of the devices' use. */
+static uint64_t share_of(uint64_t energy, double part, double whole)
+{
+    double ratio = whole > 0 && part < whole ? part / whole : part > 0 ? 1 : 0;
+    return (uint64_t)((double)energy * ratio);
+}
+
+static void account_energy(struct run *run, const struct sample *now)
+{
+    const struct sample *before = &run->last;
+    struct account      *a = &run->account;
+    double               tick = 1e6 / (double)run->shape.clock_ticks;
+    uint64_t             cpu = row_delta(before->cpu_energy, now->cpu_energy);
+    uint64_t             gpu = row_delta(before->gpu_energy, now->gpu_energy);
+    double               machine = (double)(row_delta(before->cpu_user, now->cpu_user) +
+                              row_delta(before->cpu_system, now->cpu_system) +
+                              row_delta(before->cpu_interrupt, now->cpu_interrupt)) *
+                     tick;
+    double tree = (double)(row_delta(before->tree_user, now->tree_user) +
+                           row_delta(before->tree_system, now->tree_system));
+    a->has_cpu_energy = a->has_cpu_energy || now->cpu_energy != METRIC_NONE;
+    a->has_gpu_energy = a->has_gpu_energy || now->gpu_energy != METRIC_NONE;
+    a->cpu_energy += cpu;
+    a->cpu_energy_share += share_of(cpu, tree, machine);
+    a->gpu_energy += gpu;
+    if (now->tree_gpu_usage != METRIC_NONE && now->gpu_usage != METRIC_NONE)
+        a->gpu_energy_share += share_of(gpu, (double)now->tree_gpu_usage, (double)now->gpu_usage);
+}
+
 void sampling_row(struct run *run)
 {
     struct sample now;
@@ -69,6 +98,7 @@ void sampling_row(struct run *run)
         return;
     run->account.user_us += row_delta(run->last.tree_user, now.tree_user);
     run->account.system_us += row_delta(run->last.tree_system, now.tree_system);
+    account_energy(run, &now);
     uint64_t lost = run->dir.lost_rows;
     (void)run_dir_append_row(&run->dir, run->line.data, run->line.len);
     if (run->dir.lost_rows > lost && lost == 0)

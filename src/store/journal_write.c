@@ -93,6 +93,31 @@ static void write_totals(struct bytes *line, const struct totals *t)
     bytes_char(line, '}');
 }
 
+static void joules(struct bytes *line, const char *key, uint64_t microjoules)
+{
+    if (microjoules == METRIC_NONE)
+        return;
+    json_key(line, key);
+    bytes_decimal(line, (double)microjoules / 1e6, 3);
+}
+
+static void write_energy(struct bytes *line, const struct energy_totals *e)
+{
+    if (e->cpu == METRIC_NONE && e->gpu == METRIC_NONE)
+        return;
+    json_key(line, "energy");
+    bytes_char(line, '{');
+    joules(line, "cpu_j", e->cpu);
+    joules(line, "cpu_share_j", e->cpu_share);
+    if (e->cpu != METRIC_NONE && e->cpu_source)
+        put_text(line, "cpu_source", e->cpu_source);
+    joules(line, "gpu_j", e->gpu);
+    joules(line, "gpu_share_j", e->gpu_share);
+    if (e->gpu != METRIC_NONE)
+        put_text(line, "gpu_source", "nvml");
+    bytes_char(line, '}');
+}
+
 static void write_events(struct bytes *line, const struct cgroup_events *e)
 {
     known(line, "cpu_periods", e->periods);
@@ -259,6 +284,8 @@ void journal_end(struct run_dir *run, const struct journal_end *end)
         write_totals(&line, end->totals);
     if (end->cgroup)
         write_cgroup(&line, end->cgroup);
+    if (end->energy)
+        write_energy(&line, end->energy);
     if (end->commands) {
         json_key(&line, "commands");
         bytes_text(&line, end->commands);

@@ -35,6 +35,7 @@ struct journal_end {
     int                         wait_status; /* as from wait(2); -1: unknown */
     const struct totals        *totals;      /* NULL: unknown */
     const struct cgroup_events *cgroup;      /* events during the run; NULL: unknown */
+    const struct energy_totals *energy;      /* NULL: unknown */
     const char                 *commands;    /* JSON text: the use by command; NULL: unknown */
     uint64_t                    rows;        /* in all */
     uint64_t                    lost_rows;

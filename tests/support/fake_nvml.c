@@ -8,6 +8,7 @@
  *   sample I TIMESTAMP UTIL         µs; 0: now
  *   process I LIST PID MEMORY       LIST c or g; for part P of a device cP, gP
  *   busy I PID TIMESTAMP SM
+ *   energy I MILLIJOULES            without the line: not supported
  *   part I TOTAL USED               a MIG device
  *   error FUNCTION CODE [I]         FUNCTION without "nvmlDeviceGet"
  *   delay FUNCTION MS
@@ -309,6 +310,20 @@ EXPORT int nvmlDeviceGetMemoryInfo_v2(struct handle *h, struct memory_v2 *ret)
     if (!error && (error = facts_of(h, &f)) == SUCCESS)
         *ret = (struct memory_v2){ret->version, f.total, f.reserved, f.total - f.used - f.reserved, f.used};
     return error;
+}
+
+EXPORT int nvmlDeviceGetTotalEnergyConsumption(struct handle *h, unsigned long long *ret)
+{
+    char        line[256];
+    const char *at = NULL;
+    int         index = -1;
+    int         error = enter("TotalEnergyConsumption", h);
+    if (error)
+        return error;
+    while (fact(&at, "energy", line))
+        if (sscanf(line, "%d %llu", &index, ret) == 2 && index == h->index)
+            return SUCCESS;
+    return NOT_SUPPORTED;
 }
 
 EXPORT int nvmlDeviceGetUtilizationRates(struct handle *h, unsigned ret[static 2])

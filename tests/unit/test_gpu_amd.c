@@ -176,7 +176,7 @@ static void begins(void)
 /* A reading one second after the last one. */
 static struct gpu_reading reading(void)
 {
-    struct gpu_reading r = {METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE};
+    struct gpu_reading r = {METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE};
     now += CLOCK_SECOND;
     tree.boot_ticks[1] = tree.boot_ticks[0];
     tree.boot_ticks[0] += 100;

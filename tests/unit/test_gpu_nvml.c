@@ -25,7 +25,7 @@ static const char         *folders[2];
 static char                folder[512];
 static char                control[512];
 
-static const struct gpu_reading nothing = {METRIC_NONE, METRIC_NONE, METRIC_NONE,
+static const struct gpu_reading nothing = {METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE,
                                            METRIC_NONE, METRIC_NONE, METRIC_NONE};
 
 static struct nvml_places places(const char *below)
@@ -510,6 +510,28 @@ static void a_row_costs_five_calls_a_device_at_most(void **state)
     assert_int_equal(-lines, 5 + 4);
 }
 
+static void energy_is_what_the_devices_used_since_the_first_reading(void **state)
+{
+    (void)state;
+    world(TWO_CARDS "energy 0 5000000\nenergy 1 70000\n");
+    assert_int_equal(reading(0).energy, 0);
+    world(TWO_CARDS "energy 0 5000250\nenergy 1 70100\n");
+    assert_int_equal(reading(0).energy, 350 * 1000);
+    world(TWO_CARDS "energy 0 200\nenergy 1 70200\n"); /* the driver was loaded anew */
+    assert_int_equal(reading(0).energy, 450 * 1000);
+    world(TWO_CARDS "energy 0 300\nenergy 1 70200\n");
+    assert_int_equal(reading(0).energy, 550 * 1000);
+}
+
+static void a_device_that_tells_no_energy_is_asked_once(void **state)
+{
+    (void)state;
+    world(TWO_CARDS);
+    (void)reading(0);
+    assert_true(reading(0).energy == METRIC_NONE);
+    assert_int_equal(calls_of("TotalEnergyConsumption"), 2); /* one a device */
+}
+
 static void long_lists_are_read_whole(void **state)
 {
     static char text[60000];
@@ -580,6 +602,8 @@ int main(void)
         READS(without_a_driver_at_first_nothing_is_lost_and_it_is_tried_again),
         READS(a_pause_shuts_it_down_and_the_end_does_not),
         READS(a_row_costs_five_calls_a_device_at_most),
+        READS(energy_is_what_the_devices_used_since_the_first_reading),
+        READS(a_device_that_tells_no_energy_is_asked_once),
         READS(long_lists_are_read_whole),
         READS(in_a_pid_namespace_a_number_is_believed_only_of_who_has_the_device_open),
         READS(the_facts_are_the_first_name_the_number_and_all_memory),

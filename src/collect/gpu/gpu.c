@@ -13,7 +13,8 @@ int gpu_open(struct gpu *gpu, const struct roots *roots)
 
 int gpu_read(struct gpu *gpu, const struct process_tree *tree, struct sample *ret)
 {
-    struct gpu_reading sum = {METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE};
+    struct gpu_reading sum = {METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE,
+                              METRIC_NONE, METRIC_NONE, METRIC_NONE};
     bool               answered = false;
     if (gpu->has_nvml)
         answered = gpu_nvml_read(&gpu->nvml, tree, ret->monotonic, &sum) == 0;
@@ -24,6 +25,7 @@ int gpu_read(struct gpu *gpu, const struct process_tree *tree, struct sample *re
     ret->gpu_usage = sum.usage;
     ret->gpu_memory = sum.memory;
     ret->gpus_used = sum.used;
+    ret->gpu_energy = sum.energy;
     ret->tree_gpu_usage = sum.tree_usage;
     ret->tree_gpu_memory = sum.tree_memory;
     ret->tree_gpus_used = sum.tree_used;

@@ -24,6 +24,7 @@ int gpu_open(struct gpu *gpu, const struct roots *roots);
 /*   ret->gpu_usage        1/10000 devices, gauge  see gpu_nvml.h, gpu_amd.h
  *   ret->gpu_memory       bytes, gauge
  *   ret->gpus_used        count, gauge            devices with any usage
+ *   ret->gpu_energy       microjoules, counter    of the devices that tell it
  *   ret->tree_gpu_*       the same, of the processes of the tree alone
  * `tree` may be NULL. Shape: one value per machine. 0, or -ENODATA when no device answers: the fields stay METRIC_NONE.
  */
@@ -41,6 +42,7 @@ void gpu_close(struct gpu *gpu);
 struct gpu_reading {
     uint64_t usage, memory, used;
     uint64_t tree_usage, tree_memory, tree_used;
+    uint64_t energy; /* microjoules, counter */
 };
 
 #endif

@@ -12,6 +12,7 @@
 #define RETRY   (60 * CLOCK_SECOND)
 #define MIB     (UINT64_C(1024) * 1024)
 #define NS_A_US INT64_C(1000)
+#define UJ_A_MJ UINT64_C(1000)
 
 void gpu_nvml_prepare(const struct roots *roots)
 {
@@ -56,6 +57,7 @@ static void find_devices(struct gpu_nvml *nvml)
         struct nvml_device *device = &devices[nvml->count];
         if (nvml->nvml->handle(i, &device->handle) != NVML_SUCCESS)
             continue;
+        device->energy = UINT64_MAX;
         nvml_device_find_parts(nvml->nvml, device);
         nvml->count++;
     }
@@ -147,6 +149,9 @@ static bool read_device(struct gpu_nvml *nvml, struct nvml_device *device, const
         return false;
     add_to(&add->memory, memory);
     add_use(&add->usage, &add->used, usage);
+    uint64_t energy = nvml_device_energy(nvml->nvml, device);
+    nvml->energy += energy == UINT64_MAX ? 0 : energy * UJ_A_MJ;
+    nvml->has_energy = nvml->has_energy || energy != UINT64_MAX;
     add_to(&add->tree_memory, tree_memory);
     add_use(&add->tree_usage, &add->tree_used, tree_usage);
     return memory != METRIC_NONE || usage != METRIC_NONE || tree_memory != METRIC_NONE;
@@ -164,6 +169,8 @@ int gpu_nvml_read(struct gpu_nvml *nvml, const struct process_tree *tree, int64_
         lost += nvml->devices[i].lost;
     }
     nvml->since = clock_real();
+    if (nvml->has_energy)
+        add_to(&add->energy, nvml->energy);
     if (lost == nvml->count) { /* the driver is gone: it is begun anew in a minute, if it is back */
         shut_down(nvml);
         nvml->retry = now + RETRY;

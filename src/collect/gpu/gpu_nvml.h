@@ -26,8 +26,10 @@ struct gpu_nvml {
     unsigned            count;
     struct nvml_buffer  buffer;
     struct nvml_uses    uses;
-    char                model[NVML_NAME_SIZE]; /* facts, kept when the driver goes */
-    uint64_t            known_devices, known_memory;
+    uint64_t energy; /* microjoules since the first answer; what was used while the driver was gone is not in it */
+    bool     has_energy;
+    char     model[NVML_NAME_SIZE]; /* facts, kept when the driver goes */
+    uint64_t known_devices, known_memory;
 };
 
 /* To be called before main, on the program's thread: see nvml_library.h. */
@@ -45,6 +47,7 @@ void gpu_nvml_allow(struct gpu_nvml *nvml);
  *   add->tree_memory                 usedGpuMemory of the tree's processes; who computes and draws is listed twice
  *                                    with the same memory, and counts once
  *   add->tree_used                   devices with any usage by the tree
+ *   add->energy     microjoules      nvmlDeviceGetTotalEnergyConsumption, counter from the first reading on
  * A device partitioned by MIG has no usage; its memory, and its processes', is that of the partitions.
  * Adds to *add. 0, or -ENODATA when no device answers. */
 int gpu_nvml_read(struct gpu_nvml *nvml, const struct process_tree *tree, int64_t now, struct gpu_reading *add);

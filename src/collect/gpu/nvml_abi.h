@@ -92,6 +92,7 @@ struct nvml {
     int (*graphics_v2)(nvmlDevice_t device, unsigned *count, void *ret);
     int (*compute_v1)(nvmlDevice_t device, unsigned *count, void *ret);
     int (*graphics_v1)(nvmlDevice_t device, unsigned *count, void *ret);
+    int (*total_energy)(nvmlDevice_t device, unsigned long long *ret); /* millijoules since the driver was loaded */
     int (*mig_mode)(nvmlDevice_t device, unsigned *ret_current, unsigned *ret_pending);
     int (*mig_max)(nvmlDevice_t device, unsigned *ret);
     int (*mig_handle)(nvmlDevice_t device, unsigned index, nvmlDevice_t *ret);

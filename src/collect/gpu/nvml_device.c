@@ -164,3 +164,17 @@ uint64_t nvml_device_usage(const struct nvml *nvml, struct nvml_device *device, 
         return UINT64_MAX;
     return (uint64_t)now.gpu * PER_PERCENT;
 }
+
+uint64_t nvml_device_energy(const struct nvml *nvml, struct nvml_device *device)
+{
+    unsigned long long now = 0;
+    if (!nvml->total_energy || device->without_energy || device->silent)
+        return UINT64_MAX;
+    int error = nvml->total_energy(device->handle, &now);
+    device->without_energy = error == NVML_ERROR_NOT_SUPPORTED;
+    if (!nvml_device_answered(device, error))
+        return UINT64_MAX;
+    uint64_t rise = device->energy != UINT64_MAX && now > device->energy ? now - device->energy : 0;
+    device->energy = now;
+    return rise;
+}

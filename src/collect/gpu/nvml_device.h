@@ -25,6 +25,8 @@ struct nvml_device {
     bool         without_samples;
     bool         without_process_usage;
     bool         without_memory_v2;
+    bool         without_energy;
+    uint64_t     energy;                /* as it was last told, mJ; UINT64_MAX: not yet */
     uint64_t     seen;                  /* timestamp of the last sample of the device, µs since 1970 */
     uint64_t     process_seen;          /* and of its processes */
     nvmlDevice_t parts[NVML_PARTS_MAX]; /* MIG devices */
@@ -40,6 +42,9 @@ uint64_t nvml_device_memory(const struct nvml *nvml, struct nvml_device *device,
 /* Returns ten-thousandths since `since` (µs since 1970); UINT64_MAX: it does not say. */
 uint64_t nvml_device_usage(const struct nvml *nvml, struct nvml_device *device, struct nvml_buffer *buffer,
                            uint64_t since);
+
+/* Returns the millijoules since the last question, 0 for the first; UINT64_MAX: it does not say. */
+uint64_t nvml_device_energy(const struct nvml *nvml, struct nvml_device *device);
 
 /* Makes room for `size` bytes at least; false: there is no more memory, or it would be too much. */
 bool nvml_buffer_grow(struct nvml_buffer *buffer, size_t size);

@@ -210,6 +210,7 @@ static int look_up(void)
         {"nvmlDeviceGetGraphicsRunningProcesses_v2", &functions.graphics_v2},
         {"nvmlDeviceGetComputeRunningProcesses", &functions.compute_v1},
         {"nvmlDeviceGetGraphicsRunningProcesses", &functions.graphics_v1},
+        {"nvmlDeviceGetTotalEnergyConsumption", &functions.total_energy},
         {"nvmlDeviceGetMigMode", &functions.mig_mode},
         {"nvmlDeviceGetMaxMigDeviceCount", &functions.mig_max},
         {"nvmlDeviceGetMigDeviceHandleByIndex", &functions.mig_handle},
