@@ -69,7 +69,7 @@ static void check_text(const uint8_t *data, size_t size)
 
 static void check_reading(struct gpu_amd *amd, const struct process_tree *tree, int64_t now)
 {
-    struct gpu_reading r = {METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE};
+    struct gpu_reading r = {METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE};
     struct machine     machine = {.gpu_count = METRIC_NONE, .gpu_memory_mib = METRIC_NONE};
     (void)gpu_amd_read(amd, tree, now, &r);
     HOLDS(r.usage == METRIC_NONE || r.usage <= GPU_USAGE_ONE);
