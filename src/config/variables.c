@@ -7,6 +7,7 @@
 
 #include "base/array.h"
 #include "base/log.h"
+#include "base/spelling.h"
 #include "pillion/sentinel.h"
 
 static const struct {
@@ -17,7 +18,7 @@ static const struct {
 #undef ROW
 };
 
-enum { ROW_COUNT = ARRAY_LENGTH(rows), NAME_MAX_LOOKED_AT = 40, UNKNOWN_REPORTED = 8 };
+enum { ROW_COUNT = ARRAY_LENGTH(rows), UNKNOWN_REPORTED = 8 };
 
 const char *variable_default(const char *name)
 {
@@ -30,27 +31,6 @@ const char *variable_default(const char *name)
 static bool is_ours(const char *name)
 {
     return strncmp(name, "PILLION_", strlen("PILLION_")) == 0;
-}
-
-/* Levenshtein distance of two short names, in one row. */
-static size_t distance(const char *a, size_t a_len, const char *b)
-{
-    size_t row[NAME_MAX_LOOKED_AT + 1];
-    size_t b_len = strlen(b);
-    for (size_t j = 0; j <= b_len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a_len; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
-            size_t above = row[j];
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-            best = above + 1 < best ? above + 1 : best;
-            row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            diagonal = above;
-        }
-    }
-    return row[b_len];
 }
 
 static bool is_known(const char *name, size_t len)
@@ -66,7 +46,7 @@ static const char *nearest(const char *name, size_t len)
     const char *found = "";
     size_t      best = SIZE_MAX;
     for (size_t i = 0; i < ROW_COUNT; i++) {
-        size_t d = is_ours(rows[i].name) ? distance(name, len, rows[i].name) : best;
+        size_t d = is_ours(rows[i].name) ? spelling_distance(name, len, rows[i].name) : best;
         if (d < best) {
             best = d;
             found = rows[i].name;
@@ -83,7 +63,7 @@ void variables_check(const char *const *environment, struct log *log)
         const char *equals = is_ours(name) ? strchr(name, '=') : NULL;
         if (!equals || is_known(name, (size_t)(equals - name)))
             continue;
-        int len = equals - name < NAME_MAX_LOOKED_AT ? (int)(equals - name) : NAME_MAX_LOOKED_AT;
+        int len = equals - name < SPELLING_MAX ? (int)(equals - name) : SPELLING_MAX;
         log_line(log, LOG_WARN, "%.*s is no variable of pillion; the nearest is %s", len, name,
                  nearest(name, (size_t)len));
         reported++;
