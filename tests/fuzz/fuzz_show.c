@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // A run as `list` and `show` meet it: run.jsonl, a form feed, metrics.csv. Whatever they hold, no control character
 // reaches the terminal, and every figure is finite.
-#include <math.h>
+#include <cJSON.h>
 
-#include "../../tools/pillion/list.c" // NOLINT(bugprone-suspicious-include)
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "account.h"
+#include "fields.h"
 #include "folder.h"
 #include "show.h"
-
-int options_read(int argc, char **argv, const char *text, bool *ret_json)
-{
-    (void)argc;
-    (void)argv;
-    (void)text;
-    (void)ret_json;
-    return 0;
-}
+#include "store/journal_read.h"
 
 static int printed = -1;
 
@@ -51,15 +48,18 @@ static void check_figures(const struct summary *summary)
 
 static void show(cJSON *state, int csv)
 {
-    static const struct run_place place = {.id = "20261122T104500Z-node7-4242", .path = "/x/y", .dir = -1, .csv = -1};
-    static struct show            page;
-    struct beginning              beginning = {.at = run_time(state, "started_at"),
-                                               .interval = journal_number(state, "interval", 0)};
+    static const struct run_place place = {
+        .id = "20261122T104500Z-node7-4242", .path = "/x/y", .dir = -1, .csv = -1, .ordinal = 1};
+    static struct show page;
+    struct beginning   beginning = {.at = run_time(state, "started_at"),
+                                    .interval = journal_number(state, "interval", 0)};
     page = (struct show){.place = &place, .state = state};
     page.shown = state ? run_state_shown(state, folder_open()) : "";
     if (summary_read(csv, beginning, &page.summary) < 0)
         return;
     check_figures(&page.summary);
+    advice_begin(&page.advice);
+    advice_add(&page.advice, &page.summary, state);
     cJSON *json = account_json(&page.summary, state);
     char  *text = cJSON_PrintUnformatted(json);
     HOLDS(text && !strstr(text, "null") && !strstr(text, "inf"));
@@ -71,11 +71,21 @@ static void show(cJSON *state, int csv)
 
 static void list(const cJSON *state)
 {
-    cJSON *all = cJSON_CreateArray();
-    print_row("20261122T104500Z-node7-4242", state, run_state_shown(state, folder_open()), 0);
+    struct record record;
+    cJSON        *object = cJSON_CreateObject();
+    fields_read("20261122T104500Z-node7-4242", state, run_state_shown(state, folder_open()), 0, &record);
+    fields_json(&record, object);
+    for (int i = 0; i < RUN_FIELD_COUNT; i++) {
+        char text[64];
+        fields_text(&record, (enum run_field)i, text, sizeof text);
+        print_cut(text, 20, i % 2 == 0);
+    }
     check_printed();
-    add_object(all, "20261122T104500Z-node7-4242", state, run_state_shown(state, folder_open()));
-    cJSON_Delete(all);
+    fields_csv(&record);
+    (void)fflush(stdout);
+    HOLDS(ftruncate(printed, 0) == 0 && lseek(printed, 0, SEEK_SET) == 0);
+    fields_free(&record);
+    cJSON_Delete(object);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -9,13 +9,13 @@ UNITS = {"B": 1, "KiB": 2 ** 10, "MiB": 2 ** 20, "GiB": 2 ** 30, "TiB": 2 ** 40,
          "cores": 1}
 NUMBER = r"([0-9]+(?:\.[0-9]+)?) (%s)\b" % "|".join(UNITS)
 CPU_COLUMNS = ("process_utime", "process_stime")
-# Each figure of the page's table, in its own and the machine's column: what of the summary it repeats.
+# Each line of the page's table, the run's and then the machine's: what of the summary its cells repeat, and where they end.
+MEAN, MOST, LIMIT = slice(12, 23), slice(23, 34), slice(34, 45)
 TABLE = {
-    "CPU mean": ("cpu_mean", 1),
-    "CPU max": ("cpu_max", 1),
-    "memory max": ("memory_max_mib", 2 ** 20),
-    "disk read": ("disk_read_bytes", 1),
-    "disk written": ("disk_write_bytes", 1),
+    ("CPU", "  CPU"): ((MEAN, "cpu_mean", 1), (MOST, "cpu_max", 1)),
+    ("memory", "  memory"): ((MOST, "memory_max_mib", 2 ** 20),),
+    ("disk read", "  disk read"): ((LIMIT, "disk_read_bytes", 1),),
+    ("disk written", "  written"): ((LIMIT, "disk_write_bytes", 1),),
 }
 # What of the summary stands in which column, as a sum or the largest.
 SUMMARY = {
@@ -100,20 +100,26 @@ class Agreement:
             self.same("totals' and --json's peak", totals.get("max_rss_kib", -1) / 1024, peak, 1e-4)
 
     def check_page(self):
-        lines = {line[:15].strip(): line[15:] for line in self.page.splitlines() if line[:1].strip()}
-        for label, (key, scale) in TABLE.items():
-            shown = figures(lines.get(label, ""))
-            wanted = [self.summary[subject].get(key) for subject in ("process", "system")]
-            wanted = [value * scale for value in wanted if value is not None]
-            self.same("figures of %r on the page" % label, len(shown), len(wanted))
-            for (value, half), truth in zip(shown, wanted):
-                self.same("page and --json: %s" % label, value, truth, half * 1.001 + 1e-4 * scale)
-        totals, shown = self.run.get("totals", {}), figures(lines.get("CPU time", ""))
+        lines = {line[:12].rstrip(): line for line in self.page.splitlines()}
+        for labels, cells_of in TABLE.items():
+            for label, subject in zip(labels, ("process", "system")):
+                for place, key, scale in cells_of:
+                    self.check_cell(label, lines.get(label, "")[place].strip(), self.summary[subject].get(key), scale)
+        totals, shown = self.run.get("totals", {}), figures(lines.get("CPU time", "").partition(";")[0])
         for truth, (value, half) in zip((totals.get("user_s", 0) + totals.get("system_s", 0), totals.get("user_s"),
                                          totals.get("system_s")), shown):
             self.same("page's and totals' CPU time", value, truth, half * 1.001)
         self.same("figures of CPU time on the page", len(shown), 3)
         peak = self.summary["process"].get("memory_peak_mib")
         if peak is not None:
-            value, half = (figures(lines.get("Memory peak", "")) or [(None, 0)])[0]
+            value, half = (figures(lines.get("memory peak", "")) or [(None, 0)])[0]
             self.same("page's and --json's peak", value, peak * 2 ** 20, half * 1.001)
+
+    def check_cell(self, label, cell, wanted, scale):
+        if wanted is None:
+            self.same("no figure of %r on the page" % label, cell, "-")
+            return
+        shown = figures(cell if " " in cell else cell + " cores")
+        self.same("figures of %r on the page: %r" % (label, cell), len(shown), 1)
+        for value, half in shown:
+            self.same("page and --json: %s" % label, value, wanted * scale, half * 1.001 + 1e-4 * scale)

@@ -184,16 +184,18 @@ static void a_spark_runs_from_low_to_high(void **state)
     (void)state;
     const double values[] = {0, 1, -1, 7};
     char         text[SPARK_TEXT_MAX];
-    assert_int_equal(spark_draw(values, 4, true, text), 4);
+    assert_int_equal(spark_draw(values, 4, 4, true, text), 4);
     assert_string_equal(text, "▁▂ █");
-    assert_int_equal(spark_draw(values, 4, false, text), 4);
+    assert_int_equal(spark_draw(values, 4, 4, false, text), 4);
     assert_string_equal(text, "_. #");
-    assert_int_equal(spark_draw(values, 0, true, text), 0);
+    assert_int_equal(spark_draw(values, 4, 8, false, text), 8); /* few values fill the width */
+    assert_string_equal(text, "__..  ##");
+    assert_int_equal(spark_draw(values, 0, 4, true, text), 0);
     assert_string_equal(text, "");
     double many[SUMMARY_BUCKETS];
     for (size_t i = 0; i < SUMMARY_BUCKETS; i++)
         many[i] = 0;
-    assert_int_equal(spark_draw(many, SUMMARY_BUCKETS, true, text), SPARK_WIDTH);
+    assert_int_equal(spark_draw(many, SUMMARY_BUCKETS, 18, true, text), 18);
 }
 
 static void figures_have_the_unit_that_fits(void **state)
@@ -226,9 +228,10 @@ static void the_summary_of_json_leaves_out_what_is_not_known(void **state)
     cJSON         *json = account_json(&s, run);
     char          *text = cJSON_PrintUnformatted(json);
     assert_string_equal(text, "{\"duration_s\":1,\"rows\":1,"
-                              "\"process\":{\"cpu_mean\":1,\"cpu_max\":1,\"memory_max_mib\":50,\"memory_peak_mib\":2,"
+                              "\"process\":{\"cpu_mean\":1,\"cpu_max\":1,\"memory_max_mib\":50,\"memory_mean_mib\":50,"
+                              "\"memory_peak_mib\":2,"
                               "\"disk_write_bytes\":1000},"
-                              "\"system\":{\"cpu_mean\":1.5,\"cpu_max\":1.5,\"net_recv_bytes\":100}}");
+                              "\"system\":{\"cpu_mean\":1.5,\"cpu_max\":1.5,\"net_recv_bytes\":100},\"limits\":{}}");
     nearly(account_user_s(&s, run), 2);
     nearly(account_user_s(&s, NULL), 0.9);
     cJSON_free(text);

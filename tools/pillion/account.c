@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "account.h"
 
+#include <string.h>
+
+#include "base/array.h"
+#include "base/text.h"
+
 /* Beyond this is no figure of a machine, and sums of such are no numbers. */
 #define FIGURE_TOO_LARGE 1e18
 
@@ -40,8 +45,98 @@ double account_system_s(const struct summary *summary, const cJSON *state)
     return seconds >= 0 ? seconds : summary->system_s;
 }
 
-/* Rounded to what the CSV holds: decimal places, not binary ones, hence the division. */
-static void add_decimals(cJSON *object, const char *key, double value, double per_unit)
+static const cJSON *registration(const cJSON *state)
+{
+    return cJSON_GetObjectItemCaseSensitive(state, "registration");
+}
+
+const char *account_registered(const cJSON *state, const char *key)
+{
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(registration(state), key));
+    return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
+double account_registered_number(const cJSON *state, const char *key)
+{
+    return account_number(state, "registration", key);
+}
+
+/* The tags that pillion has made of what holds the run; -1. */
+static double tagged(const cJSON *state, const char *key)
+{
+    const cJSON *tag;
+    cJSON_ArrayForEach(tag, cJSON_GetObjectItemCaseSensitive(registration(state), "tags"))
+    {
+        const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tag, "key"));
+        const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tag, "value"));
+        double      value;
+        if (name != NULL && text != NULL && strcmp(name, key) == 0 && text_decimal(text_of(text), &value) &&
+            value > 0 && value < FIGURE_TOO_LARGE)
+            return value;
+    }
+    return -1;
+}
+
+static void take_less(struct limit *limit, double value, const char *source)
+{
+    if (value > 0 && (limit->value < 0 || value < limit->value))
+        *limit = (struct limit){value, source};
+}
+
+struct limit account_cpus(const cJSON *state)
+{
+    struct limit limit = {.value = -1};
+    take_less(&limit, tagged(state, "cgroup_cpus"), "cgroup");
+    take_less(&limit, tagged(state, "cpus_allowed"), "affinity");
+    take_less(&limit, account_registered_number(state, "host_vcpus"), "machine");
+    return limit;
+}
+
+struct limit account_memory_mib(const cJSON *state)
+{
+    struct limit limit = {.value = -1};
+    take_less(&limit, tagged(state, "cgroup_memory_mib"), "cgroup");
+    take_less(&limit, account_registered_number(state, "host_memory_mib"), "machine");
+    return limit;
+}
+
+struct limit account_gpus(const cJSON *state)
+{
+    struct limit limit = {.value = -1};
+    take_less(&limit, account_registered_number(state, "host_gpu_count"), "machine");
+    return limit;
+}
+
+struct limit account_gpu_memory_mib(const cJSON *state)
+{
+    struct limit limit = {.value = -1};
+    take_less(&limit, account_registered_number(state, "host_gpu_memory_mib"), "device");
+    return limit;
+}
+
+struct limit account_limit(const cJSON *state, enum measure measure)
+{
+    struct limit (*const limits[MEASURE_COUNT])(const cJSON *) = {
+        [MEASURE_CPU] = account_cpus,
+        [MEASURE_MEMORY] = account_memory_mib,
+        [MEASURE_GPU] = account_gpus,
+        [MEASURE_GPU_MEMORY] = account_gpu_memory_mib,
+    };
+    return limits[measure] != NULL ? limits[measure](state) : (struct limit){.value = -1};
+}
+
+double account_part(const struct summary *summary, const cJSON *state, enum measure measure)
+{
+    const struct figure *figure = &summary->figures[SUBJECT_PROCESS][measure];
+    struct limit         limit = account_limit(state, measure);
+    bool                 is_memory = measure == MEASURE_MEMORY || measure == MEASURE_GPU_MEMORY;
+    if (figure->known == 0 || limit.value <= 0)
+        return -1;
+    return (is_memory ? figure->max : summary_mean(summary, SUBJECT_PROCESS, measure)) / limit.value;
+}
+
+/* Decimal places, not binary ones, hence the division. */
+void account_add(cJSON *object, const char *key, double value, double per_unit)
 {
     bool has_decimals = value * per_unit < 9e15; /* beyond, a double has none */
     cJSON_AddNumberToObject(object, key, has_decimals ? (double)(long long)(value * per_unit + 0.5) / per_unit : value);
@@ -59,25 +154,54 @@ static cJSON *subject_json(const struct summary *summary, const cJSON *state, en
     double               peak = account_peak_mib(state, subject);
     cJSON               *object = cJSON_CreateObject();
     if (figures[MEASURE_CPU].known > 0) {
-        add_decimals(object, "cpu_mean", summary_mean_cores(summary, subject), 1e4);
-        add_decimals(object, "cpu_max", figures[MEASURE_CPU].max, 1e4);
+        account_add(object, "cpu_mean", summary_mean_cores(summary, subject), 1e4);
+        account_add(object, "cpu_max", figures[MEASURE_CPU].max, 1e4);
     }
     if (figures[MEASURE_MEMORY].known > 0)
-        add_decimals(object, "memory_max_mib", figures[MEASURE_MEMORY].max, 1e4);
+        account_add(object, "memory_max_mib", figures[MEASURE_MEMORY].max, 1e4);
+    if (figures[MEASURE_MEMORY].known > 0)
+        account_add(object, "memory_mean_mib", summary_mean(summary, subject, MEASURE_MEMORY), 1e4);
+    if (figures[MEASURE_GPU].known > 0) {
+        account_add(object, "gpu_mean", summary_mean(summary, subject, MEASURE_GPU), 1e4);
+        account_add(object, "gpu_max", figures[MEASURE_GPU].max, 1e4);
+    }
+    if (figures[MEASURE_GPU_MEMORY].known > 0)
+        account_add(object, "gpu_memory_max_mib", figures[MEASURE_GPU_MEMORY].max, 1e4);
     if (peak >= 0)
-        add_decimals(object, "memory_peak_mib", peak, 1e4);
+        account_add(object, "memory_peak_mib", peak, 1e4);
     for (int measure = 0; measure < MEASURE_COUNT; measure++)
         if (totals[measure] != NULL && figures[measure].known > 0)
-            add_decimals(object, totals[measure], figures[measure].total, 1);
+            account_add(object, totals[measure], figures[measure].total, 1);
+    return object;
+}
+
+static cJSON *limits_json(const cJSON *state)
+{
+    static const struct {
+        const char  *key, *source;
+        enum measure measure;
+    } limits[] = {{"cpus", "cpus_from", MEASURE_CPU},
+                  {"memory_mib", "memory_from", MEASURE_MEMORY},
+                  {"gpus", "gpus_from", MEASURE_GPU},
+                  {"gpu_memory_mib", "gpu_memory_from", MEASURE_GPU_MEMORY}};
+    cJSON *object = cJSON_CreateObject();
+    for (size_t i = 0; i < ARRAY_LENGTH(limits); i++) {
+        struct limit limit = account_limit(state, limits[i].measure);
+        if (limit.value > 0) {
+            account_add(object, limits[i].key, limit.value, 1e3);
+            cJSON_AddStringToObject(object, limits[i].source, limit.source);
+        }
+    }
     return object;
 }
 
 cJSON *account_json(const struct summary *summary, const cJSON *state)
 {
     cJSON *object = cJSON_CreateObject();
-    add_decimals(object, "duration_s", summary_duration(summary), 1e3);
+    account_add(object, "duration_s", summary_duration(summary), 1e3);
     cJSON_AddNumberToObject(object, "rows", (double)summary->rows);
     cJSON_AddItemToObject(object, "process", subject_json(summary, state, SUBJECT_PROCESS));
     cJSON_AddItemToObject(object, "system", subject_json(summary, state, SUBJECT_SYSTEM));
+    cJSON_AddItemToObject(object, "limits", limits_json(state));
     return object;
 }

@@ -20,6 +20,28 @@ bool account_peak_is_exact(const cJSON *state); /* no process of the run had mor
 double account_user_s(const struct summary *summary, const cJSON *state);
 double account_system_s(const struct summary *summary, const cJSON *state);
 
+/* What a run may use at most, and who says so; value -1: nobody does. */
+struct limit {
+    double      value;
+    const char *source; /* "cgroup", "affinity", "machine", "device" */
+};
+
+struct limit account_cpus(const cJSON *state);       /* cores, the least of what holds */
+struct limit account_memory_mib(const cJSON *state); /* the same */
+struct limit account_gpus(const cJSON *state);       /* devices */
+struct limit account_gpu_memory_mib(const cJSON *state);
+
+/* What is shown as used of a limit: CPU and GPU on average, memory at its most. Parts, -1 when unknown. */
+double       account_part(const struct summary *summary, const cJSON *state, enum measure measure);
+struct limit account_limit(const cJSON *state, enum measure measure);
+
+/* A text or number of the registration; NULL, -1. */
+const char *account_registered(const cJSON *state, const char *key);
+double      account_registered_number(const cJSON *state, const char *key);
+
+/* Adds a number, rounded to what the CSV holds: `per_unit` 1000 keeps three decimals. */
+void account_add(cJSON *object, const char *key, double value, double per_unit);
+
 /* `summary` of show --json; figures that are not known are left out. */
 cJSON *account_json(const struct summary *summary, const cJSON *state);
 

@@ -20,14 +20,26 @@ enum exit_code {
 int command_run(int argc, char **argv);
 int command_list(int argc, char **argv);
 int command_show(int argc, char **argv);
+int command_rm(int argc, char **argv);
+int command_export(int argc, char **argv);
 int command_sync(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_env(int argc, char **argv);
 
-/* The options that every subcommand for reading takes. -1: go on, operands begin at optind; otherwise the exit code. */
+#define OPTIONS_COMMON                                                     \
+    {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, \
+    {                                                                      \
+        0                                                                  \
+    }
+
+/* The options that a subcommand with nothing but --json takes. -1: go on, operands begin at optind; otherwise the exit
+ * code. */
 int options_read(int argc, char **argv, const char *help, bool *ret_json);
-/* The sentence for an option that getopt_long refused; returns EXIT_WRONG_CALL. */
-int options_refuse(char **argv);
-int print_version(void);
+/* What getopt_long gave and the subcommand does not know itself: help, version, or a sentence about what is wrong.
+ * `options` end with OPTIONS_COMMON; the short ones begin with `:`. Returns the exit code. */
+int options_common(int option, char **argv, const struct option *options, const char *help);
+/* Of `best` (may be NULL) and `candidate` the one that was rather meant by `name`; NULL: neither. */
+const char *spelling_meant(const char *name, size_t len, const char *best, const char *candidate);
+int         print_version(void);
 
 #endif

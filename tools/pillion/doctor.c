@@ -22,7 +22,11 @@ static const char help[] =
     "or \"note\", and a sentence. Without a token the network is not used; with one, a single\n"
     "request is made, which changes nothing.\n"
     "\n"
-    "Exit status 0 when no cause was found, else 1.\n";
+    "Exit status 0 when no cause was found, else 1.\n"
+    "\n"
+    "Examples:\n"
+    "  pillion doctor\n"
+    "  pillion doctor -- python3 train.py\n";
 
 enum { SENTENCE_MAX = 8192 };
 

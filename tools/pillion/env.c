@@ -9,7 +9,11 @@
 static const char help[] = "Usage: pillion env [--json]\n"
                            "\n"
                            "The lines that load pillion into programs: for a shell, a Dockerfile, a Kubernetes\n"
-                           "pod and a job script, with the path of this installation.\n";
+                           "pod and a job script, with the path of this installation.\n"
+                           "\n"
+                           "Examples:\n"
+                           "  pillion env\n"
+                           "  eval \"$(pillion env | grep '^export')\"\n";
 
 /* Nothing in a path that ld.so, a shell or a Dockerfile would read as more than a path. */
 static bool is_plain(const char *path)

@@ -1,157 +1,292 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "base/clock.h"
 #include "command.h"
+#include "fields.h"
+#include "filter.h"
 #include "output.h"
 #include "runs.h"
-#include "store/journal_read.h"
 
-static const char help[] = "Usage: pillion list [--json]\n"
-                           "\n"
-                           "The runs of this user on this machine, newest last. States: running; finishing;\n"
-                           "finished (delivered); local (made without a token); undelivered; lost (the program\n"
-                           "is gone and nobody has finished its run: pillion sync does); damaged.\n";
+static const char help[] =
+    "Usage: pillion list [--json | --csv | --plain] [--sort FIELD] [FILTER...]\n"
+    "\n"
+    "The runs of this user on this machine, newest last. LAST is for the other commands:\n"
+    "~3 is the run that pillion show last~3 shows. CPU and GPU are the mean, in parts of what\n"
+    "the run was given, MEMORY is the most that its largest process had. Times are local ones.\n"
+    "States: running; finishing; finished (delivered); local (made without a token);\n"
+    "undelivered; lost (the program is gone and nobody has finished its run: pillion sync\n"
+    "does); damaged.\n"
+    "\n"
+    "Filters; all that are given must hold:\n" FILTER_HELP "\n"
+    "  --sort FIELD  by a field of --csv or a column, the largest last; -FIELD: the largest first\n"
+    "  --json, --csv one row a run, all fields\n"
+    "\n"
+    "Examples:\n"
+    "  pillion list --failed --since 2d\n"
+    "  pillion list --name 'train*' --sort memory --last 20\n"
+    "  pillion list --csv > runs.csv\n";
 
-enum { COLUMN_ID = 30, COLUMN_STATE = 11, COLUMN_STARTED = 19, COLUMN_TOOK = 12, COLUMN_ENDED = 8 };
+enum { GAP = 2, TEXT_MAX = 4100, NAME_WIDEST = 28, NARROW = 60, WIDE = 100 };
 
-/* Seconds, -1 where the end is not known. */
-static double took(const cJSON *state)
+struct order {
+    bool           json, csv, is_backwards, is_sorted;
+    enum run_field sort;
+    struct filter  filter;
+};
+
+/* ------------------------------------------------------------------------------------------------ columns */
+
+struct layout {
+    bool   shown[RUN_FIELD_COUNT];
+    size_t width[RUN_FIELD_COUNT];
+};
+
+static bool is_right(enum run_field field)
 {
-    double      began = run_time(state, "started_at");
-    double      ended = run_time(state, "finished_at");
-    double      duration = journal_number(state, "duration_s", -1);
-    const char *name = journal_text(state, "state");
-    if (duration >= 0)
-        return duration;
-    if (began > 0 && ended >= began)
-        return ended - began;
-    if (began > 0 && name != NULL && strcmp(name, "running") == 0 && journal_is_of_this_boot(state)) {
-        const cJSON *baseline = cJSON_GetObjectItemCaseSensitive(state, "baseline");
-        double       since = journal_number(baseline, "monotonic_us", -1) / 1e6;
-        if (since >= 0)
-            return (double)clock_monotonic() / 1e9 - since;
+    return run_fields[field].kind != FIELD_TEXT && run_fields[field].kind != FIELD_TIME &&
+           run_fields[field].kind != FIELD_COMMAND;
+}
+
+/* On a screen that is not wide a time has no year. */
+static void cell_text(const struct record *record, enum run_field field, size_t width, char *ret, size_t size)
+{
+    fields_text(record, field, ret, size);
+    bool is_long = run_fields[field].kind == FIELD_TIME && strlen(ret) > 5;
+    if (is_long && width > 0 && width < WIDE)
+        memmove(ret, ret + 5, strlen(ret) - 4);
+}
+
+/* What no run here has is no column, and what all have of it decides how wide it is. */
+static size_t widest(const struct selection *all, enum run_field field, size_t width)
+{
+    char   text[TEXT_MAX];
+    size_t most = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        if (!fields_known(&all->records[i], field))
+            continue;
+        cell_text(&all->records[i], field, width, text, sizeof text);
+        size_t columns = text_columns(text);
+        most = columns > most ? columns : most;
     }
-    if (began > 0 && name != NULL && strcmp(name, "running") == 0)
-        return (double)clock_real() / 1e9 - began;
-    return -1;
+    size_t title = strlen(run_fields[field].title);
+    return most == 0 ? 0 : most > title ? most : title;
 }
 
-static void ended_text(const cJSON *state, char ret[static FIGURE_MAX])
+/* The least that a column needs to be of use. */
+static size_t least(enum run_field field, size_t most)
 {
-    int number = run_number(state, "signal", 0);
-    int exit_code = run_number(state, "exit_code", -1);
-    ret[0] = '-';
-    ret[1] = '\0';
-    if (number > 0)
-        signal_text(number, ret);
-    else if (exit_code >= 0)
-        (void)snprintf(ret, FIGURE_MAX, "%d", exit_code);
+    bool is_cut = field == RUN_FIELD_name || field == RUN_FIELD_command || field == RUN_FIELD_job ||
+                  field == RUN_FIELD_machine;
+    return is_cut && most > run_fields[field].width ? run_fields[field].width : most;
 }
 
-static void started_text(const cJSON *state, char ret[static 21])
+static void lay_out(const struct selection *all, size_t width, struct layout *ret)
 {
-    const char *text = journal_text(state, "started_at");
-    (void)snprintf(ret, 21, "%.19s", text != NULL ? text : "-");
-    char *t = strchr(ret, 'T');
-    if (t != NULL)
-        *t = ' ';
+    size_t most[RUN_FIELD_COUNT];
+    size_t used = 0;
+    *ret = (struct layout){0};
+    for (int i = 0; i < RUN_FIELD_COUNT; i++)
+        most[i] = run_fields[i].rank > 0 ? widest(all, (enum run_field)i, width) : 0;
+    bool is_full = false;
+    for (int rank = 1; rank <= RUN_FIELD_COUNT && !is_full; rank++) {
+        for (int i = 0; i < RUN_FIELD_COUNT; i++) {
+            size_t need = least((enum run_field)i, most[i]);
+            size_t gap = used > 0 ? (width > 0 && width < NARROW ? 1 : GAP) : 0;
+            if (run_fields[i].rank != rank || most[i] == 0)
+                continue;
+            is_full = width > 0 && used + gap + need > width;
+            if (is_full)
+                break;
+            ret->shown[i] = true;
+            ret->width[i] = width > 0 ? need : most[i];
+            used += gap + need;
+        }
+    }
+    static const enum run_field growing[] = {RUN_FIELD_name, RUN_FIELD_job, RUN_FIELD_machine, RUN_FIELD_command};
+    for (size_t i = 0; width > 0 && i < sizeof growing / sizeof *growing; i++) {
+        enum run_field field = growing[i];
+        size_t         cap = field == RUN_FIELD_command || most[field] < NAME_WIDEST ? most[field] : NAME_WIDEST;
+        size_t         more = cap > ret->width[field] ? cap - ret->width[field] : 0;
+        if (!ret->shown[field])
+            continue;
+        more = more < width - used ? more : width - used;
+        ret->width[field] += more;
+        used += more;
+    }
 }
 
-static void print_row(const char *id, const cJSON *state, const char *shown, size_t width)
+static enum paint paint_of(const struct record *record, enum run_field field)
 {
-    enum { BEFORE_COMMAND = COLUMN_ID + COLUMN_STATE + COLUMN_STARTED + COLUMN_TOOK + COLUMN_ENDED + 10 };
-    char   started[21], length[FIGURE_MAX] = "-", ended[FIGURE_MAX];
-    double seconds = strcmp(shown, "lost") == 0 ? -1 : took(state);
-    started_text(state, started);
-    ended_text(state, ended);
-    if (seconds >= 0 && seconds < 99 && seconds == (double)(long long)seconds)
-        (void)snprintf(length, sizeof length, "%.0f s", seconds); /* all that the state knows */
-    else if (seconds >= 0)
-        figure_seconds(seconds, length);
-    print_padded(id, COLUMN_ID + 2);
-    print_padded(shown, COLUMN_STATE + 2);
-    print_padded(started, COLUMN_STARTED + 2);
-    printf("%*s  %-*s  ", COLUMN_TOOK, length, COLUMN_ENDED, ended);
-    print_command(cJSON_GetObjectItemCaseSensitive(state, "command"),
-                  width > BEFORE_COMMAND ? width - BEFORE_COMMAND : 0);
+    if (field == RUN_FIELD_ended && fields_failed(record))
+        return PAINT_BAD;
+    if (field != RUN_FIELD_state)
+        return PAINT_NONE;
+    const char *state = record->values[RUN_FIELD_state].text;
+    if (strcmp(state, "undelivered") == 0 || strcmp(state, "lost") == 0 || strcmp(state, "damaged") == 0)
+        return PAINT_BAD;
+    return strcmp(state, "running") == 0 ? PAINT_GOOD : PAINT_NONE;
+}
+
+static void print_row(const struct layout *layout, const struct record *record, size_t width)
+{
+    char   text[TEXT_MAX];
+    size_t gap = width > 0 && width < NARROW ? 1 : GAP;
+    int    last = 0;
+    for (int i = 0; i < RUN_FIELD_COUNT; i++)
+        last = layout->shown[i] ? i : last;
+    for (int i = 0, count = 0; i < RUN_FIELD_COUNT; i++) {
+        enum run_field field = (enum run_field)i;
+        if (!layout->shown[i])
+            continue;
+        if (count++ > 0)
+            printf("%*s", (int)gap, "");
+        enum paint paint = record != NULL ? paint_of(record, field) : PAINT_STRONG;
+        if (record != NULL)
+            cell_text(record, field, width, text, sizeof text);
+        else
+            (void)snprintf(text, sizeof text, "%s", run_fields[i].title);
+        if (paint != PAINT_NONE)
+            print_paint(paint);
+        size_t columns = text_columns(text);
+        print_cut(text, i == last && !is_right(field) && columns < layout->width[i] ? columns : layout->width[i],
+                  is_right(field));
+        if (paint != PAINT_NONE)
+            print_paint(PAINT_NONE);
+    }
     putchar('\n');
 }
 
-static void add_copy(cJSON *object, const cJSON *state, const char *key)
+static void print_table(const struct selection *all)
 {
-    const cJSON *value = cJSON_GetObjectItemCaseSensitive(state, key);
-    if (value != NULL && !cJSON_IsNull(value))
-        cJSON_AddItemToObject(object, key, cJSON_Duplicate(value, true));
+    static struct layout layout;
+    size_t               width = output_width();
+    lay_out(all, width, &layout);
+    if (all->count > 0)
+        print_row(&layout, NULL, width);
+    for (size_t i = 0; i < all->count; i++)
+        print_row(&layout, &all->records[i], width);
 }
 
-static void add_object(cJSON *list, const char *id, const cJSON *state, const char *shown)
+/* ------------------------------------------------------------------------------------------------ the rest */
+
+static int print_json(const struct selection *all)
 {
-    cJSON *object = cJSON_CreateObject();
-    double seconds = strcmp(shown, "lost") == 0 ? -1 : took(state);
-    cJSON_AddStringToObject(object, "id", id);
-    cJSON_AddStringToObject(object, "state", shown);
-    add_copy(object, state, "command");
-    add_copy(object, state, "started_at");
-    add_copy(object, state, "finished_at");
-    if (seconds >= 0)
-        cJSON_AddNumberToObject(object, "duration_s", (double)(long long)(seconds * 1000 + 0.5) / 1000);
-    add_copy(object, state, "exit_code");
-    add_copy(object, state, "signal");
-    add_copy(object, state, "sentinel_run_id");
-    add_copy(object, state, "reason");
-    cJSON_AddItemToArray(list, object);
+    cJSON *list = cJSON_CreateArray();
+    for (size_t i = 0; i < all->count; i++) {
+        cJSON *object = cJSON_CreateObject();
+        fields_json(&all->records[i], object);
+        cJSON_AddItemToArray(list, object);
+    }
+    return output_json(list, EXIT_YES);
 }
 
-static void one(const struct state_dir *home, const char *id, cJSON *list, size_t width)
+static int print_csv(const struct selection *all)
 {
-    cJSON *state = NULL;
-    int    dir = -1;
-    if (runs_open(home, id, &dir) < 0)
-        return;
-    const char *shown = journal_load(dir, &state) == 0 ? run_state_shown(state, dir) : "damaged";
-    if (list != NULL)
-        add_object(list, id, state, shown);
-    else
-        print_row(id, state, shown, width);
-    cJSON_Delete(state);
-    close(dir);
+    fields_csv_header();
+    for (size_t i = 0; i < all->count; i++)
+        fields_csv(&all->records[i]);
+    return output_end(EXIT_YES);
+}
+
+static enum run_field sort_field;
+
+static int by_field(const void *a, const void *b)
+{
+    const struct value *x = &((const struct record *)a)->values[sort_field];
+    const struct value *y = &((const struct record *)b)->values[sort_field];
+    if (x->text != NULL || y->text != NULL)
+        return strcmp(x->text != NULL ? x->text : "", y->text != NULL ? y->text : "");
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+static void sort(const struct order *order, struct selection *all)
+{
+    sort_field = order->sort;
+    qsort(all->records, all->count, sizeof *all->records, by_field);
+    for (size_t i = 0; order->is_backwards && i < all->count / 2; i++) {
+        struct record record = all->records[i];
+        all->records[i] = all->records[all->count - 1 - i];
+        all->records[all->count - 1 - i] = record;
+    }
+}
+
+/* A field by its name, or by the title of its column in small letters. */
+static int take_sort(const char *name, struct order *ret)
+{
+    const char *meant = NULL;
+    ret->is_backwards = name[0] == '-';
+    name += ret->is_backwards;
+    for (int i = 0; i < RUN_FIELD_COUNT; i++) {
+        char title[32] = "";
+        for (size_t c = 0; run_fields[i].title[c] != '\0'; c++)
+            title[c] = (char)(run_fields[i].title[c] + ('a' - 'A'));
+        if (strcmp(name, run_fields[i].name) == 0 || (title[0] != '\0' && strcmp(name, title) == 0)) {
+            ret->sort = (enum run_field)i;
+            ret->is_sorted = i != RUN_FIELD_ordinal;
+            return 0;
+        }
+        meant = spelling_meant(name, strlen(name), meant, run_fields[i].name);
+    }
+    complain("list: no field \"%s\"%s%s; see pillion list --help", name, meant != NULL ? "; did you mean " : "",
+             meant != NULL ? meant : "");
+    return -1;
+}
+
+static int read_order(int argc, char **argv, struct order *ret)
+{
+    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
+                                            {"csv", no_argument, NULL, 'c'},
+                                            {"plain", no_argument, NULL, 'p'},
+                                            {"sort", required_argument, NULL, 's'},
+                                            FILTER_OPTIONS,
+                                            OPTIONS_COMMON};
+    opterr = 0;
+    optind = 1;
+    for (int option; (option = getopt_long(argc, argv, ":hV", options, NULL)) != -1;) {
+        int taken = filter_take(&ret->filter, argv[0], option, optarg);
+        if (option == 'j')
+            ret->json = true;
+        else if (option == 'c')
+            ret->csv = true;
+        else if (option == 'p')
+            output_use_plain();
+        else if (option == 's')
+            taken = take_sort(optarg, ret);
+        else if (taken == 0)
+            return options_common(option, argv, options, help);
+        if (taken < 0)
+            return EXIT_WRONG_CALL;
+    }
+    if (optind < argc) {
+        complain("list takes no argument, only options; see pillion list --help");
+        return EXIT_WRONG_CALL;
+    }
+    return -1;
 }
 
 int command_list(int argc, char **argv)
 {
-    bool json;
-    int  code = options_read(argc, argv, help, &json);
+    struct order     order = {0};
+    struct selection all;
+    int              code = read_order(argc, argv, &order);
     if (code >= 0)
         return code;
-    if (optind < argc) {
-        complain("list takes no argument; see pillion list --help");
-        return EXIT_WRONG_CALL;
-    }
-    struct state_dir home = {.dir = -1, .runs = -1};
-    struct run_names names = {0};
-    int              result = state_dir_open(runs_lookup, false, &home);
-    if (result == -ENOENT)
-        home = (struct state_dir){.dir = -1, .runs = -1};
-    else if (result == 0)
-        result = runs_read(&home, &names);
-    if (result < 0 && result != -ENOENT) {
-        complain("the runs cannot be read: %s", strerror(-result));
+    if (filter_select(&order.filter, &all) < 0)
         return EXIT_NO;
+    if (order.is_sorted)
+        sort(&order, &all);
+    if (order.json) {
+        code = print_json(&all);
+    } else if (order.csv) {
+        code = print_csv(&all);
+    } else {
+        print_table(&all);
+        if (all.count == 0)
+            complain(all.names.count > 0 ? "no run is meant by these filters" : "there is no run yet");
+        code = output_end(EXIT_YES);
     }
-    cJSON *list = json ? cJSON_CreateArray() : NULL;
-    if (!json && names.count > 0)
-        printf("%-*s  %-*s  %-*s  %*s  %-*s  %s\n", COLUMN_ID, "ID", COLUMN_STATE, "STATE", COLUMN_STARTED,
-               "STARTED (UTC)", COLUMN_TOOK, "TOOK", COLUMN_ENDED, "ENDED", "COMMAND");
-    for (size_t i = 0; i < names.count; i++)
-        one(&home, names.names[i], list, output_width());
-    if (!json && names.count == 0)
-        complain("there is no run yet");
-    runs_free(&names);
-    state_dir_close(&home);
-    return json ? output_json(list, EXIT_YES) : output_end(EXIT_YES);
+    filter_done(&all);
+    return code;
 }

@@ -10,9 +10,15 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "command.h"
 
-enum { COMMAND_TEXT_MAX = 4096 };
+enum { COMMAND_TEXT_MAX = 4096, WIDTH_MAX = 1000 };
+
+static struct {
+    bool   is_plain;
+    size_t screen;
+} use;
 
 /* Would a terminal take it for more than a character? */
 static bool is_control(char c)
@@ -64,6 +70,28 @@ void figure_bytes(double bytes, char ret[static FIGURE_MAX])
         unit++;
     }
     (void)snprintf(ret, FIGURE_MAX, "%.*f %s", unit == 0 ? 0 : 1, bytes, units[unit]);
+}
+
+void figure_short_bytes(double bytes, const char *per, char ret[static FIGURE_MAX])
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    size_t                   unit = 0;
+    while (bytes >= 1023.5 && unit < ARRAY_LENGTH(units) - 1) {
+        bytes /= 1024;
+        unit++;
+    }
+    if (bytes > 9999)
+        (void)snprintf(ret, FIGURE_MAX, "> 9999 PiB");
+    else
+        (void)snprintf(ret, FIGURE_MAX, "%.*f %s%s", unit == 0 || bytes >= 99.95 ? 0 : 1, bytes, units[unit], per);
+}
+
+void figure_percent(double part, char ret[static FIGURE_MAX])
+{
+    if (part > 99.99)
+        (void)snprintf(ret, FIGURE_MAX, "> 9999 %%");
+    else
+        (void)snprintf(ret, FIGURE_MAX, "%.0f %%", part * 100);
 }
 
 void figure_seconds(double seconds, char ret[static FIGURE_MAX])
@@ -133,24 +161,38 @@ static size_t cut(const char *text, size_t columns)
     return at;
 }
 
-void print_command(const cJSON *command, size_t width)
+static void put_command(struct line *line, const cJSON *command)
 {
-    struct line  line = {.len = 0};
     const cJSON *word;
     if (cJSON_IsString(command)) {
         for (const char *c = command->valuestring; *c != '\0'; c++)
-            put(&line, *c);
+            put(line, *c);
     } else if (cJSON_IsArray(command)) {
         cJSON_ArrayForEach(word, command)
         {
-            if (line.len > 0)
-                put(&line, ' ');
-            put_word(&line, cJSON_IsString(word) ? word->valuestring : "?");
+            if (line->len > 0)
+                put(line, ' ');
+            put_word(line, cJSON_IsString(word) ? word->valuestring : "?");
         }
     } else {
-        put(&line, '-');
+        put(line, '-');
     }
-    line.text[line.len] = '\0';
+    line->text[line->len] = '\0';
+}
+
+char *command_text(const cJSON *command)
+{
+    struct line line = {.len = 0};
+    if (!cJSON_IsString(command) && !cJSON_IsArray(command))
+        return NULL;
+    put_command(&line, command);
+    return strdup(line.text);
+}
+
+void print_command(const cJSON *command, size_t width)
+{
+    struct line line = {.len = 0};
+    put_command(&line, command);
     bool   cropped = line.len == sizeof line.text - 1;
     size_t end = line.len;
     if (width > 3 && cut(line.text, width) < line.len) {
@@ -173,9 +215,87 @@ void print_padded(const char *text, int width)
         putchar(' ');
 }
 
+size_t text_columns(const char *text)
+{
+    size_t columns = 0;
+    for (; *text != '\0'; text++)
+        columns += ((unsigned char)*text & 0xC0) != 0x80;
+    return columns;
+}
+
+void print_cut(const char *text, size_t width, bool is_on_right)
+{
+    size_t columns = text_columns(text);
+    size_t shown = columns <= width ? columns : width;
+    size_t dots = columns <= width ? 0 : width > 6 ? 2 : 0;
+    size_t end = cut(text, shown - dots);
+    for (size_t i = shown; is_on_right && i < width; i++)
+        putchar(' ');
+    for (size_t i = 0; i < end; i++)
+        putchar(is_control(text[i]) ? '?' : text[i]);
+    for (size_t i = 0; i < dots; i++)
+        putchar('.');
+    for (size_t i = shown; !is_on_right && i < width; i++)
+        putchar(' ');
+}
+
+void print_sentence(const char *label, size_t label_width, const char *text, size_t width)
+{
+    size_t at = text_columns(label);
+    print_text(label);
+    for (; at < label_width; at++)
+        putchar(' ');
+    for (bool is_first = true; *text != '\0'; is_first = false) {
+        size_t len = strcspn(text, " ");
+        size_t columns = 0;
+        for (size_t i = 0; i < len; i++)
+            columns += ((unsigned char)text[i] & 0xC0) != 0x80;
+        if (!is_first && width > 0 && at + 1 + columns > width) {
+            printf("\n%*s", (int)label_width, "");
+            at = label_width;
+        } else if (!is_first) {
+            putchar(' ');
+            at++;
+        }
+        for (size_t i = 0; i < len; i++)
+            putchar(is_control(text[i]) ? '?' : text[i]);
+        at += columns;
+        text += len + (text[len] == ' ');
+    }
+    putchar('\n');
+}
+
+void output_use_plain(void)
+{
+    use.is_plain = true;
+}
+
+void output_use_screen(size_t width)
+{
+    use.screen = width;
+}
+
+static bool has_colours(void)
+{
+    const char *no_color = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+    if (use.is_plain || (no_color != NULL && no_color[0] != '\0') || term == NULL || strcmp(term, "dumb") == 0)
+        return false;
+    return use.screen > 0 || isatty(STDOUT_FILENO);
+}
+
+void print_paint(enum paint paint)
+{
+    static const char *const codes[] = {"\033[0m", "\033[1m", "\033[32m", "\033[31m", "\033[33m", "\033[2m"};
+    if (has_colours())
+        fputs(codes[paint], stdout);
+}
+
 bool output_is_utf8(void)
 {
     static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    if (use.is_plain)
+        return false;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const char *value = getenv(names[i]);
         if (value != NULL && value[0] != '\0')
@@ -187,7 +307,11 @@ bool output_is_utf8(void)
 size_t output_width(void)
 {
     struct winsize size;
+    const char    *columns = getenv("COLUMNS");
+    if (use.screen > 0)
+        return use.screen;
     if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
         return size.ws_col;
-    return 0;
+    long width = columns != NULL ? strtol(columns, NULL, 10) : 0;
+    return width > 0 && width < WIDTH_MAX ? (size_t)width : 0;
 }

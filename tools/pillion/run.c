@@ -35,7 +35,11 @@ static const char help[] = "Usage: pillion run [--name N] [-o FILE] [--summary |
                            "  -q, --quiet        no such line\n"
                            "\n"
                            "The exit status is CMD's; 126 if it cannot be executed, 127 if it is not found,\n"
-                           "128 + n if signal n killed it.\n";
+                           "128 + n if signal n killed it.\n"
+                           "\n"
+                           "Examples:\n"
+                           "  pillion run -- make -j8\n"
+                           "  pillion run --name nightly -o %r.csv -- python3 train.py --epochs 2\n";
 
 struct order {
     const char *name;
@@ -54,12 +58,10 @@ static int read_order(int argc, char **argv, struct order *ret)
                                             {"output", required_argument, NULL, 'o'},
                                             {"summary", no_argument, NULL, 's'},
                                             {"quiet", no_argument, NULL, 'q'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {0}};
+                                            OPTIONS_COMMON};
     opterr = 0;
     optind = 1;
-    for (int option; (option = getopt_long(argc, argv, "+n:o:sqhV", options, NULL)) != -1;) {
+    for (int option; (option = getopt_long(argc, argv, "+:n:o:sqhV", options, NULL)) != -1;) {
         switch (option) {
         case 'n':
             ret->name = optarg;
@@ -73,13 +75,8 @@ static int read_order(int argc, char **argv, struct order *ret)
         case 'q':
             ret->quiet = true;
             break;
-        case 'h':
-            fputs(help, stdout);
-            return output_end(EXIT_YES);
-        case 'V':
-            return print_version();
         default:
-            return options_refuse(argv);
+            return options_common(option, argv, options, help);
         }
     }
     if (ret->summary && ret->quiet) {

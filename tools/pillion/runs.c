@@ -101,28 +101,60 @@ int runs_open(const struct state_dir *home, const char *id, int *ret_dir)
     return open_own(home->runs, id, ret_dir);
 }
 
-/* The newest for "last", the one of that name, or the only one that begins so. NULL and a sentence otherwise. */
-static const char *choose(const struct run_names *names, const struct state_dir *home, const char *name)
+/* N of `NAME~N`, which is then cut off; 0 where there is none. */
+static size_t take_steps(char *name)
 {
-    const char *found = NULL;
-    size_t      matches = 0;
-    if (strcmp(name, "last") == 0 && names->count > 0)
-        return names->names[names->count - 1];
+    char  *tilde = strrchr(name, '~');
+    size_t steps = 0;
+    if (tilde == NULL || tilde[1] == '\0' || tilde[1 + strspn(tilde + 1, "0123456789")] != '\0' || strlen(tilde) > 8)
+        return 0;
+    for (const char *digit = tilde + 1; *digit != '\0'; digit++)
+        steps = steps * 10 + (size_t)(*digit - '0');
+    *tilde = '\0';
+    return steps;
+}
+
+/* The newest for "last", the one of that name, or the only one that begins so: where it stands. -1 and a sentence
+ * otherwise. */
+static ssize_t choose_base(const struct run_names *names, const struct state_dir *home, const char *name)
+{
+    ssize_t found = -1;
+    size_t  matches = 0;
+    bool    is_last = strcmp(name, "last") == 0 || name[0] == '\0'; /* ~3 is last~3 */
+    if (is_last && names->count > 0)
+        return (ssize_t)names->count - 1;
     for (size_t i = 0; i < names->count; i++) {
         if (strcmp(names->names[i], name) == 0)
-            return names->names[i];
-        if (name[0] != '\0' && strncmp(names->names[i], name, strlen(name)) == 0) {
-            found = names->names[i];
+            return (ssize_t)i;
+        if (strncmp(names->names[i], name, strlen(name)) == 0) {
+            found = (ssize_t)i;
             matches++;
         }
     }
-    if (strcmp(name, "last") == 0)
+    if (is_last)
         complain("there is no run yet%s%s", home->runs >= 0 ? " in " : "", home->runs >= 0 ? home->path : "");
     else if (matches == 0)
         complain("no run \"%s\"; see pillion list", name);
     else if (matches > 1)
         complain("%zu runs begin with \"%s\": give more of the ID; see pillion list", matches, name);
-    return matches == 1 ? found : NULL;
+    return matches == 1 ? found : -1;
+}
+
+static ssize_t choose(const struct run_names *names, const struct state_dir *home, const char *name)
+{
+    char base[PATH_MAX];
+    if (name[0] == '\0') {
+        complain("no run \"\"; see pillion list");
+        return -1;
+    }
+    (void)snprintf(base, sizeof base, "%s", name);
+    size_t  steps = take_steps(base);
+    ssize_t at = choose_base(names, home, base);
+    if (at >= 0 && steps > (size_t)at) {
+        complain("there are only %zd runs before %s; see pillion list", at, base[0] != '\0' ? base : "last");
+        return -1;
+    }
+    return at < 0 ? at : at - (ssize_t)steps;
 }
 
 static int find_listed(const char *name, struct run_place *ret)
@@ -138,10 +170,13 @@ static int find_listed(const char *name, struct run_place *ret)
         complain("the runs cannot be read: %s", strerror(-result));
         return result;
     }
-    const char *id = choose(&names, &home, name);
+    ssize_t     at = choose(&names, &home, name);
+    const char *id = at >= 0 ? names.names[at] : NULL;
     result = id != NULL ? runs_open(&home, id, &ret->dir) : -ENOENT;
     if (result == 0) {
         ret->listed = true;
+        ret->ordinal = (long)names.count - 1 - at;
+        ret->is_first = at == 0;
         (void)snprintf(ret->id, sizeof ret->id, "%s", id);
         (void)snprintf(ret->path, sizeof ret->path, "%.3900s/runs/%s", home.path, id);
     } else if (id != NULL) {
@@ -200,7 +235,7 @@ static int find_path(const char *name, const struct stat *info, struct run_place
 int runs_find(const char *name, struct run_place *ret)
 {
     struct stat info;
-    *ret = (struct run_place){.dir = -1, .csv = -1};
+    *ret = (struct run_place){.dir = -1, .csv = -1, .ordinal = -1};
     bool path = strchr(name, '/') != NULL;
     int  result;
     if (strcmp(name, "last") != 0 && stat(name, &info) == 0) {

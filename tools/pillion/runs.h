@@ -27,9 +27,11 @@ void runs_free(struct run_names *names);
 struct run_place {
     char id[RUN_DIR_ID_MAX]; /* name of the directory, or of the CSV file */
     char path[PATH_MAX];
-    int  dir;    /* the run directory, -1 for a CSV file */
-    int  csv;    /* the rows, -1: none yet */
-    bool listed; /* below PILLION_DIR/runs */
+    int  dir;      /* the run directory, -1 for a CSV file */
+    int  csv;      /* the rows, -1: none yet */
+    bool listed;   /* below PILLION_DIR/runs */
+    long ordinal;  /* of the runs there, 0 the newest; -1: not looked for */
+    bool is_first; /* there is none before it */
 };
 
 /* Says what is wrong on stderr when it is not 0: -ENOENT, -EEXIST (not unique), -EPERM (another user's), -errno. */

@@ -1,33 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "show.h"
+
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "account.h"
 #include "command.h"
 #include "engine/cgroup_tags.h"
+#include "fields.h"
+#include "history.h"
 #include "output.h"
 #include "runs.h"
-#include "show.h"
 #include "store/journal_read.h"
 #include "summary.h"
 
-static const char help[] = "Usage: pillion show [--json] [RUN]\n"
-                           "\n"
-                           "What a run used and how it ended: the run's whole process tree on the left, all of\n"
-                           "the machine in that time on the right. RUN is an ID, the beginning of one, a run's\n"
-                           "directory, a CSV file, or \"last\" (the default).\n";
+static const char help[] =
+    "Usage: pillion show [--json | --plain | --follow] [--history N] [RUN]\n"
+    "\n"
+    "What a run used of what it was given, how it ended, and what to ask for next time: its\n"
+    "whole process tree, and below that all of the machine in that time. RUN is an ID, the\n"
+    "beginning of one, a run's directory, a CSV file, or \"last\" (the default); RUN~1 is the\n"
+    "run before it.\n"
+    "\n"
+    "  -f, --follow     live, until the run ends; Ctrl-C leaves. The run is not touched\n"
+    "      --history N  advice from the N newest runs of the same name, not from this one alone\n"
+    "      --json       the run's state, and its figures in \"summary\"\n"
+    "      --plain      no colours, nothing but ASCII\n"
+    "\n"
+    "\"used\" is the mean of CPU and GPU, and the maximum of memory, in parts of the limit.\n"
+    "\n"
+    "Examples:\n"
+    "  pillion show\n"
+    "  pillion show last~1\n"
+    "  pillion show --history 10 --json | jq .summary.advice\n"
+    "  pillion show --follow\n";
+
+enum { HISTORY_MAX = 1000 };
 
 static int json_of(const struct show *show)
 {
-    cJSON *tree = show->state != NULL ? cJSON_Duplicate(show->state, true) : cJSON_CreateObject();
+    struct record record;
+    cJSON        *tree = show->state != NULL ? cJSON_Duplicate(show->state, true) : cJSON_CreateObject();
     if (tree == NULL) {
         complain("out of memory");
         return EXIT_NO;
     }
     cJSON_DeleteItemFromObjectCaseSensitive(tree, "summary");
-    cJSON_AddItemToObject(tree, "summary", account_json(&show->summary, show->state));
+    cJSON *summary = account_json(&show->summary, show->state);
+    cJSON *advice = advice_json(&show->advice);
+    if (show->state != NULL) {
+        fields_read(show->place->id, show->state, show->shown, -1, &record);
+        fields_json_more(&record, summary);
+        fields_free(&record);
+    }
+    if (advice != NULL)
+        cJSON_AddItemToObject(summary, "advice", advice);
+    cJSON_AddItemToObject(tree, "summary", summary);
     return output_json(tree, EXIT_YES);
 }
 
@@ -47,9 +78,11 @@ static void add_kills(cJSON *state)
     (void)cJSON_AddNumberToObject(cgroup, "oom_kills", (double)events.oom_kills);
 }
 
-static int load(const struct run_place *place, struct show *ret)
+int show_load(const struct run_place *place, struct show *ret)
 {
+    ret->place = place;
     ret->shown = "";
+    ret->state = NULL;
     int error = place->dir >= 0 ? journal_load(place->dir, &ret->state) : 0;
     if (error < 0) {
         complain("%s: %s", place->path,
@@ -60,44 +93,84 @@ static int load(const struct run_place *place, struct show *ret)
         ret->shown = run_state_shown(ret->state, place->dir);
     if (strcmp(ret->shown, "lost") == 0 || strcmp(ret->shown, "running") == 0)
         add_kills(ret->state);
-    struct beginning beginning = {.at = run_time(ret->state, "started_at"),
-                                  .interval = journal_number(ret->state, "interval", 0)};
-    const cJSON     *baseline = cJSON_GetObjectItemCaseSensitive(ret->state, "baseline");
-    beginning.is_dated = journal_number(baseline, "monotonic_us", -1) >= 0;
-    beginning.within = beginning.at > 0 && beginning.at == (double)(long long)beginning.at ? 1 : 0;
-    if (place->csv < 0) {
-        summary_init(&ret->summary, beginning);
-        return 0;
-    }
-    int result = summary_read(place->csv, beginning, &ret->summary);
+    int result = history_rows(place->csv, ret->state, &ret->summary);
     if (result < 0)
         complain("%s: %s", place->path,
                  result == -EBADMSG ? "this is not a CSV with a column \"timestamp\"" : strerror(-result));
+    advice_begin(&ret->advice);
+    if (result == 0 && ret->state != NULL)
+        advice_add(&ret->advice, &ret->summary, ret->state);
     return result;
+}
+
+void show_done(struct show *show)
+{
+    cJSON_Delete(show->state);
+    show->state = NULL;
+}
+
+struct order {
+    bool        json, follow;
+    long        history;
+    const char *run;
+};
+
+static int read_order(int argc, char **argv, struct order *ret)
+{
+    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
+                                            {"plain", no_argument, NULL, 'p'},
+                                            {"follow", no_argument, NULL, 'f'},
+                                            {"history", required_argument, NULL, 'H'},
+                                            OPTIONS_COMMON};
+    opterr = 0;
+    optind = 1;
+    for (int option; (option = getopt_long(argc, argv, ":fhV", options, NULL)) != -1;) {
+        if (option == 'j')
+            ret->json = true;
+        else if (option == 'p')
+            output_use_plain();
+        else if (option == 'f')
+            ret->follow = true;
+        else if (option == 'H')
+            ret->history = strtol(optarg, NULL, 10);
+        else
+            return options_common(option, argv, options, help);
+        if (option == 'H' && (ret->history < 1 || ret->history > HISTORY_MAX)) {
+            complain("show: --history is a number from 1 to %d; see pillion show --help", HISTORY_MAX);
+            return EXIT_WRONG_CALL;
+        }
+    }
+    if (argc - optind > 1)
+        complain("show takes one run; see pillion show --help");
+    else if (ret->json && ret->follow)
+        complain("show: --json and --follow do not go together; see pillion show --help");
+    else
+        ret->run = optind < argc ? argv[optind] : "last";
+    return ret->run != NULL ? -1 : EXIT_WRONG_CALL;
+}
+
+static int show_once(const struct order *order)
+{
+    static struct show show;
+    struct run_place   place;
+    int                code = EXIT_NO;
+    if (runs_find(order->run, &place) < 0)
+        return EXIT_NO;
+    if (show_load(&place, &show) == 0) {
+        if (order->history > 0 && show.state != NULL)
+            history_add(show.state, place.id, (size_t)order->history, &show.advice);
+        code = order->json ? json_of(&show) : show_page(&show);
+    }
+    show_done(&show);
+    runs_done(&place);
+    return code;
 }
 
 int command_show(int argc, char **argv)
 {
-    static struct show show;
-    struct run_place   place;
-    bool               json;
-    int                code = options_read(argc, argv, help, &json);
+    struct order order = {.run = NULL};
+    int          code = read_order(argc, argv, &order);
     if (code >= 0)
         return code;
-    if (argc - optind > 1) {
-        complain("show takes one run; see pillion show --help");
-        return EXIT_WRONG_CALL;
-    }
-    if (runs_find(optind < argc ? argv[optind] : "last", &place) < 0)
-        return EXIT_NO;
-    show.place = &place;
-    if (load(&place, &show) < 0)
-        code = EXIT_NO;
-    else if (json)
-        code = json_of(&show);
-    else
-        code = show_page(&show);
-    cJSON_Delete(show.state);
-    runs_done(&place);
-    return code;
+    return order.follow ? show_follow(order.run) : show_once(&order);
 }

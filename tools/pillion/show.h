@@ -5,6 +5,7 @@
 
 #include <cJSON.h>
 
+#include "advice.h"
 #include "runs.h"
 #include "summary.h"
 
@@ -13,8 +14,14 @@ struct show {
     cJSON                  *state; /* NULL for a CSV file */
     const char             *shown; /* run_state_shown */
     struct summary          summary;
+    struct advice           advice;
 };
 
-int show_page(const struct show *show);
+/* The state and the rows as they are now: 0, or -errno and a sentence. Free with show_done. */
+int  show_load(const struct run_place *place, struct show *ret);
+void show_done(struct show *show);
+int  show_page(const struct show *show);
+/* The page of a run that goes on, until it ends or somebody leaves: the exit code. */
+int show_follow(const char *name);
 
 #endif

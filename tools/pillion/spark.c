@@ -22,13 +22,18 @@ static double mean(const double *values, size_t from, size_t to)
     return known > 0 ? sum / (double)known : -1;
 }
 
-size_t spark_draw(const double *values, size_t count, bool utf8, char ret[static SPARK_TEXT_MAX])
+size_t spark_draw(const double *values, size_t count, size_t width, bool utf8, char ret[static SPARK_TEXT_MAX])
 {
-    double drawn[SPARK_WIDTH];
+    double drawn[SPARK_MAX];
     double top = 0;
-    size_t width = count < SPARK_WIDTH ? count : SPARK_WIDTH;
+    if (count == 0)
+        width = 0;
+    if (width > SPARK_MAX)
+        width = SPARK_MAX;
     for (size_t i = 0; i < width; i++) {
-        drawn[i] = mean(values, i * count / width, (i + 1) * count / width);
+        size_t from = i * count / width;
+        size_t to = (i + 1) * count / width;
+        drawn[i] = mean(values, from, to > from ? to : from + 1);
         if (drawn[i] > top)
             top = drawn[i];
     }

@@ -6,10 +6,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { SPARK_WIDTH = 18, SPARK_TEXT_MAX = SPARK_WIDTH * 3 + 1 };
+enum { SPARK_MAX = 160, SPARK_TEXT_MAX = SPARK_MAX * 3 + 1 };
 
-/* One character for each value, or, of more than SPARK_WIDTH values, for the mean of its share of them. The lowest
- * level is 0, the highest the largest value drawn; a negative value is a gap. Returns the number of characters. */
-size_t spark_draw(const double *values, size_t count, bool utf8, char ret[static SPARK_TEXT_MAX]);
+/* `width` characters, SPARK_MAX at most: each stands for the mean of its share of the values, or for the one that it
+ * lies in. The lowest level is 0, the highest the largest value drawn; a negative value is a gap. Returns the number
+ * of characters. */
+size_t spark_draw(const double *values, size_t count, size_t width, bool utf8, char ret[static SPARK_TEXT_MAX]);
 
 #endif

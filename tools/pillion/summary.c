@@ -21,10 +21,12 @@ static const char *const column_names[PILLION_COLUMN_COUNT] = {
 static const enum pillion_column sources[SUBJECT_COUNT][MEASURE_COUNT] = {
     [SUBJECT_PROCESS] = {PILLION_COLUMN_process_cpu_usage, PILLION_COLUMN_process_memory_mib,
                          PILLION_COLUMN_process_disk_read_bytes, PILLION_COLUMN_process_disk_write_bytes,
-                         PILLION_COLUMN_COUNT, PILLION_COLUMN_COUNT},
+                         PILLION_COLUMN_COUNT, PILLION_COLUMN_COUNT, PILLION_COLUMN_process_gpu_usage,
+                         PILLION_COLUMN_process_gpu_vram_mib},
     [SUBJECT_SYSTEM] = {PILLION_COLUMN_system_cpu_usage, PILLION_COLUMN_system_memory_used_mib,
                         PILLION_COLUMN_system_disk_read_bytes, PILLION_COLUMN_system_disk_write_bytes,
-                        PILLION_COLUMN_system_net_recv_bytes, PILLION_COLUMN_system_net_sent_bytes},
+                        PILLION_COLUMN_system_net_recv_bytes, PILLION_COLUMN_system_net_sent_bytes,
+                        PILLION_COLUMN_system_gpu_usage, PILLION_COLUMN_system_gpu_vram_mib},
 };
 
 struct row {
@@ -151,16 +153,27 @@ static size_t next_bucket(struct summary *summary)
     return bucket;
 }
 
-static void add(struct figure *figure, enum measure measure, double value, double seconds, size_t bucket)
+bool summary_is_gauge(enum measure measure)
 {
-    bool gauge = measure == MEASURE_CPU || measure == MEASURE_MEMORY;
+    return measure == MEASURE_CPU || measure == MEASURE_MEMORY || measure == MEASURE_GPU ||
+           measure == MEASURE_GPU_MEMORY;
+}
+
+/* A row that is short for its run is no measure of what is most in a second: the last one often is. */
+static void add(struct figure *figure, enum measure measure, double value, double seconds, bool is_short, size_t bucket)
+{
+    bool   gauge = summary_is_gauge(measure);
+    double level = gauge ? value : seconds > 0 ? value / seconds : 0;
     figure->known++;
-    figure->total += measure == MEASURE_CPU ? value * seconds : value;
+    figure->total += gauge ? value * seconds : value;
+    figure->seconds += seconds;
     if (value > figure->max)
         figure->max = value;
+    if ((gauge || !is_short) && level > figure->peak)
+        figure->peak = level;
     if (!gauge && seconds <= 0)
         return;
-    figure->curve[bucket] += gauge ? value : value / seconds;
+    figure->curve[bucket] += level;
     figure->in_bucket[bucket]++;
 }
 
@@ -174,6 +187,7 @@ void summary_row(struct summary *summary, struct text line)
     double at = row.value[PILLION_COLUMN_timestamp];
     double seconds = summary->rows == 0 ? first_interval(&summary->beginning, &row) : at - summary->last;
     seconds = without_steps(summary, &row, seconds);
+    bool is_short = summary->usual > 0 && 2 * seconds < summary->usual;
     summary->elapsed += seconds;
     summary->usual = seconds;
     size_t bucket = next_bucket(summary);
@@ -181,7 +195,8 @@ void summary_row(struct summary *summary, struct text line)
         for (int measure = 0; measure < MEASURE_COUNT; measure++) {
             enum pillion_column source = sources[subject][measure];
             if (source != PILLION_COLUMN_COUNT && row.known[source])
-                add(&summary->figures[subject][measure], (enum measure)measure, row.value[source], seconds, bucket);
+                add(&summary->figures[subject][measure], (enum measure)measure, row.value[source], seconds, is_short,
+                    bucket);
         }
     }
     summary->user_s += row.value[PILLION_COLUMN_process_utime];
@@ -215,6 +230,14 @@ double summary_mean_cores(const struct summary *summary, enum subject subject)
     if (subject == SUBJECT_PROCESS)
         return (summary->user_s + summary->system_s) / duration;
     return summary->figures[subject][MEASURE_CPU].total / duration;
+}
+
+double summary_mean(const struct summary *summary, enum subject subject, enum measure measure)
+{
+    const struct figure *figure = &summary->figures[subject][measure];
+    if (measure == MEASURE_CPU)
+        return summary_mean_cores(summary, subject);
+    return figure->seconds > 0 ? figure->total / figure->seconds : 0;
 }
 
 /* Takes the whole lines off the front of a chunk; bytes used. */

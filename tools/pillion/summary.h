@@ -11,24 +11,28 @@
 #include "base/text.h"
 #include "pillion/columns.h"
 
-enum { SUMMARY_BUCKETS = 72 }; /* of a curve; even */
+enum { SUMMARY_BUCKETS = 320 }; /* of a curve; even; half of them fill the widest screen */
 
 enum subject { SUBJECT_PROCESS, SUBJECT_SYSTEM, SUBJECT_COUNT };
 
 enum measure {
-    MEASURE_CPU,       /* cores; total: core seconds */
+    MEASURE_CPU,       /* cores */
     MEASURE_MEMORY,    /* MiB */
     MEASURE_DISK_READ, /* bytes; the curve: bytes per second */
     MEASURE_DISK_WRITE,
     MEASURE_NET_RECV,
     MEASURE_NET_SENT,
+    MEASURE_GPU,        /* devices: 1 is one whole GPU */
+    MEASURE_GPU_MEMORY, /* MiB */
     MEASURE_COUNT
 };
 
 struct figure {
-    uint64_t known; /* rows that had it; 0: the machine or the client has no such figure */
-    double   total;
-    double   max;
+    uint64_t known;                  /* rows that had it; 0: the machine or the client has no such figure */
+    double   total;                  /* of bytes; of what is as it is at a moment: its sum over time */
+    double   max;                    /* of a row */
+    double   seconds;                /* that these rows cover */
+    double   peak;                   /* the most in a second */
     double   curve[SUMMARY_BUCKETS]; /* sums while reading, means after summary_close; negative: a gap */
     uint32_t in_bucket[SUMMARY_BUCKETS];
 };
@@ -62,6 +66,9 @@ void   summary_row(struct summary *summary, struct text line);
 void   summary_close(struct summary *summary);
 double summary_duration(const struct summary *summary); /* s */
 double summary_mean_cores(const struct summary *summary, enum subject subject);
+/* Mean over time: of bytes, in a second. */
+double summary_mean(const struct summary *summary, enum subject subject, enum measure measure);
+bool   summary_is_gauge(enum measure measure);
 
 /* All of the above over an open file, whole lines only. 0, -EBADMSG: not such a CSV, -errno. An empty file is a
  * summary without rows. */

@@ -13,7 +13,11 @@ static const char help[] = "Usage: pillion sync [--json] [RUN...]\n"
                            "\n"
                            "Delivers to Sentinel what has not arrived there: all runs that are undelivered or\n"
                            "lost, or the named ones; a run made without a token only when it is named. One line\n"
-                           "for each. Exit status 0 when nothing is left to deliver, else 1.\n";
+                           "for each. Exit status 0 when nothing is left to deliver, else 1.\n"
+                           "\n"
+                           "Examples:\n"
+                           "  pillion sync\n"
+                           "  pillion sync last   a run made without a token, now that there is one\n";
 
 struct report {
     cJSON *list; /* NULL: text */

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#define _GNU_SOURCE 1
+#include "filter.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "output.h"
+#include "store/journal_read.h"
+
+enum { DAY = 86400 };
+
+/* Midnight of a day in the user's zone, `days` ago. */
+static double midnight(int days)
+{
+    time_t    now = (time_t)(clock_real() / CLOCK_SECOND);
+    struct tm tm;
+    if (localtime_r(&now, &tm) == NULL)
+        return 0;
+    tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
+    tm.tm_mday -= days;
+    tm.tm_isdst = -1;
+    return (double)mktime(&tm);
+}
+
+/* "2h": so long ago; 0 when it is no such thing. */
+static double ago(const char *text)
+{
+    static const struct {
+        const char *name;
+        double      seconds;
+    } units[] = {{"s", 1}, {"m", 60}, {"min", 60}, {"h", 3600}, {"d", DAY}, {"w", 7 * DAY}};
+    double number;
+    size_t len = strspn(text, "0123456789.");
+    if (len == 0 || !text_decimal(text_span(text, len), &number) || number > 1e9)
+        return 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(units); i++)
+        if (strcmp(text + len, units[i].name) == 0)
+            return (double)clock_real() / 1e9 - number * units[i].seconds;
+    return 0;
+}
+
+static double when(const char *text)
+{
+    static const char *const forms[] = {"%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%H:%M"};
+    int64_t                  seconds;
+    if (strcmp(text, "today") == 0)
+        return midnight(0);
+    if (strcmp(text, "yesterday") == 0)
+        return midnight(1);
+    for (size_t i = 0; i < ARRAY_LENGTH(forms); i++) {
+        time_t    now = (time_t)(clock_real() / CLOCK_SECOND);
+        struct tm tm;
+        if (localtime_r(&now, &tm) == NULL)
+            return 0;
+        tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
+        tm.tm_isdst = -1;
+        const char *end = strptime(text, forms[i], &tm);
+        if (end != NULL && *end == '\0')
+            return (double)mktime(&tm);
+    }
+    size_t len = strlen(text);
+    if (len > 0 && text[len - 1] == 'Z' && clock_parse_utc(text, &seconds) == 0)
+        return (double)seconds;
+    return ago(text);
+}
+
+int filter_take(struct filter *filter, const char *command, int option, const char *value)
+{
+    char *end;
+    if (option < FILTER_LAST || option > FILTER_JOB)
+        return 0;
+    filter->is_set = true;
+    if (option == FILTER_LAST) {
+        long last = strtol(value, &end, 10);
+        filter->last = last > 0 && *end == '\0' ? (size_t)last : 0;
+        if (filter->last == 0) {
+            complain("%s: --last is a number from 1; see pillion %s --help", command, command);
+            return -1;
+        }
+    } else if (option == FILTER_SINCE) {
+        filter->since = when(value);
+        if (filter->since <= 0) {
+            complain("%s: --since is a time, as 2h, 3d, today, 2026-11-28T13:30; see pillion %s --help", command,
+                     command);
+            return -1;
+        }
+    } else if (option == FILTER_FAILED) {
+        filter->is_failed = true;
+    } else if (option == FILTER_STATE) {
+        filter->state = value;
+    } else if (option == FILTER_NAME) {
+        filter->name = value;
+    } else {
+        filter->job = value;
+    }
+    return 1;
+}
+
+/* Is `word` one of a list with commas? */
+static bool is_among(const char *list, const char *word)
+{
+    struct text rest = text_of(list);
+    struct text one;
+    while (text_until(&rest, ',', &one))
+        if (text_is(one, word))
+            return true;
+    return false;
+}
+
+/* 3 is job 3, and its tasks 3_1, its steps 3.0. */
+static bool is_of_job(const char *job, const char *wanted)
+{
+    size_t len = strlen(wanted);
+    return job != NULL && strncmp(job, wanted, len) == 0 && (job[len] == '\0' || job[len] == '_' || job[len] == '.');
+}
+
+static bool is_meant(const struct filter *filter, const struct record *record, double started)
+{
+    const struct value *values = record->values;
+    const char         *name = values[RUN_FIELD_name].text;
+    if (filter->since > 0 && started < filter->since)
+        return false;
+    if (filter->is_failed && !fields_failed(record))
+        return false;
+    if (filter->state != NULL && !is_among(filter->state, values[RUN_FIELD_state].text))
+        return false;
+    if (filter->name != NULL && (name == NULL || fnmatch(filter->name, name, 0) != 0))
+        return false;
+    return filter->job == NULL || is_of_job(values[RUN_FIELD_job].text, filter->job);
+}
+
+/* True: it is meant, and its fields are there. */
+static bool read_one(const struct filter *filter, const struct selection *selection, size_t at, struct record *ret)
+{
+    const char *id = selection->names.names[at];
+    cJSON      *state = NULL;
+    int         dir = -1;
+    if (runs_open(&selection->home, id, &dir) < 0)
+        return false;
+    const char *shown = journal_load(dir, &state) == 0 ? run_state_shown(state, dir) : "damaged";
+    fields_read(id, state, shown, (long)(selection->names.count - 1 - at), ret);
+    bool good = is_meant(filter, ret, run_time(state, "started_at"));
+    if (!good)
+        fields_free(ret);
+    cJSON_Delete(state);
+    close(dir);
+    return good;
+}
+
+/* From the newest on, so that --last stops early. */
+static int read_all(const struct filter *filter, struct selection *ret)
+{
+    size_t total = ret->names.count;
+    size_t most = filter->last > 0 && filter->last < total ? filter->last : total;
+    ret->at = calloc(most + 1, sizeof *ret->at);
+    ret->records = calloc(most + 1, sizeof *ret->records);
+    if (ret->at == NULL || ret->records == NULL)
+        return -ENOMEM;
+    for (size_t i = total; i-- > 0 && ret->count < most;) {
+        if (read_one(filter, ret, i, &ret->records[ret->count])) {
+            ret->at[ret->count] = i;
+            ret->count++;
+        }
+    }
+    for (size_t i = 0; i < ret->count / 2; i++) {
+        size_t        other = ret->count - 1 - i;
+        struct record record = ret->records[i];
+        size_t        at = ret->at[i];
+        ret->records[i] = ret->records[other];
+        ret->records[other] = record;
+        ret->at[i] = ret->at[other];
+        ret->at[other] = at;
+    }
+    return 0;
+}
+
+int filter_select(const struct filter *filter, struct selection *ret)
+{
+    *ret = (struct selection){.home = {.dir = -1, .runs = -1}};
+    int result = state_dir_open(runs_lookup, false, &ret->home);
+    if (result == -ENOENT)
+        ret->home = (struct state_dir){.dir = -1, .runs = -1};
+    else if (result == 0)
+        result = runs_read(&ret->home, &ret->names);
+    if (result == 0)
+        result = read_all(filter, ret);
+    if (result < 0 && result != -ENOENT) {
+        complain("the runs cannot be read: %s", strerror(-result));
+        return result;
+    }
+    return 0;
+}
+
+void filter_done(struct selection *selection)
+{
+    for (size_t i = 0; i < selection->count; i++)
+        fields_free(&selection->records[i]);
+    free(selection->records);
+    free(selection->at);
+    runs_free(&selection->names);
+    state_dir_close(&selection->home);
+}

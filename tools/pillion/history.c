@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "history.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "account.h"
+#include "runs.h"
+#include "store/journal_read.h"
+
+int history_rows(int csv, const cJSON *state, struct summary *ret)
+{
+    struct beginning beginning = {.at = run_time(state, "started_at"),
+                                  .interval = journal_number(state, "interval", 0)};
+    const cJSON     *baseline = cJSON_GetObjectItemCaseSensitive(state, "baseline");
+    beginning.is_dated = journal_number(baseline, "monotonic_us", -1) >= 0;
+    beginning.within = beginning.at > 0 && beginning.at == (double)(long long)beginning.at ? 1 : 0;
+    if (csv < 0) {
+        summary_init(ret, beginning);
+        return 0;
+    }
+    return summary_read(csv, beginning, ret);
+}
+
+static void add_one(int dir, const cJSON *like, struct advice *advice)
+{
+    static struct summary summary;
+    cJSON                *state = NULL;
+    const char           *wanted = account_registered(like, "job_name");
+    const char           *name = NULL;
+    if (journal_load(dir, &state) == 0)
+        name = account_registered(state, "job_name");
+    if (name != NULL && strcmp(name, wanted) == 0 && !journal_is(state, "state", "running")) {
+        int csv = openat(dir, "metrics.csv", O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (csv >= 0 && history_rows(csv, state, &summary) == 0)
+            advice_add(advice, &summary, state);
+        if (csv >= 0)
+            close(csv);
+    }
+    cJSON_Delete(state);
+}
+
+void history_add(const cJSON *state, const char *id, size_t count, struct advice *advice)
+{
+    struct state_dir home = {.dir = -1, .runs = -1};
+    struct run_names names = {0};
+    if (account_registered(state, "job_name") == NULL || state_dir_open(runs_lookup, false, &home) < 0)
+        return;
+    if (runs_read(&home, &names) == 0) {
+        for (size_t i = names.count; i-- > 0 && advice->runs < count;) {
+            int dir = -1;
+            if (strcmp(names.names[i], id) == 0 || runs_open(&home, names.names[i], &dir) < 0)
+                continue;
+            add_one(dir, state, advice);
+            close(dir);
+        }
+    }
+    runs_free(&names);
+    state_dir_close(&home);
+}
