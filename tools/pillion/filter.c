@@ -183,7 +183,7 @@ static int read_all(const struct filter *filter, struct selection *ret)
     return 0;
 }
 
-int filter_select(const struct filter *filter, struct selection *ret)
+static int open_all(struct selection *ret)
 {
     *ret = (struct selection){.home = {.dir = -1, .runs = -1}};
     int result = state_dir_open(runs_lookup, false, &ret->home);
@@ -191,13 +191,59 @@ int filter_select(const struct filter *filter, struct selection *ret)
         ret->home = (struct state_dir){.dir = -1, .runs = -1};
     else if (result == 0)
         result = runs_read(&ret->home, &ret->names);
+    return result == -ENOENT ? 0 : result;
+}
+
+int filter_select(const struct filter *filter, struct selection *ret)
+{
+    int result = open_all(ret);
     if (result == 0)
         result = read_all(filter, ret);
-    if (result < 0 && result != -ENOENT) {
+    if (result < 0)
         complain("the runs cannot be read: %s", strerror(-result));
-        return result;
+    return result;
+}
+
+/* Where the run stands that an operand means; -1 and a sentence. */
+static ssize_t find_named(const struct selection *selection, const char *operand)
+{
+    struct run_place place;
+    if (runs_find(operand, &place) < 0)
+        return -1;
+    runs_done(&place);
+    for (size_t i = 0; place.listed && i < selection->names.count; i++)
+        if (strcmp(selection->names.names[i], place.id) == 0)
+            return (ssize_t)i;
+    complain("%s: only runs in the run directory are meant here; see pillion list", operand);
+    return -1;
+}
+
+static bool is_taken(const struct selection *selection, size_t at)
+{
+    for (size_t i = 0; i < selection->count; i++)
+        if (selection->at[i] == at)
+            return true;
+    return false;
+}
+
+int filter_named(char *const *operands, size_t count, struct selection *ret)
+{
+    const struct filter everything = {.last = 0};
+    int                 result = open_all(ret);
+    ret->at = calloc(count + 1, sizeof *ret->at);
+    ret->records = calloc(count + 1, sizeof *ret->records);
+    if (result == 0 && (ret->at == NULL || ret->records == NULL))
+        result = -ENOMEM;
+    for (size_t i = 0; result == 0 && i < count; i++) {
+        ssize_t at = find_named(ret, operands[i]);
+        if (at < 0)
+            return -ENOENT;
+        if (!is_taken(ret, (size_t)at) && read_one(&everything, ret, (size_t)at, &ret->records[ret->count]))
+            ret->at[ret->count++] = (size_t)at;
     }
-    return 0;
+    if (result < 0)
+        complain("the runs cannot be read: %s", strerror(-result));
+    return result;
 }
 
 void filter_done(struct selection *selection)

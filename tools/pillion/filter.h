@@ -47,7 +47,9 @@ struct selection {
 };
 
 /* 0, also when there is none; -errno and a sentence. Free with filter_done. */
-int  filter_select(const struct filter *filter, struct selection *ret);
+int filter_select(const struct filter *filter, struct selection *ret);
+/* The same for runs that are named, as runs_find has it, and stand in the run directory; -ENOENT when one does not. */
+int  filter_named(char *const *operands, size_t count, struct selection *ret);
 void filter_done(struct selection *selection);
 
 #endif

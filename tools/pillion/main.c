@@ -12,13 +12,15 @@ static const char help[] =
     "  run [--name N] [-o FILE] [--] CMD...   make one run of CMD\n"
     "  list [--failed] [--last N] ...         the runs on this machine\n"
     "  show [--follow] [RUN]                  what a run used and how it ended\n"
+    "  export [RUN...] [-o FILE|FOLDER]       the rows of many runs, for pandas, DuckDB, Spark\n"
+    "  rm RUN...                              remove runs from this machine\n"
     "  sync [RUN...]                          deliver what has not reached Sentinel\n"
     "  doctor [-- CMD...]                     why there is no data\n"
     "  env                                    the lines that load pillion into programs\n"
     "  help COMMAND                           more about one of them\n"
     "\n"
     "RUN is an ID, the beginning of one, a directory, a CSV file, or \"last\"; RUN~1 is the run\n"
-    "before it. Every command has --help and --version; list, show, sync, doctor and env\n"
+    "before it. Every command has --help and --version; list, show, rm, sync, doctor and env\n"
     "have --json.\n"
     "The variables are described in pillion(7).\n"
     "\n"
@@ -33,8 +35,8 @@ struct subcommand {
 };
 
 static const struct subcommand subcommands[] = {
-    {"run", command_run},   {"list", command_list},     {"show", command_show},
-    {"sync", command_sync}, {"doctor", command_doctor}, {"env", command_env},
+    {"run", command_run}, {"list", command_list}, {"show", command_show},     {"export", command_export},
+    {"rm", command_rm},   {"sync", command_sync}, {"doctor", command_doctor}, {"env", command_env},
 };
 
 static int refuse(const char *name)
