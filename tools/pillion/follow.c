@@ -2,6 +2,7 @@
  * screen. The run's process is not touched. Whatever ends this, the terminal is left as it was. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 #include "output.h"
 #include "show.h"
 
-enum { PERIOD = 1, FRAME_MAX = 256 * 1024 };
+enum { SHARE = 20, FRAME_MAX = 256 * 1024 };
 
 /* The alternate screen without a cursor and without wrapping; and back. */
 static const char enter[] = "\033[?1049h\033[?25l\033[?7l";
@@ -54,7 +55,7 @@ static size_t capture(const struct show *show, char *ret, size_t size)
     return len > 0 ? (size_t)len : 0;
 }
 
-/* As many lines as the screen has, each rubbed out to its end: nothing flickers. */
+/* As many lines as the screen has, but for the last, which the cursor waits on. In one write: nothing flickers. */
 static void draw(const struct show *show)
 {
     static char    page[FRAME_MAX], frame[FRAME_MAX + 64 * 1024];
@@ -63,18 +64,19 @@ static void draw(const struct show *show)
     output_use_screen(size.ws_col > 0 ? size.ws_col : 80);
     size_t len = capture(show, page, sizeof page);
     size_t used = (size_t)snprintf(frame, sizeof frame, "\033[H");
-    size_t lines = size.ws_row > 1 ? size.ws_row : 24;
+    size_t lines = size.ws_row > 2 ? size.ws_row - 1U : 23;
     for (size_t at = 0, line = 0; at < len && line < lines; line++) {
         const char *end = memchr(page + at, '\n', len - at);
         size_t      part = end != NULL ? (size_t)(end - page) - at : len - at;
         if (used + part + 16 > sizeof frame)
             break;
+        /* Rubbed out first: after a full line the cursor stands on its last letter. */
+        used += (size_t)snprintf(frame + used, 16, "%s\033[2K", line > 0 ? "\r\n" : "");
         memcpy(frame + used, page + at, part);
         used += part;
-        used += (size_t)snprintf(frame + used, 16, "\033[K%s", line + 1 < lines ? "\r\n" : "");
         at += part + 1;
     }
-    used += (size_t)snprintf(frame + used, 8, "\033[J");
+    used += (size_t)snprintf(frame + used, 16, "\r\n\033[J");
     put(frame, used);
 }
 
@@ -123,10 +125,12 @@ static void yield_to(int number, const struct terminal *terminal)
     (void)sigprocmask(SIG_BLOCK, &terminal->mask, NULL);
 }
 
-/* Waits for the next second. False: somebody wants us to leave. */
-static bool wait_a_period(struct terminal *terminal, int *ret_signal)
+/* Waits a second, or, where the rows are many, until reading them anew takes a twentieth of the time: the run's
+ * processors are wanted elsewhere. False: somebody wants us to leave. */
+static bool wait_a_period(struct terminal *terminal, int64_t cost, int *ret_signal)
 {
-    struct timespec time = {.tv_sec = PERIOD};
+    int64_t         period = SHARE * cost > CLOCK_SECOND ? SHARE * cost : CLOCK_SECOND;
+    struct timespec time = {.tv_sec = period / CLOCK_SECOND, .tv_nsec = period % CLOCK_SECOND};
     siginfo_t       info;
     int             number = sigtimedwait(&terminal->mask, &info, &time);
     if (number == SIGTSTP) {
@@ -146,12 +150,22 @@ static bool goes_on(const struct show *show)
     return strcmp(show->shown, "running") == 0 || strcmp(show->shown, "finishing") == 0;
 }
 
+/* The folder stays open: "last" may be another run by now. */
+static void look_again(struct run_place *place)
+{
+    if (place->csv < 0)
+        place->csv = openat(place->dir, "metrics.csv", O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    else
+        (void)lseek(place->csv, 0, SEEK_SET);
+}
+
 int show_follow(const char *name)
 {
     static struct show show;
     struct run_place   place;
     struct terminal    terminal = {.is_known = false};
     int                number = 0;
+    int64_t            began = clock_monotonic();
     int                result = runs_find(name, &place);
     if (result < 0)
         return EXIT_NO;
@@ -163,13 +177,12 @@ int show_follow(const char *name)
     }
     while (is_drawn && number == 0 && result == 0 && goes_on(&show)) {
         draw(&show);
-        if (!wait_a_period(&terminal, &number))
+        if (!wait_a_period(&terminal, clock_monotonic() - began, &number))
             break;
+        began = clock_monotonic();
         show_done(&show);
-        runs_done(&place);
-        result = runs_find(name[0] == '/' ? name : place.path, &place);
-        if (result == 0)
-            result = show_load(&place, &show);
+        look_again(&place);
+        result = show_load(&place, &show);
     }
     if (is_drawn) {
         leave_terminal(&terminal);
@@ -178,8 +191,7 @@ int show_follow(const char *name)
     if (result == 0 && number == 0)
         (void)show_page(&show); /* how it ended stays on the screen */
     show_done(&show);
-    if (result == 0)
-        runs_done(&place);
+    runs_done(&place);
     if (number != 0)
         yield_to(number, &terminal);
     return result == 0 ? EXIT_YES : EXIT_NO;
