@@ -18,7 +18,13 @@
 #include "spark.h"
 #include "store/journal_read.h"
 
-enum { LABEL_WIDTH = 13, LOG_TAIL_MAX = 300 * 1024, SENTENCE_MAX = 1400, WIDE = 60, WIDTH_OF_PIPES = 100 };
+enum {
+    LABEL_WIDTH = SHOW_LABEL_WIDTH,
+    LOG_TAIL_MAX = 300 * 1024,
+    SENTENCE_MAX = 1400,
+    WIDE = 60,
+    WIDTH_OF_PIPES = 100
+};
 enum { COLUMN = 11, COLUMN_PART = 7, CURVE_LEAST = 12, AXIS_WITH_MIDDLE = 36, COMMANDS_SHOWN = 3 };
 
 static bool is_state(const struct show *show, const char *name)

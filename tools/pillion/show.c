@@ -12,13 +12,14 @@
 #include "engine/cgroup_tags.h"
 #include "fields.h"
 #include "history.h"
+#include "keeper.h"
 #include "output.h"
 #include "runs.h"
 #include "store/journal_read.h"
 #include "summary.h"
 
 static const char help[] =
-    "Usage: pillion show [--json | --plain | --follow] [--history N] [RUN]\n"
+    "Usage: pillion show [--json | --plain | --follow] [--history N] [--servers] [RUN]\n"
     "\n"
     "What a run used of what it was given, how it ended, and what to ask for next time: its\n"
     "whole process tree, and below that all of the machine in that time. RUN is an ID, the\n"
@@ -27,6 +28,9 @@ static const char help[] =
     "\n"
     "  -f, --follow     live, until the run ends; Ctrl-C leaves. The run is not touched\n"
     "      --history N  advice from the N newest runs of the same name, not from this one alone\n"
+    "      --servers    the cheapest cloud servers that would do. This alone asks the network:\n"
+    "                   the Keeper API of Spare Cores (or --servers=URL), for so many cores and\n"
+    "                   so much memory, and says nothing of the run else\n"
     "      --json       the run's state, and its figures in \"summary\"\n"
     "      --plain      no colours, nothing but ASCII\n"
     "\n"
@@ -40,7 +44,7 @@ static const char help[] =
 
 enum { HISTORY_MAX = 1000 };
 
-static int json_of(const struct show *show)
+static int json_of(const struct show *show, const cJSON *servers)
 {
     struct record record;
     cJSON        *tree = show->state != NULL ? cJSON_Duplicate(show->state, true) : cJSON_CreateObject();
@@ -58,6 +62,8 @@ static int json_of(const struct show *show)
     }
     if (advice != NULL)
         cJSON_AddItemToObject(summary, "advice", advice);
+    if (servers != NULL)
+        cJSON_AddItemToObject(summary, "servers", cJSON_Duplicate(servers, true));
     cJSON_AddItemToObject(tree, "summary", summary);
     return output_json(tree, EXIT_YES);
 }
@@ -112,16 +118,16 @@ void show_done(struct show *show)
 struct order {
     bool        json, follow;
     long        history;
+    const char *servers; /* the Keeper API, NULL: not asked */
     const char *run;
 };
 
 static int read_order(int argc, char **argv, struct order *ret)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
-                                            {"plain", no_argument, NULL, 'p'},
-                                            {"follow", no_argument, NULL, 'f'},
-                                            {"history", required_argument, NULL, 'H'},
-                                            OPTIONS_COMMON};
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},          {"plain", no_argument, NULL, 'p'},
+        {"follow", no_argument, NULL, 'f'},        {"history", required_argument, NULL, 'H'},
+        {"servers", optional_argument, NULL, 's'}, OPTIONS_COMMON};
     opterr = 0;
     optind = 1;
     for (int option; (option = getopt_long(argc, argv, ":fhV", options, NULL)) != -1;) {
@@ -131,6 +137,8 @@ static int read_order(int argc, char **argv, struct order *ret)
             output_use_plain();
         else if (option == 'f')
             ret->follow = true;
+        else if (option == 's')
+            ret->servers = optarg != NULL ? optarg : KEEPER_URL;
         else if (option == 'H')
             ret->history = strtol(optarg, NULL, 10);
         else
@@ -153,14 +161,21 @@ static int show_once(const struct order *order)
 {
     static struct show show;
     struct run_place   place;
+    cJSON             *servers = NULL;
     int                code = EXIT_NO;
     if (runs_find(order->run, &place) < 0)
         return EXIT_NO;
     if (show_load(&place, &show) == 0) {
         if (order->history > 0 && show.state != NULL)
             history_add(show.state, place.id, (size_t)order->history, &show.advice);
-        code = order->json ? json_of(&show) : show_page(&show);
+        if (order->servers != NULL)
+            servers = keeper_ask(order->servers, &show.advice);
+        code = order->json ? json_of(&show, servers) : show_page(&show);
+        if (servers != NULL && !order->json)
+            keeper_print(servers, SHOW_LABEL_WIDTH);
+        code = code == EXIT_YES && order->servers != NULL && servers == NULL ? EXIT_NO : code;
     }
+    cJSON_Delete(servers);
     show_done(&show);
     runs_done(&place);
     return code;

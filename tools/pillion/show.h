@@ -9,6 +9,8 @@
 #include "runs.h"
 #include "summary.h"
 
+enum { SHOW_LABEL_WIDTH = 13 };
+
 struct show {
     const struct run_place *place;
     cJSON                  *state; /* NULL for a CSV file */
