@@ -191,6 +191,8 @@ static int open_all(struct selection *ret)
         ret->home = (struct state_dir){.dir = -1, .runs = -1};
     else if (result == 0)
         result = runs_read(&ret->home, &ret->names);
+    if (result < 0 && result != -ENOENT)
+        ret->home = (struct state_dir){.dir = -1, .runs = -1};
     return result == -ENOENT ? 0 : result;
 }
 
