@@ -289,7 +289,7 @@ class Calling(LocalTest):
         libraries = ", ".join(name + " " + number for name in ("curl", "c-ares", "mbedTLS", "cJSON", "zlib"))
         self.assertRegex(version.stdout.decode(), r"\Apillion %s\nwith %s\n\Z" % (number, libraries))
         self.assertIn(b"run", self.pillion("--help").stdout)
-        for word in ("run", "list", "show", "export", "rm", "sync", "doctor", "env"):
+        for word in ("run", "list", "show", "report", "export", "rm", "sync", "doctor", "env"):
             help_text = self.pillion(word, "--help")
             self.assertEqual((help_text.status, help_text.stderr), (0, b""), help_text)
             self.assertIn(b"pillion " + word.encode(), help_text.stdout)

@@ -20,6 +20,7 @@ enum exit_code {
 int command_run(int argc, char **argv);
 int command_list(int argc, char **argv);
 int command_show(int argc, char **argv);
+int command_report(int argc, char **argv);
 int command_rm(int argc, char **argv);
 int command_export(int argc, char **argv);
 int command_sync(int argc, char **argv);

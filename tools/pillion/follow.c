@@ -169,7 +169,7 @@ int show_follow(const char *name)
     int                result = runs_find(name, &place);
     if (result < 0)
         return EXIT_NO;
-    result = show_load(&place, &show);
+    result = show_load(&place, (struct summary_listener){0}, &show);
     bool is_drawn = result == 0 && goes_on(&show) && isatty(STDOUT_FILENO);
     if (is_drawn) {
         block_signals(&terminal);
@@ -182,7 +182,7 @@ int show_follow(const char *name)
         began = clock_monotonic();
         show_done(&show);
         look_again(&place);
-        result = show_load(&place, &show);
+        result = show_load(&place, (struct summary_listener){0}, &show);
     }
     if (is_drawn) {
         leave_terminal(&terminal);

@@ -9,7 +9,7 @@
 #include "runs.h"
 #include "store/journal_read.h"
 
-int history_rows(int csv, const cJSON *state, struct summary *ret)
+int history_rows(int csv, const cJSON *state, struct summary_listener listener, struct summary *ret)
 {
     struct beginning beginning = {.at = run_time(state, "started_at"),
                                   .interval = journal_number(state, "interval", 0)};
@@ -20,7 +20,7 @@ int history_rows(int csv, const cJSON *state, struct summary *ret)
         summary_init(ret, beginning);
         return 0;
     }
-    return summary_read(csv, beginning, ret);
+    return summary_read_rows(csv, beginning, listener, ret);
 }
 
 static void add_one(int dir, const cJSON *like, struct advice *advice)
@@ -33,7 +33,7 @@ static void add_one(int dir, const cJSON *like, struct advice *advice)
         name = account_registered(state, "job_name");
     if (name != NULL && strcmp(name, wanted) == 0 && !journal_is(state, "state", "running")) {
         int csv = openat(dir, "metrics.csv", O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        if (csv >= 0 && history_rows(csv, state, &summary) == 0)
+        if (csv >= 0 && history_rows(csv, state, (struct summary_listener){0}, &summary) == 0)
             advice_add(advice, &summary, state);
         if (csv >= 0)
             close(csv);

@@ -10,8 +10,8 @@
 #include "advice.h"
 #include "summary.h"
 
-/* summary_read, from where the state says that the run began; csv -1: no rows yet. */
-int history_rows(int csv, const cJSON *state, struct summary *ret);
+/* summary_read_rows, from where the state says that the run began; csv -1: no rows yet. */
+int history_rows(int csv, const cJSON *state, struct summary_listener listener, struct summary *ret);
 /* Adds the newest ended runs with this one's name, but for itself, until the advice rests on `count`. */
 void history_add(const cJSON *state, const char *id, size_t count, struct advice *advice);
 

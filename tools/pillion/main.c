@@ -12,6 +12,7 @@ static const char help[] =
     "  run [--name N] [-o FILE] [--] CMD...   make one run of CMD\n"
     "  list [--failed] [--last N] ...         the runs on this machine\n"
     "  show [--follow] [RUN]                  what a run used and how it ended\n"
+    "  report [--open] [RUN...]               the same as a page for a browser\n"
     "  export [RUN...] [-o FILE|FOLDER]       the rows of many runs, for pandas, DuckDB, Spark\n"
     "  rm RUN...                              remove runs from this machine\n"
     "  sync [RUN...]                          deliver what has not reached Sentinel\n"
@@ -35,8 +36,9 @@ struct subcommand {
 };
 
 static const struct subcommand subcommands[] = {
-    {"run", command_run}, {"list", command_list}, {"show", command_show},     {"export", command_export},
-    {"rm", command_rm},   {"sync", command_sync}, {"doctor", command_doctor}, {"env", command_env},
+    {"run", command_run},       {"list", command_list},     {"show", command_show},
+    {"report", command_report}, {"export", command_export}, {"rm", command_rm},
+    {"sync", command_sync},     {"doctor", command_doctor}, {"env", command_env},
 };
 
 static int refuse(const char *name)

@@ -84,7 +84,7 @@ static void add_kills(cJSON *state)
     (void)cJSON_AddNumberToObject(cgroup, "oom_kills", (double)events.oom_kills);
 }
 
-int show_load(const struct run_place *place, struct show *ret)
+int show_load(const struct run_place *place, struct summary_listener listener, struct show *ret)
 {
     ret->place = place;
     ret->shown = "";
@@ -99,7 +99,7 @@ int show_load(const struct run_place *place, struct show *ret)
         ret->shown = run_state_shown(ret->state, place->dir);
     if (strcmp(ret->shown, "lost") == 0 || strcmp(ret->shown, "running") == 0)
         add_kills(ret->state);
-    int result = history_rows(place->csv, ret->state, &ret->summary);
+    int result = history_rows(place->csv, ret->state, listener, &ret->summary);
     if (result < 0)
         complain("%s: %s", place->path,
                  result == -EBADMSG ? "this is not a CSV with a column \"timestamp\"" : strerror(-result));
@@ -165,7 +165,7 @@ static int show_once(const struct order *order)
     int                code = EXIT_NO;
     if (runs_find(order->run, &place) < 0)
         return EXIT_NO;
-    if (show_load(&place, &show) == 0) {
+    if (show_load(&place, (struct summary_listener){0}, &show) == 0) {
         if (order->history > 0 && show.state != NULL)
             history_add(show.state, place.id, (size_t)order->history, &show.advice);
         if (order->servers != NULL)

@@ -19,8 +19,8 @@ struct show {
     struct advice           advice;
 };
 
-/* The state and the rows as they are now: 0, or -errno and a sentence. Free with show_done. */
-int  show_load(const struct run_place *place, struct show *ret);
+/* The state and the rows as they are now, which `listener` hears: 0, or -errno and a sentence. Free with show_done. */
+int  show_load(const struct run_place *place, struct summary_listener listener, struct show *ret);
 void show_done(struct show *show);
 int  show_page(const struct show *show);
 /* The page of a run that goes on, until it ends or somebody leaves: the exit code. */

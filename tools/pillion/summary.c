@@ -203,6 +203,8 @@ void summary_row(struct summary *summary, struct text line)
     summary->system_s += row.value[PILLION_COLUMN_process_stime];
     summary->last = at;
     summary->rows++;
+    if (summary->listener.row != NULL)
+        summary->listener.row(summary->listener.context, row.value, row.known, seconds, summary->elapsed);
 }
 
 void summary_close(struct summary *summary)
@@ -260,11 +262,17 @@ static ssize_t take_lines(struct summary *summary, const char *data, size_t len,
 
 int summary_read(int fd, struct beginning beginning, struct summary *ret)
 {
+    return summary_read_rows(fd, beginning, (struct summary_listener){0}, ret);
+}
+
+int summary_read_rows(int fd, struct beginning beginning, struct summary_listener listener, struct summary *ret)
+{
     static char chunk[CHUNK];
     size_t      held = 0;
     bool        header = false;
     struct stat info; /* as of now: a run that goes on does not keep us */
     summary_init(ret, beginning);
+    ret->listener = listener;
     if (fstat(fd, &info) < 0)
         return -errno;
     for (off_t at = 0; at < info.st_size;) {

@@ -45,18 +45,25 @@ struct beginning {
     bool   is_dated; /* the rows' timestamps were made by a clock that makes no steps */
 };
 
+/* Hears each row: `value` and `known` by column, the seconds that it covers, and those since the run began. */
+struct summary_listener {
+    void (*row)(void *context, const double *value, const bool *known, double seconds, double elapsed);
+    void *context;
+};
+
 struct summary {
-    struct beginning beginning;
-    double           last;    /* timestamp of the last row */
-    double           elapsed; /* s that the rows cover, whatever steps the clock has made */
-    double           usual;   /* s of the row before, 0: none yet */
-    uint64_t         rows;
-    uint64_t         bad_rows;         /* lines that are no rows */
-    double           user_s, system_s; /* CPU of the process tree */
-    struct figure    figures[SUBJECT_COUNT][MEASURE_COUNT];
-    uint32_t         rows_per_bucket;
-    size_t           buckets;
-    int              position[PILLION_COLUMN_COUNT]; /* of a column in the file, -1: not there */
+    struct summary_listener listener; /* of summary_read; row NULL: nobody */
+    struct beginning        beginning;
+    double                  last;    /* timestamp of the last row */
+    double                  elapsed; /* s that the rows cover, whatever steps the clock has made */
+    double                  usual;   /* s of the row before, 0: none yet */
+    uint64_t                rows;
+    uint64_t                bad_rows;         /* lines that are no rows */
+    double                  user_s, system_s; /* CPU of the process tree */
+    struct figure           figures[SUBJECT_COUNT][MEASURE_COUNT];
+    uint32_t                rows_per_bucket;
+    size_t                  buckets;
+    int                     position[PILLION_COLUMN_COUNT]; /* of a column in the file, -1: not there */
 };
 
 void summary_init(struct summary *summary, struct beginning beginning);
@@ -73,5 +80,6 @@ bool   summary_is_gauge(enum measure measure);
 /* All of the above over an open file, whole lines only. 0, -EBADMSG: not such a CSV, -errno. An empty file is a
  * summary without rows. */
 int summary_read(int fd, struct beginning beginning, struct summary *ret);
+int summary_read_rows(int fd, struct beginning beginning, struct summary_listener listener, struct summary *ret);
 
 #endif

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "curves.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "pillion/columns.h"
+
+#define UNKNOWN (-1.0F)
+
+static const struct {
+    enum pillion_column column;
+    bool                is_delta; /* of which the curve is the rate */
+} sources[CURVE_CPU_BY] = {
+    [CURVE_GPU] = {PILLION_COLUMN_process_gpu_usage, false},
+    [CURVE_GPU_MACHINE] = {PILLION_COLUMN_system_gpu_usage, false},
+    [CURVE_VRAM] = {PILLION_COLUMN_process_gpu_vram_mib, false},
+    [CURVE_VRAM_MACHINE] = {PILLION_COLUMN_system_gpu_vram_mib, false},
+    [CURVE_CPU] = {PILLION_COLUMN_process_utime, true},
+    [CURVE_CPU_SYSTEM] = {PILLION_COLUMN_process_stime, true},
+    [CURVE_CPU_MACHINE] = {PILLION_COLUMN_system_cpu_usage, false},
+    [CURVE_MEMORY] = {PILLION_COLUMN_process_memory_mib, false},
+    [CURVE_MEMORY_MACHINE] = {PILLION_COLUMN_system_memory_used_mib, false},
+    [CURVE_READ] = {PILLION_COLUMN_process_disk_read_bytes, true},
+    [CURVE_WRITE] = {PILLION_COLUMN_process_disk_write_bytes, true},
+    [CURVE_RECV] = {PILLION_COLUMN_system_net_recv_bytes, true},
+    [CURVE_SENT] = {PILLION_COLUMN_system_net_sent_bytes, true},
+};
+
+void curves_init(struct curves *curves)
+{
+    *curves = (struct curves){0};
+}
+
+void curves_done(struct curves *curves)
+{
+    for (size_t i = 0; i < CURVE_COUNT; i++)
+        free(curves->list[i].value);
+    free(curves->at);
+    free(curves->timestamp);
+    free(curves->total);
+    *curves = (struct curves){0};
+}
+
+bool curve_is_rate(enum curve_id id)
+{
+    return id >= CURVE_READ && id <= CURVE_SENT;
+}
+
+bool curve_is_stack(enum curve_id id)
+{
+    bool first = id == CURVE_CPU_BY || id == CURVE_MEMORY_BY;
+    return id == CURVE_CPU_SYSTEM || (id > CURVE_CPU_BY && !first);
+}
+
+double curve_scale(enum curve_id id)
+{
+    bool mib = id == CURVE_VRAM || id == CURVE_VRAM_MACHINE || id == CURVE_MEMORY || id == CURVE_MEMORY_MACHINE ||
+               id >= CURVE_MEMORY_BY;
+    return curve_is_rate(id) ? 64 : mib ? 10 : 1000;
+}
+
+static bool widen(void *pointer, size_t room, size_t size)
+{
+    void *old;
+    memcpy(&old, pointer, sizeof old);
+    void *more = realloc(old, room * size);
+    if (more != NULL)
+        memcpy(pointer, &more, sizeof more);
+    return more != NULL;
+}
+
+static bool make_room(struct curves *curves)
+{
+    if (curves->rows < curves->room)
+        return true;
+    size_t room = curves->room == 0 ? 256 : 2 * curves->room;
+    bool   good = widen(&curves->at, room, sizeof *curves->at) &&
+                widen(&curves->timestamp, room, sizeof *curves->timestamp) &&
+                widen(&curves->total, room, sizeof *curves->total);
+    for (size_t i = 0; good && i < CURVE_CPU_BY; i++)
+        good = widen(&curves->list[i].value, room, sizeof(float));
+    if (good)
+        curves->room = room;
+    curves->failed |= !good;
+    return good;
+}
+
+static void note(struct curve *curve, double value, double seconds)
+{
+    curve->total += value * seconds;
+    curve->seconds += seconds;
+    if (value > curve->max)
+        curve->max = value;
+}
+
+void curves_row(void *context, const double *value, const bool *known, double seconds, double elapsed)
+{
+    struct curves *curves = context;
+    size_t         at = curves->rows;
+    if (curves->rows >= CURVES_ROWS_MAX)
+        curves->is_cut = true;
+    if (curves->rows >= CURVES_ROWS_MAX || curves->failed || !make_room(curves))
+        return;
+    seconds = seconds > 0 ? seconds : 0;
+    for (size_t i = 0; i < CURVE_CPU_BY; i++) {
+        enum pillion_column column = sources[i].column;
+        bool                good = known[column] && (!sources[i].is_delta || seconds > 0);
+        double              figure = good ? value[column] / (sources[i].is_delta ? seconds : 1) : UNKNOWN;
+        if (i == CURVE_CPU && !good && known[PILLION_COLUMN_process_cpu_usage]) {
+            good = true;
+            figure = value[PILLION_COLUMN_process_cpu_usage];
+        }
+        curves->list[i].value[at] = good && figure < 1e30 ? (float)figure : UNKNOWN;
+        if (good)
+            note(&curves->list[i], figure, seconds);
+    }
+    const float *user = curves->list[CURVE_CPU].value, *system = curves->list[CURVE_CPU_SYSTEM].value;
+    curves->total[at] = user[at] < 0 ? UNKNOWN : user[at] + (system[at] > 0 ? system[at] : 0);
+    curves->at[at] = elapsed;
+    curves->timestamp[at] = value[PILLION_COLUMN_timestamp];
+    curves->rows++;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The median of at most 1,001 steps, evenly taken. */
+static double usual_step(const struct curves *curves)
+{
+    double step[1001];
+    size_t count = 0, stride = curves->rows / ARRAY_LENGTH(step) + 1;
+    for (size_t i = 1; i < curves->rows && count < ARRAY_LENGTH(step); i += stride)
+        step[count++] = curves->at[i] - curves->at[i - 1];
+    if (count == 0)
+        return curves->rows > 0 ? curves->at[0] : 0;
+    qsort(step, count, sizeof *step, by_size);
+    return step[count / 2];
+}
+
+void curves_close(struct curves *curves)
+{
+    for (size_t i = 0; i < CURVE_CPU_BY; i++) {
+        struct curve *curve = &curves->list[i];
+        bool          is_known = false;
+        for (size_t row = 0; row < curves->rows && !is_known; row++)
+            is_known = curve->value[row] >= 0;
+        if (!is_known) {
+            free(curve->value);
+            curve->value = NULL;
+        }
+    }
+    curves->usual = usual_step(curves);
+}
+
+double curve_mean(const struct curve *curve)
+{
+    return curve->seconds > 0 ? curve->total / curve->seconds : curve->max;
+}

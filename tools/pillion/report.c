@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "command.h"
+#include "output.h"
+#include "store/journal_read.h"
+
+static const char help[] = "Usage: pillion report [-o FILE] [--open] [--markdown] [--job JOB] [RUN...]\n"
+                           "\n"
+                           "Makes one HTML file of a run, which needs no network and nothing beside it: what was\n"
+                           "used, of what was given, by which command, and what stands out. Two to twenty runs are\n"
+                           "laid over each other, the first is the base; more are a heat map, histograms, a table.\n"
+                           "RUN is an ID, the beginning of one, a directory, a CSV file, or \"last\" (the default).\n"
+                           "\n"
+                           "  -o, --output FILE  the file to write, \"-\" for the standard output; without it\n"
+                           "                     pillion-NAME.html in this directory, and its name is printed\n"
+                           "      --open         opens the file in the browser\n"
+                           "      --markdown     at most 60 lines of Markdown on the standard output (or in FILE)\n"
+                           "      --job JOB      all runs of a job or an array, by its ID in Slurm, CI and so on\n"
+                           "\n"
+                           "Examples:\n"
+                           "  pillion report --open                        the last run\n"
+                           "  pillion report last 20261128T1200 -o b.html  the last one against an older one\n"
+                           "  pillion report --job 4711                    an array of any size\n"
+                           "  pillion report --markdown >> \"$GITHUB_STEP_SUMMARY\"\n";
+
+struct wish {
+    const char *output, *job;
+    bool        is_opened, is_markdown;
+};
+
+struct list {
+    char **names;
+    size_t count;
+};
+
+extern char **environ;
+
+int report_load(const char *name, struct report_run *ret)
+{
+    *ret = (struct report_run){.place = {.dir = -1, .csv = -1}};
+    curves_init(&ret->curves);
+    struct summary_listener listener = {curves_row, &ret->curves};
+    int                     result = runs_find(name, &ret->place);
+    if (result == 0)
+        result = show_load(&ret->place, listener, &ret->show);
+    if (result == 0 && ret->curves.failed) {
+        complain("out of memory");
+        result = -ENOMEM;
+    }
+    if (result < 0)
+        return result;
+    curves_close(&ret->curves);
+    ret->limits = limits_of(ret->show.state);
+    ending_of(&ret->show, &ret->ending);
+    findings_of(&ret->curves, &ret->limits, ret->show.state, &ret->findings);
+    return 0;
+}
+
+void report_done(struct report_run *run)
+{
+    curves_done(&run->curves);
+    show_done(&run->show);
+    runs_done(&run->place);
+}
+
+static int read_options(int argc, char **argv, struct wish *ret)
+{
+    static const struct option options[] = {{"output", required_argument, NULL, 'o'},
+                                            {"open", no_argument, NULL, 'O'},
+                                            {"markdown", no_argument, NULL, 'm'},
+                                            {"job", required_argument, NULL, 'J'},
+                                            OPTIONS_COMMON};
+    opterr = 0;
+    optind = 1;
+    for (int option; (option = getopt_long(argc, argv, ":o:hV", options, NULL)) != -1;) {
+        if (option == 'o')
+            ret->output = optarg;
+        else if (option == 'O')
+            ret->is_opened = true;
+        else if (option == 'm')
+            ret->is_markdown = true;
+        else if (option == 'J')
+            ret->job = optarg;
+        else
+            return options_common(option, argv, options, help);
+    }
+    return -1;
+}
+
+/* `job` itself, or one of its tasks, steps or attempts: "4711_3", "4711.0", "4711[3]", "4711-2". */
+static bool is_of_job(const cJSON *state, const char *job)
+{
+    const cJSON *registration = cJSON_GetObjectItemCaseSensitive(state, "registration");
+    const char  *id = journal_text(registration, "external_run_id");
+    size_t       len = strlen(job);
+    return id != NULL && strncmp(id, job, len) == 0 && (id[len] == '\0' || strchr("_.[-", id[len]) != NULL);
+}
+
+static int add(struct list *list, const char *name)
+{
+    char **more = realloc(list->names, (list->count + 1) * sizeof *more);
+    if (more == NULL)
+        return -ENOMEM;
+    list->names = more;
+    more[list->count] = strdup(name);
+    return more[list->count] != NULL ? (int)!++list->count : -ENOMEM;
+}
+
+static int find_job(const char *job, struct list *ret)
+{
+    struct state_dir home = {.dir = -1, .runs = -1};
+    struct run_names names = {0};
+    int              result = state_dir_open(runs_lookup, false, &home);
+    if (result == 0)
+        result = runs_read(&home, &names);
+    for (size_t i = 0; result == 0 && i < names.count; i++) {
+        cJSON *state = NULL;
+        int    dir = -1;
+        if (runs_open(&home, names.names[i], &dir) < 0)
+            continue;
+        if (journal_load(dir, &state) == 0 && is_of_job(state, job))
+            result = add(ret, names.names[i]);
+        cJSON_Delete(state);
+        close(dir);
+    }
+    runs_free(&names);
+    state_dir_close(&home);
+    if (result < 0 && result != -ENOENT)
+        complain("the runs cannot be read: %s", strerror(-result));
+    else if (ret->count == 0)
+        complain("no run of a job \"%s\"; see pillion list", job);
+    return ret->count > 0 ? result : -ENOENT;
+}
+
+static int find_all(int argc, char **argv, const struct wish *wish, struct list *ret)
+{
+    int result = wish->job != NULL ? find_job(wish->job, ret) : 0;
+    for (int i = optind; result == 0 && i < argc; i++)
+        result = add(ret, argv[i]);
+    if (result == 0 && ret->count == 0)
+        result = add(ret, "last");
+    if (result == 0 && ret->count > REPORT_RUNS_MAX) {
+        complain("%zu runs are too many for a page: %d at most", ret->count, REPORT_RUNS_MAX);
+        result = -E2BIG;
+    }
+    return result;
+}
+
+static void title_of(const struct report_run *run, size_t count, char ret[static 200])
+{
+    if (count == 1)
+        (void)snprintf(ret, 200, "%.150s", report_name(run));
+    else
+        (void)snprintf(ret, 200, "%.150s and %zu more", report_name(run), count - 1);
+}
+
+static int add_run(struct bytes *page, cJSON *runs, struct report_run *run, size_t number, size_t count)
+{
+    size_t per = 1;
+    int    result = 0;
+    if (count > REPORT_OVERLAID_MAX) {
+        cJSON_AddItemToArray(runs, report_json_small(run));
+        return 0;
+    }
+    if (count == 1 && run->place.dir >= 0) {
+        result = curves_commands(&run->curves, run->place.dir);
+        result = result == -ENOMEM ? result : 0; /* without them it is a page, too */
+    }
+    if (result == 0)
+        result = report_page_curves(page, run, number, REPORT_CURVES_MAX / count, &per);
+    cJSON_AddItemToArray(runs, report_json(run, per));
+    return result;
+}
+
+static cJSON *begin_known(size_t count)
+{
+    char   made[21];
+    cJSON *known = cJSON_CreateObject();
+    clock_format_utc(clock_real() / CLOCK_SECOND, made);
+    cJSON_AddStringToObject(known, "version", PILLION_VERSION);
+    cJSON_AddStringToObject(known, "made", made);
+    cJSON_AddStringToObject(known, "kind", count == 1 ? "run" : count <= REPORT_OVERLAID_MAX ? "compare" : "many");
+    cJSON_AddArrayToObject(known, "runs");
+    return known;
+}
+
+/* The first run's ID goes to `ret_id`, for the file's name. */
+static int make_page(const struct list *list, struct bytes *page, char ret_id[static RUN_DIR_ID_MAX])
+{
+    static struct report_run run;
+    cJSON                   *known = begin_known(list->count);
+    cJSON                   *runs = cJSON_GetObjectItemCaseSensitive(known, "runs");
+    int                      result = 0;
+    for (size_t i = 0; result == 0 && i < list->count; i++) {
+        char title[200];
+        result = report_load(list->names[i], &run);
+        if (result == 0 && i == 0) {
+            title_of(&run, list->count, title);
+            memcpy(ret_id, run.place.id, RUN_DIR_ID_MAX);
+            report_page_begin(page, title);
+        }
+        if (result == 0) {
+            result = add_run(page, runs, &run, i, list->count);
+            if (result < 0)
+                complain("out of memory");
+        }
+        report_done(&run);
+    }
+    if (result < 0) {
+        cJSON_Delete(known);
+        return result;
+    }
+    result = report_page_end(page, known);
+    if (result < 0)
+        complain("the page is too large, or there is no memory");
+    return result;
+}
+
+static int write_out(const char *path, const struct bytes *page)
+{
+    int fd = strcmp(path, "-") == 0 ? dup(STDOUT_FILENO)
+                                    : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+    int result = fd < 0 ? -errno : file_write(fd, page->data, page->len, NULL);
+    if (fd >= 0 && close(fd) < 0 && result == 0)
+        result = -errno;
+    if (result < 0)
+        complain("%s: %s", path, strerror(-result));
+    return result;
+}
+
+/* The program that opens files on a desktop returns once the browser has it. */
+static int open_in_browser(const char *path)
+{
+    const char *browser = getenv("BROWSER");
+    pid_t       pid;
+    int         status = 0;
+    if (browser == NULL || browser[0] == '\0' || strchr(browser, ' ') != NULL)
+        browser = "xdg-open";
+    char *argv[] = {strdup(browser), strdup(path), NULL};
+    int   error = argv[0] == NULL || argv[1] == NULL ? ENOMEM : posix_spawnp(&pid, browser, NULL, NULL, argv, environ);
+    if (error == 0)
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ;
+    free(argv[0]);
+    free(argv[1]);
+    if (error == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return EXIT_YES;
+    complain("no browser could be started by %s: open %s yourself", browser, path);
+    return EXIT_NO;
+}
+
+static int markdown(const struct list *list, const struct wish *wish)
+{
+    static struct report_run run;
+    struct bytes             text;
+    int                      result = 0;
+    bytes_init(&text, REPORT_PAGE_MAX);
+    for (size_t i = 0; result == 0 && i < list->count; i++) {
+        result = report_load(list->names[i], &run);
+        if (result == 0)
+            report_markdown_add(&text, &run, i, list->count);
+        report_done(&run);
+    }
+    if (result == 0)
+        result = write_out(wish->output != NULL ? wish->output : "-", &text);
+    bytes_done(&text);
+    return result < 0 ? EXIT_NO : EXIT_YES;
+}
+
+static int html(const struct list *list, const struct wish *wish)
+{
+    char         id[RUN_DIR_ID_MAX] = "", path[PATH_MAX];
+    struct bytes page;
+    bytes_init(&page, REPORT_PAGE_MAX);
+    int result = make_page(list, &page, id);
+    if (wish->output != NULL)
+        (void)snprintf(path, sizeof path, "%s", wish->output);
+    else
+        (void)snprintf(path, sizeof path, "pillion-%s.html", id);
+    if (result == 0)
+        result = write_out(path, &page);
+    bytes_done(&page);
+    if (result < 0)
+        return EXIT_NO;
+    if (strcmp(path, "-") == 0)
+        return EXIT_YES;
+    print_text(path);
+    putchar('\n');
+    int code = output_end(EXIT_YES);
+    return code == EXIT_YES && wish->is_opened ? open_in_browser(path) : code;
+}
+
+int command_report(int argc, char **argv)
+{
+    struct wish wish = {0};
+    struct list list = {0};
+    int         code = read_options(argc, argv, &wish);
+    if (code >= 0)
+        return code;
+    if (find_all(argc, argv, &wish, &list) < 0)
+        code = EXIT_NO;
+    else
+        code = wish.is_markdown ? markdown(&list, &wish) : html(&list, &wish);
+    for (size_t i = 0; i < list.count; i++)
+        free(list.names[i]);
+    free(list.names);
+    return code;
+}

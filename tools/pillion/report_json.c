@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "account.h"
+#include "base/array.h"
+#include "output.h"
+#include "report.h"
+#include "store/journal_read.h"
+
+enum { SMALL_POINTS = 160, TEXT_MAX = 16 * 1024, COMMANDS_SHOWN = 65, GAPS_MAX = 200 };
+
+/* Between rows, this many times the usual is a gap. */
+#define GAP_TIMES   3.0
+#define GAP_SECONDS 2.0
+
+static const struct {
+    const char *chart, *name, *role;
+} curve_texts[CURVE_COUNT] = {
+    [CURVE_GPU] = {"gpu", "this run", "line"},
+    [CURVE_GPU_MACHINE] = {"gpu", "the machine", "back"},
+    [CURVE_VRAM] = {"vram", "this run", "line"},
+    [CURVE_VRAM_MACHINE] = {"vram", "the machine", "back"},
+    [CURVE_CPU] = {"cpu", "user", "stack"},
+    [CURVE_CPU_SYSTEM] = {"cpu", "system", "stack"},
+    [CURVE_CPU_MACHINE] = {"cpu", "the machine", "back"},
+    [CURVE_MEMORY] = {"memory", "this run", "stack"},
+    [CURVE_MEMORY_MACHINE] = {"memory", "the machine", "back"},
+    [CURVE_READ] = {"disk", "read", "line"},
+    [CURVE_WRITE] = {"disk", "written", "line"},
+    [CURVE_RECV] = {"network", "in (machine)", "line"},
+    [CURVE_SENT] = {"network", "out (machine)", "line"},
+};
+
+static const char *registered(const cJSON *state, const char *key)
+{
+    return journal_text(cJSON_GetObjectItemCaseSensitive(state, "registration"), key);
+}
+
+const char *report_name(const struct report_run *run)
+{
+    const char *name = registered(run->show.state, "job_name");
+    return name != NULL && name[0] != '\0' ? name : run->place.id;
+}
+
+/* A word as a shell reads it. */
+static void add_word(struct bytes *text, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%^";
+    bool              quoted = word[0] == '\0' || word[strspn(word, plain)] != '\0';
+    if (quoted)
+        bytes_char(text, '\'');
+    for (; *word != '\0'; word++) {
+        if (*word == '\'')
+            bytes_text(text, "'\\''");
+        else
+            bytes_char(text, *word);
+    }
+    if (quoted)
+        bytes_char(text, '\'');
+}
+
+char *report_command(const cJSON *state)
+{
+    const cJSON *command = cJSON_GetObjectItemCaseSensitive(state, "command"), *word;
+    struct bytes text;
+    bytes_init(&text, TEXT_MAX);
+    if (cJSON_IsString(command))
+        bytes_text(&text, command->valuestring);
+    cJSON_ArrayForEach(word, command)
+    {
+        if (text.len > 0)
+            bytes_char(&text, ' ');
+        add_word(&text, cJSON_IsString(word) ? word->valuestring : "?");
+    }
+    text.failed = false; /* what did not fit is not shown */
+    return bytes_take(&text);
+}
+
+static void add_known(cJSON *object, const char *key, const char *value)
+{
+    if (value != NULL && value[0] != '\0')
+        cJSON_AddStringToObject(object, key, value);
+}
+
+static void add_positive(cJSON *object, const char *key, double value)
+{
+    if (value > 0)
+        cJSON_AddNumberToObject(object, key, value);
+}
+
+static void add_machine(cJSON *object, const struct report_run *run)
+{
+    const cJSON *state = run->show.state;
+    const cJSON *registration = cJSON_GetObjectItemCaseSensitive(state, "registration");
+    cJSON       *machine = cJSON_AddObjectToObject(object, "machine");
+    add_known(machine, "name", journal_text(cJSON_GetObjectItemCaseSensitive(state, "machine"), "host_name"));
+    add_known(machine, "cpu", registered(state, "host_cpu_model"));
+    add_known(machine, "gpu", registered(state, "host_gpu_model"));
+    add_positive(machine, "cpus", journal_number(registration, "host_vcpus", 0));
+    add_positive(machine, "memory_mib", journal_number(registration, "host_memory_mib", 0));
+    add_positive(machine, "gpus", run->limits.gpus);
+}
+
+static void add_limits(cJSON *object, const struct limits *limits)
+{
+    cJSON *ret = cJSON_AddObjectToObject(object, "limits");
+    add_positive(ret, "cpus", limits->cpus);
+    add_positive(ret, "memory_mib", limits->memory_mib);
+    add_positive(ret, "gpus", limits->gpus);
+    add_positive(ret, "vram_mib", limits->vram_mib);
+    cJSON_AddBoolToObject(ret, "cpus_are_given", limits->cpus_are_given);
+    cJSON_AddBoolToObject(ret, "memory_is_given", limits->memory_is_given);
+}
+
+static double rounded(double value, double per_unit)
+{
+    return value < 9e15 / per_unit ? (double)(long long)(value * per_unit + 0.5) / per_unit : value;
+}
+
+/* Mean and maximum of the curves that account_json has no figures of. */
+static void add_gpu(cJSON *object, const struct curves *curves)
+{
+    static const struct {
+        enum curve_id id;
+        const char   *mean, *max;
+    } figures[] = {{CURVE_GPU, "gpu_mean", "gpu_max"},
+                   {CURVE_VRAM, "vram_mean_mib", "vram_max_mib"},
+                   {CURVE_GPU_MACHINE, "machine_gpu_mean", "machine_gpu_max"}};
+    for (size_t i = 0; i < ARRAY_LENGTH(figures); i++) {
+        const struct curve *curve = &curves->list[figures[i].id];
+        if (curve->value == NULL)
+            continue;
+        cJSON_AddNumberToObject(object, figures[i].mean, rounded(curve_mean(curve), 1e4));
+        cJSON_AddNumberToObject(object, figures[i].max, rounded(curve->max, 1e4));
+    }
+}
+
+static void add_ending(cJSON *object, const struct report_run *run)
+{
+    const struct ending *ending = &run->ending;
+    add_known(object, "word", ending->word);
+    add_known(object, "tone", ending->tone);
+    add_known(object, "reason", ending->reason);
+    add_known(object, "delivery", ending->delivery);
+}
+
+static cJSON *begin(const struct report_run *run)
+{
+    const cJSON *state = run->show.state;
+    cJSON       *object = cJSON_CreateObject();
+    cJSON       *summary = account_json(&run->show.summary, state);
+    char        *command = report_command(state);
+    double       duration = summary_duration(&run->show.summary);
+    add_gpu(summary, &run->curves);
+    if (duration <= 0)
+        duration = journal_number(state, "duration_s", 0);
+    cJSON_AddStringToObject(object, "id", run->place.id);
+    cJSON_AddStringToObject(object, "name", report_name(run));
+    add_known(object, "job", registered(state, "external_run_id"));
+    add_known(object, "command", command);
+    free(command);
+    add_ending(object, run);
+    cJSON_AddNumberToObject(object, "took", rounded(duration, 1e3));
+    double began = run_time(state, "started_at");
+    if (began <= 0 && run->curves.rows > 0)
+        began = run->curves.timestamp[0] - run->curves.at[0];
+    add_positive(object, "began", rounded(began, 1e3));
+    cJSON_AddNumberToObject(object, "user_s", rounded(account_user_s(&run->show.summary, state), 1e3));
+    cJSON_AddNumberToObject(object, "system_s", rounded(account_system_s(&run->show.summary, state), 1e3));
+    cJSON_AddItemToObject(object, "summary", summary);
+    add_machine(object, run);
+    add_limits(object, &run->limits);
+    return object;
+}
+
+static void add_tags(cJSON *object, const cJSON *state)
+{
+    const cJSON *registration = cJSON_GetObjectItemCaseSensitive(state, "registration"), *tag;
+    cJSON       *tags = cJSON_AddArrayToObject(object, "tags");
+    cJSON_ArrayForEach(tag, cJSON_GetObjectItemCaseSensitive(registration, "tags"))
+    {
+        char        text[300];
+        const char *key = journal_text(tag, "key"), *value = journal_text(tag, "value");
+        (void)snprintf(text, sizeof text, "%.100s=%.190s", key != NULL ? key : "", value != NULL ? value : "");
+        cJSON_AddItemToArray(tags, cJSON_CreateString(text));
+    }
+}
+
+static void add_findings(cJSON *object, const struct findings *findings)
+{
+    cJSON *list = cJSON_AddArrayToObject(object, "findings");
+    for (size_t i = 0; i < findings->count; i++) {
+        cJSON *one = cJSON_CreateObject();
+        cJSON_AddStringToObject(one, "kind", findings->list[i].kind);
+        cJSON_AddStringToObject(one, "text", findings->list[i].text);
+        cJSON_AddNumberToObject(one, "from", rounded(findings->list[i].from, 1e3));
+        cJSON_AddNumberToObject(one, "to", rounded(findings->list[i].to, 1e3));
+        cJSON_AddItemToArray(list, one);
+    }
+}
+
+static void add_mark(cJSON *marks, double at, const char *tone, const char *text)
+{
+    cJSON *mark = cJSON_CreateObject();
+    cJSON_AddNumberToObject(mark, "at", rounded(at, 1e3));
+    cJSON_AddStringToObject(mark, "tone", tone);
+    cJSON_AddStringToObject(mark, "text", text);
+    cJSON_AddItemToArray(marks, mark);
+}
+
+static void add_events(cJSON *object, const struct report_run *run)
+{
+    const struct curves *curves = &run->curves;
+    cJSON               *marks = cJSON_AddArrayToObject(object, "marks");
+    cJSON               *gaps = cJSON_AddArrayToObject(object, "gaps");
+    char                 text[300];
+    double               last = curves->rows > 0 ? curves->at[curves->rows - 1] : 0;
+    bool                 is_bad = strcmp(run->ending.tone, "bad") == 0;
+    if (run->show.state != NULL && strcmp(run->ending.tone, "live") != 0) {
+        (void)snprintf(text, sizeof text, "%s%s%s", run->ending.word, run->ending.reason[0] != '\0' ? ": " : "",
+                       run->ending.reason);
+        add_mark(marks, last, is_bad ? "bad" : "plain", text);
+    }
+    for (size_t row = 1; row < curves->rows && cJSON_GetArraySize(gaps) < 2 * GAPS_MAX; row++) {
+        double step = curves->at[row] - curves->at[row - 1];
+        if (step > GAP_TIMES * curves->usual && step > GAP_SECONDS + curves->usual) {
+            cJSON_AddItemToArray(gaps, cJSON_CreateNumber(rounded(curves->at[row - 1], 1e3)));
+            cJSON_AddItemToArray(gaps, cJSON_CreateNumber(rounded(curves->at[row], 1e3)));
+        }
+    }
+}
+
+/* In the order of the encoded bytes. */
+static void add_curves(cJSON *object, const struct curves *curves)
+{
+    cJSON *list = cJSON_AddArrayToObject(object, "curves");
+    bool   by_command = curves->list[CURVE_CPU_BY].value != NULL;
+    for (int id = 0; id < CURVE_COUNT; id++) {
+        const struct curve *curve = &curves->list[id];
+        if (curve->value == NULL)
+            continue;
+        bool   is_by = id >= CURVE_CPU_BY;
+        bool   is_hidden = by_command && (id == CURVE_CPU || id == CURVE_CPU_SYSTEM || id == CURVE_MEMORY);
+        cJSON *one = cJSON_CreateObject();
+        cJSON_AddStringToObject(one, "chart", is_by ? id < CURVE_MEMORY_BY ? "cpu" : "memory" : curve_texts[id].chart);
+        cJSON_AddStringToObject(one, "name", is_by ? curve->name : curve_texts[id].name);
+        cJSON_AddStringToObject(one, "role", is_hidden ? "hidden" : is_by ? "stack" : curve_texts[id].role);
+        cJSON_AddBoolToObject(one, "upon", curve_is_stack((enum curve_id)id));
+        cJSON_AddBoolToObject(one, "log", curve_is_rate((enum curve_id)id));
+        cJSON_AddNumberToObject(one, "scale", curve_scale((enum curve_id)id));
+        cJSON_AddItemToArray(list, one);
+    }
+}
+
+/* Numbers and names of the totals that the journal has; whatever else stands there is not taken over. */
+static void add_commands(cJSON *object, const cJSON *state)
+{
+    static const char *const keys[] = {"processes",  "user_s",      "system_s", "memory_max_mib",
+                                       "read_bytes", "write_bytes", "gpu_s"};
+    cJSON                   *list = cJSON_AddArrayToObject(object, "commands");
+    const cJSON             *from;
+    cJSON_ArrayForEach(from, cJSON_GetObjectItemCaseSensitive(state, "commands"))
+    {
+        const char *name = journal_text(from, "name");
+        if (name == NULL || cJSON_GetArraySize(list) >= COMMANDS_SHOWN)
+            continue;
+        cJSON *one = cJSON_CreateObject();
+        cJSON_AddStringToObject(one, "name", name);
+        for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
+            cJSON_AddNumberToObject(one, keys[i], journal_number(from, keys[i], 0));
+        cJSON_AddItemToArray(list, one);
+    }
+}
+
+cJSON *report_json(const struct report_run *run, size_t per)
+{
+    cJSON *object = begin(run);
+    add_tags(object, run->show.state);
+    add_findings(object, &run->findings);
+    add_events(object, run);
+    add_curves(object, &run->curves);
+    add_commands(object, run->show.state);
+    cJSON_AddNumberToObject(object, "rows", (double)run->curves.rows);
+    cJSON_AddNumberToObject(object, "per", (double)per);
+    cJSON_AddNumberToObject(object, "points", (double)((run->curves.rows + per - 1) / per));
+    cJSON_AddBoolToObject(object, "is_cut", run->curves.is_cut);
+    return object;
+}
+
+/* Means in equal parts of the run's time, in thousandths of a core and in MiB; null where no row ends. */
+static void add_small(cJSON *object, const struct curves *curves, const char *key, const float *value, double scale)
+{
+    double sums[SMALL_POINTS] = {0}, seconds[SMALL_POINTS] = {0};
+    double last = curves->rows > 0 ? curves->at[curves->rows - 1] : 0;
+    size_t points = curves->rows < SMALL_POINTS ? curves->rows : SMALL_POINTS;
+    cJSON *list = cJSON_AddArrayToObject(object, key);
+    for (size_t row = 0; row < curves->rows && last > 0; row++) {
+        double begin_at = row > 0 ? curves->at[row - 1] : 0;
+        size_t at = (size_t)((begin_at + curves->at[row]) / 2 / last * (double)points);
+        if (value == NULL || value[row] < 0 || at >= points)
+            continue;
+        sums[at] += (double)value[row] * (curves->at[row] - begin_at);
+        seconds[at] += curves->at[row] - begin_at;
+    }
+    for (size_t i = 0; i < points; i++)
+        cJSON_AddItemToArray(list, seconds[i] > 0 ? cJSON_CreateNumber(rounded(sums[i] / seconds[i], scale))
+                                                  : cJSON_CreateNull());
+}
+
+cJSON *report_json_small(const struct report_run *run)
+{
+    cJSON *object = begin(run);
+    cJSON_DeleteItemFromObjectCaseSensitive(object, "machine");
+    add_known(object, "host", journal_text(cJSON_GetObjectItemCaseSensitive(run->show.state, "machine"), "host_name"));
+    add_small(object, &run->curves, "cpu", run->curves.total, 1e2);
+    add_small(object, &run->curves, "memory", run->curves.list[CURVE_MEMORY].value, 1);
+    return object;
+}
