@@ -15,7 +15,7 @@ enum {
     REPORT_RUNS_MAX = 5000,
     REPORT_OVERLAID_MAX = 20, /* more are a heat map and a table */
     REPORT_PAGE_MAX = 64 * 1024 * 1024,
-    REPORT_CURVES_MAX = 720 * 1024, /* bytes of base64 in a page, of all runs together */
+    REPORT_CURVES_MAX = 880 * 1024, /* bytes of base64 in a page, of all runs together */
 };
 
 struct report_run {
