@@ -111,8 +111,7 @@ const Charts = (() => {
             const left = plot.getBoundingClientRect().left + LEFT, x = event.clientX - left;
             const t1 = pointers.get(event.pointerId), t2 = pointers.get(other), x2 = (t2 - this.from) / (this.to - this.from) * view.width;
             const step = (t1 - t2) / (x - x2);
-            if (Math.abs(x - x2) < 10 || !(step > 0)) return;
-            this.zoom(t2 - x2 * step, t2 + (view.width - x2) * step);
+            if (Math.abs(x - x2) >= 10 && step > 0) this.zoom(t2 - x2 * step, t2 + (view.width - x2) * step);
         }
 
         key(event, figure) {
@@ -149,8 +148,9 @@ const Charts = (() => {
         zoom(from, to) {
             const least = Math.min(this.end, Math.max(this.end / 1e5, 0.05));
             if (to - from < least) [from, to] = [(from + to - least) / 2, (from + to + least) / 2];
-            this.from = Math.max(0, Math.min(from, this.end - least));
-            this.to = Math.min(this.end, Math.max(to, this.from + least));
+            const span = Math.min(to - from, this.end);
+            this.from = Math.min(Math.max(from, 0), this.end - span);
+            this.to = this.from + span;
             this.redraw();
         }
 
