@@ -444,7 +444,7 @@ function histogram(title, values, format, limit, limitText) {
     for (const value of sorted) bins[Math.min(23, Math.floor(value / end * 24))]++;
     const p95 = sorted[Math.max(0, Math.ceil(sorted.length * 0.95) - 1)] || 0, canvas = element("canvas", {ariaHidden: "true"});
     const plot = element("div.plot", {}, canvas);
-    const words = "95 % took at most " + format(p95) + ", the most was " + format(most) + (limit ? "; " + limitText + " " + format(limit) : "");
+    const words = "95 % at most " + format(p95) + ", the most was " + format(most) + (limit ? "; " + limitText + " " + format(limit) : "");
     const draw = () => {
         const style = getComputedStyle(document.documentElement), color = (name) => style.getPropertyValue("--" + name).trim();
         const ratio = devicePixelRatio || 1, width = plot.clientWidth, pen = canvas.getContext("2d"), tallest = Math.max(...bins, 1), step = (width - 50) / 24;
