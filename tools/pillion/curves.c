@@ -9,7 +9,8 @@
 #include "base/array.h"
 #include "pillion/columns.h"
 
-#define UNKNOWN (-1.0F)
+#define UNKNOWN          (-1.0F)
+#define FIGURE_TOO_LARGE 1e18
 
 static const struct {
     enum pillion_column column;
@@ -97,26 +98,32 @@ static void note(struct curve *curve, double value, double seconds)
         curve->max = value;
 }
 
+/* Negative: the row has no such figure. */
+static double figure_of(enum curve_id id, const double *value, const bool *known, double seconds)
+{
+    enum pillion_column column = sources[id].column;
+    if (known[column] && !sources[id].is_delta)
+        return value[column];
+    if (known[column] && seconds > 0)
+        return value[column] / seconds;
+    bool is_told = id == CURVE_CPU && known[PILLION_COLUMN_process_cpu_usage];
+    return is_told ? value[PILLION_COLUMN_process_cpu_usage] : (double)UNKNOWN;
+}
+
 void curves_row(void *context, const double *value, const bool *known, double seconds, double elapsed)
 {
     struct curves *curves = context;
     size_t         at = curves->rows;
-    if (curves->rows >= CURVES_ROWS_MAX)
-        curves->is_cut = true;
-    if (curves->rows >= CURVES_ROWS_MAX || curves->failed || !make_room(curves))
+    curves->is_cut |= curves->rows >= CURVES_ROWS_MAX;
+    if (curves->is_cut || curves->failed || !make_room(curves))
         return;
     seconds = seconds > 0 ? seconds : 0;
-    for (size_t i = 0; i < CURVE_CPU_BY; i++) {
-        enum pillion_column column = sources[i].column;
-        bool                good = known[column] && (!sources[i].is_delta || seconds > 0);
-        double              figure = good ? value[column] / (sources[i].is_delta ? seconds : 1) : UNKNOWN;
-        if (i == CURVE_CPU && !good && known[PILLION_COLUMN_process_cpu_usage]) {
-            good = true;
-            figure = value[PILLION_COLUMN_process_cpu_usage];
-        }
-        curves->list[i].value[at] = good && figure < 1e30 ? (float)figure : UNKNOWN;
-        if (good)
-            note(&curves->list[i], figure, seconds);
+    for (int id = 0; id < CURVE_CPU_BY; id++) {
+        double figure = figure_of((enum curve_id)id, value, known, seconds);
+        bool   is_good = figure >= 0 && figure < FIGURE_TOO_LARGE;
+        curves->list[id].value[at] = is_good ? (float)figure : UNKNOWN;
+        if (is_good)
+            note(&curves->list[id], figure, seconds);
     }
     const float *user = curves->list[CURVE_CPU].value, *system = curves->list[CURVE_CPU_SYSTEM].value;
     curves->total[at] = user[at] < 0 ? UNKNOWN : user[at] + (system[at] > 0 ? system[at] : 0);

@@ -10,6 +10,8 @@
 #include "base/text.h"
 #include "curves.h"
 
+#define HALF_MILLISECOND 0.0005 /* timestamps have three decimals */
+
 enum { FILE_MAX = 512 * 1024 * 1024, NAMES_MAX = 72, CELLS = 8 };
 
 struct name {
@@ -101,27 +103,35 @@ static int give_curves(struct curves *curves, struct names *names)
     return 0;
 }
 
+/* Takes a line into the row that has its timestamp; lines of rows that are not there tell memory alone. */
+static void take(struct curves *curves, struct names *names, const struct line *line, size_t row, double *held)
+{
+    struct name *name = find(names, line->name);
+    if (name == NULL || name->slot < 0)
+        return;
+    held[name - names->list] = line->processes > 0 ? line->memory : 0;
+    if (line->timestamp > curves->timestamp[row] - HALF_MILLISECOND)
+        curves->list[CURVE_CPU_BY + name->slot].value[row] += (float)line->cpu;
+}
+
+static bool next_line(struct text *rest, struct line *ret)
+{
+    struct text text;
+    while (text_line(rest, &text))
+        if (read_line(text, ret))
+            return true;
+    return false;
+}
+
 static void fill(struct curves *curves, struct names *names, struct text rest)
 {
     double      held[NAMES_MAX] = {0}; /* MiB, as in the last line of each */
-    struct text ahead = {NULL, NULL};
     struct line line;
-    bool        is_there = false;
+    bool        is_there = next_line(&rest, &line);
     for (size_t row = 0; row < curves->rows; row++) {
-        while (is_there || text_line(&rest, &ahead)) {
-            is_there = is_there || read_line(ahead, &line);
-            if (!is_there)
-                continue;
-            if (line.timestamp > curves->timestamp[row] + 0.0005)
-                break;
-            struct name *name = find(names, line.name);
-            is_there = false;
-            if (name == NULL)
-                continue;
-            held[name - names->list] = line.processes > 0 ? line.memory : 0;
-            if (line.timestamp > curves->timestamp[row] - 0.0005)
-                curves->list[CURVE_CPU_BY + name->slot].value[row] += (float)line.cpu;
-        }
+        for (; is_there && line.timestamp <= curves->timestamp[row] + HALF_MILLISECOND;
+             is_there = next_line(&rest, &line))
+            take(curves, names, &line, row, held);
         for (size_t i = 0; i < names->count; i++)
             curves->list[CURVE_MEMORY_BY + names->list[i].slot].value[row] += (float)held[i];
     }

@@ -45,8 +45,6 @@ struct list {
     size_t count;
 };
 
-extern char **environ;
-
 int report_load(const char *name, struct report_run *ret)
 {
     *ret = (struct report_run){.place = {.dir = -1, .csv = -1}};

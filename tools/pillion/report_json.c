@@ -284,7 +284,8 @@ cJSON *report_json(const struct report_run *run, size_t per)
     add_commands(object, run->show.state);
     cJSON_AddNumberToObject(object, "rows", (double)run->curves.rows);
     cJSON_AddNumberToObject(object, "per", (double)per);
-    cJSON_AddNumberToObject(object, "points", (double)((run->curves.rows + per - 1) / per));
+    size_t points = (run->curves.rows + per - 1) / per;
+    cJSON_AddNumberToObject(object, "points", (double)points);
     cJSON_AddBoolToObject(object, "is_cut", run->curves.is_cut);
     return object;
 }
