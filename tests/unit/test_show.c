@@ -228,7 +228,7 @@ static void the_summary_of_json_leaves_out_what_is_not_known(void **state)
     cJSON         *json = account_json(&s, run);
     char          *text = cJSON_PrintUnformatted(json);
     assert_string_equal(text, "{\"duration_s\":1,\"rows\":1,"
-                              "\"process\":{\"cpu_mean\":1,\"cpu_max\":1,\"memory_max_mib\":50,\"memory_mean_mib\":50,"
+                              "\"process\":{\"cpu_mean\":1,\"cpu_max\":1,\"memory_mean_mib\":50,\"memory_max_mib\":50,"
                               "\"memory_peak_mib\":2,"
                               "\"disk_write_bytes\":1000},"
                               "\"system\":{\"cpu_mean\":1.5,\"cpu_max\":1.5,\"net_recv_bytes\":100},\"limits\":{}}");

@@ -83,6 +83,16 @@ static void take_less(struct limit *limit, double value, const char *source)
         *limit = (struct limit){value, source};
 }
 
+bool account_is_given(struct limit limit)
+{
+    return limit.value > 0 && strcmp(limit.source, "machine") != 0 && strcmp(limit.source, "device") != 0;
+}
+
+bool account_is_own_tag(const char *key)
+{
+    return strncmp(key, "cgroup_", 7) == 0 || strcmp(key, "cpus_allowed") == 0;
+}
+
 struct limit account_cpus(const cJSON *state)
 {
     struct limit limit = {.value = -1};
@@ -136,10 +146,15 @@ double account_part(const struct summary *summary, const cJSON *state, enum meas
 }
 
 /* Decimal places, not binary ones, hence the division. */
-void account_add(cJSON *object, const char *key, double value, double per_unit)
+double account_rounded(double value, double per_unit)
 {
     bool has_decimals = value * per_unit < 9e15; /* beyond, a double has none */
-    cJSON_AddNumberToObject(object, key, has_decimals ? (double)(long long)(value * per_unit + 0.5) / per_unit : value);
+    return has_decimals ? (double)(long long)(value * per_unit + 0.5) / per_unit : value;
+}
+
+void account_add(cJSON *object, const char *key, double value, double per_unit)
+{
+    cJSON_AddNumberToObject(object, key, account_rounded(value, per_unit));
 }
 
 static cJSON *subject_json(const struct summary *summary, const cJSON *state, enum subject subject)
@@ -157,16 +172,18 @@ static cJSON *subject_json(const struct summary *summary, const cJSON *state, en
         account_add(object, "cpu_mean", summary_mean_cores(summary, subject), 1e4);
         account_add(object, "cpu_max", figures[MEASURE_CPU].max, 1e4);
     }
-    if (figures[MEASURE_MEMORY].known > 0)
-        account_add(object, "memory_max_mib", figures[MEASURE_MEMORY].max, 1e4);
-    if (figures[MEASURE_MEMORY].known > 0)
+    if (figures[MEASURE_MEMORY].known > 0) {
         account_add(object, "memory_mean_mib", summary_mean(summary, subject, MEASURE_MEMORY), 1e4);
+        account_add(object, "memory_max_mib", figures[MEASURE_MEMORY].max, 1e4);
+    }
     if (figures[MEASURE_GPU].known > 0) {
         account_add(object, "gpu_mean", summary_mean(summary, subject, MEASURE_GPU), 1e4);
         account_add(object, "gpu_max", figures[MEASURE_GPU].max, 1e4);
     }
-    if (figures[MEASURE_GPU_MEMORY].known > 0)
+    if (figures[MEASURE_GPU_MEMORY].known > 0) {
+        account_add(object, "gpu_memory_mean_mib", summary_mean(summary, subject, MEASURE_GPU_MEMORY), 1e4);
         account_add(object, "gpu_memory_max_mib", figures[MEASURE_GPU_MEMORY].max, 1e4);
+    }
     if (peak >= 0)
         account_add(object, "memory_peak_mib", peak, 1e4);
     for (int measure = 0; measure < MEASURE_COUNT; measure++)

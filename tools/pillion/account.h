@@ -23,8 +23,13 @@ double account_system_s(const struct summary *summary, const cJSON *state);
 /* What a run may use at most, and who says so; value -1: nobody does. */
 struct limit {
     double      value;
-    const char *source; /* "cgroup", "affinity", "machine", "device" */
+    const char *source; /* "Slurm", "cgroup", "affinity", "machine", "device" */
 };
+
+/* Is it less than all that is there, and so something that was asked for? */
+bool account_is_given(struct limit limit);
+/* A tag of the registration that pillion has made itself, of a limit. */
+bool account_is_own_tag(const char *key);
 
 struct limit account_cpus(const cJSON *state);       /* cores, the least of what holds */
 struct limit account_memory_mib(const cJSON *state); /* the same */
@@ -39,8 +44,9 @@ struct limit account_limit(const cJSON *state, enum measure measure);
 const char *account_registered(const cJSON *state, const char *key);
 double      account_registered_number(const cJSON *state, const char *key);
 
-/* Adds a number, rounded to what the CSV holds: `per_unit` 1000 keeps three decimals. */
-void account_add(cJSON *object, const char *key, double value, double per_unit);
+/* Rounded to what the CSV holds: `per_unit` 1000 keeps three decimals. */
+double account_rounded(double value, double per_unit);
+void   account_add(cJSON *object, const char *key, double value, double per_unit);
 
 /* `summary` of show --json; figures that are not known are left out. */
 cJSON *account_json(const struct summary *summary, const cJSON *state);

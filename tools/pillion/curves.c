@@ -90,14 +90,6 @@ static bool make_room(struct curves *curves)
     return good;
 }
 
-static void note(struct curve *curve, double value, double seconds)
-{
-    curve->total += value * seconds;
-    curve->seconds += seconds;
-    if (value > curve->max)
-        curve->max = value;
-}
-
 /* Negative: the row has no such figure. */
 static double figure_of(enum curve_id id, const double *value, const bool *known, double seconds)
 {
@@ -122,8 +114,6 @@ void curves_row(void *context, const double *value, const bool *known, double se
         double figure = figure_of((enum curve_id)id, value, known, seconds);
         bool   is_good = figure >= 0 && figure < FIGURE_TOO_LARGE;
         curves->list[id].value[at] = is_good ? (float)figure : UNKNOWN;
-        if (is_good)
-            note(&curves->list[id], figure, seconds);
     }
     const float *user = curves->list[CURVE_CPU].value, *system = curves->list[CURVE_CPU_SYSTEM].value;
     curves->total[at] = user[at] < 0 ? UNKNOWN : user[at] + (system[at] > 0 ? system[at] : 0);
@@ -164,9 +154,4 @@ void curves_close(struct curves *curves)
         }
     }
     curves->usual = usual_step(curves);
-}
-
-double curve_mean(const struct curve *curve)
-{
-    return curve->seconds > 0 ? curve->total / curve->seconds : curve->max;
 }

@@ -37,9 +37,6 @@ enum curve_id {
 struct curve {
     char   name[CURVE_NAME_MAX]; /* where it is a command's */
     float *value;                /* a row each; negative: unknown. NULL: the run has no such curve */
-    double total;                /* value times seconds */
-    double seconds;              /* in which it was known */
-    double max;
 };
 
 struct curves {
@@ -57,9 +54,8 @@ void curves_init(struct curves *curves);
 void curves_done(struct curves *curves);
 
 /* A summary_listener's function; `context` is the curves. */
-void   curves_row(void *context, const double *value, const bool *known, double seconds, double elapsed);
-void   curves_close(struct curves *curves);
-double curve_mean(const struct curve *curve); /* over the time in which it was known */
+void curves_row(void *context, const double *value, const bool *known, double seconds, double elapsed);
+void curves_close(struct curves *curves);
 
 /* Reads commands.csv of the run directory into the curves by command. 0, -ENOENT: there is none, -errno. */
 int curves_commands(struct curves *curves, int dir);

@@ -8,11 +8,12 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "csv.h"
 #include "curves.h"
 
 #define HALF_MILLISECOND 0.0005 /* timestamps have three decimals */
 
-enum { FILE_MAX = 512 * 1024 * 1024, NAMES_MAX = 72, CELLS = 8 };
+enum { FILE_MAX = 512 * 1024 * 1024, NAMES_MAX = 72 };
 
 struct name {
     char   text[CURVE_NAME_MAX];
@@ -30,33 +31,12 @@ struct line {
     char   name[CURVE_NAME_MAX];
 };
 
-/* RFC 4180: a cell in quotes may hold commas and doubled quotes; a line end in it would be no line of ours. */
-static bool take_cell(struct text *t, char *ret, size_t size)
-{
-    size_t len = 0;
-    bool   quoted = t->at < t->end && *t->at == '"';
-    if (t->at >= t->end)
-        return false;
-    for (t->at += quoted; t->at < t->end; t->at++) {
-        bool is_double = quoted && *t->at == '"' && t->at + 1 < t->end && t->at[1] == '"';
-        if (!is_double && *t->at == (quoted ? '"' : ','))
-            break;
-        t->at += is_double;
-        if (len + 1 < size)
-            ret[len++] = *t->at;
-    }
-    ret[len] = '\0';
-    t->at += quoted && t->at < t->end; /* the quote */
-    t->at += t->at < t->end;           /* the comma */
-    return true;
-}
-
 static bool read_line(struct text t, struct line *ret)
 {
     char    cell[64];
     double *numbers[] = {&ret->timestamp, NULL, &ret->processes, &ret->cpu, &ret->memory};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        if (i == 1 ? !take_cell(&t, ret->name, sizeof ret->name) : !take_cell(&t, cell, sizeof cell))
+        if (i == 1 ? !csv_cell(&t, ret->name, sizeof ret->name) : !csv_cell(&t, cell, sizeof cell))
             return false;
         if (i != 1 && !text_decimal(text_of(cell), numbers[i]))
             *numbers[i] = 0;

@@ -5,75 +5,132 @@
 #include <string.h>
 
 #include "account.h"
-#include "run_limits.h"
+#include "base/file.h"
+#include "base/text.h"
 #include "output.h"
+#include "runs.h"
 #include "store/journal_read.h"
 
-static void tell(struct ending *ret, const char *word, const char *tone)
-{
-    ret->word = word;
-    ret->tone = tone;
-}
+enum { LOG_TAIL_MAX = 300 * 1024, REASON_MAX = 500 };
 
-static void out_of_memory(const struct show *show, double kills, struct ending *ret)
+static bool is_state(const struct show *show, const char *name)
 {
-    char          most[FIGURE_MAX], limit[FIGURE_MAX];
-    struct limits limits = limits_of(show->state);
-    double        peak = account_peak_mib(show->state, SUBJECT_SYSTEM);
-    if (peak < 0)
-        peak = show->summary.figures[SUBJECT_PROCESS][MEASURE_MEMORY].max;
-    figure_bytes(peak * 1024 * 1024, most);
-    figure_bytes(limits.memory_mib * 1024 * 1024, limit);
-    (void)snprintf(ret->reason, sizeof ret->reason, "%.0f process%s killed for memory at %s%s%s%s", kills,
-                   kills < 2 ? " was" : "es were", most, limits.memory_mib > 0 ? " of " : "",
-                   limits.memory_mib > 0 ? limit : "", limits.memory_is_given ? " (its limit)" : "");
+    return strcmp(show->shown, name) == 0;
 }
 
 static void end_of(const struct show *show, struct ending *ret)
 {
-    char   name[FIGURE_MAX];
-    int    number = run_number(show->state, "signal", 0);
-    int    code = run_number(show->state, "exit_code", -1);
-    double kills = account_number(show->state, "cgroup", "oom_kills");
-    if (strcmp(show->shown, "running") == 0) {
-        tell(ret, "running", "live");
-    } else if (strcmp(show->shown, "lost") == 0) {
-        tell(ret, "lost", "bad");
-        strcpy(ret->reason, "the program is gone and left no word; pillion sync finishes the run");
-    } else if (strcmp(show->shown, "damaged") == 0) {
-        tell(ret, "damaged", "bad");
+    char name[FIGURE_MAX];
+    int  number = run_number(show->state, "signal", 0);
+    int  code = run_number(show->state, "exit_code", -1);
+    ret->tone = "bad";
+    if (is_state(show, "running") || is_state(show, "finishing") || is_state(show, "lost") ||
+        is_state(show, "damaged")) {
+        ret->word = show->shown;
+        ret->tone = is_state(show, "running") || is_state(show, "finishing") ? "live" : "bad";
     } else if (number > 0) {
         signal_text(number, name);
-        tell(ret, "killed", "bad");
-        (void)snprintf(ret->reason, sizeof ret->reason, "by %s", name);
-    } else if (code > 0) {
-        tell(ret, "failed", "bad");
-        (void)snprintf(ret->reason, sizeof ret->reason, "exit status %d", code);
+        ret->word = "killed";
+        (void)snprintf(ret->how, sizeof ret->how, "by %s", name);
+    } else if (code >= 0) {
+        ret->word = code == 0 ? "finished" : "failed";
+        ret->tone = code == 0 ? "good" : "bad";
+        (void)snprintf(ret->how, sizeof ret->how, "exit %d", code);
     } else {
-        tell(ret, "finished", "good");
-        strcpy(ret->reason, code == 0 ? "exit status 0" : "its exit status is not known");
+        ret->word = "ended";
+        ret->tone = "warn";
+        (void)snprintf(ret->how, sizeof ret->how, "nobody knows how");
     }
-    if (kills >= 1) {
-        /* A program may outlive its children's death, and does then not fail. */
-        bool is_bad = strcmp(ret->tone, "bad") == 0;
-        tell(ret, is_bad ? "out of memory" : ret->word, is_bad ? "bad" : "warn");
-        out_of_memory(show, kills, ret);
+}
+
+/* How much memory it had when it was killed, and of how much. */
+static void out_of_memory(const struct show *show, struct ending *ret)
+{
+    char         had[FIGURE_MAX], of[FIGURE_MAX], at[3 * FIGURE_MAX] = "";
+    struct limit limit = account_memory_mib(show->state);
+    double       kills = account_number(show->state, "cgroup", "oom_kills");
+    double       peak = account_peak_mib(show->state, SUBJECT_SYSTEM);
+    double       seen = show->summary.figures[SUBJECT_PROCESS][MEASURE_MEMORY].max;
+    if (kills < 1)
+        return;
+    figure_short_bytes((peak > 0 ? peak : seen) * 1024 * 1024, "", had);
+    figure_short_bytes(limit.value * 1024 * 1024, "", of);
+    if (account_is_given(limit) && (peak > 0 || seen > 0))
+        (void)snprintf(at, sizeof at, "killed at %s of %s: ", had, of);
+    else if (account_is_given(limit))
+        (void)snprintf(at, sizeof at, "limit %s: ", of);
+    (void)snprintf(ret->out_of_memory, sizeof ret->out_of_memory, "%s%.0f process%s killed for memory in its cgroup",
+                   at, kills, kills < 2 ? " was" : "es were");
+    /* A program may outlive its children's death, and does then not fail. */
+    if (strcmp(ret->tone, "good") == 0)
+        ret->tone = "warn";
+}
+
+/* The last warning or error in the run's log, without its time: why something was not delivered. */
+static bool last_complaint(int dir, char *ret, size_t size)
+{
+    struct bytes log;
+    struct text  line, rest = {NULL, NULL};
+    bool         found = false;
+    bytes_init(&log, LOG_TAIL_MAX);
+    if (file_load(dir, "log", &log) == 0 && log.data != NULL)
+        rest = text_span(log.data, log.len);
+    while (rest.at < rest.end && text_line(&rest, &line)) {
+        struct text time, level;
+        if (text_word(&line, &time) && text_word(&line, &level) &&
+            (text_is(level, "warn") || text_is(level, "error"))) {
+            text_blanks(&line);
+            (void)snprintf(ret, size, "%.*s", (int)text_len(line), line.at);
+            found = true;
+        }
     }
+    bytes_done(&log);
+    return found;
+}
+
+/* A sentence's end, where it has none. */
+static const char *stop(const char *text)
+{
+    size_t len = strlen(text);
+    return len > 0 && strchr(".!?", text[len - 1]) != NULL ? "" : ".";
+}
+
+static void trouble_of(const struct show *show, struct ending *ret)
+{
+    char        logged[REASON_MAX];
+    const char *reason = is_state(show, "undelivered") ? journal_text(show->state, "reason") : NULL;
+    const char *next = "pillion doctor tells more, pillion sync tries again.";
+    if (reason == NULL && last_complaint(show->place->dir, logged, sizeof logged))
+        reason = logged;
+    if (is_state(show, "local") && reason != NULL)
+        next = "pillion doctor tells more.";
+    else if (!is_state(show, "undelivered"))
+        return;
+    else if (reason == NULL)
+        (void)snprintf(ret->trouble, sizeof ret->trouble,
+                       "pillion sync tries again, pillion doctor tells what is in the way.");
+    else if (strstr(reason, "401") != NULL || strstr(reason, "403") != NULL)
+        next = "The token is refused: pillion doctor, then pillion sync.";
+    if (reason != NULL)
+        (void)snprintf(ret->trouble, sizeof ret->trouble, "%.500s%s %s", reason, stop(reason), next);
 }
 
 static void delivery_of(const struct show *show, struct ending *ret)
 {
-    const char *reason = journal_text(show->state, "reason");
     const char *id = journal_text(show->state, "sentinel_run_id");
-    if (strcmp(show->shown, "finished") == 0)
-        (void)snprintf(ret->delivery, sizeof ret->delivery, "delivered to Sentinel%s%.100s", id != NULL ? " as " : "",
-                       id != NULL ? id : "");
-    else if (strcmp(show->shown, "local") == 0)
-        strcpy(ret->delivery, "on this machine alone: no token was set");
-    else if (strcmp(show->shown, "undelivered") == 0)
-        (void)snprintf(ret->delivery, sizeof ret->delivery,
-                       "not delivered%s%.300s%s: pillion doctor says why, pillion sync tries again",
-                       reason != NULL ? " (" : "", reason != NULL ? reason : "", reason != NULL ? ")" : "");
+    double      uploaded = journal_number(show->state, "uploaded", 0);
+    char        objects[FIGURE_MAX] = "";
+    if (uploaded >= 1 && uploaded < 1e9)
+        (void)snprintf(objects, sizeof objects, ", %.0f object%s in S3", uploaded, uploaded < 2 ? "" : "s");
+    if (is_state(show, "finished"))
+        (void)snprintf(ret->delivery, sizeof ret->delivery, "delivered%s%.200s%s", id != NULL ? " as " : "",
+                       id != NULL ? id : "", objects);
+    else if (is_state(show, "local"))
+        (void)snprintf(ret->delivery, sizeof ret->delivery, "not sent: the run was made without a token");
+    else if (id != NULL)
+        (void)snprintf(ret->delivery, sizeof ret->delivery, "registered as %.200s%s", id, objects);
+    else
+        (void)snprintf(ret->delivery, sizeof ret->delivery, "not registered");
 }
 
 void ending_of(const struct show *show, struct ending *ret)
@@ -82,5 +139,10 @@ void ending_of(const struct show *show, struct ending *ret)
     if (show->state == NULL)
         return;
     end_of(show, ret);
+    out_of_memory(show, ret);
+    if (is_state(show, "lost"))
+        (void)snprintf(ret->lost, sizeof ret->lost,
+                       "the program is gone and left no word of its end. pillion sync finishes the run.");
+    trouble_of(show, ret);
     delivery_of(show, ret);
 }

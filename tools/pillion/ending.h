@@ -1,4 +1,4 @@
-/* How a run stands or ended, in a word, and why where something is wrong. */
+/* How a run stands or ended, in a word, why where something is wrong, and where its rows are. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_ENDING_H
 #define PILLION_ENDING_H
@@ -7,11 +7,16 @@
 
 #include "show.h"
 
+enum { ENDING_TEXT_MAX = 700 };
+
 struct ending {
-    const char *word; /* "finished", "failed", "killed", "out of memory", "lost", "running", "damaged", "" for a file */
-    const char *tone; /* "good", "bad", "warn", "live", "plain": a colour of the page */
-    char        reason[256];   /* "exit status 3", "killed at 57.0 MiB of 57.0 MiB (its limit)" */
-    char        delivery[512]; /* where its rows are, and what to do if they are not where they should be */
+    const char *word;               /* "finished", "failed", "killed", "ended", "lost", "running" …; "" for a file */
+    const char *tone;               /* "good", "bad", "warn", "live", "plain" */
+    char        how[64];            /* "exit 3", "by SIGKILL"; all of these may be "" */
+    char        out_of_memory[200]; /* "killed at 56.9 MiB of 57.0 MiB: 1 process was killed …" */
+    char        lost[100];          /* what is to be done */
+    char        trouble[ENDING_TEXT_MAX];  /* of its delivery: why not, and the next command */
+    char        delivery[ENDING_TEXT_MAX]; /* what Sentinel has of it */
 };
 
 void ending_of(const struct show *show, struct ending *ret);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "csv.h"
 #include "filter.h"
 #include "output.h"
 #include "pillion/columns.h"

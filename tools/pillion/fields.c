@@ -9,6 +9,8 @@
 #include "account.h"
 #include "base/array.h"
 #include "base/clock.h"
+#include "commands.h"
+#include "csv.h"
 #include "runs.h"
 #include "store/journal_read.h"
 
@@ -50,21 +52,6 @@ static void set_number(struct record *record, enum run_field field, double numbe
     record->values[field].number = number;
 }
 
-/* The GPU seconds of all commands; -1 where no command is told of. */
-static double gpu_seconds(const cJSON *state)
-{
-    const cJSON *commands = cJSON_GetObjectItemCaseSensitive(state, "commands");
-    const cJSON *command;
-    double       sum = cJSON_GetArraySize(commands) > 0 ? 0 : -1;
-    cJSON_ArrayForEach(command, commands)
-    {
-        double seconds = journal_number(command, "gpu_s", 0);
-        if (seconds > 0 && seconds < 1e15)
-            sum += seconds;
-    }
-    return sum;
-}
-
 static void read_figures(const cJSON *state, struct record *ret)
 {
     double cpus = account_cpus(state).value;
@@ -74,7 +61,7 @@ static void read_figures(const cJSON *state, struct record *ret)
     double system = account_number(state, "totals", "system_s");
     double took = ret->values[RUN_FIELD_duration_s].number;
     double peak = account_peak_mib(state, SUBJECT_PROCESS);
-    double gpu_s = gpu_seconds(state);
+    double gpu_s = commands_gpu_s(state);
     set_number(ret, RUN_FIELD_cpus, cpus);
     set_number(ret, RUN_FIELD_memory_limit_mib, memory);
     set_number(ret, RUN_FIELD_gpus, gpus);
@@ -222,23 +209,6 @@ void fields_json_more(const struct record *record, cJSON *object)
                                           RUN_FIELD_gpu_part, RUN_FIELD_oom_kills};
     for (size_t i = 0; i < ARRAY_LENGTH(more); i++)
         add_json(record, more[i], object);
-}
-
-void print_csv_cell(const char *text)
-{
-    bool is_formula = text[0] != '\0' && strchr("=+-@\t\r", text[0]) != NULL;
-    bool is_quoted = strpbrk(text, ",\"\r\n") != NULL;
-    if (is_quoted)
-        putchar('"');
-    if (is_formula)
-        putchar('\'');
-    for (; *text != '\0'; text++) {
-        if (*text == '"')
-            putchar('"');
-        putchar(*text);
-    }
-    if (is_quoted)
-        putchar('"');
 }
 
 /* What only people see. */

@@ -88,9 +88,6 @@ void fields_json(const struct record *record, cJSON *object);
 void fields_json_more(const struct record *record, cJSON *object);
 void fields_csv_header(void);
 void fields_csv(const struct record *record);
-/* A cell, quoted as RFC 4180 has it; what a table program would take for a formula begins with `'`. */
-void print_csv_cell(const char *text);
-
 /* Is it wrong that it ended so? Killed, an exit status that is not 0, lost, or out of memory. */
 bool fields_failed(const struct record *record);
 

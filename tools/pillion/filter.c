@@ -116,11 +116,11 @@ static bool is_among(const char *list, const char *word)
     return false;
 }
 
-/* 3 is job 3, and its tasks 3_1, its steps 3.0. */
+/* 3 is job 3, and its tasks 3_1 or 3[1], its steps 3.0, its attempts 3-2. */
 static bool is_of_job(const char *job, const char *wanted)
 {
     size_t len = strlen(wanted);
-    return job != NULL && strncmp(job, wanted, len) == 0 && (job[len] == '\0' || job[len] == '_' || job[len] == '.');
+    return job != NULL && strncmp(job, wanted, len) == 0 && strchr("_.[-", job[len]) != NULL;
 }
 
 static bool is_meant(const struct filter *filter, const struct record *record, double started)

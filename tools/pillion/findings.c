@@ -64,7 +64,7 @@ struct stretch {
     double seconds;     /* in which the condition held */
 };
 
-typedef bool condition(const struct curves *curves, const struct limits *limits, size_t row);
+typedef bool condition(const struct curves *curves, size_t row);
 
 static double begin_of(const struct curves *curves, size_t row)
 {
@@ -72,12 +72,12 @@ static double begin_of(const struct curves *curves, size_t row)
 }
 
 /* The stretch that holds the condition longest. */
-static struct stretch longest(const struct curves *curves, const struct limits *limits, condition *holds)
+static struct stretch longest(const struct curves *curves, condition *holds)
 {
     struct stretch best = {0}, now = {0};
     bool           is_open = false;
     for (size_t row = 0; row < curves->rows; row++) {
-        if (holds(curves, limits, row)) {
+        if (holds(curves, row)) {
             size_t hole = is_open ? row - now.last - 1 : 0;
             size_t most = (size_t)((double)(now.last - now.first + 1) * HOLES);
             if (is_open && hole > (most > 2 ? most : 2))
@@ -101,29 +101,27 @@ static bool is_long(const struct curves *curves, const struct stretch *stretch)
            stretch->last - stretch->first >= 2;
 }
 
-static bool gpu_waits(const struct curves *curves, const struct limits *limits, size_t row)
+static bool gpu_waits(const struct curves *curves, size_t row)
 {
-    (void)limits;
     double gpu = value_at(curves, CURVE_GPU, row);
     return gpu >= 0 && gpu <= GPU_IDLE && curves->total[row] >= (float)CORE_FULL;
 }
 
-static bool disk_waits(const struct curves *curves, const struct limits *limits, size_t row)
+static bool disk_waits(const struct curves *curves, size_t row)
 {
-    (void)limits;
     double read = value_at(curves, CURVE_READ, row), write = value_at(curves, CURVE_WRITE, row);
     double both = (read > 0 ? read : 0) + (write > 0 ? write : 0);
     return both >= DISK_BUSY && curves->total[row] >= 0 && curves->total[row] <= (float)CORE_IDLE;
 }
 
-static void gpu_of(const struct curves *curves, const struct limits *limits, struct findings *ret)
+static void gpu_of(const struct curves *curves, const struct summary *summary, struct findings *ret)
 {
     char   time[FIGURE_MAX];
     double idle = 0, known = 0;
-    bool   was_used = curves->list[CURVE_GPU].max > GPU_IDLE;
+    bool   was_used = summary->figures[SUBJECT_PROCESS][MEASURE_GPU].max > GPU_IDLE;
     if (curves->list[CURVE_GPU].value == NULL)
         return;
-    struct stretch stretch = longest(curves, limits, gpu_waits);
+    struct stretch stretch = longest(curves, gpu_waits);
     figure_seconds(stretch.seconds, time);
     if (was_used && is_long(curves, &stretch)) {
         add(ret, "gpu_waits", begin_of(curves, stretch.first), curves->at[stretch.last],
@@ -167,10 +165,10 @@ static void memory_grows(const struct curves *curves, struct findings *ret)
     }
 }
 
-static void disk_of(const struct curves *curves, const struct limits *limits, struct findings *ret)
+static void disk_of(const struct curves *curves, struct findings *ret)
 {
     char           time[FIGURE_MAX];
-    struct stretch stretch = longest(curves, limits, disk_waits);
+    struct stretch stretch = longest(curves, disk_waits);
     figure_seconds(stretch.seconds, time);
     if (is_long(curves, &stretch))
         add(ret, "disk_waits", begin_of(curves, stretch.first), curves->at[stretch.last],
@@ -191,29 +189,31 @@ static void throttled(const struct curves *curves, const cJSON *state, struct fi
         100 * of_them / periods, time);
 }
 
-static void little_used(const struct curves *curves, const struct limits *limits, struct findings *ret)
+static void little_used(const struct curves *curves, const struct summary *summary, const cJSON *state,
+                        struct findings *ret)
 {
-    char   most[FIGURE_MAX], limit[FIGURE_MAX];
-    double cores = curve_mean(&curves->list[CURVE_CPU]) + curve_mean(&curves->list[CURVE_CPU_SYSTEM]);
-    double memory = curves->list[CURVE_MEMORY].max;
+    char         most[FIGURE_MAX], limit[FIGURE_MAX];
+    struct limit cpus = account_cpus(state), mib = account_memory_mib(state);
+    double       cores = summary_mean(summary, SUBJECT_PROCESS, MEASURE_CPU);
+    double       memory = summary->figures[SUBJECT_PROCESS][MEASURE_MEMORY].max;
     if (length_of(curves) < LITTLE_SECONDS)
         return;
-    if (limits->cpus_are_given && limits->cpus > 1 && cores < LITTLE * limits->cpus)
+    if (account_is_given(cpus) && cpus.value > 1 && cores < LITTLE * cpus.value)
         add(ret, "little_cpu", 0, length_of(curves), "Of %.4g cores it used %.2f in the mean: ask for fewer.",
-            limits->cpus, cores);
+            cpus.value, cores);
     figure_bytes(memory * 1024 * 1024, most);
-    figure_bytes(limits->memory_mib * 1024 * 1024, limit);
-    if (limits->memory_is_given && memory > 0 && memory < LITTLE * limits->memory_mib)
+    figure_bytes(mib.value * 1024 * 1024, limit);
+    if (account_is_given(mib) && memory > 0 && memory < LITTLE * mib.value)
         add(ret, "little_memory", 0, length_of(curves), "Of %s of memory it used %s at most: ask for less.", limit,
             most);
 }
 
-void findings_of(const struct curves *curves, const struct limits *limits, const cJSON *state, struct findings *ret)
+void findings_of(const struct curves *curves, const struct summary *summary, const cJSON *state, struct findings *ret)
 {
     *ret = (struct findings){.count = 0};
-    gpu_of(curves, limits, ret);
+    gpu_of(curves, summary, ret);
     memory_grows(curves, ret);
-    disk_of(curves, limits, ret);
+    disk_of(curves, ret);
     throttled(curves, state, ret);
-    little_used(curves, limits, ret);
+    little_used(curves, summary, state, ret);
 }

@@ -6,7 +6,7 @@
 #include <cJSON.h>
 
 #include "curves.h"
-#include "run_limits.h"
+#include "summary.h"
 
 enum { FINDINGS_MAX = 8, FINDING_TEXT_MAX = 240 };
 
@@ -23,6 +23,6 @@ struct findings {
 };
 
 /* `state` may be NULL. */
-void findings_of(const struct curves *curves, const struct limits *limits, const cJSON *state, struct findings *ret);
+void findings_of(const struct curves *curves, const struct summary *summary, const cJSON *state, struct findings *ret);
 
 #endif

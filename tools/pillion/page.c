@@ -10,27 +10,18 @@
 #include "advice.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "cells.h"
 #include "command.h"
 #include "commands.h"
+#include "ending.h"
 #include "fields.h"
 #include "output.h"
 #include "show.h"
 #include "spark.h"
 #include "store/journal_read.h"
 
-enum {
-    LABEL_WIDTH = SHOW_LABEL_WIDTH,
-    LOG_TAIL_MAX = 300 * 1024,
-    SENTENCE_MAX = 1400,
-    WIDE = 60,
-    WIDTH_OF_PIPES = 100
-};
+enum { LABEL_WIDTH = SHOW_LABEL_WIDTH, SENTENCE_MAX = 1400, WIDE = 60, WIDTH_OF_PIPES = 100 };
 enum { COLUMN = 11, COLUMN_PART = 7, CURVE_LEAST = 12, AXIS_WITH_MIDDLE = 36, COMMANDS_SHOWN = 3 };
-
-static bool is_state(const struct show *show, const char *name)
-{
-    return strcmp(show->shown, name) == 0;
-}
 
 /* A line of the page: a label and a sentence. */
 __attribute__((format(printf, 2, 3))) static void tell(const char *label, const char *format, ...)
@@ -43,24 +34,20 @@ __attribute__((format(printf, 2, 3))) static void tell(const char *label, const 
     print_sentence(label, LABEL_WIDTH, text, output_width());
 }
 
-__attribute__((format(printf, 2, 3))) static void problem(const char *label, const char *format, ...)
+/* What is wrong: the label and a blank stand before it. Nothing where `text` is empty. */
+static void problem(const char *label, const char *text)
 {
-    char    text[SENTENCE_MAX];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof text, format, args); /* NOLINT(clang-analyzer-valist.Uninitialized): it is */
-    va_end(args);
-    print_sentence(label, strlen(label), text, output_width());
+    if (text[0] != '\0')
+        print_sentence(label, strlen(label), text, output_width());
 }
 
-static void print_head(const struct show *show, const struct record *record)
+static void print_head(const struct show *show, const struct record *record, const struct ending *ending)
 {
     const char *name = record->values[RUN_FIELD_name].text;
-    const char *ended = record->values[RUN_FIELD_ended].text;
     size_t      width = output_width();
-    bool        is_over = show->shown[0] != '\0' && !is_state(show, "running") && !is_state(show, "finishing") &&
-                   !is_state(show, "lost") && !is_state(show, "damaged");
-    bool is_bad = show->state != NULL && fields_failed(record);
+    enum paint  paint = strcmp(ending->tone, "good") == 0  ? PAINT_GOOD
+                        : strcmp(ending->tone, "bad") == 0 ? PAINT_BAD
+                                                           : PAINT_WARN;
     print_paint(PAINT_STRONG);
     if (name == NULL)
         name = show->place->id;
@@ -71,99 +58,27 @@ static void print_head(const struct show *show, const struct record *record)
         return;
     }
     fputs("  ", stdout);
-    print_paint(is_bad ? PAINT_BAD : is_over ? PAINT_GOOD : PAINT_WARN);
-    if (!is_over)
-        fputs(show->shown, stdout);
-    else if (ended == NULL)
-        fputs("ended, nobody knows how", stdout);
-    else if (record->values[RUN_FIELD_signal].number > 0)
-        printf("failed, killed by %s", ended);
-    else
-        printf("%s, exit %s", is_bad && strcmp(ended, "0") != 0 ? "failed" : "finished", ended);
+    print_paint(paint);
+    fputs(ending->word, stdout);
+    if (ending->how[0] != '\0')
+        printf("%s%s", strncmp(ending->how, "by ", 3) == 0 ? " " : ", ", ending->how);
     print_paint(PAINT_NONE);
     putchar('\n');
 }
 
-/* The last warning or error in the run's log, without its time: why something was not delivered. */
-static bool last_complaint(int dir, char *ret, size_t size)
-{
-    struct bytes log;
-    struct text  line;
-    bool         found = false;
-    bytes_init(&log, LOG_TAIL_MAX);
-    struct text rest = {NULL, NULL};
-    if (file_load(dir, "log", &log) == 0 && log.data != NULL)
-        rest = text_span(log.data, log.len);
-    while (rest.at < rest.end && text_line(&rest, &line)) {
-        struct text time, level;
-        if (text_word(&line, &time) && text_word(&line, &level) &&
-            (text_is(level, "warn") || text_is(level, "error"))) {
-            text_blanks(&line);
-            (void)snprintf(ret, size, "%.*s", (int)text_len(line), line.at);
-            found = true;
-        }
-    }
-    bytes_done(&log);
-    return found;
-}
-
-/* A sentence's end, where it has none. */
-static const char *stop(const char *text)
-{
-    size_t len = strlen(text);
-    return len > 0 && strchr(".!?", text[len - 1]) != NULL ? "" : ".";
-}
-
-static void print_not_delivered(const struct show *show)
-{
-    char        logged[400];
-    const char *reason = journal_text(show->state, "reason");
-    const char *next = "pillion doctor tells more, pillion sync tries again.";
-    if (reason == NULL && last_complaint(show->place->dir, logged, sizeof logged))
-        reason = logged;
-    if (reason == NULL)
-        problem("Not delivered: ", "pillion sync tries again, pillion doctor tells what is in the way.");
-    else if (strstr(reason, "401") != NULL || strstr(reason, "403") != NULL)
-        problem("Not delivered: ", "%.500s%s The token is refused: pillion doctor, then pillion sync.", reason,
-                stop(reason));
-    else
-        problem("Not delivered: ", "%.500s%s %s", reason, stop(reason), next);
-}
-
-/* How much memory it had when it was killed, and of how much. */
-static void print_out_of_memory(const struct show *show, double kills)
-{
-    char         had[FIGURE_MAX], of[FIGURE_MAX], at[3 * FIGURE_MAX] = "";
-    struct limit limit = account_memory_mib(show->state);
-    double       peak = account_peak_mib(show->state, SUBJECT_SYSTEM);
-    double       seen = show->summary.figures[SUBJECT_PROCESS][MEASURE_MEMORY].max;
-    bool         is_held = limit.value > 0 && strcmp(limit.source, "cgroup") == 0;
-    figure_short_bytes((peak > 0 ? peak : seen) * 1024 * 1024, "", had);
-    figure_short_bytes(limit.value * 1024 * 1024, "", of);
-    if (is_held && (peak > 0 || seen > 0))
-        (void)snprintf(at, sizeof at, ", killed at %s of %s", had, of);
-    else if (is_held)
-        (void)snprintf(at, sizeof at, ", limit %s", of);
-    problem("Out of memory: ", "%s%s%.0f process%s killed for memory in its cgroup", at[0] != '\0' ? at + 2 : "",
-            at[0] != '\0' ? ": " : "", kills, kills < 2 ? " was" : "es were");
-}
-
 /* What is wrong, and the next command. */
-static void print_problems(const struct show *show)
+static void print_problems(const struct show *show, const struct ending *ending)
 {
-    char   logged[400];
-    double kills = account_number(show->state, "cgroup", "oom_kills");
     print_paint(PAINT_BAD);
-    if (kills >= 1)
-        print_out_of_memory(show, kills);
-    if (is_state(show, "lost"))
-        problem("Lost: ", "the program is gone and left no word of its end. pillion sync finishes the run.");
-    if (is_state(show, "undelivered"))
-        print_not_delivered(show);
-    if (is_state(show, "local") && last_complaint(show->place->dir, logged, sizeof logged))
-        problem("Not sent: ", "%.400s%s pillion doctor tells more.", logged, stop(logged));
-    if (show->summary.bad_rows > 0)
-        problem("Damaged: ", "%llu lines of the CSV are no rows", (unsigned long long)show->summary.bad_rows);
+    problem("Out of memory: ", ending->out_of_memory);
+    problem("Lost: ", ending->lost);
+    problem(strcmp(show->shown, "local") == 0 ? "Not sent: " : "Not delivered: ", ending->trouble);
+    if (show->summary.bad_rows > 0) {
+        char text[80];
+        (void)snprintf(text, sizeof text, "%llu lines of the CSV are no rows",
+                       (unsigned long long)show->summary.bad_rows);
+        problem("Damaged: ", text);
+    }
     print_paint(PAINT_NONE);
 }
 
@@ -190,7 +105,7 @@ static void print_began(const struct show *show)
     if (gmtime_r(&time, &tm) != NULL)
         (void)strftime(there, sizeof there, "%H:%M", &tm);
     tell("started", "%s%s%s%s, %s %s", here, is_utc ? " UTC" : " (", is_utc ? "" : there, is_utc ? "" : " UTC)",
-         is_state(show, "running") ? "so far" : "took", took);
+         strcmp(show->shown, "running") == 0 ? "so far" : "took", took);
 }
 
 static void print_machine(const struct show *show)
@@ -226,7 +141,7 @@ static void print_tags(const struct show *show)
     {
         const char *key = journal_text(tag, "key");
         const char *value = journal_text(tag, "value");
-        if (key == NULL || value == NULL || strncmp(key, "cgroup_", 7) == 0 || strcmp(key, "cpus_allowed") == 0)
+        if (key == NULL || value == NULL || account_is_own_tag(key))
             continue;
         int n = snprintf(text + len, sizeof text - len, "%s%.60s=%.80s", len > 0 ? " " : "", key, value);
         len = n > 0 && (size_t)n < sizeof text - len ? len + (size_t)n : sizeof text - 1;
@@ -254,28 +169,7 @@ static void print_identity(const struct show *show, const struct record *record)
     print_tags(show);
 }
 
-static void print_delivery(const struct show *show)
-{
-    const char *id = journal_text(show->state, "sentinel_run_id");
-    double      uploaded = journal_number(show->state, "uploaded", 0);
-    char        objects[FIGURE_MAX] = "";
-    if (uploaded >= 1 && uploaded < 1e9)
-        (void)snprintf(objects, sizeof objects, ", %.0f object%s in S3", uploaded, uploaded < 2 ? "" : "s");
-    if (is_state(show, "finished"))
-        tell("Sentinel", "delivered%s%.200s%s", id != NULL ? " as " : "", id != NULL ? id : "", objects);
-    else if (is_state(show, "local"))
-        tell("Sentinel", "not sent: the run was made without a token");
-    else if (id != NULL)
-        tell("Sentinel", "registered as %.200s%s", id, objects);
-    else
-        tell("Sentinel", "not registered");
-}
-
 /* ------------------------------------------------------------------------------------------------ the table */
-
-struct cells {
-    char mean[FIGURE_MAX], max[FIGURE_MAX], limit[FIGURE_MAX], part[FIGURE_MAX];
-};
 
 static size_t table_width(void)
 {
@@ -305,53 +199,16 @@ static void print_cells(const char *label, const struct cells *cells, const char
     putchar('\n');
 }
 
-static void number_cell(double value, enum measure measure, bool is_one, char ret[static FIGURE_MAX])
-{
-    if (measure == MEASURE_MEMORY || measure == MEASURE_GPU_MEMORY)
-        figure_short_bytes(value * 1024 * 1024, "", ret);
-    else if (measure == MEASURE_GPU && is_one)
-        figure_percent(value, ret);
-    else if (measure == MEASURE_CPU || measure == MEASURE_GPU)
-        (void)snprintf(ret, FIGURE_MAX, value < 9999 ? "%.2f" : "%.3g", value);
-    else
-        figure_short_bytes(value, "/s", ret);
-}
-
-static void limit_cell(double value, enum measure measure, char ret[static FIGURE_MAX])
-{
-    if (value <= 0)
-        (void)snprintf(ret, FIGURE_MAX, "-");
-    else if (measure == MEASURE_MEMORY || measure == MEASURE_GPU_MEMORY)
-        figure_short_bytes(value * 1024 * 1024, "", ret);
-    else
-        (void)snprintf(ret, FIGURE_MAX, "%.3g %s%s", value, measure == MEASURE_CPU ? "core" : "device",
-                       value == 1 ? "" : "s");
-}
-
 static void print_measure(const struct show *show, const char *label, enum subject subject, enum measure measure)
 {
     const struct figure *figure = &show->summary.figures[subject][measure];
-    struct cells         cells = {.mean = "-", .max = "-", .limit = "-", .part = ""};
+    struct cells         cells;
     char                 curve[SPARK_TEXT_MAX] = "";
-    double               limit = account_limit(show->state, measure).value;
-    double               part = subject == SUBJECT_PROCESS ? account_part(&show->summary, show->state, measure) : -1;
-    if (subject == SUBJECT_SYSTEM && measure == MEASURE_CPU)
-        limit = account_registered_number(show->state, "host_vcpus");
-    if (subject == SUBJECT_SYSTEM && measure == MEASURE_MEMORY)
-        limit = account_registered_number(show->state, "host_memory_mib");
-    if (figure->known > 0) {
-        number_cell(summary_mean(&show->summary, subject, measure), measure, limit <= 1, cells.mean);
-        number_cell(figure->peak, measure, limit <= 1, cells.max);
+    cells_of(&show->summary, show->state, subject, measure, &cells);
+    if (figure->known > 0)
         (void)spark_draw(figure->curve, show->summary.buckets, curve_width(), output_is_utf8(), curve);
-    }
-    if (summary_is_gauge(measure)) {
-        limit_cell(limit, measure, cells.limit);
-        if (part >= 0)
-            figure_percent(part, cells.part);
-    } else if (figure->known > 0) { /* no limit: all of it in its place */
-        figure_short_bytes(figure->total, "", cells.limit);
-        (void)snprintf(cells.part, sizeof cells.part, table_width() >= WIDE ? "in all" : "");
-    }
+    if (!summary_is_gauge(measure) && table_width() < WIDE)
+        cells.part[0] = '\0'; /* of a limit that is not shown there */
     print_cells(label, &cells, curve);
 }
 
@@ -396,20 +253,14 @@ static void print_machine_rows(const struct show *show)
 
 static void print_table(const struct show *show)
 {
-    const struct cells   heads = {.mean = "mean", .max = "max", .limit = "limit", .part = "used"};
-    const struct figure *gpu = &show->summary.figures[SUBJECT_PROCESS][MEASURE_GPU];
+    const struct cells heads = {.mean = "mean", .max = "max", .limit = "limit", .part = "used"};
     putchar('\n');
     print_paint(PAINT_FAINT);
     print_cells("", &heads, "");
     print_paint(PAINT_NONE);
-    if (gpu->known > 0) {
-        print_measure(show, "GPU", SUBJECT_PROCESS, MEASURE_GPU);
-        print_measure(show, "GPU memory", SUBJECT_PROCESS, MEASURE_GPU_MEMORY);
-    }
-    print_measure(show, "CPU", SUBJECT_PROCESS, MEASURE_CPU);
-    print_measure(show, "memory", SUBJECT_PROCESS, MEASURE_MEMORY);
-    print_measure(show, "disk read", SUBJECT_PROCESS, MEASURE_DISK_READ);
-    print_measure(show, "disk written", SUBJECT_PROCESS, MEASURE_DISK_WRITE);
+    for (size_t i = 0; i < CELLS_LINES; i++)
+        if (cells_has(&show->summary, cells_lines[i].measure))
+            print_measure(show, cells_lines[i].label, SUBJECT_PROCESS, cells_lines[i].measure);
     print_paint(PAINT_FAINT);
     print_axis(show);
     print_machine_rows(show);
@@ -490,7 +341,7 @@ static void print_commands(const struct show *show)
     size_t             count = commands_top(show->state, show->place->dir, used, COMMANDS_SHOWN);
     for (size_t i = 0; i < count; i++) {
         char cpu[FIGURE_MAX], memory[FIGURE_MAX], many[FIGURE_MAX] = "", gpu[FIGURE_MAX + 8] = "";
-        figure_seconds(used[i].cpu_s, cpu);
+        figure_seconds(command_cpu(&used[i]), cpu);
         figure_short_bytes(used[i].memory_max_mib * 1024 * 1024, "", memory);
         if (used[i].processes > 1)
             (void)snprintf(many, sizeof many, "%.0f x ", used[i].processes);
@@ -519,13 +370,15 @@ static void print_neighbours(const struct show *show)
 int show_page(const struct show *show)
 {
     struct record record;
+    struct ending ending;
     fields_read(show->place->id, show->state, show->shown, show->place->ordinal, &record);
-    print_head(show, &record);
+    ending_of(show, &ending);
+    print_head(show, &record, &ending);
     if (show->state != NULL)
-        print_problems(show);
+        print_problems(show, &ending);
     print_identity(show, &record);
     if (show->state != NULL)
-        print_delivery(show);
+        tell("Sentinel", "%s", ending.delivery);
     if (show->summary.rows > 0) {
         print_table(show);
         print_efficiency(show);

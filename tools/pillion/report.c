@@ -13,10 +13,11 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "command.h"
+#include "filter.h"
 #include "output.h"
 #include "store/journal_read.h"
 
-static const char help[] = "Usage: pillion report [-o FILE] [--open] [--markdown] [--job JOB] [RUN...]\n"
+static const char help[] = "Usage: pillion report [-o FILE] [--open] [--markdown] [RUN... | FILTER...]\n"
                            "\n"
                            "Makes one HTML file of a run, which needs no network and nothing beside it: what was\n"
                            "used, of what was given, by which command, and what stands out. Two to twenty runs are\n"
@@ -27,8 +28,8 @@ static const char help[] = "Usage: pillion report [-o FILE] [--open] [--markdown
                            "                     pillion-NAME.html in this directory, and its name is printed\n"
                            "      --open         opens the file in the browser\n"
                            "      --markdown     at most 60 lines of Markdown on the standard output (or in FILE)\n"
-                           "      --job JOB      all runs of a job or an array, by its ID in Slurm, CI and so on\n"
                            "\n"
+                           "Filters, in place of RUN; all that are given must hold:\n" FILTER_HELP "\n"
                            "Examples:\n"
                            "  pillion report --open                        the last run\n"
                            "  pillion report last 20261128T1200 -o b.html  the last one against an older one\n"
@@ -36,8 +37,9 @@ static const char help[] = "Usage: pillion report [-o FILE] [--open] [--markdown
                            "  pillion report --markdown >> \"$GITHUB_STEP_SUMMARY\"\n";
 
 struct wish {
-    const char *output, *job;
-    bool        is_opened, is_markdown;
+    const char   *output;
+    bool          is_opened, is_markdown;
+    struct filter filter;
 };
 
 struct list {
@@ -60,15 +62,16 @@ int report_load(const char *name, struct report_run *ret)
     if (result < 0)
         return result;
     curves_close(&ret->curves);
-    ret->limits = limits_of(ret->show.state);
+    fields_read(ret->place.id, ret->show.state, ret->show.shown, ret->place.ordinal, &ret->record);
     ending_of(&ret->show, &ret->ending);
-    findings_of(&ret->curves, &ret->limits, ret->show.state, &ret->findings);
+    findings_of(&ret->curves, &ret->show.summary, ret->show.state, &ret->findings);
     return 0;
 }
 
 void report_done(struct report_run *run)
 {
     curves_done(&run->curves);
+    fields_free(&run->record);
     show_done(&run->show);
     runs_done(&run->place);
 }
@@ -78,32 +81,28 @@ static int read_options(int argc, char **argv, struct wish *ret)
     static const struct option options[] = {{"output", required_argument, NULL, 'o'},
                                             {"open", no_argument, NULL, 'O'},
                                             {"markdown", no_argument, NULL, 'm'},
-                                            {"job", required_argument, NULL, 'J'},
+                                            FILTER_OPTIONS,
                                             OPTIONS_COMMON};
     opterr = 0;
     optind = 1;
     for (int option; (option = getopt_long(argc, argv, ":o:hV", options, NULL)) != -1;) {
+        int taken = filter_take(&ret->filter, argv[0], option, optarg);
         if (option == 'o')
             ret->output = optarg;
         else if (option == 'O')
             ret->is_opened = true;
         else if (option == 'm')
             ret->is_markdown = true;
-        else if (option == 'J')
-            ret->job = optarg;
-        else
+        else if (taken == 0)
             return options_common(option, argv, options, help);
+        if (taken < 0)
+            return EXIT_WRONG_CALL;
+    }
+    if (ret->filter.is_set && optind < argc) {
+        complain("report takes runs, or filters that choose them, and one of both; see pillion report --help");
+        return EXIT_WRONG_CALL;
     }
     return -1;
-}
-
-/* `job` itself, or one of its tasks, steps or attempts: "4711_3", "4711.0", "4711[3]", "4711-2". */
-static bool is_of_job(const cJSON *state, const char *job)
-{
-    const cJSON *registration = cJSON_GetObjectItemCaseSensitive(state, "registration");
-    const char  *id = journal_text(registration, "external_run_id");
-    size_t       len = strlen(job);
-    return id != NULL && strncmp(id, job, len) == 0 && (id[len] == '\0' || strchr("_.[-", id[len]) != NULL);
 }
 
 static int add(struct list *list, const char *name)
@@ -116,35 +115,23 @@ static int add(struct list *list, const char *name)
     return more[list->count] != NULL ? (int)!++list->count : -ENOMEM;
 }
 
-static int find_job(const char *job, struct list *ret)
+static int find_filtered(const struct filter *filter, struct list *ret)
 {
-    struct state_dir home = {.dir = -1, .runs = -1};
-    struct run_names names = {0};
-    int              result = state_dir_open(runs_lookup, false, &home);
-    if (result == 0)
-        result = runs_read(&home, &names);
-    for (size_t i = 0; result == 0 && i < names.count; i++) {
-        cJSON *state = NULL;
-        int    dir = -1;
-        if (runs_open(&home, names.names[i], &dir) < 0)
-            continue;
-        if (journal_load(dir, &state) == 0 && is_of_job(state, job))
-            result = add(ret, names.names[i]);
-        cJSON_Delete(state);
-        close(dir);
+    struct selection all;
+    int              result = filter_select(filter, &all);
+    for (size_t i = 0; result == 0 && i < all.count; i++)
+        result = add(ret, all.names.names[all.at[i]]);
+    filter_done(&all);
+    if (result == 0 && ret->count == 0) {
+        complain("no run is meant by these filters; see pillion list");
+        result = -ENOENT;
     }
-    runs_free(&names);
-    state_dir_close(&home);
-    if (result < 0 && result != -ENOENT)
-        complain("the runs cannot be read: %s", strerror(-result));
-    else if (ret->count == 0)
-        complain("no run of a job \"%s\"; see pillion list", job);
-    return ret->count > 0 ? result : -ENOENT;
+    return result;
 }
 
 static int find_all(int argc, char **argv, const struct wish *wish, struct list *ret)
 {
-    int result = wish->job != NULL ? find_job(wish->job, ret) : 0;
+    int result = wish->filter.is_set ? find_filtered(&wish->filter, ret) : 0;
     for (int i = optind; result == 0 && i < argc; i++)
         result = add(ret, argv[i]);
     if (result == 0 && ret->count == 0)

@@ -6,8 +6,8 @@
 #include "base/bytes.h"
 #include "curves.h"
 #include "ending.h"
+#include "fields.h"
 #include "findings.h"
-#include "run_limits.h"
 #include "runs.h"
 #include "show.h"
 
@@ -22,7 +22,7 @@ struct report_run {
     struct run_place place;
     struct show      show;
     struct curves    curves;
-    struct limits    limits;
+    struct record    record;
     struct ending    ending;
     struct findings  findings;
 };
@@ -34,10 +34,11 @@ void report_done(struct report_run *run);
 /* report_json.c: what the page knows of a run besides its curves. `per` rows are one there. */
 cJSON *report_json(const struct report_run *run, size_t per);
 /* The same with CPU and memory over the run's time in few numbers, for a page of many runs. */
-cJSON *report_json_small(const struct report_run *run);
-/* The command line of a run as a shell reads it; free() it. */
-char       *report_command(const cJSON *state);
+cJSON      *report_json_small(const struct report_run *run);
 const char *report_name(const struct report_run *run); /* the job's name, else the program's, else the ID */
+/* Of the state a word, and why: "out of memory" goes before "killed". */
+const char *report_word(const struct report_run *run);
+const char *report_reason(const struct report_run *run);
 
 /* report_page.c: the page's beginning, the curves of a run, the page's end with all that is known. Takes `known`. */
 void report_page_begin(struct bytes *page, const char *title);

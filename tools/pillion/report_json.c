@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "account.h"
-#include "base/array.h"
+#include "commands.h"
 #include "output.h"
 #include "report.h"
 #include "store/journal_read.h"
 
-enum { SMALL_POINTS = 160, TEXT_MAX = 16 * 1024, COMMANDS_SHOWN = 65, GAPS_MAX = 200 };
+enum { SMALL_POINTS = 160, GAPS_MAX = 200 };
 
 /* Between rows, this many times the usual is a gap. */
 #define GAP_TIMES   3.0
@@ -33,49 +33,24 @@ static const struct {
     [CURVE_SENT] = {"network", "out (machine)", "line"},
 };
 
-static const char *registered(const cJSON *state, const char *key)
-{
-    return journal_text(cJSON_GetObjectItemCaseSensitive(state, "registration"), key);
-}
-
 const char *report_name(const struct report_run *run)
 {
-    const char *name = registered(run->show.state, "job_name");
-    return name != NULL && name[0] != '\0' ? name : run->place.id;
+    const char *name = run->record.values[RUN_FIELD_name].text;
+    return name != NULL ? name : run->place.id;
 }
 
-/* A word as a shell reads it. */
-static void add_word(struct bytes *text, const char *word)
+const char *report_word(const struct report_run *run)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%^";
-    bool              quoted = word[0] == '\0' || word[strspn(word, plain)] != '\0';
-    if (quoted)
-        bytes_char(text, '\'');
-    for (; *word != '\0'; word++) {
-        if (*word == '\'')
-            bytes_text(text, "'\\''");
-        else
-            bytes_char(text, *word);
-    }
-    if (quoted)
-        bytes_char(text, '\'');
+    return run->ending.out_of_memory[0] != '\0' && strcmp(run->ending.tone, "bad") == 0 ? "out of memory"
+                                                                                        : run->ending.word;
 }
 
-char *report_command(const cJSON *state)
+const char *report_reason(const struct report_run *run)
 {
-    const cJSON *command = cJSON_GetObjectItemCaseSensitive(state, "command"), *word;
-    struct bytes text;
-    bytes_init(&text, TEXT_MAX);
-    if (cJSON_IsString(command))
-        bytes_text(&text, command->valuestring);
-    cJSON_ArrayForEach(word, command)
-    {
-        if (text.len > 0)
-            bytes_char(&text, ' ');
-        add_word(&text, cJSON_IsString(word) ? word->valuestring : "?");
-    }
-    text.failed = false; /* what did not fit is not shown */
-    return bytes_take(&text);
+    const struct ending *ending = &run->ending;
+    return ending->out_of_memory[0] != '\0' ? ending->out_of_memory
+           : ending->lost[0] != '\0'        ? ending->lost
+                                            : ending->how;
 }
 
 static void add_known(cJSON *object, const char *key, const char *value)
@@ -96,54 +71,22 @@ static void add_machine(cJSON *object, const struct report_run *run)
     const cJSON *registration = cJSON_GetObjectItemCaseSensitive(state, "registration");
     cJSON       *machine = cJSON_AddObjectToObject(object, "machine");
     add_known(machine, "name", journal_text(cJSON_GetObjectItemCaseSensitive(state, "machine"), "host_name"));
-    add_known(machine, "cpu", registered(state, "host_cpu_model"));
-    add_known(machine, "gpu", registered(state, "host_gpu_model"));
+    add_known(machine, "cpu", account_registered(state, "host_cpu_model"));
+    add_known(machine, "gpu", account_registered(state, "host_gpu_model"));
     add_positive(machine, "cpus", journal_number(registration, "host_vcpus", 0));
     add_positive(machine, "memory_mib", journal_number(registration, "host_memory_mib", 0));
-    add_positive(machine, "gpus", run->limits.gpus);
-}
-
-static void add_limits(cJSON *object, const struct limits *limits)
-{
-    cJSON *ret = cJSON_AddObjectToObject(object, "limits");
-    add_positive(ret, "cpus", limits->cpus);
-    add_positive(ret, "memory_mib", limits->memory_mib);
-    add_positive(ret, "gpus", limits->gpus);
-    add_positive(ret, "vram_mib", limits->vram_mib);
-    cJSON_AddBoolToObject(ret, "cpus_are_given", limits->cpus_are_given);
-    cJSON_AddBoolToObject(ret, "memory_is_given", limits->memory_is_given);
-}
-
-static double rounded(double value, double per_unit)
-{
-    return value < 9e15 / per_unit ? (double)(long long)(value * per_unit + 0.5) / per_unit : value;
-}
-
-/* Mean and maximum of the curves that account_json has no figures of. */
-static void add_gpu(cJSON *object, const struct curves *curves)
-{
-    static const struct {
-        enum curve_id id;
-        const char   *mean, *max;
-    } figures[] = {{CURVE_GPU, "gpu_mean", "gpu_max"},
-                   {CURVE_VRAM, "vram_mean_mib", "vram_max_mib"},
-                   {CURVE_GPU_MACHINE, "machine_gpu_mean", "machine_gpu_max"}};
-    for (size_t i = 0; i < ARRAY_LENGTH(figures); i++) {
-        const struct curve *curve = &curves->list[figures[i].id];
-        if (curve->value == NULL)
-            continue;
-        cJSON_AddNumberToObject(object, figures[i].mean, rounded(curve_mean(curve), 1e4));
-        cJSON_AddNumberToObject(object, figures[i].max, rounded(curve->max, 1e4));
-    }
+    add_positive(machine, "gpus", journal_number(registration, "host_gpu_count", 0));
 }
 
 static void add_ending(cJSON *object, const struct report_run *run)
 {
     const struct ending *ending = &run->ending;
-    add_known(object, "word", ending->word);
+    add_known(object, "word", report_word(run));
     add_known(object, "tone", ending->tone);
-    add_known(object, "reason", ending->reason);
+    add_known(object, "reason", report_reason(run));
     add_known(object, "delivery", ending->delivery);
+    add_known(object, "trouble", ending->trouble);
+    add_known(object, "state", run->show.shown);
 }
 
 static cJSON *begin(const struct report_run *run)
@@ -151,27 +94,23 @@ static cJSON *begin(const struct report_run *run)
     const cJSON *state = run->show.state;
     cJSON       *object = cJSON_CreateObject();
     cJSON       *summary = account_json(&run->show.summary, state);
-    char        *command = report_command(state);
     double       duration = summary_duration(&run->show.summary);
-    add_gpu(summary, &run->curves);
     if (duration <= 0)
         duration = journal_number(state, "duration_s", 0);
     cJSON_AddStringToObject(object, "id", run->place.id);
     cJSON_AddStringToObject(object, "name", report_name(run));
-    add_known(object, "job", registered(state, "external_run_id"));
-    add_known(object, "command", command);
-    free(command);
+    add_known(object, "job", run->record.values[RUN_FIELD_job].text);
+    add_known(object, "command", run->record.values[RUN_FIELD_command].text);
     add_ending(object, run);
-    cJSON_AddNumberToObject(object, "took", rounded(duration, 1e3));
+    cJSON_AddNumberToObject(object, "took", account_rounded(duration, 1e3));
     double began = run_time(state, "started_at");
     if (began <= 0 && run->curves.rows > 0)
         began = run->curves.timestamp[0] - run->curves.at[0];
-    add_positive(object, "began", rounded(began, 1e3));
-    cJSON_AddNumberToObject(object, "user_s", rounded(account_user_s(&run->show.summary, state), 1e3));
-    cJSON_AddNumberToObject(object, "system_s", rounded(account_system_s(&run->show.summary, state), 1e3));
+    add_positive(object, "began", account_rounded(began, 1e3));
+    cJSON_AddNumberToObject(object, "user_s", account_rounded(account_user_s(&run->show.summary, state), 1e3));
+    cJSON_AddNumberToObject(object, "system_s", account_rounded(account_system_s(&run->show.summary, state), 1e3));
     cJSON_AddItemToObject(object, "summary", summary);
     add_machine(object, run);
-    add_limits(object, &run->limits);
     return object;
 }
 
@@ -183,6 +122,8 @@ static void add_tags(cJSON *object, const cJSON *state)
     {
         char        text[300];
         const char *key = journal_text(tag, "key"), *value = journal_text(tag, "value");
+        if (key != NULL && account_is_own_tag(key))
+            continue;
         (void)snprintf(text, sizeof text, "%.100s=%.190s", key != NULL ? key : "", value != NULL ? value : "");
         cJSON_AddItemToArray(tags, cJSON_CreateString(text));
     }
@@ -195,8 +136,8 @@ static void add_findings(cJSON *object, const struct findings *findings)
         cJSON *one = cJSON_CreateObject();
         cJSON_AddStringToObject(one, "kind", findings->list[i].kind);
         cJSON_AddStringToObject(one, "text", findings->list[i].text);
-        cJSON_AddNumberToObject(one, "from", rounded(findings->list[i].from, 1e3));
-        cJSON_AddNumberToObject(one, "to", rounded(findings->list[i].to, 1e3));
+        cJSON_AddNumberToObject(one, "from", account_rounded(findings->list[i].from, 1e3));
+        cJSON_AddNumberToObject(one, "to", account_rounded(findings->list[i].to, 1e3));
         cJSON_AddItemToArray(list, one);
     }
 }
@@ -204,7 +145,7 @@ static void add_findings(cJSON *object, const struct findings *findings)
 static void add_mark(cJSON *marks, double at, const char *tone, const char *text)
 {
     cJSON *mark = cJSON_CreateObject();
-    cJSON_AddNumberToObject(mark, "at", rounded(at, 1e3));
+    cJSON_AddNumberToObject(mark, "at", account_rounded(at, 1e3));
     cJSON_AddStringToObject(mark, "tone", tone);
     cJSON_AddStringToObject(mark, "text", text);
     cJSON_AddItemToArray(marks, mark);
@@ -219,15 +160,15 @@ static void add_events(cJSON *object, const struct report_run *run)
     double               last = curves->rows > 0 ? curves->at[curves->rows - 1] : 0;
     bool                 is_bad = strcmp(run->ending.tone, "bad") == 0;
     if (run->show.state != NULL && strcmp(run->ending.tone, "live") != 0) {
-        (void)snprintf(text, sizeof text, "%s%s%s", run->ending.word, run->ending.reason[0] != '\0' ? ": " : "",
-                       run->ending.reason);
+        const char *reason = report_reason(run);
+        (void)snprintf(text, sizeof text, "%s%s%s", report_word(run), reason[0] != '\0' ? ": " : "", reason);
         add_mark(marks, last, is_bad ? "bad" : "plain", text);
     }
     for (size_t row = 1; row < curves->rows && cJSON_GetArraySize(gaps) < 2 * GAPS_MAX; row++) {
         double step = curves->at[row] - curves->at[row - 1];
         if (step > GAP_TIMES * curves->usual && step > GAP_SECONDS + curves->usual) {
-            cJSON_AddItemToArray(gaps, cJSON_CreateNumber(rounded(curves->at[row - 1], 1e3)));
-            cJSON_AddItemToArray(gaps, cJSON_CreateNumber(rounded(curves->at[row], 1e3)));
+            cJSON_AddItemToArray(gaps, cJSON_CreateNumber(account_rounded(curves->at[row - 1], 1e3)));
+            cJSON_AddItemToArray(gaps, cJSON_CreateNumber(account_rounded(curves->at[row], 1e3)));
         }
     }
 }
@@ -254,26 +195,6 @@ static void add_curves(cJSON *object, const struct curves *curves)
     }
 }
 
-/* Numbers and names of the totals that the journal has; whatever else stands there is not taken over. */
-static void add_commands(cJSON *object, const cJSON *state)
-{
-    static const char *const keys[] = {"processes",  "user_s",      "system_s", "memory_max_mib",
-                                       "read_bytes", "write_bytes", "gpu_s"};
-    cJSON                   *list = cJSON_AddArrayToObject(object, "commands");
-    const cJSON             *from;
-    cJSON_ArrayForEach(from, cJSON_GetObjectItemCaseSensitive(state, "commands"))
-    {
-        const char *name = journal_text(from, "name");
-        if (name == NULL || cJSON_GetArraySize(list) >= COMMANDS_SHOWN)
-            continue;
-        cJSON *one = cJSON_CreateObject();
-        cJSON_AddStringToObject(one, "name", name);
-        for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
-            cJSON_AddNumberToObject(one, keys[i], journal_number(from, keys[i], 0));
-        cJSON_AddItemToArray(list, one);
-    }
-}
-
 cJSON *report_json(const struct report_run *run, size_t per)
 {
     cJSON *object = begin(run);
@@ -281,7 +202,7 @@ cJSON *report_json(const struct report_run *run, size_t per)
     add_findings(object, &run->findings);
     add_events(object, run);
     add_curves(object, &run->curves);
-    add_commands(object, run->show.state);
+    cJSON_AddItemToObject(object, "commands", commands_json(run->show.state, run->place.dir));
     cJSON_AddNumberToObject(object, "rows", (double)run->curves.rows);
     cJSON_AddNumberToObject(object, "per", (double)per);
     size_t points = (run->curves.rows + per - 1) / per;
@@ -306,7 +227,7 @@ static void add_small(cJSON *object, const struct curves *curves, const char *ke
         seconds[at] += curves->at[row] - begin_at;
     }
     for (size_t i = 0; i < points; i++)
-        cJSON_AddItemToArray(list, seconds[i] > 0 ? cJSON_CreateNumber(rounded(sums[i] / seconds[i], scale))
+        cJSON_AddItemToArray(list, seconds[i] > 0 ? cJSON_CreateNumber(account_rounded(sums[i] / seconds[i], scale))
                                                   : cJSON_CreateNull());
 }
 

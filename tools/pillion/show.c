@@ -9,6 +9,7 @@
 
 #include "account.h"
 #include "command.h"
+#include "commands.h"
 #include "engine/cgroup_tags.h"
 #include "fields.h"
 #include "history.h"
@@ -60,6 +61,8 @@ static int json_of(const struct show *show, const cJSON *servers)
         fields_json_more(&record, summary);
         fields_free(&record);
     }
+    if (show->state != NULL && !cJSON_HasObjectItem(tree, "commands")) /* it has not ended */
+        cJSON_AddItemToObject(tree, "commands", commands_json(show->state, show->place->dir));
     if (advice != NULL)
         cJSON_AddItemToObject(summary, "advice", advice);
     if (servers != NULL)

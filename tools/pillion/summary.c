@@ -228,8 +228,8 @@ double summary_mean_cores(const struct summary *summary, enum subject subject)
     double duration = summary_duration(summary);
     if (duration <= 0)
         return 0;
-    /* The tree's seconds are exact, its cores are rounded. */
-    if (subject == SUBJECT_PROCESS)
+    /* The tree's seconds are exact, its cores are rounded. Another's file may have cores alone. */
+    if (subject == SUBJECT_PROCESS && summary->user_s + summary->system_s > 0)
         return (summary->user_s + summary->system_s) / duration;
     return summary->figures[subject][MEASURE_CPU].total / duration;
 }

@@ -87,7 +87,7 @@ const curveOf = (run, chart, name) => run.curves.find((curve) => curve.chart ===
 
 const CHARTS = [
     {chart: "gpu", title: "GPU", format: percent, least: 0.1},
-    {chart: "vram", title: "GPU memory", format: mib, binary: true, limit: "vram_mib", scale: 1048576},
+    {chart: "vram", title: "GPU memory", format: mib, binary: true, limit: "gpu_memory_mib", scale: 1048576},
     {chart: "cpu", title: "CPU cores", format: cores, limit: "cpus"},
     {chart: "memory", title: "Memory", format: mib, binary: true, limit: "memory_mib"},
     {chart: "disk", title: "Disk", format: rate, binary: true, least: 1024},
@@ -198,6 +198,7 @@ function copyButton(text) {
     return button;
 }
 
+const isGiven = (source) => source && source !== "machine" && source !== "device";
 const wordOf = (run) => run.word ? element("span.word." + run.tone, {}, run.word) : null;
 
 function machineText(run) {
@@ -215,7 +216,8 @@ function headerOf(run) {
         element("div.soft", {}, line),
         run.command ? element("div.command", {}, element("code", {}, run.command), copyButton(run.command)) : null,
         element("div.soft", {}, [machineText(run), "run " + run.id].filter(Boolean).join(" \u00b7 ")),
-        run.delivery ? element("div.soft", {}, run.delivery[0].toUpperCase() + run.delivery.slice(1)) : null,
+        run.trouble ? element("div.bad", {}, (run.state === "local" ? "Not sent: " : "Not delivered: ") + run.trouble) : null,
+        run.delivery ? element("div.soft", {}, "Sentinel: " + run.delivery) : null,
         run.tags?.length ? element("div", {}, ...run.tags.map((tag) => element("span.tag", {}, tag))) : null);
 }
 
@@ -240,15 +242,15 @@ function tilesOf(run) {
     if (p.memory_max_mib !== undefined) {
         const most = limits.memory_mib ? p.memory_max_mib / limits.memory_mib : undefined;
         list.push(tile("Memory at most", mib(p.memory_max_mib) + (limits.memory_mib ? " of " + mib(limits.memory_mib) : ""),
-            (most !== undefined ? percent(most) + (limits.memory_is_given ? " of its limit" : " of the machine") : "") +
+            (most !== undefined ? percent(most) + (isGiven(limits.memory_from) ? " of its limit" : " of the machine") : "") +
             (p.memory_peak_mib ? (most !== undefined ? ", " : "") + "largest process " + mib(p.memory_peak_mib) : ""), most));
     }
-    const gpu = summary.gpu_mean ?? summary.machine_gpu_mean;
+    const seen = p.gpu_mean !== undefined ? p : summary.system, gpu = seen.gpu_mean;
     if (gpu !== undefined) {
-        const devices = limits.gpus || 1, vram = summary.vram_max_mib;
+        const devices = limits.gpus || 1, vram = p.gpu_memory_max_mib;
         list.push(tile(devices > 1 ? "GPU, of " + devices : "GPU", percent(gpu / devices),
-            "at most " + percent((summary.gpu_max ?? summary.machine_gpu_max) / devices) + (vram ? ", memory " + mib(vram) +
-            (limits.vram_mib ? " of " + mib(limits.vram_mib) : "") : ""), gpu / devices));
+            "at most " + percent(seen.gpu_max / devices) + (vram ? ", memory " + mib(vram) +
+            (limits.gpu_memory_mib ? " of " + mib(limits.gpu_memory_mib) : "") : ""), gpu / devices));
     }
     return element("section.tiles", {ariaLabel: "Figures"}, ...list);
 }
@@ -370,7 +372,7 @@ const FIGURES = [
     ["Time", (run) => run.took, secondsText], ["CPU time", (run) => run.user_s + run.system_s, secondsText],
     ["CPU cores, mean", (run) => run.summary.process.cpu_mean, cores], ["CPU cores, most", (run) => run.summary.process.cpu_max, cores],
     ["Memory, most", (run) => run.summary.process.memory_max_mib, mib], ["Largest process", (run) => run.summary.process.memory_peak_mib, mib],
-    ["GPU, mean", (run) => run.summary.gpu_mean, percent], ["GPU memory, most", (run) => run.summary.vram_max_mib, mib],
+    ["GPU, mean", (run) => run.summary.process.gpu_mean, percent], ["GPU memory, most", (run) => run.summary.process.gpu_memory_max_mib, mib],
     ["Disk read", (run) => run.summary.process.disk_read_bytes, bytesText], ["Disk written", (run) => run.summary.process.disk_write_bytes, bytesText],
 ];
 
@@ -509,7 +511,7 @@ async function showMany(page, known) {
     for (const run of runs) states[run.word || "file"] = (states[run.word || "file"] || 0) + 1;
     runs.sort((a, b) => (a.job || a.id).localeCompare(b.job || b.id, "en", {numeric: true}));
     const words = Object.entries(states).map(([word, count]) => count + " " + word).join(", ");
-    const given = Math.min(...runs.map((run) => run.limits.memory_is_given ? run.limits.memory_mib : Infinity));
+    const given = Math.min(...runs.map((run) => isGiven(run.limits.memory_from) ? run.limits.memory_mib : Infinity));
     page.append(element("header", {}, element("div.first", {}, element("h1", {}, runs.length + " runs of " + runs[0].name), element("span", {}, words), switchTheme())),
         element("section", {}, heatMap(runs)),
         element("section.pair", {}, histogram("Memory at most", runs.map((run) => run.summary.process.memory_max_mib || 0), mib, given < Infinity ? given : 0, "the limit is"),
@@ -520,6 +522,7 @@ async function showMany(page, known) {
 theme();
 {
     const known = JSON.parse(document.getElementById("known").textContent), page = document.getElementById("page");
+    for (const run of known.runs) run.limits = run.summary.limits;
     const show = {run: showRun, compare: showCompared, many: showMany}[known.kind];
     show(page, known).then(() => page.dataset.ready = known.kind, (error) => {
         page.append(element("p.bad", {}, "This browser cannot show the report: " + error.message));

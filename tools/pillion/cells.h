@@ -1,0 +1,31 @@
+/* What a run used of something, as people read it: a line of the tables of show and of the report's Markdown. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PILLION_CELLS_H
+#define PILLION_CELLS_H
+
+#include <cJSON.h>
+
+#include "output.h"
+#include "summary.h"
+
+/* "-" where something is not known, "" where there can be none. Of bytes `limit` is all of them, and `part` "in all".
+ */
+struct cells {
+    char mean[FIGURE_MAX], max[FIGURE_MAX], limit[FIGURE_MAX], part[FIGURE_MAX];
+};
+
+void cells_of(const struct summary *summary, const cJSON *state, enum subject subject, enum measure measure,
+              struct cells *ret);
+
+/* The lines of the process tree, in their order. */
+struct cells_line {
+    const char  *label;
+    enum measure measure;
+};
+
+enum { CELLS_LINES = 6 };
+extern const struct cells_line cells_lines[CELLS_LINES];
+/* A GPU that the run did not see is no line. */
+bool cells_has(const struct summary *summary, enum measure measure);
+
+#endif
