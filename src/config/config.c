@@ -346,6 +346,7 @@ void config_read(struct config *ret, const char *const *names, struct log *log)
     read_keep(ret, log);
     read_share(ret, log);
     read_crowd(ret);
+    allotment_read(environment_value, &ret->allotment);
     read_metadata(ret, log);
     read_signals(ret, log);
     read_words(ret, log);

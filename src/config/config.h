@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "config/allotment.h"
 #include "config/credentials.h"
 #include "config/env_metadata.h"
 #include "pillion/sentinel.h"
@@ -37,6 +38,7 @@ struct config {
     uint64_t          keep_runs;
     uint64_t          keep_bytes;
     uint64_t          crowd; /* nodes of the step, or tasks of the array, that this run is one of; 0: neither */
+    struct allotment  allotment;
     unsigned          share; /* enum share, or'ed */
     enum log_level    log_level;
     const char       *log;    /* PILLION_LOG, NULL; like all strings here a part of the environment's snapshot */

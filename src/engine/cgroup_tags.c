@@ -160,7 +160,7 @@ void cgroup_tags_look(struct cgroup_tags *tags, struct run_dir *dir, int64_t now
     if (!news)
         return;
     cgroup_tags_end(tags, &tags->told);
-    journal_cgroup(dir, &tags->told);
+    journal_cgroup(dir, &tags->told, now);
 }
 
 /* Finds the run's cgroup again; false when it is gone, or another one. A container saw it at another path. */

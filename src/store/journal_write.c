@@ -129,7 +129,8 @@ static void write_events(struct bytes *line, const struct cgroup_events *e)
     known(line, "oom_kills", e->oom_kills);
 }
 
-static void write_cgroup(struct bytes *line, const struct cgroup_events *e)
+/* `seen`: ns CLOCK_MONOTONIC, METRIC_NONE: at the end. */
+static void write_cgroup(struct bytes *line, const struct cgroup_events *e, uint64_t seen)
 {
     if (e->periods == METRIC_NONE && e->throttled == METRIC_NONE && e->throttled_us == METRIC_NONE &&
         e->oom_kills == METRIC_NONE)
@@ -137,6 +138,7 @@ static void write_cgroup(struct bytes *line, const struct cgroup_events *e)
     json_key(line, "cgroup");
     bytes_char(line, '{');
     write_events(line, e);
+    known(line, "seen_us", seen == METRIC_NONE ? METRIC_NONE : seen / 1000);
     bytes_char(line, '}');
 }
 
@@ -176,6 +178,20 @@ static void command(struct bytes *line, const struct journal_begin *begin)
     put_text(line, "executable", begin->executable);
 }
 
+static void allotment(struct bytes *line, const struct allotment *a)
+{
+    if (!a->by)
+        return;
+    json_key(line, "allotment");
+    bytes_char(line, '{');
+    put_text(line, "by", a->by);
+    known(line, "cpus", a->cpus > 0 ? a->cpus : METRIC_NONE);
+    known(line, "memory_mib", a->memory_mib > 0 ? a->memory_mib : METRIC_NONE);
+    known(line, "gpus", a->gpus > 0 ? a->gpus : METRIC_NONE);
+    known(line, "seconds", a->seconds > 0 ? a->seconds : METRIC_NONE);
+    bytes_char(line, '}');
+}
+
 /* Says where the run is to be delivered, and by whose token. */
 static void api(struct bytes *line, const struct config *config)
 {
@@ -211,6 +227,7 @@ void journal_begin(struct run_dir *run, const struct journal_begin *begin)
         write_cgroup_before(&line, begin->cgroups, begin->cgroup_before);
     json_key(&line, "upload_interval");
     bytes_decimal(&line, (double)begin->config->upload_interval / 1e9, 0);
+    allotment(&line, &begin->config->allotment);
     if (*begin->registration) {
         json_key(&line, "registration");
         bytes_text(&line, begin->registration);
@@ -283,7 +300,7 @@ void journal_end(struct run_dir *run, const struct journal_end *end)
     if (end->totals)
         write_totals(&line, end->totals);
     if (end->cgroup)
-        write_cgroup(&line, end->cgroup);
+        write_cgroup(&line, end->cgroup, METRIC_NONE);
     if (end->energy)
         write_energy(&line, end->energy);
     if (end->commands) {
@@ -303,7 +320,7 @@ void journal_end(struct run_dir *run, const struct journal_end *end)
 void journal_goes_on(struct run_dir *run)
 {
     static const char line[] = "{\"state\":\"running\",\"finished_at\":null,\"duration_s\":null,\"exit_code\":null,"
-                               "\"signal\":null,\"totals\":null,\"cost\":null}";
+                               "\"signal\":null,\"totals\":null,\"energy\":null,\"commands\":null,\"cost\":null}";
     (void)run_dir_append_state(run, line, sizeof line - 1);
 }
 
@@ -385,10 +402,10 @@ void journal_undelivered(struct run_dir *run, const char *reason, bool unanswere
     (void)close_line(&line, run);
 }
 
-void journal_cgroup(struct run_dir *run, const struct cgroup_events *events)
+void journal_cgroup(struct run_dir *run, const struct cgroup_events *events, int64_t now)
 {
     struct bytes line;
     open_line(&line);
-    write_cgroup(&line, events);
+    write_cgroup(&line, events, (uint64_t)now);
     (void)close_line(&line, run);
 }

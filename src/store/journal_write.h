@@ -48,8 +48,9 @@ void journal_begin(struct run_dir *run, const struct journal_begin *begin);
 void journal_registration(struct run_dir *run, const char *registration);
 /* After an exec in place; with_api: the run is this image's to deliver. */
 void journal_continue(struct run_dir *run, const struct journal_begin *begin, bool with_api);
-void journal_continues(struct run_dir *run, const char *id);                  /* the run that this one follows */
-void journal_cgroup(struct run_dir *run, const struct cgroup_events *events); /* the events so far */
+void journal_continues(struct run_dir *run, const char *id); /* the run that this one follows */
+/* The events until now, ns CLOCK_MONOTONIC. */
+void journal_cgroup(struct run_dir *run, const struct cgroup_events *events, int64_t now);
 void journal_output(struct run_dir *run, const char *path); /* PILLION_OUTPUT, as the first image of the run meant it */
 void journal_registered(struct run_dir *run, const char *sentinel_run_id, const char *upload_uri_prefix);
 void journal_end(struct run_dir *run, const struct journal_end *end);

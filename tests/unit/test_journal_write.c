@@ -263,6 +263,23 @@ static void an_end_by_a_signal_has_both(void **state)
     assert_true(journal_number(load(), "signal", -1) == SIGSEGV);
 }
 
+static void what_a_batch_system_gave_is_told(void **state)
+{
+    (void)state;
+    struct journal_begin begin = begin_with(NULL);
+    config.allotment = (struct allotment){.by = "slurm", .cpus = 4, .seconds = 7200};
+    journal_begin(&run, &begin);
+    assert_non_null(strstr(only_line(), "\"allotment\":{\"by\":\"slurm\",\"cpus\":4,\"seconds\":7200}"));
+}
+
+static void what_the_cgroup_did_is_told_with_its_time(void **state)
+{
+    (void)state;
+    const struct cgroup_events events = {METRIC_NONE, METRIC_NONE, METRIC_NONE, 1, METRIC_NONE};
+    journal_cgroup(&run, &events, 5000000000);
+    assert_string_equal(only_line(), "{\"cgroup\":{\"oom_kills\":1,\"seen_us\":5000000}}");
+}
+
 static void an_unknown_end_has_no_exit_code(void **state)
 {
     (void)state;
@@ -341,6 +358,8 @@ int main(void)
         TEST(a_registration_is_kept),
         TEST(an_end_has_the_exit_code),
         TEST(an_end_by_a_signal_has_both),
+        TEST(what_a_batch_system_gave_is_told),
+        TEST(what_the_cgroup_did_is_told_with_its_time),
         TEST(an_unknown_end_has_no_exit_code),
         TEST(totals_are_the_kernels),
         TEST(totals_that_are_unknown_are_left_out),

@@ -1,0 +1,88 @@
+/* What Slurm says that it has given to a job on this node. */
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "config/allotment.h"
+
+enum { VARIABLES_MAX = 8 };
+
+static const char      *variables[VARIABLES_MAX + 1]; /* "NAME=value" */
+static struct allotment given;
+
+static const char *lookup(const char *name)
+{
+    size_t len = strlen(name);
+    for (size_t i = 0; variables[i]; i++)
+        if (strncmp(variables[i], name, len) == 0 && variables[i][len] == '=')
+            return variables[i] + len + 1;
+    return NULL;
+}
+
+#define READ(...) read_those((const char *const[]){__VA_ARGS__, NULL})
+
+static void read_those(const char *const *those)
+{
+    size_t count = 0;
+    for (; those[count]; count++) {
+        assert_true(count < VARIABLES_MAX);
+        variables[count] = those[count];
+    }
+    variables[count] = NULL;
+    allotment_read(lookup, &given);
+}
+
+static void assert_given(uint64_t cpus, uint64_t memory_mib, uint64_t gpus, uint64_t seconds)
+{
+    assert_true(given.cpus == cpus && given.memory_mib == memory_mib);
+    assert_true(given.gpus == gpus && given.seconds == seconds);
+    assert_true((given.by != NULL) == (cpus + memory_mib + gpus + seconds > 0));
+}
+
+static void a_job_has_its_cores_memory_gpus_and_time_of_the_node(void **state)
+{
+    (void)state;
+    READ("SLURM_JOB_ID=7", "SLURM_CPUS_ON_NODE=4", "SLURM_MEM_PER_NODE=8192", "SLURM_GPUS_ON_NODE=2",
+         "SLURM_JOB_START_TIME=1795000000", "SLURM_JOB_END_TIME=1795007200");
+    assert_given(4, 8192, 2, 7200);
+    assert_string_equal(given.by, "slurm");
+    READ("SLURM_JOB_ID=7", "SLURM_CPUS_ON_NODE=4", "SLURM_MEM_PER_CPU=2000");
+    assert_given(4, 8000, 0, 0);
+}
+
+static void what_is_not_told_or_is_no_number_is_not_given(void **state)
+{
+    (void)state;
+    READ("SLURM_CPUS_ON_NODE=4"); /* no job: left over */
+    assert_given(0, 0, 0, 0);
+    READ("SLURM_JOB_ID=7");
+    assert_given(0, 0, 0, 0);
+    READ("SLURM_JOB_ID=7", "SLURM_CPUS_ON_NODE=-4", "SLURM_MEM_PER_NODE=8G",
+         "SLURM_GPUS_ON_NODE=", "SLURM_JOB_START_TIME=1795007200", "SLURM_JOB_END_TIME=1795000000");
+    assert_given(0, 0, 0, 0);
+    READ("SLURM_JOB_ID=7", "SLURM_MEM_PER_NODE=99999999999999999999");
+    assert_given(0, 0, 0, 0);
+}
+
+static void a_rank_has_only_the_time_for_itself(void **state)
+{
+    (void)state;
+    READ("SLURM_JOB_ID=7", "SLURM_CPUS_ON_NODE=4", "SLURM_MEM_PER_NODE=8192", "PILLION_RANKS=all",
+         "SLURM_JOB_START_TIME=1", "SLURM_JOB_END_TIME=61");
+    assert_given(0, 0, 0, 60);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_job_has_its_cores_memory_gpus_and_time_of_the_node),
+        cmocka_unit_test(what_is_not_told_or_is_no_number_is_not_given),
+        cmocka_unit_test(a_rank_has_only_the_time_for_itself),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
