@@ -88,7 +88,8 @@ def gallery(folder):
     limited = {"cgroup_memory_mib": "57", "cgroup_cpus": "1.5"}
     made = {
         "refused": (state(BEGAN, 100, "etl-nightly", ("sh", "-c", "extract | load"), 61.5, job="3_4", cpu_s=89.2,
-                          state="undelivered", reason="HTTP 401 Invalid token", exit_code=3),
+                          state="undelivered", reason="HTTP 401 Invalid token", exit_code=3,
+                          allotment={"by": "slurm", "cpus": 2, "memory_mib": 8192, "seconds": 7200}),
                     rows(BEGAN, 61.5, 60), None),
         "killed": (state(BEGAN + 100, 101, "eats-memory", ("./grow", "--by", "1M"), 2.0, tags=limited, cpu_s=1.1,
                          peak_mib=57, state="local", exit_code=None, signal=9,
@@ -101,7 +102,9 @@ def gallery(folder):
         "words": (state(BEGAN + 300, 103, "=cmd|' /C calc'!A0", ("\x1b[2J\x07</script>", "<img onerror=alert(1)>"), 5.0,
                         job="@SUM(1)", tags={"k": "\x1b]0;x\x07"}, cpu_s=7.25, state="local", exit_code=0),
                   rows(BEGAN + 300, 5.0, 5), None),
-        "trained": (state(BEGAN + 400, 104, gpus=1, commands=COMMANDS, sentinel_run_id="run-1-8f69455d", uploaded=3),
+        "trained": (state(BEGAN + 400, 104, gpus=1, commands=COMMANDS, energy={
+            "cpu_j": 804000.5, "cpu_share_j": 512000.25, "cpu_source": "powercap", "gpu_j": 1950000, "gpu_share_j": 1950000,
+            "gpu_source": "nvml"}, sentinel_run_id="run-1-8f69455d", uploaded=3),
                     rows(BEGAN + 400, 8040.0, 4020, gpu=True), None),
     }
     for found, csv, commands in made.values():

@@ -186,6 +186,39 @@ class InABrowser(Reports):
         page.value("document.querySelector('.findings button').click()")
         self.assertEqual(self.range(page), "3:13 \u2013 5:35")
 
+    def test_kills_throttling_and_gaps_stand_in_words_and_lead_to_their_time(self):
+        rows = [synthetic.row(i, 1, 100) for i in range(1, 101) if not 40 < i <= 50]
+        run = self.write("events", rows, exit_code=None, signal=9, baseline={"monotonic_us": 7000000},
+                         cgroup={"oom_kills": 2, "cpu_periods": 900, "cpu_periods_throttled": 90, "cpu_throttled_s": 9})
+        with (run / "run.jsonl").open("a") as journal:
+            for second, kills, throttled in ((20, 0, 3), (60, 1, 3)):
+                journal.write(json.dumps({"cgroup": {"cpu_throttled_s": throttled, "oom_kills": kills,
+                                                     "seen_us": (7 + second) * 1000000}}) + "\n")
+            journal.write(json.dumps({"cgroup": {"cpu_throttled_s": 9, "oom_kills": 2}}) + "\n")
+        page = self.open(self.page_of(run))
+        happened = page.value("[...document.querySelectorAll('.events button')].map((one) => one.textContent)")
+        self.assertEqual(happened, ["0:00 \u2013 0:20 throttled: 3.0 s of CPU withheld", "0:40 \u2013 0:51 no rows",
+                                    "1:00 1 process was killed for memory", "1:00 \u2013 1:40 throttled: 6.0 s of CPU withheld",
+                                    "1:40 1 process was killed for memory", "1:40 killed, by SIGKILL"])
+        page.value("document.querySelectorAll('.events button')[1].click()")
+        self.assertEqual(self.range(page), "0:32 \u2013 0:58")
+
+    def test_what_slurm_gave_energy_and_what_to_ask_for_stand_in_the_page(self):
+        run = self.write("given", self.steps(), allotment={"by": "slurm", "cpus": 64, "memory_mib": 8192, "seconds": 600},
+                         energy={"cpu_j": 5000, "cpu_share_j": 1500, "cpu_source": "powercap"})
+        page = self.open(self.page_of(run))
+        text = page.value("document.body.innerText")
+        for words in ("Slurm gave 64 cores, 8.0 GiB, 10 min 00 s (10 % used)", "Energy: CPU 1.5 kJ of the machine's 5.0 kJ (powercap)",
+                      "#SBATCH --mem=720M", "To ask for next time", "% of its limit"):
+            self.assertIn(words, text)
+
+    def test_a_run_that_goes_on_has_its_commands(self):
+        run = self.write("lost", self.steps(), state="running", exit_code=None, finished_at=None)
+        (run / "commands").write_text("name,processes,user_s,system_s,memory_max_mib,read_bytes,write_bytes,gpu_s\n"
+                                      "\"awk, the first\"   ,   3,  12.5,  0.5, 80.0, 0, 4096,  0\n")
+        page = self.open(self.page_of(run))
+        self.assertIn("awk, the first", page.value("document.querySelector('tbody').innerText"))
+
     def test_commands_are_stacked_and_listed_and_the_table_sorts(self):
         rows, commands, totals = synthetic.make_like(random.Random(2))
         page = self.open(self.page_of(self.write("make", rows, commands, commands=totals)))

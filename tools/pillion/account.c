@@ -96,6 +96,7 @@ bool account_is_own_tag(const char *key)
 struct limit account_cpus(const cJSON *state)
 {
     struct limit limit = {.value = -1};
+    take_less(&limit, account_number(state, "allotment", "cpus"), "Slurm"); /* the name that people asked */
     take_less(&limit, tagged(state, "cgroup_cpus"), "cgroup");
     take_less(&limit, tagged(state, "cpus_allowed"), "affinity");
     take_less(&limit, account_registered_number(state, "host_vcpus"), "machine");
@@ -105,6 +106,7 @@ struct limit account_cpus(const cJSON *state)
 struct limit account_memory_mib(const cJSON *state)
 {
     struct limit limit = {.value = -1};
+    take_less(&limit, account_number(state, "allotment", "memory_mib"), "Slurm");
     take_less(&limit, tagged(state, "cgroup_memory_mib"), "cgroup");
     take_less(&limit, account_registered_number(state, "host_memory_mib"), "machine");
     return limit;
@@ -113,6 +115,7 @@ struct limit account_memory_mib(const cJSON *state)
 struct limit account_gpus(const cJSON *state)
 {
     struct limit limit = {.value = -1};
+    take_less(&limit, account_number(state, "allotment", "gpus"), "Slurm");
     take_less(&limit, account_registered_number(state, "host_gpu_count"), "machine");
     return limit;
 }

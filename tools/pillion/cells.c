@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cells.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "account.h"
+#include "store/journal_read.h"
 
 const struct cells_line cells_lines[CELLS_LINES] = {
     {"GPU", MEASURE_GPU},       {"GPU memory", MEASURE_GPU_MEMORY}, {"CPU", MEASURE_CPU},
@@ -66,4 +69,74 @@ void cells_of(const struct summary *summary, const cJSON *state, enum subject su
         figure_short_bytes(figure->total, "", ret->limit);
         (void)snprintf(ret->part, sizeof ret->part, "in all");
     }
+}
+
+__attribute__((format(printf, 2, 3))) static void add(char ret[static CELLS_TEXT_MAX], const char *format, ...)
+{
+    size_t  len = strlen(ret);
+    va_list args;
+    if (len > 0)
+        len += (size_t)snprintf(ret + len, CELLS_TEXT_MAX - len, ", ");
+    va_start(args, format);
+    if (len < CELLS_TEXT_MAX)
+        (void)vsnprintf(ret + len, CELLS_TEXT_MAX - len, format,
+                        args); /* NOLINT(clang-analyzer-valist.Uninitialized) */
+    va_end(args);
+}
+
+bool cells_allotment(const struct summary *summary, const cJSON *state, char ret[static CELLS_TEXT_MAX])
+{
+    double cpus = account_number(state, "allotment", "cpus"), gpus = account_number(state, "allotment", "gpus");
+    double mib = account_number(state, "allotment", "memory_mib");
+    double seconds = account_number(state, "allotment", "seconds");
+    char   text[FIGURE_MAX], part[FIGURE_MAX];
+    ret[0] = '\0';
+    if (cpus > 0)
+        add(ret, "%.0f core%s", cpus, cpus < 2 ? "" : "s");
+    if (mib > 0) {
+        figure_short_bytes(mib * 1024 * 1024, "", text);
+        add(ret, "%s", text);
+    }
+    if (gpus > 0)
+        add(ret, "%.0f GPU%s", gpus, gpus < 2 ? "" : "s");
+    if (seconds > 0) {
+        figure_seconds(seconds, text);
+        figure_percent(summary_duration(summary) / seconds, part);
+        add(ret, "%s (%s used)", text, part);
+    }
+    return ret[0] != '\0';
+}
+
+static void joules_text(double joules, char ret[static FIGURE_MAX])
+{
+    static const char *const units[] = {"J", "kJ", "MJ", "GJ"};
+    size_t                   unit = 0;
+    for (; joules >= 999.5 && unit < sizeof units / sizeof *units - 1; unit++)
+        joules /= 1000;
+    (void)snprintf(ret, FIGURE_MAX, "%.*f %s", joules < 99.95 ? 1 : 0, joules < 1e6 ? joules : 1e6, units[unit]);
+}
+
+bool cells_energy(const cJSON *state, char ret[static CELLS_TEXT_MAX])
+{
+    static const struct {
+        const char *name, *all, *share, *source;
+    } parts[] = {{"CPU", "cpu_j", "cpu_share_j", "cpu_source"}, {"GPU", "gpu_j", "gpu_share_j", "gpu_source"}};
+    const cJSON *energy = cJSON_GetObjectItemCaseSensitive(state, "energy");
+    ret[0] = '\0';
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        char        all_text[FIGURE_MAX], share_text[FIGURE_MAX];
+        double      all = account_number(state, "energy", parts[i].all);
+        double      share = account_number(state, "energy", parts[i].share);
+        const char *source = journal_text(energy, parts[i].source);
+        if (all < 0)
+            continue;
+        joules_text(all, all_text);
+        joules_text(share, share_text);
+        if (share >= 0)
+            add(ret, "%s %s of the machine's %s (%.30s)", parts[i].name, share_text, all_text,
+                source != NULL ? source : "?");
+        else
+            add(ret, "%s of the machine %s (%.30s)", parts[i].name, all_text, source != NULL ? source : "?");
+    }
+    return ret[0] != '\0';
 }

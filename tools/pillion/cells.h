@@ -1,4 +1,4 @@
-/* What a run used of something, as people read it: a line of the tables of show and of the report's Markdown. */
+/* What a run was given and used, as people read it: lines of show, of the report and of its Markdown. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_CELLS_H
 #define PILLION_CELLS_H
@@ -27,5 +27,12 @@ enum { CELLS_LINES = 6 };
 extern const struct cells_line cells_lines[CELLS_LINES];
 /* A GPU that the run did not see is no line. */
 bool cells_has(const struct summary *summary, enum measure measure);
+
+enum { CELLS_TEXT_MAX = 240 };
+
+/* "4 cores, 8.0 GiB, 2 h 00 min (14 % used)", of a batch system; false: it has said nothing. */
+bool cells_allotment(const struct summary *summary, const cJSON *state, char ret[static CELLS_TEXT_MAX]);
+/* "CPU 1.2 kJ of the machine's 3.4 kJ (powercap)"; false: no machine has told. */
+bool cells_energy(const cJSON *state, char ret[static CELLS_TEXT_MAX]);
 
 #endif

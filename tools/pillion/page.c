@@ -321,6 +321,21 @@ static void print_totals(const struct show *show)
     }
 }
 
+/* What a batch system gave to it; a control group that holds the same may stand in the table. */
+static void print_allotment(const struct show *show)
+{
+    char text[CELLS_TEXT_MAX];
+    if (cells_allotment(&show->summary, show->state, text))
+        tell("Slurm gave", "%s", text);
+}
+
+static void print_energy(const struct show *show)
+{
+    char text[CELLS_TEXT_MAX];
+    if (cells_energy(show->state, text))
+        tell("energy", "%s", text);
+}
+
 /* What its control group did to the run: at least, where it has not written its end. */
 static void print_throttling(const struct show *show)
 {
@@ -386,6 +401,8 @@ int show_page(const struct show *show)
     } else {
         puts("\nNo rows yet.");
     }
+    print_allotment(show);
+    print_energy(show);
     print_throttling(show);
     print_commands(show);
     advice_print(&show->advice, LABEL_WIDTH);

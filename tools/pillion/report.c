@@ -187,7 +187,9 @@ static int make_page(const struct list *list, struct bytes *page, char ret_id[st
     static struct report_run run;
     cJSON                   *known = begin_known(list->count);
     cJSON                   *runs = cJSON_GetObjectItemCaseSensitive(known, "runs");
+    struct advice            advice;
     int                      result = 0;
+    advice_begin(&advice);
     for (size_t i = 0; result == 0 && i < list->count; i++) {
         char title[200];
         result = report_load(list->names[i], &run);
@@ -197,6 +199,8 @@ static int make_page(const struct list *list, struct bytes *page, char ret_id[st
             report_page_begin(page, title);
         }
         if (result == 0) {
+            if (run.show.state != NULL)
+                advice_add(&advice, &run.show.summary, run.show.state);
             result = add_run(page, runs, &run, i, list->count);
             if (result < 0)
                 complain("out of memory");
@@ -207,6 +211,9 @@ static int make_page(const struct list *list, struct bytes *page, char ret_id[st
         cJSON_Delete(known);
         return result;
     }
+    cJSON *asked = advice_json(&advice);
+    if (asked != NULL)
+        cJSON_AddItemToObject(known, "advice", asked);
     result = report_page_end(page, known);
     if (result < 0)
         complain("the page is too large, or there is no memory");

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "account.h"
+#include "cells.h"
 #include "commands.h"
+#include "events.h"
 #include "output.h"
 #include "report.h"
 #include "store/journal_read.h"
@@ -89,6 +91,15 @@ static void add_ending(cJSON *object, const struct report_run *run)
     add_known(object, "state", run->show.shown);
 }
 
+static void add_sentences(cJSON *object, const struct report_run *run)
+{
+    char text[CELLS_TEXT_MAX];
+    if (cells_allotment(&run->show.summary, run->show.state, text))
+        cJSON_AddStringToObject(object, "allotment", text);
+    if (cells_energy(run->show.state, text))
+        cJSON_AddStringToObject(object, "energy", text);
+}
+
 static cJSON *begin(const struct report_run *run)
 {
     const cJSON *state = run->show.state;
@@ -110,6 +121,7 @@ static cJSON *begin(const struct report_run *run)
     cJSON_AddNumberToObject(object, "user_s", account_rounded(account_user_s(&run->show.summary, state), 1e3));
     cJSON_AddNumberToObject(object, "system_s", account_rounded(account_system_s(&run->show.summary, state), 1e3));
     cJSON_AddItemToObject(object, "summary", summary);
+    add_sentences(object, run);
     add_machine(object, run);
     return object;
 }
@@ -151,25 +163,60 @@ static void add_mark(cJSON *marks, double at, const char *tone, const char *text
     cJSON_AddItemToArray(marks, mark);
 }
 
+static cJSON *span(double from, double to)
+{
+    cJSON *ret = cJSON_CreateArray();
+    cJSON_AddItemToArray(ret, cJSON_CreateNumber(account_rounded(from, 1e3)));
+    cJSON_AddItemToArray(ret, cJSON_CreateNumber(account_rounded(to, 1e3)));
+    return ret;
+}
+
+static void add_gaps(cJSON *object, const struct curves *curves)
+{
+    cJSON *gaps = cJSON_AddArrayToObject(object, "gaps");
+    for (size_t row = 1; row < curves->rows && cJSON_GetArraySize(gaps) < GAPS_MAX; row++) {
+        double step = curves->at[row] - curves->at[row - 1];
+        if (step > GAP_TIMES * curves->usual && step > GAP_SECONDS + curves->usual)
+            cJSON_AddItemToArray(gaps, span(curves->at[row - 1], curves->at[row]));
+    }
+}
+
+/* Kills as marks, throttling as spans with the seconds that were withheld. It is known when each was seen: kills at
+ * most some seconds late. */
+static void add_cgroup_events(cJSON *object, cJSON *marks, const struct report_run *run, double end)
+{
+    static struct events events;
+    cJSON               *throttled = cJSON_AddArrayToObject(object, "throttled");
+    events_read(run->place.dir, run->show.state, end, &events);
+    for (size_t i = 1; i < events.count; i++) {
+        const struct event *before = &events.list[i - 1], *now = &events.list[i];
+        double              kills = now->oom_kills - before->oom_kills;
+        double              seconds = now->throttled_s - before->throttled_s;
+        char                text[80];
+        if (kills > 0) {
+            (void)snprintf(text, sizeof text, "%.0f process%s killed for memory", kills,
+                           kills < 2 ? " was" : "es were");
+            add_mark(marks, now->at, "bad", text);
+        }
+        if (seconds > 0) {
+            cJSON *one = span(before->at, now->at);
+            cJSON_AddItemToArray(one, cJSON_CreateNumber(account_rounded(seconds, 1e3)));
+            cJSON_AddItemToArray(throttled, one);
+        }
+    }
+}
+
 static void add_events(cJSON *object, const struct report_run *run)
 {
-    const struct curves *curves = &run->curves;
-    cJSON               *marks = cJSON_AddArrayToObject(object, "marks");
-    cJSON               *gaps = cJSON_AddArrayToObject(object, "gaps");
-    char                 text[300];
-    double               last = curves->rows > 0 ? curves->at[curves->rows - 1] : 0;
-    bool                 is_bad = strcmp(run->ending.tone, "bad") == 0;
+    cJSON *marks = cJSON_AddArrayToObject(object, "marks");
+    double end = run->curves.rows > 0 ? run->curves.at[run->curves.rows - 1] : 0;
+    add_gaps(object, &run->curves);
+    add_cgroup_events(object, marks, run, end);
     if (run->show.state != NULL && strcmp(run->ending.tone, "live") != 0) {
-        const char *reason = report_reason(run);
-        (void)snprintf(text, sizeof text, "%s%s%s", report_word(run), reason[0] != '\0' ? ": " : "", reason);
-        add_mark(marks, last, is_bad ? "bad" : "plain", text);
-    }
-    for (size_t row = 1; row < curves->rows && cJSON_GetArraySize(gaps) < 2 * GAPS_MAX; row++) {
-        double step = curves->at[row] - curves->at[row - 1];
-        if (step > GAP_TIMES * curves->usual && step > GAP_SECONDS + curves->usual) {
-            cJSON_AddItemToArray(gaps, cJSON_CreateNumber(account_rounded(curves->at[row - 1], 1e3)));
-            cJSON_AddItemToArray(gaps, cJSON_CreateNumber(account_rounded(curves->at[row], 1e3)));
-        }
+        char text[160];
+        (void)snprintf(text, sizeof text, "%s%s%s", run->ending.word, run->ending.how[0] != '\0' ? ", " : "",
+                       run->ending.how);
+        add_mark(marks, end, run->ending.tone, text);
     }
 }
 

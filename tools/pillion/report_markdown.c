@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "output.h"
 #include "report.h"
+#include "store/journal_read.h"
 
 enum { RUNS_MAX = 30, COMMANDS_SHOWN = 10, WORD_MAX = 120 };
 
@@ -60,6 +61,15 @@ static void add_commands(struct bytes *b, const struct report_run *run)
     }
 }
 
+static void add_advice(struct bytes *b, const struct report_run *run)
+{
+    cJSON      *advice = advice_json(&run->show.advice);
+    const char *slurm = journal_text(advice, "slurm"), *kubernetes = journal_text(advice, "kubernetes");
+    if (slurm != NULL && kubernetes != NULL)
+        bytes_format(b, "\nTo ask for next time: `%s` or `%s`\n", slurm, kubernetes);
+    cJSON_Delete(advice);
+}
+
 static void add_ending(struct bytes *b, const struct report_run *run)
 {
     const char *word = report_word(run), *reason = report_reason(run);
@@ -96,6 +106,7 @@ static void add_one(struct bytes *b, const struct report_run *run)
     for (size_t i = 0; i < run->findings.count; i++)
         bytes_format(b, "%s- %s\n", i == 0 ? "\n" : "", run->findings.list[i].text);
     add_commands(b, run);
+    add_advice(b, run);
 }
 
 /* A line of the table of several. */

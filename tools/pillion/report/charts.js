@@ -206,18 +206,18 @@ const Charts = (() => {
             const y = (value) => bottom - value / most * HEIGHT, x = (time) => LEFT + (time - this.from) / (this.to - this.from) * width;
             pen.scale(ratio, ratio);
             pen.font = "11px system-ui, sans-serif";
-            for (const [from, to] of spec.gaps || []) {
-                pen.fillStyle = color("gap");
-                pen.fillRect(Math.max(x(from), LEFT), TOP, Math.min(x(to), LEFT + width) - Math.max(x(from), LEFT), HEIGHT);
-            }
             this.axes(pen, spec, color, {most, y, x, width, bottom});
             pen.save();
             pen.beginPath();
             pen.rect(LEFT, TOP - 2, width, HEIGHT + 3);
             pen.clip();
+            pen.fillStyle = color("gap");
+            for (const [from, to] of spec.gaps || []) pen.fillRect(x(from), TOP, x(to) - x(from), HEIGHT);
             const of = (role) => spec.items.filter((one) => one.role === role);
             for (const item of [...of("back"), ...of("stack").reverse()]) this.area(pen, item, columns, ratio, y, color);
             for (const item of of("line")) this.line(pen, item, columns, ratio, y, color(item.color));
+            pen.fillStyle = color("warn");
+            for (const [from, to] of spec.strips || []) pen.fillRect(x(from), TOP - 2, x(to) - x(from), 5);
             pen.restore();
             if (spec.limit && spec.limit <= most) this.rule(pen, LEFT, y(spec.limit), LEFT + width, y(spec.limit), color("limit"), [6, 4]);
             for (const mark of spec.marks || [])

@@ -104,13 +104,24 @@ function chartOf(run, kind) {
     items.sort((a, b) => (order[a.role] === 0) - (order[b.role] === 0));
     const limit = run.limits[kind.limit];
     const note = limit ? "limit " + (kind.chart === "cpu" ? cores(limit) : mib(limit)) : "";
-    return {...kind, items, limit, note, marks: run.marks, gaps: pairs(run.gaps), spoken: note};
+    return {...kind, items, limit, note, marks: run.marks, gaps: run.gaps, strips: kind.chart === "cpu" ? run.throttled : [],
+        spoken: note};
 }
 
-function pairs(flat) {
-    const list = [];
-    for (let i = 0; i + 1 < flat.length; i += 2) list.push([flat[i], flat[i + 1]]);
-    return list;
+/* What happened and when, in words: a click leads there. */
+function events(run, group) {
+    const at = (time) => clock(time, group.end < 10 ? 0.1 : 1), margin = group.end / 50;
+    const list = [...run.marks.map((mark) => [mark.at, mark.at, mark.tone, at(mark.at) + " " + mark.text]),
+        ...run.throttled.map(([from, to, seconds]) => [from, to, "warn", at(from) + " \u2013 " + at(to) + " throttled: " + secondsText(seconds) + " of CPU withheld"]),
+        ...run.gaps.map(([from, to]) => [from, to, "plain", at(from) + " \u2013 " + at(to) + " no rows"])].sort((a, b) => a[0] - b[0]);
+    const buttons = list.map(([from, to, tone, text]) => {
+        const button = element("button." + tone, {type: "button"}, text);
+        button.addEventListener("click", () => group.zoom(from - (to - from) / 2 - margin, to + (to - from) / 2 + margin));
+        return element("li", {}, button);
+    });
+    const few = buttons.slice(0, 12), more = buttons.slice(12);
+    if (!few.length) return null;
+    return element("div.events", {}, element("ul", {}, ...few), more.length ? element("details", {}, element("summary", {}, more.length + " more"), element("ul", {}, ...more)) : null);
 }
 
 /* What is drawn between two times, in twelve parts, for those who do not see it. */
@@ -218,6 +229,8 @@ function headerOf(run) {
         element("div.soft", {}, [machineText(run), "run " + run.id].filter(Boolean).join(" \u00b7 ")),
         run.trouble ? element("div.bad", {}, (run.state === "local" ? "Not sent: " : "Not delivered: ") + run.trouble) : null,
         run.delivery ? element("div.soft", {}, "Sentinel: " + run.delivery) : null,
+        run.allotment ? element("div.soft", {}, "Slurm gave " + run.allotment) : null,
+        run.energy ? element("div.soft", {}, "Energy: " + run.energy) : null,
         run.tags?.length ? element("div", {}, ...run.tags.map((tag) => element("span.tag", {}, tag))) : null);
 }
 
@@ -296,6 +309,16 @@ function commandsOf(run) {
     return element("section", {}, element("h2", {}, "Commands"), table("What each command used, all its processes together", columns, run.commands));
 }
 
+/* What to ask for next time, with the reasons. */
+function adviceOf(advice) {
+    if (!advice) return null;
+    const cpus = advice.cpus + (advice.cpus === 1 ? " core: " : " cores: ");
+    const why = [mib(advice.memory_mib) + " of memory: " + advice.memory_why + ".", cpus + advice.cpus_why + ".",
+        secondsText(advice.minutes * 60) + ": " + advice.time_why + ".", advice.caution];
+    const lines = [advice.slurm, advice.kubernetes].map((line) => element("div.command", {}, element("code", {}, line), copyButton(line)));
+    return element("section.advice", {}, element("h2", {}, "To ask for next time"), element("p", {}, why.filter(Boolean).join(" ")), ...lines);
+}
+
 /* A cell that a spreadsheet would take for a formula is told to be text. */
 function csvCell(value) {
     const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? "'" + value : String(value);
@@ -351,6 +374,8 @@ async function showRun(page, known) {
         host.append(element("p", {}, run.word === "running" ? "There is no row yet." : "This run left no rows: it was over before one was due, or they are gone."));
     } else {
         const group = charts(host, specs, {end: run.curves[0].t[run.points - 1], began: run.began});
+        const happened = events(run, group);
+        if (happened) host.querySelector(".time").after(happened);
         if (run.findings.length) findings.append(element("h2", {}, "What stands out"), element("ul.findings", {}, ...run.findings.map((finding) => {
             const button = element("button", {type: "button"}, finding.text);
             button.addEventListener("click", () => {
@@ -363,7 +388,7 @@ async function showRun(page, known) {
         if (run.per > 1) host.append(element("small", {}, "Each point holds " + run.per + " rows: their lowest and their highest value."));
         if (run.is_cut) host.append(element("small", {}, " The run has more rows than a page can hold: the curves end before it does."));
     }
-    page.append(...[commandsOf(run), dataOf(known, () => curvesCsv(run)), footer(known)].filter(Boolean));
+    page.append(...[commandsOf(run), adviceOf(known.advice), dataOf(known, () => curvesCsv(run)), footer(known)].filter(Boolean));
 }
 
 /* -------------------------------------------------------------------------------------------------- two to twenty */
@@ -516,7 +541,7 @@ async function showMany(page, known) {
         element("section", {}, heatMap(runs)),
         element("section.pair", {}, histogram("Memory at most", runs.map((run) => run.summary.process.memory_max_mib || 0), mib, given < Infinity ? given : 0, "the limit is"),
             histogram("Duration", runs.map((run) => run.took), secondsText, 0, "")),
-        runTable(runs), dataOf(known, () => runsCsv(runs)), footer(known));
+        ...[adviceOf(known.advice), runTable(runs), dataOf(known, () => runsCsv(runs)), footer(known)].filter(Boolean));
 }
 
 theme();
