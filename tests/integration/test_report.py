@@ -199,7 +199,7 @@ class InABrowser(Reports):
         happened = page.value("[...document.querySelectorAll('.events button')].map((one) => one.textContent)")
         self.assertEqual(happened, ["0:00 \u2013 0:20 throttled: 3.0 s of CPU withheld", "0:40 \u2013 0:51 no rows",
                                     "1:00 1 process was killed for memory", "1:00 \u2013 1:40 throttled: 6.0 s of CPU withheld",
-                                    "1:40 1 process was killed for memory", "1:40 killed, by SIGKILL"])
+                                    "1:40 1 process was killed for memory", "1:40 killed by SIGKILL"])
         page.value("document.querySelectorAll('.events button')[1].click()")
         self.assertEqual(self.range(page), "0:32 \u2013 0:58")
 

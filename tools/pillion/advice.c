@@ -72,10 +72,12 @@ static void decide_memory(const struct advice *a, struct request *ret)
 
 static void decide_cpus(const struct advice *a, struct request *ret)
 {
-    char part[FIGURE_MAX];
+    char part[FIGURE_MAX], mean[60] = "";
     if (a->cpus <= 0)
         return;
     figure_percent(a->cpu_part, part);
+    if (a->runs == 1 && a->cpu_part >= 0 && a->had_cpus > 0)
+        (void)snprintf(mean, sizeof mean, ", on average %.2f", a->cpu_part * a->had_cpus);
     ret->cpus = fmax(1, ceil(a->cpus - SLACK));
     if (a->had_cpus > 0 && ret->cpus > a->had_cpus)
         ret->cpus = ceil(a->had_cpus);
@@ -84,7 +86,7 @@ static void decide_cpus(const struct advice *a, struct request *ret)
                        "it used %s of its %.3g core%s on average; whether more make it faster, only a try tells", part,
                        a->had_cpus, a->had_cpus == 1 ? "" : "s");
     else
-        (void)snprintf(ret->cpus_why, ADVICE_TEXT_MAX, "at its busiest it used %.2f cores", a->cpus);
+        (void)snprintf(ret->cpus_why, ADVICE_TEXT_MAX, "at its busiest it used %.2f cores%s", a->cpus, mean);
 }
 
 void advice_decide(const struct advice *a, struct request *ret)

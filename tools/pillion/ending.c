@@ -139,6 +139,11 @@ void ending_of(const struct show *show, struct ending *ret)
     if (show->state == NULL)
         return;
     end_of(show, ret);
+    (void)snprintf(ret->whole, sizeof ret->whole, "%s%s%s", ret->word,
+                   ret->how[0] == '\0'                ? ""
+                   : strncmp(ret->how, "by ", 3) == 0 ? " "
+                                                      : ", ",
+                   ret->how);
     out_of_memory(show, ret);
     if (is_state(show, "lost"))
         (void)snprintf(ret->lost, sizeof ret->lost,

@@ -13,6 +13,7 @@ struct ending {
     const char *word;               /* "finished", "failed", "killed", "ended", "lost", "running" …; "" for a file */
     const char *tone;               /* "good", "bad", "warn", "live", "plain" */
     char        how[64];            /* "exit 3", "by SIGKILL"; all of these may be "" */
+    char        whole[96];          /* both: "failed, exit 3", "killed by SIGKILL" */
     char        out_of_memory[200]; /* "killed at 56.9 MiB of 57.0 MiB: 1 process was killed …" */
     char        lost[100];          /* what is to be done */
     char        trouble[ENDING_TEXT_MAX];  /* of its delivery: why not, and the next command */

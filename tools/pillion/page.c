@@ -59,9 +59,7 @@ static void print_head(const struct show *show, const struct record *record, con
     }
     fputs("  ", stdout);
     print_paint(paint);
-    fputs(ending->word, stdout);
-    if (ending->how[0] != '\0')
-        printf("%s%s", strncmp(ending->how, "by ", 3) == 0 ? " " : ", ", ending->how);
+    fputs(ending->whole, stdout);
     print_paint(PAINT_NONE);
     putchar('\n');
 }

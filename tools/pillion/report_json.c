@@ -212,12 +212,8 @@ static void add_events(cJSON *object, const struct report_run *run)
     double end = run->curves.rows > 0 ? run->curves.at[run->curves.rows - 1] : 0;
     add_gaps(object, &run->curves);
     add_cgroup_events(object, marks, run, end);
-    if (run->show.state != NULL && strcmp(run->ending.tone, "live") != 0) {
-        char text[160];
-        (void)snprintf(text, sizeof text, "%s%s%s", run->ending.word, run->ending.how[0] != '\0' ? ", " : "",
-                       run->ending.how);
-        add_mark(marks, end, run->ending.tone, text);
-    }
+    if (run->show.state != NULL && strcmp(run->ending.tone, "live") != 0)
+        add_mark(marks, end, run->ending.tone, run->ending.whole);
 }
 
 /* In the order of the encoded bytes. */

@@ -64,8 +64,7 @@ const Charts = (() => {
             const slices = element("details.slices", {}, element("summary", {}, "As a table"));
             slices.addEventListener("toggle", () => slices.open && fillSlices(slices, spec, this.from, this.to));
             const title = element("h3", {}, spec.title, element("small", {}, spec.note ? " " + spec.note : ""));
-            const figure = element("figure", {tabIndex: 0}, element("figcaption", {}, title, legend), plot, slices);
-            figure.setAttribute("role", "group");
+            const figure = element("figure", {tabIndex: 0, role: "group"}, element("figcaption", {}, title, legend), plot, slices);
             figure.setAttribute("aria-label", spec.title + ". " + (spec.spoken || "") +
                 " Arrow keys move the line, plus and minus zoom, 0 shows all.");
             host.append(figure);
@@ -163,8 +162,7 @@ const Charts = (() => {
             const x = (time) => LEFT + (time - this.from) / (this.to - this.from) * view.width;
             const [a, b] = [x(Math.min(from, to)), x(Math.max(from, to))];
             view.chosen.hidden = b - a < 4;
-            view.chosen.style.left = a + "px";
-            view.chosen.style.width = b - a + "px";
+            Object.assign(view.chosen.style, {left: a + "px", width: b - a + "px"});
         }
 
         point(time) {
@@ -196,11 +194,13 @@ const Charts = (() => {
             const {canvas, plot, spec} = view, ratio = Math.min(window.devicePixelRatio || 1, 3);
             const full = Math.max(plot.clientWidth, 120), width = Math.floor(full - LEFT - RIGHT), columns = Math.ceil(width * ratio);
             const pen = canvas.getContext("2d"), bottom = TOP + HEIGHT;
-            canvas.width = full * ratio;
-            canvas.height = (bottom + BOTTOM) * ratio;
+            [canvas.width, canvas.height] = [full * ratio, (bottom + BOTTOM) * ratio];
             view.width = width;
             if (lows.length < columns) [lows, highs] = [new Float64Array(columns), new Float64Array(columns)];
-            let most = Math.max(spec.least || 0, ...spec.items.map((item) => reduce(item, this.from, this.to, columns)));
+            /* The machine behind it does not flatten the run: then it is cut off at the top. */
+            const tops = spec.items.map((item) => [reduce(item, this.from, this.to, columns), item.role === "back"]);
+            const [own, all] = [tops.filter((one) => !one[1]), tops].map((list) => Math.max(spec.least || 0, ...list.map((one) => one[0])));
+            let most = own > 0 && all > 2.5 * own ? own : all;
             if (spec.limit && spec.limit <= 3 * most) most = Math.max(most, spec.limit);
             most = (most || 1) * 1.06;
             const y = (value) => bottom - value / most * HEIGHT, x = (time) => LEFT + (time - this.from) / (this.to - this.from) * width;

@@ -26,7 +26,7 @@ const percent = (value) => (value * 100).toFixed(value < 0.0995 ? 1 : 0).replace
 
 function secondsText(seconds) {
     const whole = Math.round(seconds), two = (n) => String(n).padStart(2, "0");
-    if (seconds < 1) return seconds.toFixed(3) + " s";
+    if (seconds < 1) return seconds === 0 ? "0 s" : seconds.toFixed(3) + " s";
     if (seconds < 99.95) return seconds.toFixed(1) + " s";
     if (whole < 3600) return Math.floor(whole / 60) + " min " + two(whole % 60) + " s";
     return Math.floor(whole / 3600) + " h " + two(Math.floor(whole / 60) % 60) + " min";
@@ -221,7 +221,8 @@ function machineText(run) {
 }
 
 function headerOf(run) {
-    const when = run.began ? localText(run.began) + " (" + new Date(run.began * 1000).toISOString().slice(0, 19).replace("T", " ") + " UTC)" : "";
+    const utc = new Date((run.began || 0) * 1000).toISOString().slice(0, 19).replace("T", " "), local = localText(run.began || 0);
+    const when = !run.began ? "" : local === utc ? utc + " UTC" : local + " (" + utc + " UTC)";
     const line = [when, "took " + secondsText(run.took), run.job ? "job " + run.job : ""].filter(Boolean).join(" \u00b7 ");
     return element("header", {}, element("div.first", {}, element("h1", {}, run.name), wordOf(run), element("span", {}, run.reason || ""), switchTheme()),
         element("div.soft", {}, line),
@@ -314,7 +315,7 @@ function adviceOf(advice) {
     if (!advice) return null;
     const cpus = advice.cpus + (advice.cpus === 1 ? " core: " : " cores: ");
     const why = [mib(advice.memory_mib) + " of memory: " + advice.memory_why + ".", cpus + advice.cpus_why + ".",
-        secondsText(advice.minutes * 60) + ": " + advice.time_why + ".", advice.caution];
+        (advice.minutes < 100 ? advice.minutes + " min" : secondsText(advice.minutes * 60)) + ": " + advice.time_why + ".", advice.caution];
     const lines = [advice.slurm, advice.kubernetes].map((line) => element("div.command", {}, element("code", {}, line), copyButton(line)));
     return element("section.advice", {}, element("h2", {}, "To ask for next time"), element("p", {}, why.filter(Boolean).join(" ")), ...lines);
 }
