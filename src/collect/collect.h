@@ -149,6 +149,15 @@ void collect_begin_again(struct collectors *collectors);
 /* Tells of the processes beside the calling one, from the last reading. */
 struct others;
 void collect_others(struct collectors *collectors, struct others *ret);
+/* A GPU as the last reading found it; METRIC_NONE: it does not say. */
+struct gpu_state {
+    uint64_t usage, tree_usage;   /* 1/10000 */
+    uint64_t memory, tree_memory; /* bytes */
+    uint64_t temperature;         /* degrees Celsius */
+    uint64_t power;               /* milliwatts */
+};
+/* One by one, in the drivers' order: how many these are, `max` at most. */
+unsigned collect_gpu_states(const struct collectors *collectors, struct gpu_state *ret, unsigned max);
 /* The use by command, as of the last reading (tree/commands.h); NULL: nothing is known of the tree. */
 struct commands *collect_commands(struct collectors *collectors);
 /* Where CPU energy is read (energy.h); NULL: it is not told. */

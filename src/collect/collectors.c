@@ -277,6 +277,11 @@ void collect_begin_again(struct collectors *c)
     commands_begin_again(&c->tree.commands);
 }
 
+unsigned collect_gpu_states(const struct collectors *c, struct gpu_state *ret, unsigned max)
+{
+    return c && c->has[GPU] ? gpu_states(&c->gpu, ret, max) : 0;
+}
+
 const char *collect_energy_source(const struct collectors *c)
 {
     return c && c->has[ENERGY] ? c->energy.source : NULL;

@@ -88,8 +88,8 @@ void descriptors_give_back(void)
 
 static void raise_files(struct run_dir *dir)
 {
-    int *const files[] = {&dir->dir,  &dir->state,    &dir->rows,         &dir->log,
-                          &dir->lock, &dir->commands, &dir->commands_rows};
+    int *const files[] = {&dir->dir,  &dir->state,    &dir->rows,          &dir->log,
+                          &dir->lock, &dir->commands, &dir->commands_rows, &dir->gpus_rows};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         *files[i] = libc_raise_descriptor(*files[i]);
 }

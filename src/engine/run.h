@@ -9,6 +9,7 @@
 #include "delivery/delivery.h"
 #include "delivery/resend.h"
 #include "engine/cgroup_tags.h"
+#include "engine/gpus.h"
 #include "engine/row.h"
 #include "link/engine.h"
 #include "sentinel/cloud/cloud.h"
@@ -106,6 +107,7 @@ struct run {
     struct sample         last; /* the row before, or the baseline */
     struct state_dir      home;
     struct run_dir        dir;
+    struct gpus_told      gpus_told;
     struct run_dir        ahead; /* of root: the directory before it is time for one */
     struct bytes          line;  /* one row */
     uint64_t              rows;

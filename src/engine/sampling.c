@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "engine/commands.h"
+#include "engine/gpus.h"
 #include "engine/run.h"
 
 /* PILLION_OUTPUT gets the same bytes; when its disk is full it gets no more. */
@@ -108,8 +109,10 @@ void sampling_row(struct run *run)
     struct text timestamp;
     if (run->rows == 0)
         (void)text_line(&rows, &timestamp);
-    if (text_until(&rows, ',', &timestamp))
+    if (text_until(&rows, ',', &timestamp)) {
         commands_note_row(run, &now, timestamp);
+        gpus_note_row(run, timestamp);
+    }
     run->rows++;
     row_carry(&run->shape, &run->last, &now);
     row_keep(&run->last, &now);

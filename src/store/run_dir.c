@@ -21,8 +21,14 @@ enum { FILE_FLAGS = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK };
 
 void run_dir_init(struct run_dir *run)
 {
-    *run = (struct run_dir){
-        .dir = -1, .state = -1, .rows = -1, .log = -1, .lock = -1, .commands = -1, .commands_rows = -1};
+    *run = (struct run_dir){.dir = -1,
+                            .state = -1,
+                            .rows = -1,
+                            .log = -1,
+                            .lock = -1,
+                            .commands = -1,
+                            .commands_rows = -1,
+                            .gpus_rows = -1};
     bytes_init(&run->memory_rows, RUN_DIR_MEMORY_MAX);
     bytes_init(&run->facts, RUN_DIR_STATE_MAX);
 }
@@ -35,6 +41,7 @@ void run_dir_suspend(struct run_dir *run)
     file_close(&run->lock);
     file_close(&run->commands);
     file_close(&run->commands_rows);
+    file_close(&run->gpus_rows);
     file_close(&run->dir);
 }
 
@@ -97,17 +104,24 @@ static off_t size_of(int dir, const char *name)
     return fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) < 0 ? -1 : info.st_size;
 }
 
+/* A file beside the rows, without which the run is whole. */
+static int open_beside(int dir, const char *name, int *ret)
+{
+    int error = open_file(dir, name, FILE_FLAGS, ret);
+    if (error == 0)
+        error = cut_torn_line(*ret);
+    if (error < 0)
+        file_close(ret);
+    return error;
+}
+
 static int open_commands(struct run_dir *run)
 {
-    int error = open_file(run->dir, RUN_DIR_COMMANDS_ROWS, FILE_FLAGS, &run->commands_rows);
+    int error = open_beside(run->dir, RUN_DIR_COMMANDS_ROWS, &run->commands_rows);
     if (error == 0)
         error = open_file(run->dir, RUN_DIR_COMMANDS, FILE_FLAGS & ~O_APPEND, &run->commands);
-    if (error == 0)
-        error = cut_torn_line(run->commands_rows);
-    if (error < 0) {
+    if (error < 0)
         file_close(&run->commands_rows);
-        file_close(&run->commands);
-    }
     return error;
 }
 
@@ -132,6 +146,8 @@ static int open_files(struct run_dir *run)
         error = cut_torn_line(run->rows);
     if (error == 0 && size_of(run->dir, RUN_DIR_COMMANDS_ROWS) > 0)
         (void)open_commands(run);
+    if (error == 0 && size_of(run->dir, RUN_DIR_GPUS_ROWS) > 0)
+        (void)open_beside(run->dir, RUN_DIR_GPUS_ROWS, &run->gpus_rows);
     if (error == 0)
         run->on_disk |= lseek(run->rows, 0, SEEK_END) > 0;
     if (error < 0)
@@ -266,6 +282,7 @@ void run_dir_take_files(struct run_dir *run, struct run_dir *from)
     run->lock = from->lock;
     run->commands = from->commands;
     run->commands_rows = from->commands_rows;
+    run->gpus_rows = from->gpus_rows;
     run_dir_init(from);
 }
 
@@ -293,6 +310,19 @@ int run_dir_append_commands(struct run_dir *run, const char *lines, size_t len)
     if (error == 0 && run->commands_rows < 0)
         error = open_commands(run);
     return error < 0 ? error : append(run->commands_rows, lines, len);
+}
+
+bool run_dir_has_gpus(const struct run_dir *run)
+{
+    return run->gpus_rows >= 0;
+}
+
+int run_dir_append_gpus(struct run_dir *run, const char *lines, size_t len)
+{
+    int error = run->dir < 0 ? -ENOENT : 0;
+    if (error == 0 && run->gpus_rows < 0)
+        error = open_beside(run->dir, RUN_DIR_GPUS_ROWS, &run->gpus_rows);
+    return error < 0 ? error : append(run->gpus_rows, lines, len);
 }
 
 void run_dir_write_commands(struct run_dir *run, const char *text, size_t len)
@@ -471,7 +501,7 @@ int run_dir_read_rows(const struct run_dir *run, uint64_t from, size_t len, stru
 }
 
 /* The journal is the last to be removed: what is left until then is still known. */
-static const char *const files[] = {RUN_DIR_ROWS, RUN_DIR_COMMANDS_ROWS, RUN_DIR_COMMANDS,
+static const char *const files[] = {RUN_DIR_ROWS, RUN_DIR_COMMANDS_ROWS, RUN_DIR_COMMANDS, RUN_DIR_GPUS_ROWS,
                                     RUN_DIR_LOG,  RUN_DIR_LOCK,          RUN_DIR_JOURNAL};
 
 void run_dir_measure(int dir, uint64_t *ret_bytes, int64_t *ret_changed)

@@ -18,6 +18,7 @@
 #define RUN_DIR_LOG           "log"
 #define RUN_DIR_COMMANDS      "commands"     /* totals by command, as they stand */
 #define RUN_DIR_COMMANDS_ROWS "commands.csv" /* the same over time */
+#define RUN_DIR_GPUS_ROWS     "gpus.csv"     /* GPUs one by one, over time */
 #define RUN_DIR_LOCK          "lock"
 
 enum { RUN_DIR_ID_MAX = 128, RUN_DIR_MEMORY_MAX = 16 * 1024 * 1024, RUN_DIR_STATE_MAX = 4 * 1024 * 1024 };
@@ -26,6 +27,7 @@ struct run_dir {
     char         id[RUN_DIR_ID_MAX];
     int          dir, state, rows, log, lock; /* -1 when closed */
     int          commands, commands_rows;     /* -1 until the first of their lines */
+    int          gpus_rows;                   /* the same */
     bool         on_disk;                     /* rows went to the disk: without the file, memory_rows are not the run */
     struct bytes memory_rows;                 /* rows that are not on disk: no directory, or the disk refused them */
     uint64_t     forgotten;                   /* bytes between header and memory_rows' first row, safe elsewhere */
@@ -69,6 +71,9 @@ bool run_dir_has_commands(const struct run_dir *run);
 /* Appends lines to commands.csv, which is made with its first ones. 0 or -errno: they are dropped, for the rows tell
  * the whole. */
 int run_dir_append_commands(struct run_dir *run, const char *lines, size_t len);
+/* The same for gpus.csv. */
+bool run_dir_has_gpus(const struct run_dir *run);
+int  run_dir_append_gpus(struct run_dir *run, const char *lines, size_t len);
 /* Replaces the content of `commands`. */
 void run_dir_write_commands(struct run_dir *run, const char *text, size_t len);
 /* Cuts the header of rows that waited for the run to be made: one header is enough. */

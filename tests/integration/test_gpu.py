@@ -178,6 +178,22 @@ class Figures(GpuTest):
             self.assertIn(("trains.py", 0.2), rows)
             self.assertAlmostEqual(used["leads.py"] / used["trains.py"], 1.5, delta=0.2)
 
+    def test_each_gpu_stands_in_a_file_of_its_own_and_in_the_report(self):
+        self.world(CARDS + "temperature 0 64\npower 0 250500\ntemperature 1 31\n")
+        self.finish(self.python("import time; time.sleep(0.75)"))
+        run = self.only_run()
+        with open(run.path / "gpus.csv", newline="", encoding="utf-8") as file:
+            lines = list(csv.DictReader(file))
+        for gpu, cells in (("0", ["0.4000", "2048.00", "0.0000", "0.00", "64", "250.5"]), ("1", ["0.0000", "0.00", "0.0000", "0.00", "31", ""])):
+            mine = [line for line in lines if line["gpu"] == gpu]
+            self.assertEqual([list(line.values())[2:] for line in mine], [cells] * len(mine), lines)
+            self.assertEqual(len(mine), 1)  # of ten rows in which nothing changes one
+        self.assertIn(lines[0]["timestamp"], [raw.partition(",")[0] for raw in run.raw_rows])
+        page = self.pillion("report", "-o", "-").stdout.decode()
+        self.assertIn('{"gpu":0,"usage_mean":0.4,"usage_max":0.4,"memory_mean_mib":2048,"memory_max_mib":2048,"temperature_mean_c":64,'
+                      '"temperature_max_c":64,"power_mean_w":250.5,"power_max_w":250.5}', page)
+        self.assertIn('{"gpu":1,"usage_mean":0,"usage_max":0,"memory_mean_mib":0', page)
+
     def test_a_machine_without_a_driver_has_empty_cells_and_is_asked_nothing(self):
         self.finish(self.python("import time; time.sleep(0.45)", kind="none"))
         for row in self.only_run().rows:

@@ -203,6 +203,15 @@ class InABrowser(Reports):
         page.value("document.querySelectorAll('.events button')[1].click()")
         self.assertEqual(self.range(page), "0:32 \u2013 0:58")
 
+    def test_gpus_stand_one_by_one(self):
+        rows = synthetic.gpu_like(random.Random(5), 60)
+        lines = synthetic.four_gpus(random.Random(6), rows)
+        page = self.open(self.page_of(self.write("gpus", rows, by_gpu=lines, registration=dict(synthetic.GPU, host_gpu_count=4))))
+        self.point(page, "Temperature", 0.5)
+        self.assertEqual(self.legend(page, "Temperature")["GPU 3"], "35 \u00b0C")
+        self.assertRegex(self.legend(page, "GPUs one by one")["GPU 0"], "^(8|9|10)[0-9] %$")
+        self.assertEqual(page.value("[...document.querySelectorAll('tbody tr')].at(-1).innerText").split("\t")[:2], ["GPU 3", "0 %"])
+
     def test_what_slurm_gave_energy_and_what_to_ask_for_stand_in_the_page(self):
         run = self.write("given", self.steps(), allotment={"by": "slurm", "cpus": 64, "memory_mib": 8192, "seconds": 600},
                          energy={"cpu_j": 5000, "cpu_share_j": 1500, "cpu_source": "powercap"})

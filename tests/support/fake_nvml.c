@@ -326,6 +326,30 @@ EXPORT int nvmlDeviceGetTotalEnergyConsumption(struct handle *h, unsigned long l
     return NOT_SUPPORTED;
 }
 
+/* A fact with one number for each device: "NAME index number". */
+static int number_of(const struct handle *h, const char *name, unsigned *ret)
+{
+    char        line[256];
+    const char *at = NULL;
+    int         index = -1;
+    while (fact(&at, name, line))
+        if (sscanf(line, "%d %u", &index, ret) == 2 && index == h->index)
+            return SUCCESS;
+    return NOT_SUPPORTED;
+}
+
+EXPORT int nvmlDeviceGetTemperature(struct handle *h, int sensor, unsigned *ret)
+{
+    int error = enter("Temperature", h);
+    return error ? error : sensor != 0 ? INVALID : number_of(h, "temperature", ret);
+}
+
+EXPORT int nvmlDeviceGetPowerUsage(struct handle *h, unsigned *ret)
+{
+    int error = enter("PowerUsage", h);
+    return error ? error : number_of(h, "power", ret);
+}
+
 EXPORT int nvmlDeviceGetUtilizationRates(struct handle *h, unsigned ret[static 2])
 {
     struct facts f;

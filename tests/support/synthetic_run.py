@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run folders that nobody ran, for pages that have to be looked at: synthetic_run.py FOLDER KIND
 
-KIND is make, day, failed, oom, gpu, waits, compare (five runs) or array (300 tasks). Numbers come from a fixed seed."""
+KIND is make, day, failed, oom, gpu, gpus, waits, compare (five runs) or array (300 tasks). Numbers come from a fixed seed."""
 import json
 import math
 import pathlib
@@ -15,7 +15,7 @@ import pillion
 BEGAN = 1795000000.0  # 2026-11-18
 
 
-def write(folder, run_id, rows, by_command=(), **state):
+def write(folder, run_id, rows, by_command=(), by_gpu=(), **state):
     """A run with these rows, dictionaries of columns; its state begins with what all runs have."""
     path = pathlib.Path(folder) / run_id
     path.mkdir(parents=True, mode=0o700)
@@ -35,6 +35,10 @@ def write(folder, run_id, rows, by_command=(), **state):
         text = ["timestamp,command,processes,cpu_usage,memory_mib,disk_read_bytes,disk_write_bytes,gpu_usage"]
         text += ["%.3f,%s,%d,%.4f,%.4f,%d,%d,%.4f" % ((one[0], quoted(one[1])) + tuple(one[2:])) for one in by_command]
         (path / "commands.csv").write_text("\n".join(text) + "\n")
+    if by_gpu:
+        text = ["timestamp,gpu,usage,memory_mib,run_usage,run_memory_mib,temperature_c,power_w"]
+        text += ["%.3f,%d,%.4f,%.2f,%.4f,%.2f,%d,%.1f" % tuple(one) for one in by_gpu]
+        (path / "gpus.csv").write_text("\n".join(text) + "\n")
     return path
 
 
@@ -104,6 +108,17 @@ def gpu_like(random_, seconds=600, waits=False):
     return rows
 
 
+def four_gpus(random_, rows):
+    """The third waits for the others, and the fourth does nothing."""
+    lines = []
+    for i, one in enumerate(rows):
+        uses = [max(0, min(1, use + random_.gauss(0, 0.05))) for use in (0.93, 0.9, 0.45 if i % 60 < 30 else 0.9)] + [0]
+        one.update(process_gpu_usage=sum(uses), system_gpu_usage=sum(uses), process_gpu_vram_mib=3 * 30000.0, system_gpu_vram_mib=91000.0)
+        lines += [(one["timestamp"], gpu, use, 30000 if use else 450, use, 30000 if use else 0, 35 + 40 * use, 70 + 600 * use)
+                  for gpu, use in enumerate(uses)]
+    return lines
+
+
 GPU = {"host_gpu_model": "Example GPU 40GB", "host_gpu_count": 1, "host_gpu_memory_mib": 40960, "job_name": "resnet-baseline",
        "tags": [{"key": "lr", "value": "0.1"}, {"key": "seed", "value": "3"}]}
 
@@ -126,6 +141,10 @@ def kinds(folder, kind):
               totals={"user_s": 33, "system_s": 3, "max_rss_kib": 524288, "max_rss_exact": True, "cgroup_memory_peak": 536870912})
     elif kind in ("gpu", "waits"):
         write(folder, kind, gpu_like(random_, waits=kind == "waits"), registration=GPU)
+    elif kind == "gpus":
+        rows = gpu_like(random_)
+        write(folder, kind, rows, by_gpu=four_gpus(random_, rows), registration=dict(GPU, host_gpu_count=4, host_gpu_memory_mib=163840, host_vcpus=32),
+              energy={"cpu_j": 84000, "cpu_share_j": 60000, "cpu_source": "powercap", "gpu_j": 980000, "gpu_share_j": 980000, "gpu_source": "nvml"})
     elif kind == "compare":
         for i in range(5):
             rows = gpu_like(random_, 400 + 60 * i)

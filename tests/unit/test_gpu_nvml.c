@@ -532,6 +532,24 @@ static void a_device_that_tells_no_energy_is_asked_once(void **state)
     assert_int_equal(calls_of("TotalEnergyConsumption"), 2); /* one a device */
 }
 
+static void each_device_stands_as_it_was_found(void **state)
+{
+    (void)state;
+    belongs(77);
+    world(TWO_CARDS "process 1 c 77 3000\nbusy 1 77 0 20\nsample 0 0 50\nsample 1 0 60\ntemperature 1 71\n"
+                    "power 1 250500\n");
+    (void)reading(0);
+    const struct gpu_state *first = &nvml.devices[0].state, *second = &nvml.devices[1].state;
+    assert_true(first->usage == 5000 && second->usage == 6000);
+    assert_true(first->tree_usage == 0 && second->tree_usage == 2000);
+    assert_true(first->tree_memory == 0 && second->tree_memory == 3000);
+    assert_true(first->temperature == METRIC_NONE && second->temperature == 71);
+    assert_true(first->power == METRIC_NONE && second->power == 250500);
+    (void)reading(0);
+    assert_int_equal(calls_of("Temperature"), 3); /* what a device has not got it is asked once */
+    assert_int_equal(calls_of("PowerUsage"), 3);
+}
+
 static void long_lists_are_read_whole(void **state)
 {
     static char text[60000];
@@ -604,6 +622,7 @@ int main(void)
         READS(a_row_costs_five_calls_a_device_at_most),
         READS(energy_is_what_the_devices_used_since_the_first_reading),
         READS(a_device_that_tells_no_energy_is_asked_once),
+        READS(each_device_stands_as_it_was_found),
         READS(long_lists_are_read_whole),
         READS(in_a_pid_namespace_a_number_is_believed_only_of_who_has_the_device_open),
         READS(the_facts_are_the_first_name_the_number_and_all_memory),

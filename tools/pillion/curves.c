@@ -53,15 +53,16 @@ bool curve_is_rate(enum curve_id id)
 
 bool curve_is_stack(enum curve_id id)
 {
-    bool first = id == CURVE_CPU_BY || id == CURVE_MEMORY_BY;
-    return id == CURVE_CPU_SYSTEM || (id > CURVE_CPU_BY && !first);
+    bool is_by = id > CURVE_CPU_BY && id < CURVE_GPU_USE && id != CURVE_MEMORY_BY;
+    return id == CURVE_CPU_SYSTEM || is_by;
 }
 
 double curve_scale(enum curve_id id)
 {
-    bool mib = id == CURVE_VRAM || id == CURVE_VRAM_MACHINE || id == CURVE_MEMORY || id == CURVE_MEMORY_MACHINE ||
-               id >= CURVE_MEMORY_BY;
-    return curve_is_rate(id) ? 64 : mib ? 10 : 1000;
+    bool is_mib = id == CURVE_VRAM || id == CURVE_VRAM_MACHINE || id == CURVE_MEMORY || id == CURVE_MEMORY_MACHINE ||
+                  (id >= CURVE_MEMORY_BY && id < CURVE_GPU_USE) || (id >= CURVE_GPU_MEMORY && id < CURVE_GPU_HEAT);
+    bool is_coarse = id >= CURVE_GPU_HEAT; /* a decimal is what the file has */
+    return curve_is_rate(id) ? 64 : is_mib || is_coarse ? 10 : 1000;
 }
 
 static bool widen(void *pointer, size_t room, size_t size)
@@ -154,4 +155,22 @@ void curves_close(struct curves *curves)
         }
     }
     curves->usual = usual_step(curves);
+}
+
+void curve_figures(const struct curves *curves, enum curve_id id, double *ret_mean, double *ret_max)
+{
+    const float *value = curves->list[id].value;
+    double       sum = 0, seconds = 0;
+    *ret_mean = *ret_max = -1;
+    for (size_t row = 0; value != NULL && row < curves->rows; row++) {
+        double length = curves->at[row] - (row > 0 ? curves->at[row - 1] : 0);
+        if (value[row] < 0)
+            continue;
+        sum += (double)value[row] * length;
+        seconds += length;
+        if ((double)value[row] > *ret_max)
+            *ret_max = (double)value[row];
+    }
+    if (seconds > 0)
+        *ret_mean = sum / seconds;
 }

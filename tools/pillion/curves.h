@@ -12,9 +12,10 @@ enum {
     CURVES_ROWS_MAX = 4 * 1024 * 1024, /* a month and a half at 1 Hz */
     CURVE_NAME_MAX = 96,
     CURVES_COMMANDS = 9, /* in commands.csv: eight and `others` */
+    CURVES_GPUS = 8,     /* in gpus.csv, the first of them */
 };
 
-/* The order is that of the page. Those of commands.csv come last. */
+/* The order is that of the page. Those of commands.csv and gpus.csv come last. */
 enum curve_id {
     CURVE_GPU,
     CURVE_GPU_MACHINE,
@@ -31,7 +32,11 @@ enum curve_id {
     CURVE_SENT,
     CURVE_CPU_BY,
     CURVE_MEMORY_BY = CURVE_CPU_BY + CURVES_COMMANDS,
-    CURVE_COUNT = CURVE_MEMORY_BY + CURVES_COMMANDS
+    CURVE_GPU_USE = CURVE_MEMORY_BY + CURVES_COMMANDS, /* of each GPU, by everybody */
+    CURVE_GPU_MEMORY = CURVE_GPU_USE + CURVES_GPUS,
+    CURVE_GPU_HEAT = CURVE_GPU_MEMORY + CURVES_GPUS, /* degrees Celsius */
+    CURVE_GPU_POWER = CURVE_GPU_HEAT + CURVES_GPUS,  /* watts */
+    CURVE_COUNT = CURVE_GPU_POWER + CURVES_GPUS
 };
 
 struct curve {
@@ -59,6 +64,11 @@ void curves_close(struct curves *curves);
 
 /* Reads commands.csv of the run directory into the curves by command. 0, -ENOENT: there is none, -errno. */
 int curves_commands(struct curves *curves, int dir);
+
+/* The same of gpus.csv. */
+int curves_gpus(struct curves *curves, int dir);
+/* Mean over time and maximum of a curve; negative: it knows nothing. */
+void curve_figures(const struct curves *curves, enum curve_id id, double *ret_mean, double *ret_max);
 
 bool curve_is_rate(enum curve_id id);  /* bytes per second, coded by their logarithm */
 bool curve_is_stack(enum curve_id id); /* drawn upon the one before it */

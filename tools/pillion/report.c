@@ -161,6 +161,8 @@ static int add_run(struct bytes *page, cJSON *runs, struct report_run *run, size
     }
     if (count == 1 && run->place.dir >= 0) {
         result = curves_commands(&run->curves, run->place.dir);
+        if (result != -ENOMEM)
+            result = curves_gpus(&run->curves, run->place.dir);
         result = result == -ENOMEM ? result : 0; /* without them it is a page, too */
     }
     if (result == 0)

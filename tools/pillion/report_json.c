@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "account.h"
+#include "base/array.h"
 #include "cells.h"
 #include "commands.h"
 #include "events.h"
@@ -216,6 +217,20 @@ static void add_events(cJSON *object, const struct report_run *run)
         add_mark(marks, end, run->ending.tone, run->ending.whole);
 }
 
+/* Of the curves with a name of their own. */
+static const char *chart_by(enum curve_id id)
+{
+    static const struct {
+        enum curve_id before;
+        const char   *chart;
+    } charts[] = {{CURVE_MEMORY_BY, "cpu"},        {CURVE_GPU_USE, "memory"}, {CURVE_GPU_MEMORY, "gpus"},
+                  {CURVE_GPU_HEAT, "gpus memory"}, {CURVE_GPU_POWER, "heat"}, {CURVE_COUNT, "power"}};
+    size_t i = 0;
+    while (id >= charts[i].before)
+        i++;
+    return charts[i].chart;
+}
+
 /* In the order of the encoded bytes. */
 static void add_curves(cJSON *object, const struct curves *curves)
 {
@@ -227,14 +242,50 @@ static void add_curves(cJSON *object, const struct curves *curves)
             continue;
         bool   is_by = id >= CURVE_CPU_BY;
         bool   is_hidden = by_command && (id == CURVE_CPU || id == CURVE_CPU_SYSTEM || id == CURVE_MEMORY);
+        bool   is_line = id >= CURVE_GPU_USE;
         cJSON *one = cJSON_CreateObject();
-        cJSON_AddStringToObject(one, "chart", is_by ? id < CURVE_MEMORY_BY ? "cpu" : "memory" : curve_texts[id].chart);
+        cJSON_AddStringToObject(one, "chart", is_by ? chart_by((enum curve_id)id) : curve_texts[id].chart);
         cJSON_AddStringToObject(one, "name", is_by ? curve->name : curve_texts[id].name);
-        cJSON_AddStringToObject(one, "role", is_hidden ? "hidden" : is_by ? "stack" : curve_texts[id].role);
+        cJSON_AddStringToObject(one, "role",
+                                is_hidden ? "hidden"
+                                : is_line ? "line"
+                                : is_by   ? "stack"
+                                          : curve_texts[id].role);
         cJSON_AddBoolToObject(one, "upon", curve_is_stack((enum curve_id)id));
         cJSON_AddBoolToObject(one, "log", curve_is_rate((enum curve_id)id));
         cJSON_AddNumberToObject(one, "scale", curve_scale((enum curve_id)id));
         cJSON_AddItemToArray(list, one);
+    }
+}
+
+/* Each GPU by what gpus.csv tells of it. */
+static void add_gpus(cJSON *object, const struct curves *curves)
+{
+    static const struct {
+        enum curve_id first;
+        const char   *mean, *max;
+    } figures[] = {{CURVE_GPU_USE, "usage_mean", "usage_max"},
+                   {CURVE_GPU_MEMORY, "memory_mean_mib", "memory_max_mib"},
+                   {CURVE_GPU_HEAT, "temperature_mean_c", "temperature_max_c"},
+                   {CURVE_GPU_POWER, "power_mean_w", "power_max_w"}};
+    cJSON *list = cJSON_AddArrayToObject(object, "gpus");
+    for (int gpu = 0; gpu < CURVES_GPUS; gpu++) {
+        cJSON *one = cJSON_CreateObject();
+        bool   is_there = false;
+        cJSON_AddNumberToObject(one, "gpu", gpu);
+        for (size_t i = 0; i < ARRAY_LENGTH(figures); i++) {
+            double mean, max;
+            curve_figures(curves, figures[i].first + (unsigned)gpu, &mean, &max);
+            if (max < 0)
+                continue;
+            is_there = true;
+            account_add(one, figures[i].mean, mean, 1e4);
+            account_add(one, figures[i].max, max, 1e4);
+        }
+        if (is_there)
+            cJSON_AddItemToArray(list, one);
+        else
+            cJSON_Delete(one);
     }
 }
 
@@ -245,6 +296,7 @@ cJSON *report_json(const struct report_run *run, size_t per)
     add_findings(object, &run->findings);
     add_events(object, run);
     add_curves(object, &run->curves);
+    add_gpus(object, &run->curves);
     cJSON_AddItemToObject(object, "commands", commands_json(run->show.state, run->place.dir));
     cJSON_AddNumberToObject(object, "rows", (double)run->curves.rows);
     cJSON_AddNumberToObject(object, "per", (double)per);

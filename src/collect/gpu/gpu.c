@@ -32,6 +32,16 @@ int gpu_read(struct gpu *gpu, const struct process_tree *tree, struct sample *re
     return 0;
 }
 
+unsigned gpu_states(const struct gpu *gpu, struct gpu_state *ret, unsigned max)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; gpu->has_nvml && i < gpu->nvml.count && count < max; i++)
+        ret[count++] = gpu->nvml.devices[i].state;
+    for (unsigned i = 0; gpu->has_amd && i < gpu->amd.cards && count < max; i++)
+        gpu_amd_state(&gpu->amd, i, &ret[count++]);
+    return count;
+}
+
 void gpu_allow(struct gpu *gpu)
 {
     if (gpu->has_nvml)

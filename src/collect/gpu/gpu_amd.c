@@ -194,6 +194,23 @@ int gpu_amd_read(struct gpu_amd *amd, const struct process_tree *tree, int64_t n
     return has_answered || is_known ? 0 : -ENODATA;
 }
 
+void gpu_amd_state(const struct gpu_amd *amd, unsigned card, struct gpu_state *ret)
+{
+    const struct gpu_card   *c = &amd->card[card];
+    const struct gpu_device *device = device_of(amd, c);
+    bool                     is_known = amd->clients.search.is_known;
+    *ret = (struct gpu_state){.usage = c->usage,
+                              .memory = c->memory,
+                              .tree_usage = device     ? tree_usage(amd, device)
+                                            : is_known ? 0
+                                                       : METRIC_NONE,
+                              .tree_memory = device     ? device->memory
+                                             : is_known ? 0
+                                                        : METRIC_NONE,
+                              .temperature = METRIC_NONE,
+                              .power = METRIC_NONE};
+}
+
 void gpu_amd_facts(const struct gpu_amd *amd, struct machine *add)
 {
     uint64_t count = 0;

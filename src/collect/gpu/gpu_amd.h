@@ -46,6 +46,8 @@ int gpu_amd_open(struct gpu_amd *amd, const struct roots *roots);
 int gpu_amd_read(struct gpu_amd *amd, const struct process_tree *tree, int64_t now, struct gpu_reading *add);
 /* Adds the model of the first device, the count, and the memory of all that are there. */
 void gpu_amd_facts(const struct gpu_amd *amd, struct machine *add);
+/* A card as the last reading found it. */
+void gpu_amd_state(const struct gpu_amd *amd, unsigned card, struct gpu_state *ret);
 void gpu_amd_suspend(struct gpu_amd *amd);
 void gpu_amd_close(struct gpu_amd *amd);
 

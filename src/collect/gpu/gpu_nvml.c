@@ -14,6 +14,8 @@
 #define NS_A_US INT64_C(1000)
 #define UJ_A_MJ UINT64_C(1000)
 
+static const struct gpu_state nothing = {METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE};
+
 void gpu_nvml_prepare(const struct roots *roots)
 {
     (void)nvml_library_load(roots, NULL);
@@ -58,6 +60,7 @@ static void find_devices(struct gpu_nvml *nvml)
         if (nvml->nvml->handle(i, &device->handle) != NVML_SUCCESS)
             continue;
         device->energy = UINT64_MAX;
+        device->state = nothing;
         nvml_device_find_parts(nvml->nvml, device);
         nvml->count++;
     }
@@ -134,6 +137,7 @@ static bool read_device(struct gpu_nvml *nvml, struct nvml_device *device, const
     uint64_t tree_usage = METRIC_NONE;
     uint64_t tree_memory = METRIC_NONE;
     device->silent = false;
+    device->state = nothing;
     uint64_t memory = nvml_device_memory(nvml->nvml, device, &total);
     if (memory == UINT64_MAX && device->part_count > 0 && !device->lost) { /* parts come and go */
         nvml_device_find_parts(nvml->nvml, device);
@@ -152,6 +156,12 @@ static bool read_device(struct gpu_nvml *nvml, struct nvml_device *device, const
     uint64_t energy = nvml_device_energy(nvml->nvml, device);
     nvml->energy += energy == UINT64_MAX ? 0 : energy * UJ_A_MJ;
     nvml->has_energy = nvml->has_energy || energy != UINT64_MAX;
+    device->state = (struct gpu_state){.usage = usage,
+                                       .tree_usage = tree_usage,
+                                       .memory = memory,
+                                       .tree_memory = tree_memory,
+                                       .temperature = nvml_device_temperature(nvml->nvml, device),
+                                       .power = nvml_device_power(nvml->nvml, device)};
     add_to(&add->tree_memory, tree_memory);
     add_use(&add->tree_usage, &add->tree_used, tree_usage);
     return memory != METRIC_NONE || usage != METRIC_NONE || tree_memory != METRIC_NONE;

@@ -1,9 +1,9 @@
 /* NVIDIA's devices, by NVML. Nothing is asked of the driver before gpu_nvml_allow. Then the first reading initialises
  * NVML, on the thread, in its own descriptor table. Allocates: when devices or processes get more.
  *
- * A reading makes at most five calls for each device: memory, samples of utilisation, the lists of compute and graphics
- * processes, and samples of each process's use. The last is made only if a list names a process of the tree. See
- * NVIDIA's NVML API Reference Guide, "Device Queries". */
+ * A reading makes at most eight calls for each device: memory, samples of utilisation, the lists of compute and
+ * graphics processes, samples of each process's use (only if a list names a process of the tree), energy, temperature,
+ * power. What a device does not have it is asked once. See NVIDIA's NVML API Reference Guide, "Device Queries". */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_GPU_GPU_NVML_H
 #define PILLION_COLLECT_GPU_GPU_NVML_H

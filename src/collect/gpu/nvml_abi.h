@@ -26,6 +26,7 @@ enum {
 enum { NVML_INIT_FLAG_NO_GPUS = 1 };
 enum { NVML_GPU_UTILIZATION_SAMPLES = 1 };
 enum { NVML_DEVICE_MIG_ENABLE = 1 };
+enum { NVML_TEMPERATURE_GPU = 0 };
 enum { NVML_NAME_SIZE = 96 };
 
 #define NVML_VALUE_NOT_AVAILABLE UINT64_MAX
@@ -92,7 +93,9 @@ struct nvml {
     int (*graphics_v2)(nvmlDevice_t device, unsigned *count, void *ret);
     int (*compute_v1)(nvmlDevice_t device, unsigned *count, void *ret);
     int (*graphics_v1)(nvmlDevice_t device, unsigned *count, void *ret);
-    int (*total_energy)(nvmlDevice_t device, unsigned long long *ret); /* millijoules since the driver was loaded */
+    int (*total_energy)(nvmlDevice_t device, unsigned long long *ret);  /* millijoules since the driver was loaded */
+    int (*temperature)(nvmlDevice_t device, int sensor, unsigned *ret); /* degrees Celsius */
+    int (*power)(nvmlDevice_t device, unsigned *ret);                   /* milliwatts */
     int (*mig_mode)(nvmlDevice_t device, unsigned *ret_current, unsigned *ret_pending);
     int (*mig_max)(nvmlDevice_t device, unsigned *ret);
     int (*mig_handle)(nvmlDevice_t device, unsigned index, nvmlDevice_t *ret);

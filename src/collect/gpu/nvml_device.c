@@ -178,3 +178,23 @@ uint64_t nvml_device_energy(const struct nvml *nvml, struct nvml_device *device)
     device->energy = now;
     return rise;
 }
+
+uint64_t nvml_device_temperature(const struct nvml *nvml, struct nvml_device *device)
+{
+    unsigned now = 0;
+    if (!nvml->temperature || device->without_temperature || device->silent)
+        return UINT64_MAX;
+    int error = nvml->temperature(device->handle, NVML_TEMPERATURE_GPU, &now);
+    device->without_temperature = error == NVML_ERROR_NOT_SUPPORTED;
+    return nvml_device_answered(device, error) ? now : UINT64_MAX;
+}
+
+uint64_t nvml_device_power(const struct nvml *nvml, struct nvml_device *device)
+{
+    unsigned now = 0;
+    if (!nvml->power || device->without_power || device->silent)
+        return UINT64_MAX;
+    int error = nvml->power(device->handle, &now);
+    device->without_power = error == NVML_ERROR_NOT_SUPPORTED;
+    return nvml_device_answered(device, error) ? now : UINT64_MAX;
+}

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "collect/collect.h"
 #include "collect/gpu/nvml_abi.h"
 
 enum { NVML_DEVICES_MAX = 128, NVML_PARTS_MAX = 16 };
@@ -18,19 +19,22 @@ struct nvml_buffer {
 };
 
 struct nvml_device {
-    nvmlDevice_t handle;
-    bool         lost;          /* not asked again before NVML is initialised anew */
-    bool         silent;        /* it failed in this reading, and is asked nothing more in it */
-    bool         without_usage; /* MIG, or a device too old, has none */
-    bool         without_samples;
-    bool         without_process_usage;
-    bool         without_memory_v2;
-    bool         without_energy;
-    uint64_t     energy;                /* as it was last told, mJ; UINT64_MAX: not yet */
-    uint64_t     seen;                  /* timestamp of the last sample of the device, µs since 1970 */
-    uint64_t     process_seen;          /* and of its processes */
-    nvmlDevice_t parts[NVML_PARTS_MAX]; /* MIG devices */
-    unsigned     part_count;
+    nvmlDevice_t     handle;
+    bool             lost;          /* not asked again before NVML is initialised anew */
+    bool             silent;        /* it failed in this reading, and is asked nothing more in it */
+    bool             without_usage; /* MIG, or a device too old, has none */
+    bool             without_samples;
+    bool             without_process_usage;
+    bool             without_memory_v2;
+    bool             without_energy;
+    bool             without_temperature;
+    bool             without_power;
+    uint64_t         energy;                /* as it was last told, mJ; UINT64_MAX: not yet */
+    uint64_t         seen;                  /* timestamp of the last sample of the device, µs since 1970 */
+    uint64_t         process_seen;          /* and of its processes */
+    nvmlDevice_t     parts[NVML_PARTS_MAX]; /* MIG devices */
+    unsigned         part_count;
+    struct gpu_state state; /* as the last reading found it */
 };
 
 /* Takes note of an answer: some errors are the device's end, others only this reading's. True: NVML_SUCCESS. */
@@ -45,6 +49,10 @@ uint64_t nvml_device_usage(const struct nvml *nvml, struct nvml_device *device, 
 
 /* Returns the millijoules since the last question, 0 for the first; UINT64_MAX: it does not say. */
 uint64_t nvml_device_energy(const struct nvml *nvml, struct nvml_device *device);
+
+/* Returns degrees Celsius, and milliwatts; UINT64_MAX: it does not say. */
+uint64_t nvml_device_temperature(const struct nvml *nvml, struct nvml_device *device);
+uint64_t nvml_device_power(const struct nvml *nvml, struct nvml_device *device);
 
 /* Makes room for `size` bytes at least; false: there is no more memory, or it would be too much. */
 bool nvml_buffer_grow(struct nvml_buffer *buffer, size_t size);

@@ -211,6 +211,8 @@ static int look_up(void)
         {"nvmlDeviceGetComputeRunningProcesses", &functions.compute_v1},
         {"nvmlDeviceGetGraphicsRunningProcesses", &functions.graphics_v1},
         {"nvmlDeviceGetTotalEnergyConsumption", &functions.total_energy},
+        {"nvmlDeviceGetTemperature", &functions.temperature},
+        {"nvmlDeviceGetPowerUsage", &functions.power},
         {"nvmlDeviceGetMigMode", &functions.mig_mode},
         {"nvmlDeviceGetMaxMigDeviceCount", &functions.mig_max},
         {"nvmlDeviceGetMigDeviceHandleByIndex", &functions.mig_handle},

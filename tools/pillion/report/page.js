@@ -87,7 +87,11 @@ const curveOf = (run, chart, name) => run.curves.find((curve) => curve.chart ===
 
 const CHARTS = [
     {chart: "gpu", title: "GPU", format: percent, least: 0.1},
-    {chart: "vram", title: "GPU memory", format: mib, binary: true, limit: "gpu_memory_mib", scale: 1048576},
+    {chart: "vram", title: "GPU memory", format: mib, binary: true, limit: "gpu_memory_mib"},
+    {chart: "gpus", title: "GPUs one by one", format: percent, least: 0.1, several: true},
+    {chart: "gpus memory", title: "Memory of each GPU", format: mib, binary: true, several: true},
+    {chart: "heat", title: "Temperature of the GPUs", format: (value) => value.toFixed(0) + " \u00b0C", least: 30},
+    {chart: "power", title: "Power of the GPUs", format: (value) => value.toFixed(value < 9.95 ? 1 : 0) + " W", least: 1},
     {chart: "cpu", title: "CPU cores", format: cores, limit: "cpus"},
     {chart: "memory", title: "Memory", format: mib, binary: true, limit: "memory_mib"},
     {chart: "disk", title: "Disk", format: rate, binary: true, least: 1024},
@@ -97,7 +101,7 @@ const CHARTS = [
 function chartOf(run, kind) {
     const order = {back: 0, stack: 1, line: 2};
     const shown = run.curves.filter((curve) => curve.chart === kind.chart && curve.role !== "hidden");
-    if (!shown.length) return null;
+    if (!shown.length || (kind.several && shown.length < 2)) return null; /* of one alone GPU has it all */
     let next = 0;
     const items = shown.map((curve) => ({...curve, color: curve.role === "back" ? "back" : "c" + next++ % 9}));
     for (const item of items) if (item.below && item.below.role === "hidden") item.below = null;
@@ -310,6 +314,16 @@ function commandsOf(run) {
     return element("section", {}, element("h2", {}, "Commands"), table("What each command used, all its processes together", columns, run.commands));
 }
 
+function gpusOf(run) {
+    if (!run.gpus.length) return null;
+    const of = (name, key, format) => ({name, value: (row) => row[key] ?? -1, text: (row) => row[key] === undefined ? "-" : format(row[key])});
+    const watts = (value) => value.toFixed(0) + " W", degrees = (value) => value.toFixed(0) + " \u00b0C";
+    const columns = [{name: "GPU", left: true, value: (row) => row.gpu, text: (row) => "GPU " + row.gpu}, of("used, mean", "usage_mean", percent),
+        of("at most", "usage_max", percent), of("memory at most", "memory_max_mib", mib), of("temperature at most", "temperature_max_c", degrees),
+        of("power, mean", "power_mean_w", watts), of("at most", "power_max_w", watts)];
+    return element("section", {}, element("h2", {}, "GPUs"), table("Each GPU of the machine, whoever used it", columns, run.gpus));
+}
+
 /* What to ask for next time, with the reasons. */
 function adviceOf(advice) {
     if (!advice) return null;
@@ -389,7 +403,7 @@ async function showRun(page, known) {
         if (run.per > 1) host.append(element("small", {}, "Each point holds " + run.per + " rows: their lowest and their highest value."));
         if (run.is_cut) host.append(element("small", {}, " The run has more rows than a page can hold: the curves end before it does."));
     }
-    page.append(...[commandsOf(run), adviceOf(known.advice), dataOf(known, () => curvesCsv(run)), footer(known)].filter(Boolean));
+    page.append(...[commandsOf(run), gpusOf(run), adviceOf(known.advice), dataOf(known, () => curvesCsv(run)), footer(known)].filter(Boolean));
 }
 
 /* -------------------------------------------------------------------------------------------------- two to twenty */
