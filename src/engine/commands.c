@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/csv.h"
 #include "base/file.h"
 #include "base/json_write.h"
 #include "base/number.h"
@@ -76,27 +77,11 @@ static void hide_all(struct commands *commands, const char *secret)
         hide(commands->list[i].name, secret);
 }
 
-/* RFC 4180: in quotes where it has to be. */
-static void put_name(struct bytes *b, const char *name)
-{
-    if (!strpbrk(name, ",\"\r\n")) {
-        bytes_text(b, name);
-        return;
-    }
-    bytes_char(b, '"');
-    for (; *name; name++) {
-        if (*name == '"')
-            bytes_char(b, '"');
-        bytes_char(b, *name);
-    }
-    bytes_char(b, '"');
-}
-
 static void put_line(struct bytes *b, struct text timestamp, const struct command *c, double seconds)
 {
     bytes_add(b, timestamp.at, text_len(timestamp));
     bytes_char(b, ',');
-    put_name(b, c->name);
+    csv_put(b, c->name);
     bytes_char(b, ',');
     bytes_unsigned(b, c->live);
     bytes_char(b, ',');
@@ -178,7 +163,7 @@ static double seconds_of(const struct command *c, enum command_use use)
 static void put_total(struct bytes *b, const struct command *c)
 {
     size_t before = b->len;
-    put_name(b, c->name);
+    csv_put(b, c->name);
     while (!b->failed && b->len - before < NAME_WIDTH)
         bytes_char(b, ' ');
     put_decimal(b, (double)c->processes, 0, 10);
@@ -294,34 +279,11 @@ static bool take_number(struct text *line, double *ret)
     return text_decimal(cell, ret);
 }
 
-/* A quoted name keeps its quotes doubled; ends behind the comma. */
-static bool take_name(struct text *line, char ret[static COMMAND_NAME_SIZE])
-{
-    struct text cell;
-    size_t      len = 0;
-    if (!text_starts(*line, "\"")) {
-        if (!text_until(line, ',', &cell))
-            return false;
-        while (cell.end > cell.at && cell.end[-1] == ' ')
-            cell.end--;
-        return text_copy(cell, ret, COMMAND_NAME_SIZE);
-    }
-    for (line->at++; line->at < line->end && len < COMMAND_NAME_SIZE - 1; line->at++) {
-        bool is_quote = *line->at == '"';
-        if (is_quote && (line->at + 1 == line->end || line->at[1] != '"'))
-            break;
-        line->at += is_quote;
-        ret[len++] = *line->at;
-    }
-    ret[len] = '\0';
-    return text_until(line, ',', &cell);
-}
-
 static void resume_line(struct commands *commands, struct text line)
 {
     char   name[COMMAND_NAME_SIZE];
     double value[7];
-    bool   good = take_name(&line, name) && name[0];
+    bool   good = csv_take(&line, name, sizeof name) && name[0];
     for (size_t i = 0; good && i < ARRAY_LENGTH(value); i++)
         good = take_number(&line, &value[i]) && value[i] < 1e18;
     struct command *c = good ? commands_add(commands, name) : NULL;

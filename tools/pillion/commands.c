@@ -6,9 +6,9 @@
 
 #include "base/array.h"
 #include "base/bytes.h"
+#include "base/csv.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "csv.h"
 #include "store/journal_read.h"
 
 enum { FILE_MAX = 256 * 1024 };
@@ -79,12 +79,12 @@ static size_t of_file(int dir, struct command_use *ret, size_t max)
         rest = text_span(file.data, file.len);
     for (bool is_header = true; rest.at < rest.end && text_line(&rest, &line); is_header = false) {
         struct command_use use;
-        if (is_header || !csv_cell(&line, use.name, sizeof use.name) || use.name[0] == '\0')
+        if (is_header || !csv_take(&line, use.name, sizeof use.name) || use.name[0] == '\0')
             continue;
         for (size_t i = 0; i < ARRAY_LENGTH(keys); i++) {
             char   cell[64] = "";
             double value;
-            bool   good = csv_cell(&line, cell, sizeof cell) && text_decimal(text_of(cell), &value);
+            bool   good = csv_take(&line, cell, sizeof cell) && text_decimal(text_of(cell), &value);
             *figure(&use, i) = good ? sane(value) : 0;
         }
         count = insert(ret, count, max, &use);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "csv.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,28 +20,4 @@ void print_csv_cell(const char *text)
     }
     if (is_quoted)
         putchar('"');
-}
-
-bool csv_cell(struct text *line, char *ret, size_t size)
-{
-    size_t len = 0;
-    bool   quoted = false;
-    if (line->at >= line->end)
-        return false;
-    text_blanks(line);
-    for (; line->at < line->end && (quoted || *line->at != ','); line->at++) {
-        bool is_twice = quoted && *line->at == '"' && line->at + 1 < line->end && line->at[1] == '"';
-        if (*line->at == '"' && !is_twice) {
-            quoted = !quoted;
-            continue;
-        }
-        line->at += is_twice;
-        if (len + 1 < size)
-            ret[len++] = *line->at;
-    }
-    line->at += line->at < line->end;
-    while (len > 0 && ret[len - 1] == ' ')
-        len--;
-    ret[len] = '\0';
-    return true;
 }

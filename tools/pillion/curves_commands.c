@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/csv.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "csv.h"
 #include "curves.h"
 
 #define HALF_MILLISECOND 0.0005 /* timestamps have three decimals */
@@ -36,7 +36,7 @@ static bool read_line(struct text t, struct line *ret)
     char    cell[64];
     double *numbers[] = {&ret->timestamp, NULL, &ret->processes, &ret->cpu, &ret->memory};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        if (i == 1 ? !csv_cell(&t, ret->name, sizeof ret->name) : !csv_cell(&t, cell, sizeof cell))
+        if (i == 1 ? !csv_take(&t, ret->name, sizeof ret->name) : !csv_take(&t, cell, sizeof cell))
             return false;
         if (i != 1 && !text_decimal(text_of(cell), numbers[i]))
             *numbers[i] = 0;

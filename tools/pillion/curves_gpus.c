@@ -7,9 +7,9 @@
 
 #include "base/array.h"
 #include "base/bytes.h"
+#include "base/csv.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "csv.h"
 #include "curves.h"
 #include "store/run_dir.h"
 
@@ -35,11 +35,11 @@ static bool read_line(struct text t, struct line *ret)
 {
     char   cell[32];
     double value;
-    if (!csv_cell(&t, cell, sizeof cell) || !text_decimal(text_of(cell), &ret->timestamp) ||
-        !csv_cell(&t, cell, sizeof cell) || !text_decimal(text_of(cell), &ret->gpu))
+    if (!csv_take(&t, cell, sizeof cell) || !text_decimal(text_of(cell), &ret->timestamp) ||
+        !csv_take(&t, cell, sizeof cell) || !text_decimal(text_of(cell), &ret->gpu))
         return false;
     for (size_t i = 0; i < CELLS; i++) {
-        bool good = csv_cell(&t, cell, sizeof cell) && text_decimal(text_of(cell), &value);
+        bool good = csv_take(&t, cell, sizeof cell) && text_decimal(text_of(cell), &value);
         ret->cells[i] = good && value >= 0 && value < 1e9 ? (float)value : UNKNOWN;
     }
     return ret->gpu >= 0 && ret->gpu < CURVES_GPUS;
