@@ -12,7 +12,7 @@ enum {
     CURVES_ROWS_MAX = 4 * 1024 * 1024, /* a month and a half at 1 Hz */
     CURVE_NAME_MAX = 96,
     CURVES_COMMANDS = 9, /* in commands.csv: eight and `others` */
-    CURVES_GPUS = 8,     /* in gpus.csv, the first of them */
+    CURVES_GPUS = 16,    /* in gpus.csv */
 };
 
 /* The order is that of the page. Those of commands.csv and gpus.csv come last. */

@@ -366,18 +366,24 @@ static void print_commands(const struct show *show)
     }
 }
 
+/* The page of it, and the runs around it, by names that can be typed. */
 static void print_neighbours(const struct show *show)
 {
     const struct run_place *place = show->place;
-    char                    before[60] = "", after[60] = "";
-    if (place->ordinal >= 0 && !place->is_first)
-        (void)snprintf(before, sizeof before, "pillion show last~%ld (the run before)", place->ordinal + 1);
+    char                    page[80] = "", before[80] = "", after[80] = "";
+    if (place->ordinal < 0)
+        return;
+    if (place->ordinal == 0)
+        (void)snprintf(page, sizeof page, "pillion report (a page for the browser)");
+    else
+        (void)snprintf(page, sizeof page, "pillion report last~%ld (a page for the browser)", place->ordinal);
+    if (!place->is_first)
+        (void)snprintf(before, sizeof before, ", pillion show last~%ld (the run before)", place->ordinal + 1);
     if (place->ordinal == 1)
-        (void)snprintf(after, sizeof after, "pillion show last (the run after)");
+        (void)snprintf(after, sizeof after, ", pillion show last (the run after)");
     else if (place->ordinal > 1)
-        (void)snprintf(after, sizeof after, "pillion show last~%ld (the run after)", place->ordinal - 1);
-    if (before[0] != '\0' || after[0] != '\0')
-        tell("also", "%s%s%s", before, before[0] != '\0' && after[0] != '\0' ? ", " : "", after);
+        (void)snprintf(after, sizeof after, ", pillion show last~%ld (the run after)", place->ordinal - 1);
+    tell("also", "%s%s%s", page, before, after);
 }
 
 int show_page(const struct show *show)
