@@ -56,7 +56,7 @@ static void sort(struct commands *commands, struct shown *ret)
     for (size_t i = 0; i < commands->count; i++)
         if (has_use(&commands->list[i]))
             ret->list[ret->count++] = &commands->list[i];
-    qsort(ret->list, ret->count, sizeof *ret->list, by_use);
+    qsort(ret->list, ret->count, sizeof *ret->list, by_use); // NOLINT(bugprone-sizeof-expression): pointers
     if (has_use(&commands->list[COMMANDS_MAX - 1]))
         ret->list[ret->count++] = &commands->list[COMMANDS_MAX - 1];
 }

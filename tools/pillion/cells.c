@@ -78,9 +78,9 @@ __attribute__((format(printf, 2, 3))) static void add(char ret[static CELLS_TEXT
     if (len > 0)
         len += (size_t)snprintf(ret + len, CELLS_TEXT_MAX - len, ", ");
     va_start(args, format);
-    if (len < CELLS_TEXT_MAX)
-        (void)vsnprintf(ret + len, CELLS_TEXT_MAX - len, format,
-                        args); /* NOLINT(clang-analyzer-valist.Uninitialized) */
+    len = len < CELLS_TEXT_MAX ? len : CELLS_TEXT_MAX;
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is not */
+    (void)vsnprintf(ret + len, CELLS_TEXT_MAX - len, format, args);
     va_end(args);
 }
 

@@ -66,30 +66,36 @@ static int make_curve(struct curves *curves, enum curve_id id, unsigned gpu)
     return curve->value != NULL ? 0 : -ENOMEM;
 }
 
+/* The row's values of a GPU into its curves. */
+static int keep(struct curves *curves, unsigned gpu, const float *now, size_t row)
+{
+    for (size_t k = 0; k < ARRAY_LENGTH(kept); k++) {
+        enum curve_id id = kept[k].first + gpu;
+        float         value = now[kept[k].cell];
+        if (value >= 0 && make_curve(curves, id, gpu) < 0)
+            return -ENOMEM;
+        if (curves->list[id].value != NULL)
+            curves->list[id].value[row] = value;
+    }
+    return 0;
+}
+
 static int fill(struct curves *curves, struct text rest)
 {
     float       now[CURVES_GPUS][CELLS];
     struct line line;
     bool        is_there = next_line(&rest, &line);
-    for (size_t i = 0; i < CURVES_GPUS; i++)
-        for (size_t k = 0; k < CELLS; k++)
-            now[i][k] = UNKNOWN;
-    for (size_t row = 0; row < curves->rows; row++) {
+    int         result = 0;
+    for (size_t i = 0; i < (size_t)CURVES_GPUS * CELLS; i++)
+        now[i / CELLS][i % CELLS] = UNKNOWN;
+    for (size_t row = 0; result == 0 && row < curves->rows; row++) {
         for (; is_there && line.timestamp <= curves->timestamp[row] + HALF_MILLISECOND;
              is_there = next_line(&rest, &line))
             memcpy(now[(unsigned)line.gpu], line.cells, sizeof line.cells);
-        for (unsigned gpu = 0; gpu < CURVES_GPUS; gpu++) {
-            for (size_t k = 0; k < ARRAY_LENGTH(kept); k++) {
-                enum curve_id id = kept[k].first + gpu;
-                float         value = now[gpu][kept[k].cell];
-                if (value >= 0 && make_curve(curves, id, gpu) < 0)
-                    return -ENOMEM;
-                if (curves->list[id].value != NULL)
-                    curves->list[id].value[row] = value;
-            }
-        }
+        for (unsigned gpu = 0; result == 0 && gpu < CURVES_GPUS; gpu++)
+            result = keep(curves, gpu, now[gpu], row);
     }
-    return 0;
+    return result;
 }
 
 int curves_gpus(struct curves *curves, int dir)

@@ -82,39 +82,60 @@ static size_t least(enum run_field field, size_t most)
     return is_cut && most > run_fields[field].width ? run_fields[field].width : most;
 }
 
+/* `width` 0: as wide as they are. */
+static size_t gap_of(size_t width)
+{
+    return width > 0 && width < NARROW ? 1 : GAP;
+}
+
+/* Shows the column if it finds room, at its least; the columns used then, 0: it does not. */
+static size_t show_column(struct layout *layout, enum run_field field, size_t most, size_t width, size_t used)
+{
+    size_t need = least(field, most);
+    size_t gap = used > 0 ? gap_of(width) : 0;
+    if (width > 0 && used + gap + need > width)
+        return 0;
+    layout->shown[field] = true;
+    layout->width[field] = width > 0 ? need : most;
+    return used + gap + need;
+}
+
+/* What is left goes to the columns that were cut. */
+static void grow(struct layout *layout, const size_t *most, size_t left)
+{
+    static const enum run_field growing[] = {RUN_FIELD_name, RUN_FIELD_job, RUN_FIELD_machine, RUN_FIELD_command};
+    for (size_t i = 0; i < sizeof growing / sizeof *growing; i++) {
+        enum run_field field = growing[i];
+        size_t         cap = field == RUN_FIELD_command || most[field] < NAME_WIDEST ? most[field] : NAME_WIDEST;
+        size_t         more = cap > layout->width[field] ? cap - layout->width[field] : 0;
+        if (!layout->shown[field])
+            continue;
+        more = more < left ? more : left;
+        layout->width[field] += more;
+        left -= more;
+    }
+}
+
+/* By rank, until one finds no room. */
 static void lay_out(const struct selection *all, size_t width, struct layout *ret)
 {
     size_t most[RUN_FIELD_COUNT];
     size_t used = 0;
+    bool   is_full = false;
     *ret = (struct layout){0};
     for (int i = 0; i < RUN_FIELD_COUNT; i++)
         most[i] = run_fields[i].rank > 0 ? widest(all, (enum run_field)i, width) : 0;
-    bool is_full = false;
     for (int rank = 1; rank <= RUN_FIELD_COUNT && !is_full; rank++) {
-        for (int i = 0; i < RUN_FIELD_COUNT; i++) {
-            size_t need = least((enum run_field)i, most[i]);
-            size_t gap = used > 0 ? (width > 0 && width < NARROW ? 1 : GAP) : 0;
+        for (int i = 0; i < RUN_FIELD_COUNT && !is_full; i++) {
             if (run_fields[i].rank != rank || most[i] == 0)
                 continue;
-            is_full = width > 0 && used + gap + need > width;
-            if (is_full)
-                break;
-            ret->shown[i] = true;
-            ret->width[i] = width > 0 ? need : most[i];
-            used += gap + need;
+            size_t now = show_column(ret, (enum run_field)i, most[i], width, used);
+            is_full = now == 0;
+            used = is_full ? used : now;
         }
     }
-    static const enum run_field growing[] = {RUN_FIELD_name, RUN_FIELD_job, RUN_FIELD_machine, RUN_FIELD_command};
-    for (size_t i = 0; width > 0 && i < sizeof growing / sizeof *growing; i++) {
-        enum run_field field = growing[i];
-        size_t         cap = field == RUN_FIELD_command || most[field] < NAME_WIDEST ? most[field] : NAME_WIDEST;
-        size_t         more = cap > ret->width[field] ? cap - ret->width[field] : 0;
-        if (!ret->shown[field])
-            continue;
-        more = more < width - used ? more : width - used;
-        ret->width[field] += more;
-        used += more;
-    }
+    if (width > used)
+        grow(ret, most, width - used);
 }
 
 static enum paint paint_of(const struct record *record, enum run_field field)
@@ -129,31 +150,34 @@ static enum paint paint_of(const struct record *record, enum run_field field)
     return strcmp(state, "running") == 0 ? PAINT_GOOD : PAINT_NONE;
 }
 
+/* Of a run, or the column's title where there is no record. The last column has no blanks behind it. */
+static void print_cell(const struct record *record, enum run_field field, size_t width, size_t columns, bool is_last)
+{
+    char       text[TEXT_MAX];
+    enum paint paint = record != NULL ? paint_of(record, field) : PAINT_STRONG;
+    if (record != NULL)
+        cell_text(record, field, width, text, sizeof text);
+    else
+        (void)snprintf(text, sizeof text, "%s", run_fields[field].title);
+    if (paint != PAINT_NONE)
+        print_paint(paint);
+    size_t used = text_columns(text);
+    print_cut(text, is_last && !is_right(field) && used < columns ? used : columns, is_right(field));
+    if (paint != PAINT_NONE)
+        print_paint(PAINT_NONE);
+}
+
 static void print_row(const struct layout *layout, const struct record *record, size_t width)
 {
-    char   text[TEXT_MAX];
-    size_t gap = width > 0 && width < NARROW ? 1 : GAP;
-    int    last = 0;
+    int last = 0;
     for (int i = 0; i < RUN_FIELD_COUNT; i++)
         last = layout->shown[i] ? i : last;
     for (int i = 0, count = 0; i < RUN_FIELD_COUNT; i++) {
-        enum run_field field = (enum run_field)i;
         if (!layout->shown[i])
             continue;
         if (count++ > 0)
-            printf("%*s", (int)gap, "");
-        enum paint paint = record != NULL ? paint_of(record, field) : PAINT_STRONG;
-        if (record != NULL)
-            cell_text(record, field, width, text, sizeof text);
-        else
-            (void)snprintf(text, sizeof text, "%s", run_fields[i].title);
-        if (paint != PAINT_NONE)
-            print_paint(paint);
-        size_t columns = text_columns(text);
-        print_cut(text, i == last && !is_right(field) && columns < layout->width[i] ? columns : layout->width[i],
-                  is_right(field));
-        if (paint != PAINT_NONE)
-            print_paint(PAINT_NONE);
+            printf("%*s", (int)gap_of(width), "");
+        print_cell(record, (enum run_field)i, width, layout->width[i], i == last);
     }
     putchar('\n');
 }

@@ -239,6 +239,20 @@ void print_cut(const char *text, size_t width, bool is_on_right)
         putchar(' ');
 }
 
+/* Up to the next blank, but a number keeps its unit. */
+static size_t word_length(const char *text)
+{
+    static const char *const units[] = {"%", "s", "min", "h", "B", "KiB", "MiB", "GiB", "TiB", "J", "kJ", "MJ"};
+    size_t                   len = strcspn(text, " ");
+    bool                     is_number = len > 0 && text[0] >= '0' && text[0] <= '9';
+    const char              *next = text[len] == ' ' ? text + len + 1 : "";
+    size_t                   next_len = strcspn(next, " .,;:)/");
+    for (size_t i = 0; is_number && i < ARRAY_LENGTH(units); i++)
+        if (strlen(units[i]) == next_len && strncmp(next, units[i], next_len) == 0)
+            return len + 1 + strcspn(next, " ");
+    return len;
+}
+
 void print_sentence(const char *label, size_t label_width, const char *text, size_t width)
 {
     size_t at = text_columns(label);
@@ -246,7 +260,7 @@ void print_sentence(const char *label, size_t label_width, const char *text, siz
     for (; at < label_width; at++)
         putchar(' ');
     for (bool is_first = true; *text != '\0'; is_first = false) {
-        size_t len = strcspn(text, " ");
+        size_t len = word_length(text);
         size_t columns = 0;
         for (size_t i = 0; i < len; i++)
             columns += ((unsigned char)text[i] & 0xC0) != 0x80;

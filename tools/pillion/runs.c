@@ -171,7 +171,7 @@ static int find_listed(const char *name, struct run_place *ret)
         return result;
     }
     ssize_t     at = choose(&names, &home, name);
-    const char *id = at >= 0 ? names.names[at] : NULL;
+    const char *id = at >= 0 && names.names != NULL ? names.names[at] : NULL;
     result = id != NULL ? runs_open(&home, id, &ret->dir) : -ENOENT;
     if (result == 0) {
         ret->listed = true;

@@ -125,6 +125,27 @@ struct order {
     const char *run;
 };
 
+/* 0: it is no such number. */
+static long history_of(const char *text)
+{
+    long count = text != NULL ? strtol(text, NULL, 10) : 0;
+    if (count >= 1 && count <= HISTORY_MAX)
+        return count;
+    complain("show: --history is a number from 1 to %d; see pillion show --help", HISTORY_MAX);
+    return 0;
+}
+
+static int take_run(int argc, char **argv, struct order *ret)
+{
+    if (argc - optind > 1)
+        complain("show takes one run; see pillion show --help");
+    else if (ret->json && ret->follow)
+        complain("show: --json and --follow do not go together; see pillion show --help");
+    else
+        ret->run = optind < argc ? argv[optind] : "last";
+    return ret->run != NULL ? -1 : EXIT_WRONG_CALL;
+}
+
 static int read_order(int argc, char **argv, struct order *ret)
 {
     static const struct option options[] = {
@@ -143,21 +164,13 @@ static int read_order(int argc, char **argv, struct order *ret)
         else if (option == 's')
             ret->servers = optarg != NULL ? optarg : KEEPER_URL;
         else if (option == 'H')
-            ret->history = strtol(optarg, NULL, 10);
+            ret->history = history_of(optarg);
         else
             return options_common(option, argv, options, help);
-        if (option == 'H' && (ret->history < 1 || ret->history > HISTORY_MAX)) {
-            complain("show: --history is a number from 1 to %d; see pillion show --help", HISTORY_MAX);
+        if (option == 'H' && ret->history == 0)
             return EXIT_WRONG_CALL;
-        }
     }
-    if (argc - optind > 1)
-        complain("show takes one run; see pillion show --help");
-    else if (ret->json && ret->follow)
-        complain("show: --json and --follow do not go together; see pillion show --help");
-    else
-        ret->run = optind < argc ? argv[optind] : "last";
-    return ret->run != NULL ? -1 : EXIT_WRONG_CALL;
+    return take_run(argc, argv, ret);
 }
 
 static int show_once(const struct order *order)

@@ -88,14 +88,14 @@ const curveOf = (run, chart, name) => run.curves.find((curve) => curve.chart ===
 const CHARTS = [
     {chart: "gpu", title: "GPU", format: percent, least: 0.1},
     {chart: "vram", title: "GPU memory", format: mib, binary: true, limit: "gpu_memory_mib"},
-    {chart: "gpus", title: "GPUs one by one", format: percent, least: 0.1, several: true},
-    {chart: "gpus memory", title: "Memory of each GPU", format: mib, binary: true, several: true},
-    {chart: "heat", title: "Temperature of the GPUs", format: (value) => value.toFixed(0) + " \u00b0C", least: 30},
-    {chart: "power", title: "Power of the GPUs", format: (value) => value.toFixed(value < 9.95 ? 1 : 0) + " W", least: 1},
     {chart: "cpu", title: "CPU cores", format: cores, limit: "cpus"},
     {chart: "memory", title: "Memory", format: mib, binary: true, limit: "memory_mib"},
     {chart: "disk", title: "Disk", format: rate, binary: true, least: 1024},
     {chart: "network", title: "Network", format: rate, binary: true, least: 1024},
+    {chart: "gpus", title: "GPUs one by one", format: percent, least: 0.1, several: true},
+    {chart: "gpus memory", title: "Memory of each GPU", format: mib, binary: true, several: true},
+    {chart: "heat", title: "Temperature of the GPUs", format: (value) => value.toFixed(0) + " \u00b0C", least: 30},
+    {chart: "power", title: "Power of the GPUs", format: (value) => value.toFixed(value < 9.95 ? 1 : 0) + " W", least: 1},
 ];
 
 function chartOf(run, kind) {
