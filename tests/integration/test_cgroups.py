@@ -234,7 +234,7 @@ class Killed(CgroupTest):
         self.spared(begin)
         group.kill()
         group.remove()
-        self.assertIn("unknown: the program is gone", self.assertKilled(self.only_run()))
+        self.assertIn("Lost: the program is gone", self.assertKilled(self.only_run()))
 
     def told(self):
         return self.runs() and self.only_run().get("cgroup")

@@ -77,7 +77,7 @@ class OneRun(ServedTest):
         result = self.launch("sh", "-c", "umask 000; sleep 0.3")
         self.assertEqual(result.status, 0)
         run = self.only_run()
-        self.assertEqual(sorted(path.name for path in run.path.iterdir()), ["lock", "log", "metrics.csv", "run.jsonl"])
+        self.assertEqual(sorted(path.name for path in run.path.iterdir()), ["commands", "commands.csv", "lock", "log", "metrics.csv", "run.jsonl"])
         self.assertEqual(stat.S_IMODE(run.path.stat().st_mode), 0o700)
         for path in run.path.iterdir():
             self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600, path)

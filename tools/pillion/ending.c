@@ -11,6 +11,8 @@
 #include "runs.h"
 #include "store/journal_read.h"
 
+#define NEAR 0.8
+
 enum { LOG_TAIL_MAX = 300 * 1024, REASON_MAX = 500 };
 
 static bool is_state(const struct show *show, const char *name)
@@ -55,7 +57,9 @@ static void out_of_memory(const struct show *show, struct ending *ret)
         return;
     figure_short_bytes((peak > 0 ? peak : seen) * 1024 * 1024, "", had);
     figure_short_bytes(limit.value * 1024 * 1024, "", of);
-    if (account_is_given(limit) && (peak > 0 || seen > 0))
+    /* A row may be older than the memory that the process was killed for. */
+    bool is_seen = peak > 0 || seen >= NEAR * limit.value;
+    if (account_is_given(limit) && is_seen)
         (void)snprintf(at, sizeof at, "killed at %s of %s: ", had, of);
     else if (account_is_given(limit))
         (void)snprintf(at, sizeof at, "limit %s: ", of);
