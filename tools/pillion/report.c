@@ -119,8 +119,11 @@ static int find_filtered(const struct filter *filter, struct list *ret)
 {
     struct selection all;
     int              result = filter_select(filter, &all);
-    for (size_t i = 0; result == 0 && i < all.count; i++)
-        result = add(ret, all.names.names[all.at[i]]);
+    for (size_t i = 0; result == 0 && i < all.count; i++) {
+        char path[PATH_MAX]; /* by it a run is found without looking through all of them */
+        (void)snprintf(path, sizeof path, "%.3900s/runs/%s", all.home.path, all.names.names[all.at[i]]);
+        result = add(ret, path);
+    }
     filter_done(&all);
     if (result == 0 && ret->count == 0) {
         complain("no run is meant by these filters; see pillion list");
