@@ -71,7 +71,10 @@ class Commands(LocalTest):
         run = self.led("sh", "-c", loop, PILLION_INTERVAL="10")
         commands = self.totals(run)
         self.assertSums(run)
-        self.assertGreater(commands["sh's short children"]["user_s"], 0.8 * run["totals"]["user_s"])
+        # On a machine that is busy a row may come meanwhile: it sees one of them, and by its name knows others.
+        self.assertGreater(commands["sh's short children"]["user_s"], 0)
+        theirs = sum(one["user_s"] for name, one in commands.items() if name != "sh")
+        self.assertGreater(theirs, 0.8 * run["totals"]["user_s"])
 
     def test_over_time_the_rows_add_up_too(self):
         one = self.script("one.py", BURN % 1.0)
