@@ -5,7 +5,6 @@ import csv
 import os
 import signal
 import sys
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from served import PYTHON, LocalTest, pillion  # noqa: E402
@@ -72,7 +71,8 @@ class Commands(LocalTest):
         commands = self.totals(run)
         self.assertSums(run)
         # On a machine that is busy a row may come meanwhile: it sees one of them, and by its name knows others.
-        self.assertGreater(commands["sh's short children"]["user_s"], 0)
+        if len(run.rows) == 1:
+            self.assertGreater(commands["sh's short children"]["user_s"], 0)
         theirs = sum(one["user_s"] for name, one in commands.items() if name != "sh")
         self.assertGreater(theirs, 0.8 * run["totals"]["user_s"])
 
@@ -92,13 +92,17 @@ class Commands(LocalTest):
     def test_a_run_that_is_killed_has_them_on_disk(self):
         one = self.script("one.py", BURN % 60)
         program = self.start("sh", "-c", "%s -S %s & sleep 60" % (PYTHON, one), start_new_session=True)
-        pillion.wait_for(lambda: list(self.dir.glob("runs/*/commands")), what="the totals")
-        time.sleep(1)
+
+        def told_of():
+            files = list(self.dir.glob("runs/*/commands"))
+            lines = list(csv.reader(files[0].read_text().splitlines())) if files else [[]]
+            return lines[0], {line[0].strip(): float(line[2]) + float(line[3]) for line in lines[1:]}
+
+        pillion.wait_for(lambda: told_of()[1].get("one.py", 0) > 0.5, what="half a second of its work in the totals")
         os.killpg(program.process.pid, signal.SIGKILL)
         program.wait()
-        lines = list(csv.reader((self.only_run().path / "commands").read_text().splitlines()))
-        self.assertEqual(lines[0][:4], ["name", "processes", "user_s", "system_s"])
-        told = {line[0].strip(): float(line[2]) + float(line[3]) for line in lines[1:]}
+        header, told = told_of()
+        self.assertEqual(header[:4], ["name", "processes", "user_s", "system_s"])
         cpu = sum(float(row["process_utime"]) + float(row["process_stime"]) for row in self.only_run().rows)
         self.assertGreater(told["one.py"], 0.5)
         self.assertAlmostEqual(sum(told.values()), cpu, delta=0.02 * cpu + 0.02)
