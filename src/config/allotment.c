@@ -18,12 +18,12 @@ static uint64_t number(const char *(*lookup)(const char *name), const char *name
 
 void allotment_read(const char *(*lookup)(const char *name), struct allotment *ret)
 {
-    const char *ranks = lookup("PILLION_RANKS");
     *ret = (struct allotment){.by = NULL};
     if (!lookup("SLURM_JOB_ID"))
         return;
-    uint64_t begin = number(lookup, "SLURM_JOB_START_TIME");
-    uint64_t end = number(lookup, "SLURM_JOB_END_TIME");
+    const char *ranks = lookup("PILLION_RANKS");
+    uint64_t    begin = number(lookup, "SLURM_JOB_START_TIME");
+    uint64_t    end = number(lookup, "SLURM_JOB_END_TIME");
     ret->seconds = begin > 0 && end > begin ? end - begin : 0;
     if (!ranks || strcmp(ranks, "all") != 0) {
         ret->cpus = number(lookup, "SLURM_CPUS_ON_NODE");

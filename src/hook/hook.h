@@ -83,7 +83,8 @@ void procfs_file(char ret[static 64], pid_t pid, const char *file);
 /* The parent of a process whose /proc/PID is hidden; 0: there is none, or the kernel does not tell (before 6.13). */
 pid_t procfs_hidden_parent(pid_t pid);
 int   procfs_read(pid_t pid, struct process *ret); /* pid 0 means self, checked against getpid; returns 0 or -errno */
-/* The same, but for the owner of a process with one thread: that one costs another call, and can be asked for later. */
+/* Like procfs_read, but leaves the owner of a process with one thread open (PROCFS_NO_UID), which saves a call;
+ * procfs_read_owner asks for it later. */
 #define PROCFS_NO_UID ((uid_t)-1)
 int  procfs_read_ancestor(pid_t pid, struct process *ret);
 void procfs_read_owner(struct process *p);

@@ -245,7 +245,8 @@ static bool hidden_leads(uint64_t pid_namespace, pid_t pid, struct process *ret)
     return false;
 }
 
-/* The ancestors with one thread: a leader has ours beside its own, but for the moments in which ours is away. */
+/* Looks for markers of the ancestors with one thread. A leader has two, its own and ours, unless ours is away for a
+ * moment. */
 static bool single_threaded_leads(uint64_t pid_namespace, struct process *ancestors, size_t *count)
 {
     char marker[HOOK_NAME_MAX];

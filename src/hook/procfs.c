@@ -74,8 +74,8 @@ static int parse_stat(const char *text, size_t len, struct process *ret)
     return 0;
 }
 
-/* With `owner_of` at least so many threads the owner is asked for, too. */
-static int read_process(pid_t pid, uint32_t owner_of, struct process *ret)
+/* Asks for the owner, too, if the process has at least `threads_min` threads. */
+static int read_process(pid_t pid, uint32_t threads_min, struct process *ret)
 {
     char        path[64];
     char        text[STAT_MAX];
@@ -90,14 +90,14 @@ static int read_process(pid_t pid, uint32_t owner_of, struct process *ret)
         text[n] = '\0';
         error = parse_stat(text, (size_t)n, ret);
     }
-    if (error == 0 && ret->threads >= owner_of)
+    if (error == 0 && ret->threads >= threads_min) {
         error = sys_fstat((int)fd, &owner);
+        ret->uid = error == 0 ? owner.st_uid : PROCFS_NO_UID;
+    }
     sys_close((int)fd);
     /* A /proc of another pid namespace names another process by our number. */
     if (error == 0 && ret->pid != (pid ? pid : (pid_t)sys_pid()))
         return -ESRCH;
-    if (error == 0 && ret->threads >= owner_of)
-        ret->uid = owner.st_uid;
     return error;
 }
 
@@ -117,7 +117,7 @@ void procfs_read_owner(struct process *p)
     char        path[64];
     struct stat owner;
     procfs_file(path, p->pid, "/stat");
-    if (p->uid == PROCFS_NO_UID && sys_stat(path, &owner) == 0)
+    if (sys_stat(path, &owner) == 0)
         p->uid = owner.st_uid;
 }
 

@@ -14,7 +14,7 @@
 
 enum {
     GRAIN = 16,
-    STOCK = 10,       /* enough for a run of one row; untouched pages cost nothing */
+    STOCK = 8,        /* enough for a run of one row */
     FINE_MAX = 128,   /* a class each 16 bytes up to here, then four per doubling */
     FINE_CLASSES = 8, /* FINE_MAX / GRAIN */
     CLASSES = FINE_CLASSES + 4 * 6,

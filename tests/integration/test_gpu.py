@@ -170,14 +170,19 @@ class Figures(GpuTest):
         program.wait()
         run = self.only_run()
         with open(run.path / "commands.csv", newline="", encoding="utf-8") as file:
-            rows = [(row["command"], float(row["gpu_usage"])) for row in csv.DictReader(file)]
+            timed = [(row["command"], float(row["gpu_usage"]), float(row["timestamp"])) for row in csv.DictReader(file)]
+        rows = [(command, usage) for command, usage, _ in timed]
         used = {one["name"]: one["gpu_s"] for one in run["commands"]}
         # Outside of the first PID namespace a number is believed only of who has the device open.
         if os.readlink("/proc/self/ns/pid") == "pid:[4026531836]":
             self.assertIn(("leads.py", 0.3), rows)
             self.assertIn(("trains.py", 0.2), rows)
-            self.assertGreater(used["leads.py"], used["trains.py"])
-            self.assertGreater(used["trains.py"], 0)
+            stamps = [float(row["timestamp"]) for row in run.rows]
+            length = {now: now - before for before, now in zip(stamps, stamps[1:])}
+            for name in ("leads.py", "trains.py"):
+                told = sum(usage * length.get(at, 0) for command, usage, at in timed if command == name)
+                self.assertGreater(told, 0)
+                self.assertAlmostEqual(used[name], told, delta=0.05 * told + 0.002)
 
     def test_each_gpu_stands_in_a_file_of_its_own_and_in_the_report(self):
         self.world(CARDS + "temperature 0 64\npower 0 250500\ntemperature 1 31\n")

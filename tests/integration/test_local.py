@@ -397,6 +397,10 @@ class Log(LocalTest):
             self.assertSilent(self.launch("sleep", "0.2", env=self.env(PILLION_LOG=path, PILLION_RANKS="wrong")))
         self.assertEqual([run["state"] for run in self.runs()], ["local"] * 3)
 
+    def test_a_program_of_milliseconds_has_its_warning_in_the_log(self):
+        self.assertSilent(self.launch("/bin/true", env=self.env(PILLION_RANKS="wrong")))
+        self.assertIn("PILLION_RANKS", self.only_run().log)
+
     def test_a_quiet_run_has_an_empty_log(self):
         self.assertSilent(self.launch("sleep", "0.3", env=self.env(PILLION_CLOUD=None)))
         self.assertEqual(self.only_run().log, "")

@@ -16,7 +16,7 @@
 
 #include "libc/heap.h"
 
-enum { STOCK = 10 * HEAP_SLAB_SIZE }; /* mapped in advance */
+enum { STOCK = 8 * HEAP_SLAB_SIZE }; /* mapped in advance */
 
 /* Bytes of the whole process, as the kernel counts them. */
 static size_t mapped(void)

@@ -96,6 +96,26 @@ static void a_new_run_is_private_and_complete(void **state)
         assert_true(fcntl(descriptors[i], F_GETFD) & FD_CLOEXEC);
 }
 
+static void a_log_that_is_left_out_is_made_later_or_by_who_opens_the_run(void **state)
+{
+    (void)state;
+    struct stat info;
+    char        path[FOLDER_PATH];
+    char        name[FOLDER_PATH];
+    run.log_later = true;
+    create("m");
+    assert_int_equal(run.log, -1);
+    assert_int_equal(lstat(folder_path(&folder, in_run("log", name), path), &info), -1);
+    assert_int_equal(run_dir_make_log(&run), 0);
+    assert_true(run.log >= 0);
+    assert_int_equal(lstat(path, &info), 0);
+    assert_int_equal(unlink(path), 0);
+    run_dir_suspend(&run);
+    assert_int_equal(run_dir_make_log(&run), -EBADF);
+    assert_int_equal(run_dir_open(&home, run.id, &run), 0);
+    assert_true(run.log >= 0);
+}
+
 static void odd_machine_names_stay_in_the_folder(void **state)
 {
     (void)state;
@@ -545,6 +565,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_new_run_is_private_and_complete),
+        TEST(a_log_that_is_left_out_is_made_later_or_by_who_opens_the_run),
         TEST(odd_machine_names_stay_in_the_folder),
         TEST(a_taken_name_gets_a_number),
         TEST(a_blank_folder_is_no_run_and_is_swept_unless_it_is_held),

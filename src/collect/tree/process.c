@@ -18,6 +18,7 @@
 #include "collect/tree/process_lost.h"
 #include "collect/tree/process_marks.h"
 #include "collect/tree/process_walk.h"
+#include "collect/tree/pss_share.h"
 
 int process_open(struct process_tree *tree, const struct roots *roots, const struct tree *who,
                  const struct process_units *units)

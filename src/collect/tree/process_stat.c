@@ -237,15 +237,15 @@ static int parse_rollup(struct text t, struct process_rollup *ret)
         const char *name;
         uint64_t   *value;
     } lines[] = {{"Pss:", &ret->pss},
-                 {"Rss:", &ret->rss},
-                 {"Anonymous:", &ret->anonymous},
                  {"Pss_Anon:", &ret->pss_anonymous},
                  {"Pss_File:", &ret->pss_file},
                  {"Pss_Shmem:", &ret->pss_shared_memory},
                  {"Private_Dirty:", &ret->private_dirty},
                  {"AnonHugePages:", &ret->huge},
                  {"Shared_Hugetlb:", &shared},
-                 {"Private_Hugetlb:", &ret->own_hugetlb}};
+                 {"Private_Hugetlb:", &ret->own_hugetlb},
+                 {"Rss:", &ret->rss},
+                 {"Anonymous:", &ret->anonymous}};
     struct text line;
     bool        found[ARRAY_LENGTH(lines)] = {false};
     *ret = (struct process_rollup){0};
@@ -253,7 +253,7 @@ static int parse_rollup(struct text t, struct process_rollup *ret)
         for (size_t i = 0; i < ARRAY_LENGTH(lines); i++)
             if (text_skip(&line, lines[i].name) && text_unsigned(&line, lines[i].value))
                 found[i] = true;
-    ret->has_kinds = found[3] && found[4] && found[5];
+    ret->has_kinds = found[1] && found[2] && found[3];
     ret->hugetlb = shared < UINT64_MAX - ret->own_hugetlb ? shared + ret->own_hugetlb : ret->own_hugetlb;
     return found[0] ? 0 : -EBADMSG;
 }

@@ -43,7 +43,5 @@ void pss_done(struct pss *pss);
  * Sum over the live processes of the table. Zombies and kernel threads have no memory. monotonic: ns; hugetlb: KiB of
  * such pages that the machine has, METRIC_NONE: unknown. */
 uint64_t pss_read(struct pss *pss, int proc, struct process_table *table, int64_t monotonic, uint64_t hugetlb);
-/* Sets each process's `share`: its part of that sum, as far as is known who shares with whom. */
-void pss_share(const struct pss *pss, struct process_table *table);
 
 #endif
