@@ -35,7 +35,8 @@ struct tree {
     bool  root_is_ours; /* `pillion run`: the root's own CPU, memory and I/O are not the program's; its
                            reaped children's are */
     struct tree_begin begin;
-    const char       *program; /* of `pillion run`: the program's name; NULL: not known */
+    const char       *program; /* the program's name, as base/program_name.c has it; NULL: not known */
+    const char       *comm;    /* the name that the kernel had for the root when the program's was taken; NULL */
     const char       *marks;   /* the folder with the marks of orphans; NULL: none */
 };
 
@@ -44,10 +45,11 @@ struct sample {
     int64_t real;      /* ns since 1970 */
 
     /* Machine, gauges. */
-    uint64_t processes;                                                                               /* count */
-    uint64_t memory_free, memory_used, memory_buffers, memory_cached, memory_active, memory_inactive; /* KiB */
-    uint64_t memory_hugetlb;                                                                          /* KiB */
-    uint64_t space_total, space_used, space_free;                                                     /* bytes */
+    uint64_t processes; /* count */
+    uint64_t memory_total, memory_free, memory_used, memory_buffers, memory_cached, memory_active,
+        memory_inactive;                          /* KiB */
+    uint64_t memory_hugetlb;                      /* KiB */
+    uint64_t space_total, space_used, space_free; /* bytes */
     /* Machine, counters since some fixed instant. */
     uint64_t cpu_user, cpu_system, cpu_interrupt; /* clock ticks: user+nice; system; irq+softirq */
     uint64_t disk_read, disk_write;               /* bytes */
@@ -178,6 +180,7 @@ void usage_read(const struct tree *tree, struct usage *ret);
  * readings. No cgroup's figure. */
 void totals_read(const struct roots *roots, const struct tree *tree, const struct usage *before,
                  enum usage_images images, struct collectors *collectors, struct totals *ret);
-int  machine_read(const struct roots *roots, struct machine *ret);
+/* first: a reading, whose CPUs and memory are the machine's. Returns 0. */
+int machine_read(const struct roots *roots, const struct sample *first, struct machine *ret);
 
 #endif

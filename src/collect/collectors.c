@@ -162,7 +162,7 @@ int collect_open(const struct roots *roots, const struct tree *tree, struct coll
 static struct sample empty_sample(void)
 {
     struct sample s = {.monotonic = clock_monotonic(), .real = clock_real()};
-    s.processes = s.memory_free = s.memory_used = s.memory_buffers = s.memory_cached = METRIC_NONE;
+    s.processes = s.memory_total = s.memory_free = s.memory_used = s.memory_buffers = s.memory_cached = METRIC_NONE;
     s.memory_active = s.memory_inactive = s.memory_hugetlb = s.space_total = s.space_used = s.space_free = METRIC_NONE;
     s.cpu_user = s.cpu_system = s.cpu_interrupt = s.disk_read = s.disk_write = METRIC_NONE;
     s.cpu_energy = s.gpu_energy = METRIC_NONE;

@@ -76,16 +76,14 @@ static void find_packages(struct energy *energy)
 {
     struct dir  list;
     const char *name = NULL;
-    int         sys = roots_open(energy->sys, ".", O_DIRECTORY);
-    if (sys < 0 || dir_open(&list, sys, POWERCAP) < 0) {
-        file_close(&sys);
+    int         powercap = roots_open(energy->sys, POWERCAP, O_DIRECTORY);
+    if (powercap < 0)
         return;
-    }
+    dir_rewind(&list, powercap);
     while ((name = dir_next(&list)))
         if (is_zone(name))
             add_package(energy, name);
     dir_close(&list);
-    file_close(&sys);
 }
 
 int energy_open(struct energy *energy, const struct roots *roots)

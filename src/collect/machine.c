@@ -8,14 +8,11 @@
 #include <unistd.h>
 
 #include "base/array.h"
-#include "base/cpu_count.h"
 #include "base/file.h"
 #include "base/roots.h"
 #include "base/text.h"
 #include "collect/collect.h"
-#include "collect/cpu.h"
 #include "collect/disk.h"
-#include "collect/memory.h"
 
 enum { CPUINFO_FIRST = 1024, CPUINFO_SIZE = 4096 };
 
@@ -79,22 +76,18 @@ static void read_id(const struct roots *roots, char *ret, size_t size)
         roots_read_line("/etc", "machine-id", ret, size);
 }
 
-int machine_read(const struct roots *roots, struct machine *ret)
+int machine_read(const struct roots *roots, const struct sample *first, struct machine *ret)
 {
     struct utsname name;
     *ret = (struct machine){
-        .cpus = METRIC_NONE, .memory_mib = METRIC_NONE, .gpu_count = METRIC_NONE, .gpu_memory_mib = METRIC_NONE};
+        .cpus = first->cpus, .memory_mib = METRIC_NONE, .gpu_count = METRIC_NONE, .gpu_memory_mib = METRIC_NONE};
     if (uname(&name) == 0)
         (void)text_copy(text_of(name.nodename), ret->host_name, sizeof ret->host_name);
     roots_read_line(roots->proc, "sys/kernel/random/boot_id", ret->boot_id, sizeof ret->boot_id);
     read_cpu_model(roots, ret->cpu_model, sizeof ret->cpu_model);
     read_id(roots, ret->id, sizeof ret->id);
-    unsigned cpus = cpu_count_online(roots);
-    if (cpus > 0)
-        ret->cpus = cpus;
-    uint64_t kib = memory_total(roots);
-    if (kib != METRIC_NONE)
-        ret->memory_mib = kib / 1024;
+    if (first->memory_total != METRIC_NONE)
+        ret->memory_mib = first->memory_total / 1024;
     ret->storage_bytes = disk_capacity(roots);
     return 0;
 }

@@ -72,6 +72,7 @@ int memory_read(struct memory *memory, struct sample *ret)
     uint64_t available = entry[AVAILABLE];
     if (available == METRIC_NONE)
         available = plus(plus(plus(entry[FREE], entry[BUFFERS]), entry[CACHED]), entry[RECLAIMABLE]);
+    ret->memory_total = entry[TOTAL];
     ret->memory_free = entry[FREE];
     ret->memory_buffers = entry[BUFFERS];
     ret->memory_cached = plus(entry[CACHED], entry[RECLAIMABLE]);
@@ -82,14 +83,4 @@ int memory_read(struct memory *memory, struct sample *ret)
     if (entry[TOTAL] != METRIC_NONE && available != METRIC_NONE)
         ret->memory_used = saturating_subtract(entry[TOTAL], available);
     return 0;
-}
-
-uint64_t memory_total(const struct roots *roots)
-{
-    struct memory memory;
-    uint64_t      entry[ENTRIES] = {METRIC_NONE};
-    if (memory_open(&memory, roots) == 0)
-        (void)parse(memory.fd, entry);
-    memory_close(&memory);
-    return entry[TOTAL];
 }

@@ -11,7 +11,8 @@ struct memory {
 
 int memory_open(struct memory *memory, const struct roots *roots);
 
-/*   ret->memory_free      KiB, gauge   MemFree                    proc.rst "meminfo" (its kB are KiB)
+/*   ret->memory_total     KiB          MemTotal
+ *   ret->memory_free      KiB, gauge   MemFree                    proc.rst "meminfo" (its kB are KiB)
  *   ret->memory_used      KiB, gauge   MemTotal - MemAvailable    kernels before 3.14 have no MemAvailable: there
  *                                      MemFree + Buffers + Cached + SReclaimable stands for it
  *   ret->memory_buffers   KiB, gauge   Buffers
@@ -22,8 +23,5 @@ int memory_open(struct memory *memory, const struct roots *roots);
 int memory_read(struct memory *memory, struct sample *ret);
 
 void memory_close(struct memory *memory);
-
-/* MemTotal in KiB, METRIC_NONE when unknown. */
-uint64_t memory_total(const struct roots *roots);
 
 #endif

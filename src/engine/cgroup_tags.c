@@ -114,6 +114,12 @@ static uint64_t since(uint64_t before, uint64_t now)
     return saturating_subtract(now, before);
 }
 
+/* A maximum that has not risen stems from before: of the run's own time it says nothing. */
+static uint64_t risen(uint64_t before, uint64_t now)
+{
+    return before != METRIC_NONE && now != METRIC_NONE && now > before ? now : METRIC_NONE;
+}
+
 void cgroup_tags_end(const struct cgroup_tags *tags, struct cgroup_events *ret)
 {
     const struct cgroup_events *before = &tags->before;
@@ -124,16 +130,8 @@ void cgroup_tags_end(const struct cgroup_tags *tags, struct cgroup_events *ret)
         .throttled = since(before->throttled, now.throttled),
         .throttled_us = since(before->throttled_us, now.throttled_us),
         .oom_kills = since(before->oom_kills, now.oom_kills),
+        .memory_peak = risen(before->memory_peak, now.memory_peak),
     };
-}
-
-/* A maximum that has not risen stems from before: of the run's own time it says nothing. */
-uint64_t cgroup_tags_memory_peak(const struct cgroup_tags *tags)
-{
-    struct cgroup_events now;
-    cgroup_read_peak(&tags->watch, &now);
-    bool has_risen = tags->before.memory_peak != METRIC_NONE && now.memory_peak > tags->before.memory_peak;
-    return has_risen ? now.memory_peak : METRIC_NONE;
 }
 
 /* News is told rarely when there is much of it, so that a run of months has few lines of it. */

@@ -36,12 +36,10 @@ void cgroup_tags_again(struct cgroup_tags *tags); /* another run begins now */
 /* Writes new kills and new throttling to run.jsonl, now and then after a row. When there are many, not each is written,
  * but what stands there is at least half of them. */
 void cgroup_tags_look(struct cgroup_tags *tags, struct run_dir *dir, int64_t now);
-/* The events since the run began; METRIC_NONE where they are not counted. */
+/* The events since the run began; METRIC_NONE where they are not counted. memory_peak: if it was reached since then. */
 void cgroup_tags_end(const struct cgroup_tags *tags, struct cgroup_events *ret);
 /* The same for a run that wrote no end, or not yet: what it had told, and the kills that its cgroup has counted until
  * now, if that is still there. */
 void cgroup_tags_of_lost(const cJSON *state, struct cgroup_events *ret);
-/* The cgroup's memory peak in bytes, if it was reached since the run began, else METRIC_NONE. */
-uint64_t cgroup_tags_memory_peak(const struct cgroup_tags *tags);
 
 #endif

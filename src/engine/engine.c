@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +18,7 @@
 #include "base/program_name.h"
 #include "base/registers.h"
 #include "base/text.h"
+#include "collect/tree/command_name.h"
 #include "delivery/resend.h"
 #include "engine/core_file.h"
 #include "engine/doctor.h"
@@ -55,6 +58,20 @@ static char *marks_of(const char *marker)
     return bytes_take(&path);
 }
 
+/* The thread can tell neither without reading two files. */
+static void name_program(struct run *run, bool root_is_ours)
+{
+    if (!run->executable || !run->arguments)
+        return;
+    if (root_is_ours) {
+        run->tree.program = program_base(run->executable);
+    } else if (syscall(SYS_prctl, PR_GET_NAME, run->comm, 0, 0, 0) == 0) {
+        command_name_by(run->comm, (const char *const *)run->arguments, run->program);
+        run->tree.program = run->program;
+        run->tree.comm = run->comm;
+    }
+}
+
 static void prepare(struct run *run, struct link *link, const struct engine_start *start)
 {
     run->link = link; /* members that are 0 stay untouched, for the sake of their pages */
@@ -76,8 +93,7 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
     config_read(&run->config, start->environment, &run->log);
     run->arguments = copy_arguments(start->arguments);
     run->executable = strdup(start->executable ? start->executable : "");
-    if (run->executable && start->root_is_ours)
-        run->tree.program = program_base(run->executable);
+    name_program(run, start->root_is_ours);
     run->marker = start->marker ? strdup(start->marker) : NULL;
     run->tree.marks = run->marks = run->marker ? marks_of(run->marker) : NULL;
     const char *output = start->output ? start->output : run->config.output;

@@ -23,7 +23,6 @@ static void read_totals(struct run *run, struct totals *ret)
         ret->minor_faults = row_delta(run->baseline.tree_minor_faults, end->tree_minor_faults);
         ret->major_faults = row_delta(run->baseline.tree_major_faults, end->tree_major_faults);
     }
-    ret->cgroup_memory_peak = cgroup_tags_memory_peak(&run->cgroup_tags);
 }
 
 /* Images before an exec in place read their own, which nobody has kept: then there is no figure. */
@@ -50,6 +49,7 @@ static void write_end(struct run *run, int64_t finished_at)
     commands_totals(run, &commands);
     cgroup_tags_end(&run->cgroup_tags, &events);
     read_totals(run, &totals);
+    totals.cgroup_memory_peak = events.memory_peak;
     read_energy(run, &energy);
     struct journal_end end = {
         .finished_at = finished_at,

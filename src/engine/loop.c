@@ -66,7 +66,7 @@ void loop_open(struct run *run)
     run->baseline = run->last;
     if (run->seat != SEAT_OWN)
         collect_suspend(run->collectors);
-    (void)machine_read(&run->roots, &run->machine);
+    (void)machine_read(&run->roots, &run->last, &run->machine);
     (void)journal_process_started(0, &run->pid_start);
     arguments_hide(run->arguments, run->config.secret);
     arguments_hide((char *[]){run->executable, NULL}, run->config.secret);

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "collect/collect.h"
+#include "collect/tree/command_name.h"
 #include "config/config.h"
 #include "delivery/delivery.h"
 #include "delivery/resend.h"
@@ -93,6 +94,8 @@ struct run {
     /* copies of what engine.start was given */
     char **arguments;
     char  *executable;
+    char   comm[16];                   /* the name that the kernel has for the program */
+    char   program[COMMAND_NAME_SIZE]; /* the name by which its use is told */
     char  *marker;
     char  *marks; /* the folder with the marks of orphans, beside the marker */
     /* facts about the process, whatever the run does */

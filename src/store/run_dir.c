@@ -125,6 +125,16 @@ static int open_commands(struct run_dir *run)
     return error;
 }
 
+/* Of a run that has rows already. */
+static void open_others(struct run_dir *run)
+{
+    run->on_disk = true;
+    if (size_of(run->dir, RUN_DIR_COMMANDS_ROWS) > 0)
+        (void)open_commands(run);
+    if (size_of(run->dir, RUN_DIR_GPUS_ROWS) > 0)
+        (void)open_beside(run->dir, RUN_DIR_GPUS_ROWS, &run->gpus_rows);
+}
+
 static int open_files(struct run_dir *run)
 {
     int error = open_file(run->dir, RUN_DIR_LOCK, FILE_FLAGS, &run->lock);
@@ -144,12 +154,8 @@ static int open_files(struct run_dir *run)
         error = cut_torn_line(run->state);
     if (error == 0)
         error = cut_torn_line(run->rows);
-    if (error == 0 && size_of(run->dir, RUN_DIR_COMMANDS_ROWS) > 0)
-        (void)open_commands(run);
-    if (error == 0 && size_of(run->dir, RUN_DIR_GPUS_ROWS) > 0)
-        (void)open_beside(run->dir, RUN_DIR_GPUS_ROWS, &run->gpus_rows);
-    if (error == 0)
-        run->on_disk |= lseek(run->rows, 0, SEEK_END) > 0;
+    if (error == 0 && lseek(run->rows, 0, SEEK_END) > 0)
+        open_others(run);
     if (error < 0)
         run_dir_suspend(run);
     return error < 0 ? error : locked;

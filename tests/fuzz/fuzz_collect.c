@@ -116,7 +116,7 @@ static void check_cgroup(const struct roots *roots)
     HOLDS(!strstr(watch.memory.path, "/../"));
 }
 
-static void check_once(const struct roots *roots, const struct tree *tree)
+static void check_once(const struct roots *roots, const struct tree *tree, const struct sample *first)
 {
     struct machine machine;
     struct totals  totals;
@@ -124,7 +124,7 @@ static void check_once(const struct roots *roots, const struct tree *tree)
     usage_read(tree, &usage);
     totals_read(roots, tree, &usage, USAGE_THIS_IMAGE, NULL, &totals);
     HOLDS(totals.max_rss_kib > 0 && !totals.max_rss_exact);
-    HOLDS(machine_read(roots, &machine) == 0);
+    HOLDS(machine_read(roots, first, &machine) == 0);
     HOLDS(memchr(machine.boot_id, 0, sizeof machine.boot_id) && memchr(machine.cpu_model, 0, sizeof machine.cpu_model));
     HOLDS(memchr(machine.id, 0, sizeof machine.id));
     HOLDS(machine.cpus > 0);
@@ -155,7 +155,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     folder_write(file->name, first, (size_t)((feed ? feed : end) - first));
     HOLDS(collect_open(&roots, &tree, &collectors) == 0);
     collect_read(collectors, &before);
-    check_once(&roots, &tree);
+    check_once(&roots, &tree, &before);
     if (feed)
         folder_write(file->name, feed + 1, (size_t)(end - feed - 1));
     collect_read(collectors, &now);

@@ -184,6 +184,36 @@ static void an_exec_counts_under_the_new_name_from_then_on(void **state)
     assert_int_equal(command("sh")->live, 0);
 }
 
+/* A forked child shares code and stack with its parent: nothing more is read of it. */
+static void a_forked_child_has_its_parents_name_without_being_asked(void **state)
+{
+    (void)state;
+    PUT(.pid = ROOT, .parent = 1, .name = "pool", .stack = 7, .children = "101 ");
+    (void)reading();
+    fixture_process(&f, &(struct fake_process){.pid = 101, .parent = ROOT, .name = "pool", .stack = 7, .user = 20});
+    fixture_write(&f, "proc/101/comm", "never asked\n");
+    (void)reading();
+    fixture_process(&f, &(struct fake_process){.pid = 101, .parent = ROOT, .name = "pool", .stack = 7, .user = 30});
+    (void)reading();
+    assert_int_equal(command("pool")->processes, 2);
+    assert_int_equal(command("never asked")->processes, 0);
+}
+
+static void the_programs_own_name_is_known_until_it_takes_another(void **state)
+{
+    (void)state;
+    tree.who.comm = "python3";
+    tree.who.program = "train.py";
+    PUT(.pid = ROOT, .parent = 1, .name = "python3", .stack = 7);
+    fixture_write(&f, "proc/100/comm", "never asked\n");
+    (void)reading();
+    PUT(.pid = ROOT, .parent = 1, .name = "worker 1", .stack = 7, .user = 20);
+    (void)reading();
+    assert_int_equal(command("train.py")->processes, 1);
+    assert_int_equal(command("never asked")->processes, 0);
+    assert_int_equal(cpu("worker 1"), 20);
+}
+
 static void what_was_there_before_the_tree_is_nobodys(void **state)
 {
     (void)state;
@@ -242,6 +272,8 @@ int main(void)
         test(more_than_a_child_can_have_used_since_is_that_of_others),
         test(a_gone_childs_bytes_stay_its_own),
         test(an_exec_counts_under_the_new_name_from_then_on),
+        test(a_forked_child_has_its_parents_name_without_being_asked),
+        test(the_programs_own_name_is_known_until_it_takes_another),
         test(what_was_there_before_the_tree_is_nobodys),
         test(more_names_than_there_is_room_for_are_others),
         test(memory_stands_under_the_names_and_adds_up),

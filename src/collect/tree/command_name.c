@@ -44,14 +44,19 @@ static void clean(const char *name, char ret[static COMMAND_NAME_SIZE])
         memcpy(ret, "?", sizeof "?");
 }
 
+void command_name_by(const char *comm, const char *const *arguments, char ret[static COMMAND_NAME_SIZE])
+{
+    const char *program = program_of(comm, arguments[0] ? arguments[0] : "");
+    clean(arguments[0] ? program_name(program, arguments) : program, ret);
+}
+
 void command_name(const char *comm, const char *arguments, size_t size, char ret[static COMMAND_NAME_SIZE])
 {
     const char *list[ARGUMENTS_MAX + 1] = {NULL};
     size_t      count = 0;
     for (const char *at = arguments; at < arguments + size && count < ARGUMENTS_MAX; at += strlen(at) + 1)
         list[count++] = at;
-    const char *program = program_of(comm, count > 0 ? list[0] : "");
-    clean(count > 0 ? program_name(program, list) : program, ret);
+    command_name_by(comm, list, ret);
 }
 
 static bool read_text(int proc, pid_t pid, const char *file, char *ret, size_t size, size_t *ret_len)

@@ -10,6 +10,7 @@
 #include "base/number.h"
 #include "base/text.h"
 #include "collect/tree/process.h"
+#include "collect/tree/process_stat.h"
 
 enum { OTHERS = COMMANDS_MAX - 1 };
 
@@ -115,16 +116,17 @@ static void name_it(struct commands *commands, const struct process_tree *tree, 
     uint64_t image = image_of(p);
     if (p->named == image || p->dead)
         return;
+    bool is_program = tree->who.comm && p->pid == tree->who.root && p->name == process_stat_name(tree->who.comm);
     const struct process *parent = p->parent ? process_table_find(&tree->table, p->parent, p->parent_start) : NULL;
     if (parent && parent->command > 0 && parent->named == image && p->stack != 0) {
         rename_to(commands, p, command_of(commands, parent));
-    } else if (command_name_read(tree->proc, p->pid, p->waits, name) == 0) {
-        struct command *command = commands_add(commands, name);
+    } else if (is_program || command_name_read(tree->proc, p->pid, p->waits, name) == 0) {
+        struct command *command = commands_add(commands, is_program ? tree->who.program : name);
         rename_to(commands, p, command ? command : others(commands));
     } else {
         return;
     }
-    p->named = p->waits ? 0 : image; /* 0: asked again, for its arguments are not known yet */
+    p->named = p->waits && !is_program ? 0 : image; /* 0: asked again, for its arguments are not known yet */
 }
 
 static uint64_t tick_of(const struct process_tree *tree)

@@ -20,6 +20,17 @@
 #include "collect/tree/process_walk.h"
 #include "collect/tree/pss_share.h"
 
+/* CPUs may be added meanwhile. */
+static void count_cpus(struct process_tree *tree)
+{
+    char   list[1024];
+    size_t len = 0;
+    if (tree->cpus_online >= 0 && file_reread(tree->cpus_online, list, sizeof list, &len) == 0) {
+        unsigned cpus = cpu_count_list(text_span(list, len));
+        tree->cpus = cpus > tree->cpus ? cpus : tree->cpus;
+    }
+}
+
 int process_open(struct process_tree *tree, const struct roots *roots, const struct tree *who,
                  const struct process_units *units)
 {
@@ -41,7 +52,9 @@ int process_open(struct process_tree *tree, const struct roots *roots, const str
     pss_init(&tree->pss, (uint64_t)units->page_bytes, who->root_is_ours ? who->root : 0);
     tree->loadavg = roots_open(roots->proc, "loadavg", 0);
     tree->cpus_online = roots_open(roots->sys, "devices/system/cpu/online", 0);
-    tree->cpus = cpu_count_online(roots);
+    count_cpus(tree);
+    if (tree->cpus == 0)
+        tree->cpus = cpu_count_online(roots);
     process_children_check(tree);
     tree->held_max = process_held_limit(sysconf(_SC_OPEN_MAX));
     return 0;
@@ -78,17 +91,6 @@ static uint64_t capacity_of(const struct process_tree *tree, int64_t elapsed)
     return tree->cpus * ((uint64_t)elapsed / 1000 + tick); /* each CPU may have begun the last tick before */
 }
 
-/* CPUs may have been added since. */
-static void count_cpus_again(struct process_tree *tree)
-{
-    char   list[1024];
-    size_t len = 0;
-    if (tree->cpus_online >= 0 && file_reread(tree->cpus_online, list, sizeof list, &len) == 0) {
-        unsigned cpus = cpu_count_list(text_span(list, len));
-        tree->cpus = cpus > tree->cpus ? cpus : tree->cpus;
-    }
-}
-
 /* The kernel does the same: it knows the sum exactly, and splits it into user and system by where its ticks fell. */
 static uint64_t user_part(uint64_t whole, const uint64_t sum[static CONSERVED])
 {
@@ -108,7 +110,7 @@ static void report_cpu(struct process_tree *tree, const uint64_t sum[static CONS
     uint64_t system = saturating_subtract(sum[SYSTEM] * tick + sum[REST] - user_part(sum[REST], sum),
                                           tree->reported[SYSTEM]);
     if (tree->begun && both > capacity_of(tree, elapsed))
-        count_cpus_again(tree);
+        count_cpus(tree);
     uint64_t capacity = capacity_of(tree, elapsed) + (tree->is_last ? tree->spare : 0);
     both = tree->begun && tree->cpus > 0 && both > capacity ? capacity : both;
     if (user + system > both) {

@@ -94,6 +94,11 @@ static uint32_t hash_of(struct text t)
     return hash;
 }
 
+uint32_t process_stat_name(const char *comm)
+{
+    return hash_of(text_of(comm));
+}
+
 /* Parses the fields behind the resident pages. Where the reader may not know them, code is 1 and stack is 0. */
 static void parse_places(struct text *t, struct process_stat *ret)
 {
@@ -103,14 +108,16 @@ static void parse_places(struct text *t, struct process_stat *ret)
 
 bool process_stat_parse(struct text t, struct process_stat *ret)
 {
-    const char *start = t.at;
+    struct text line = t;
     struct text word;
     uint64_t    parent = 0;
-    if (!proc_stat_field(&t, PROC_STAT_STATE) || !text_word(&t, &word) || text_len(word) != 1 || !number(&t, &parent) ||
-        parent > INT_MAX)
+    if (!text_until(&line, '(', &word) || !proc_stat_field(&t, PROC_STAT_STATE) || t.at <= line.at)
+        return false;
+    struct text name = text_span(line.at, (size_t)(t.at - line.at) - 1);
+    if (!text_word(&t, &word) || text_len(word) != 1 || !number(&t, &parent) || parent > INT_MAX)
         return false;
     *ret = (struct process_stat){.state = *word.at, .parent = (pid_t)parent};
-    ret->name = hash_of(text_span(start, (size_t)(word.at - start)));
+    ret->name = hash_of(name);
     bool is_good = skip_words(&t, 5) && number(&t, &ret->faults) && number(&t, &ret->child_faults) &&
                    number(&t, &ret->major) && number(&t, &ret->child_major) && number(&t, &ret->user) &&
                    number(&t, &ret->system) && number(&t, &ret->child_user) && number(&t, &ret->child_system) &&

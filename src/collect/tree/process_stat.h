@@ -28,6 +28,9 @@ struct process_stat {
     uint32_t name;                     /* 2: a hash of the name */
 };
 
+/* The hash of a name. */
+uint32_t process_stat_name(const char *comm);
+
 /* The fields begin behind the last ")": the name in the second field may hold spaces, parentheses and line ends. False
  * for anything that is not such a line. */
 bool process_stat_parse(struct text content, struct process_stat *ret);
