@@ -1,5 +1,5 @@
-/* Energy of the machine's processors, where it is told to everybody. Thread: pillion. Allocates: no. Files: opened, read
- * and closed at each reading.
+/* Energy of the machine's processors, where it is told to everybody. Thread: pillion. Allocates: no. Files: opened,
+ * read and closed at each reading.
  *
  *   powercap   class/powercap/intel-rapl:N/energy_uj   microjoules of a package, from 0 to max_energy_range_uj
  *                                                      (power/powercap/powercap.rst); root's alone since Linux 5.10

@@ -48,7 +48,15 @@
 
 enum { LEARNED_MIN = 2048 /* KiB */ };
 
-enum { WINDOWS_OF_FAMILY = 512, WINDOWS_OF_FILES = 384, WINDOWS_OF_GLANCE = 24, OFFERS = 16, TURNS = 24, ASKED = 5, ENDED_ASKED = 64 };
+enum {
+    WINDOWS_OF_FAMILY = 512,
+    WINDOWS_OF_FILES = 384,
+    WINDOWS_OF_GLANCE = 24,
+    OFFERS = 16,
+    TURNS = 24,
+    ASKED = 5,
+    ENDED_ASKED = 64
+};
 
 void pss_init(struct pss *pss, uint64_t page_bytes, pid_t except)
 {
@@ -253,8 +261,8 @@ static bool offer_family(const struct row *row, size_t index, struct offer *ret)
     double exact = price_exact(row->pss, sum.count, sum.anonymous + sum.file);
     double survey = price_survey(row->pss, sum.count);
     bool   is_dear = exact >= 1.5 * survey;
-    bool   has_to = sum.is_vague || sum.has_huge || sum.hugetlb_doubt > 0 || family->is_ambiguous ||
-                  is_mixed(family) || (sum.count == 1 && family->is_leaky);
+    bool   has_to = sum.is_vague || sum.has_huge || sum.hugetlb_doubt > 0 || family->is_ambiguous || is_mixed(family) ||
+                  (sum.count == 1 && family->is_leaky);
     *ret = (struct offer){
         .kind = is_dear && !(has_to && exact < (double)EXACT_MAX) ? SURVEY : EXACT, .family = index, .doubt = doubt};
     if (ret->kind == EXACT && !is_affordable(row, exact) && is_dear)

@@ -37,7 +37,7 @@ struct pss_family {
     uint32_t count;        /* of members that are no aliases */
     uint32_t aliases;
     uint32_t joined_row, elders; /* when somebody joined last, and how many there were before */
-    uint32_t read_row; /* the reading in which it was read, and the one in which a member left last */
+    uint32_t read_row;           /* the reading in which it was read, and the one in which a member left last */
     uint32_t left_row;
     float    since_left; /* seconds */
     uint8_t  agreed;     /* readings in a row that said the same of the member that was left over */
