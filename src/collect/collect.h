@@ -103,6 +103,7 @@ struct totals {
 struct energy_totals {
     uint64_t    cpu, cpu_share, gpu, gpu_share;
     const char *cpu_source; /* where the machine's CPU energy is from; NULL */
+    const char *gpu_source;
 };
 
 /* The images of the process that the run has had. */
@@ -164,6 +165,7 @@ unsigned collect_gpu_states(const struct collectors *collectors, struct gpu_stat
 struct commands *collect_commands(struct collectors *collectors);
 /* Where CPU energy is read (energy.h); NULL: it is not told. */
 const char *collect_energy_source(const struct collectors *collectors);
+const char *collect_gpu_energy_source(const struct collectors *collectors);
 /* Sets main_process, which may be known only after the first reading (`pillion run` forks later). */
 void collect_set_main_process(struct collectors *collectors, pid_t main_process);
 

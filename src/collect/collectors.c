@@ -287,6 +287,11 @@ const char *collect_energy_source(const struct collectors *c)
     return c && c->has[ENERGY] ? c->energy.source : NULL;
 }
 
+const char *collect_gpu_energy_source(const struct collectors *c)
+{
+    return c && c->has[GPU] ? gpu_energy_source(&c->gpu) : NULL;
+}
+
 struct commands *collect_commands(struct collectors *c)
 {
     return c && c->has[TREE] && !c->tree.is_foreign ? &c->tree.commands : NULL;

@@ -36,7 +36,8 @@ static void read_energy(const struct run *run, struct energy_totals *ret)
                                   .cpu_share = cpu ? a->cpu_energy_share : METRIC_NONE,
                                   .gpu = gpu ? a->gpu_energy : METRIC_NONE,
                                   .gpu_share = gpu ? a->gpu_energy_share : METRIC_NONE,
-                                  .cpu_source = collect_energy_source(run->collectors)};
+                                  .cpu_source = collect_energy_source(run->collectors),
+                                  .gpu_source = collect_gpu_energy_source(run->collectors)};
 }
 
 static void write_end(struct run *run, int64_t finished_at)

@@ -113,8 +113,8 @@ static void write_energy(struct bytes *line, const struct energy_totals *e)
         put_text(line, "cpu_source", e->cpu_source);
     joules(line, "gpu_j", e->gpu);
     joules(line, "gpu_share_j", e->gpu_share);
-    if (e->gpu != METRIC_NONE)
-        put_text(line, "gpu_source", "nvml");
+    if (e->gpu != METRIC_NONE && e->gpu_source)
+        put_text(line, "gpu_source", e->gpu_source);
     bytes_char(line, '}');
 }
 

@@ -330,6 +330,55 @@ static void a_device_that_sleeps_is_idle_and_not_asked(void **state)
     assert_int_equal(reading().usage, 7700);
 }
 
+static void sensors(const char *pdev, const char *what, const char *microwatts)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, "hwmon/hwmon3/%s", what);
+    attribute(pdev, name, microwatts);
+}
+
+static void energy_is_power_by_the_time_and_none_while_asleep(void **state)
+{
+    (void)state;
+    struct gpu_state s;
+    amdgpu(0, A, "77", "4096");
+    sensors(A, "power1_cap", "300000000");
+    sensors(A, "power1_average", "200000000");
+    sensors(A, "power1_input", "1");
+    sensors(A, "temp1_input", "61000");
+    begins();
+    assert_int_equal(reading().energy, 200000000); /* a second at 200 W */
+    gpu_amd_state(&amd, 0, &s);
+    assert_true(s.power == 200000 && s.temperature == 61);
+    sensors(A, "power1_average", "100000000");
+    assert_int_equal(reading().energy, 300000000);
+    attribute(A, "power/runtime_status", "suspended");
+    assert_int_equal(reading().energy, 300000000);
+    assert_true(gpu_amd_has_energy(&amd));
+}
+
+static void a_device_without_a_mean_tells_its_power_of_the_moment(void **state)
+{
+    (void)state;
+    amdgpu(0, A, "77", "4096");
+    sensors(A, "power1_cap", "300000000");
+    sensors(A, "power1_input", "50000000");
+    begins();
+    assert_int_equal(reading().energy, 50000000);
+}
+
+static void an_apus_power_is_left_out_for_it_has_the_cpus_in_it(void **state)
+{
+    (void)state;
+    struct gpu_state s;
+    amdgpu(0, A, "77", "4096");
+    sensors(A, "power1_average", "15000000");
+    begins();
+    assert_true(reading().energy == METRIC_NONE);
+    gpu_amd_state(&amd, 0, &s);
+    assert_true(s.power == METRIC_NONE && !gpu_amd_has_energy(&amd));
+}
+
 static unsigned asked_in(int rows)
 {
     unsigned asked = 0;
@@ -977,6 +1026,9 @@ int main(void)
         test(facts_name_the_first_and_add_to_those_of_others),
         test(a_model_without_a_name_is_told_by_its_numbers),
         test(a_device_that_sleeps_is_idle_and_not_asked),
+        test(energy_is_power_by_the_time_and_none_while_asleep),
+        test(a_device_without_a_mean_tells_its_power_of_the_moment),
+        test(an_apus_power_is_left_out_for_it_has_the_cpus_in_it),
         test(an_idle_device_that_may_sleep_is_given_the_time_to),
         test(an_idle_device_that_never_sleeps_is_asked_always),
         test(a_device_that_vanishes_is_missing_until_it_is_back),

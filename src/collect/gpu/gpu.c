@@ -42,6 +42,13 @@ unsigned gpu_states(const struct gpu *gpu, struct gpu_state *ret, unsigned max)
     return count;
 }
 
+const char *gpu_energy_source(const struct gpu *gpu)
+{
+    bool nvml = gpu->has_nvml && gpu->nvml.has_energy;
+    bool hwmon = gpu->has_amd && gpu_amd_has_energy(&gpu->amd);
+    return nvml && hwmon ? "nvml, hwmon" : nvml ? "nvml" : hwmon ? "hwmon" : NULL;
+}
+
 void gpu_allow(struct gpu *gpu)
 {
     if (gpu->has_nvml)

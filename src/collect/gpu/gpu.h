@@ -33,9 +33,11 @@ int gpu_read(struct gpu *gpu, const struct process_tree *tree, struct sample *re
 void gpu_allow(struct gpu *gpu);
 /* Fills gpu_model, gpu_count, gpu_memory_mib; leaves them as they are where no device was met. */
 void gpu_facts(struct gpu *gpu, struct machine *ret);
-/* Each device as the last reading found it: how many these are, `max` at most. AMD's tell usage and memory alone. */
+/* Each device as the last reading found it: how many these are, `max` at most. */
 unsigned gpu_states(const struct gpu *gpu, struct gpu_state *ret, unsigned max);
-void     gpu_suspend(struct gpu *gpu);
+/* Where energy is from: "nvml", "hwmon" (power by the time, of AMD's), both; NULL: nobody tells. */
+const char *gpu_energy_source(const struct gpu *gpu);
+void        gpu_suspend(struct gpu *gpu);
 /* The process ends: libraries are left as they are. */
 void gpu_leave(struct gpu *gpu);
 void gpu_close(struct gpu *gpu);

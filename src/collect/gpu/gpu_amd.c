@@ -46,7 +46,8 @@ static void add_card(struct gpu_amd *amd, const char *name)
     struct gpu_card *card = &amd->card[amd->cards];
     if (amd->cards == GPU_DEVICES_MAX || strlen(name) >= sizeof card->name)
         return;
-    *card = (struct gpu_card){.usage = METRIC_NONE, .memory = METRIC_NONE};
+    *card = (struct gpu_card){
+        .usage = METRIC_NONE, .memory = METRIC_NONE, .temperature = METRIC_NONE, .power = METRIC_NONE};
     (void)snprintf(card->name, sizeof card->name, "%s", name);
     end_of_link(amd->drm, name, "device", card->pdev, sizeof card->pdev);
     amd->cards++;
@@ -111,6 +112,8 @@ static bool read_cards(struct gpu_amd *amd, int64_t now, struct gpu_reading *add
         has_answered = true;
         add_to(&add->memory, card->memory);
         add_to(&add->usage, card->usage);
+        if (card->has_power)
+            add_to(&add->energy, card->energy);
         if (card->usage != METRIC_NONE)
             add_to(&add->used, card->usage > 0);
     }
@@ -183,8 +186,11 @@ int gpu_amd_read(struct gpu_amd *amd, const struct process_tree *tree, int64_t n
     amd->has_begun = true;
     if (tree)
         read_clients(amd, tree, now);
-    if (is_baseline)
+    if (is_baseline) {
+        for (unsigned i = 0; i < amd->cards; i++)
+            amd->card[i].read_at = now;
         return -ENODATA;
+    }
     if (amd->drm < 0 && amd->cards > 0)
         amd->drm = roots_open(amd->roots.sys, "class/drm", O_DIRECTORY);
     bool has_answered = amd->drm >= 0 && read_cards(amd, now, add);
@@ -207,8 +213,16 @@ void gpu_amd_state(const struct gpu_amd *amd, unsigned card, struct gpu_state *r
                               .tree_memory = device     ? device->memory
                                              : is_known ? 0
                                                         : METRIC_NONE,
-                              .temperature = METRIC_NONE,
-                              .power = METRIC_NONE};
+                              .temperature = c->temperature,
+                              .power = c->power == METRIC_NONE ? METRIC_NONE : c->power / 1000};
+}
+
+bool gpu_amd_has_energy(const struct gpu_amd *amd)
+{
+    for (unsigned i = 0; i < amd->cards; i++)
+        if (amd->card[i].has_power)
+            return true;
+    return false;
 }
 
 void gpu_amd_facts(const struct gpu_amd *amd, struct machine *add)

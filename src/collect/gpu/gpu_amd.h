@@ -36,6 +36,7 @@ int gpu_amd_open(struct gpu_amd *amd, const struct roots *roots);
  *   usage        1/10000 devices  gpu_busy_percent     amdgpu/thermal.rst; see gpu_amd_card.h
  *   memory       bytes            mem_info_vram_used   amdgpu/driver-misc.rst; of an APU its share of RAM set aside
  *   used         count            devices with usage
+ *   energy       microjoules      hwmon                counter from the first reading on; see gpu_amd_card.h
  *   tree_usage   1/10000 devices  drm-engine-*         drm-usage-stats.rst; see gpu_clients.h
  *   tree_memory  bytes            drm-resident-vram
  *   tree_used    count            devices with usage by the tree
@@ -48,6 +49,8 @@ int gpu_amd_read(struct gpu_amd *amd, const struct process_tree *tree, int64_t n
 void gpu_amd_facts(const struct gpu_amd *amd, struct machine *add);
 /* A card as the last reading found it. */
 void gpu_amd_state(const struct gpu_amd *amd, unsigned card, struct gpu_state *ret);
+/* A card has told its power. */
+bool gpu_amd_has_energy(const struct gpu_amd *amd);
 void gpu_amd_suspend(struct gpu_amd *amd);
 void gpu_amd_close(struct gpu_amd *amd);
 

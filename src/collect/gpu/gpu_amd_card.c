@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/dir.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "collect/collect.h"
@@ -31,19 +32,30 @@ static int attribute(const struct gpu_card *card, int drm, const char *name, cha
     return error;
 }
 
-static int number(const struct gpu_card *card, int drm, const char *name, uint64_t *ret)
+static int parse(const char *content, uint64_t *ret)
 {
-    char        content[32];
-    int         error = attribute(card, drm, name, content, sizeof content);
     struct text t = text_of(content);
     uint64_t    value = 0;
-    *ret = METRIC_NONE;
-    if (error)
-        return error;
     if (!text_unsigned(&t, &value) || text_len(t) > 0)
         return -EINVAL;
     *ret = value;
     return 0;
+}
+
+static int number(const struct gpu_card *card, int drm, const char *name, uint64_t *ret)
+{
+    char content[32];
+    int  error = attribute(card, drm, name, content, sizeof content);
+    *ret = METRIC_NONE;
+    return error ? error : parse(content, ret);
+}
+
+/* The same of an attribute in the card's hwmon folder. */
+static int sensor_number(const struct gpu_card *card, int drm, const char *name, uint64_t *ret)
+{
+    char path[sizeof card->hwmon + sizeof "/power1_average"];
+    (void)snprintf(path, sizeof path, "%s/%s", card->hwmon, name);
+    return number(card, drm, path, ret);
 }
 
 bool gpu_card_describe(const struct gpu_card *card, int drm, char ret_model[static GPU_MODEL_SIZE],
@@ -90,6 +102,46 @@ static void take_usage(struct gpu_card *card, int drm, uint64_t percent, bool ma
     }
 }
 
+static void find_hwmon(struct gpu_card *card, int drm)
+{
+    char        path[sizeof card->name + sizeof "/device/hwmon"];
+    uint64_t    cap = 0;
+    struct dir  list;
+    const char *name = NULL;
+    card->hwmon_is_sought = true;
+    (void)snprintf(path, sizeof path, "%s/device/hwmon", card->name);
+    if (dir_open(&list, drm, path) < 0)
+        return;
+    while ((name = dir_next(&list)))
+        if (text_starts(text_of(name), "hwmon") && strlen(name) < sizeof card->hwmon - sizeof "hwmon/")
+            (void)snprintf(card->hwmon, sizeof card->hwmon, "hwmon/%.16s", name);
+    dir_close(&list);
+    card->has_power = card->hwmon[0] && sensor_number(card, drm, "power1_cap", &cap) == 0;
+    card->has_average = card->has_power && sensor_number(card, drm, "power1_average", &cap) == 0;
+}
+
+/* Asks the device, so only where its usage is asked for too. */
+static void ask_sensors(struct gpu_card *card, int drm)
+{
+    uint64_t millidegrees = 0;
+    if (!card->hwmon_is_sought)
+        find_hwmon(card, drm);
+    card->power = card->temperature = METRIC_NONE;
+    if (card->has_power)
+        (void)sensor_number(card, drm, card->has_average ? "power1_average" : "power1_input", &card->power);
+    if (card->hwmon[0] && sensor_number(card, drm, "temp1_input", &millidegrees) == 0)
+        card->temperature = millidegrees / 1000;
+}
+
+/* Of a device that is left alone, the power that it had when it was found idle. */
+static void add_energy(struct gpu_card *card, int64_t now)
+{
+    double seconds = card->read_at > 0 && now > card->read_at ? (double)(now - card->read_at) / CLOCK_SECOND : 0;
+    card->read_at = now;
+    if (card->power != METRIC_NONE)
+        card->energy += (uint64_t)((double)card->power * seconds);
+}
+
 static void read_usage(struct gpu_card *card, int drm, bool has_client, int64_t now)
 {
     char     status[16];
@@ -101,10 +153,13 @@ static void read_usage(struct gpu_card *card, int drm, bool has_client, int64_t 
     card->usage = METRIC_NONE;
     if (is_asleep || is_resting) {
         card->usage = 0;
+        if (is_asleep && card->power != METRIC_NONE)
+            card->power = 0;
     } else if (error == -ENOENT || is_active || strcmp(status, "unsupported") == 0) {
         /* A device that is being reset says EPERM or EBUSY. Some have no such sensor, or one that says 655 percent. */
         if (number(card, drm, "gpu_busy_percent", &percent) == 0 && percent <= 100)
             take_usage(card, drm, percent, is_active && !has_client, now);
+        ask_sensors(card, drm);
     }
 }
 
@@ -112,5 +167,6 @@ bool gpu_card_read(struct gpu_card *card, int drm, bool has_client, int64_t now)
 {
     (void)number(card, drm, "mem_info_vram_used", &card->memory);
     read_usage(card, drm, has_client, now);
+    add_energy(card, now);
     return card->usage != METRIC_NONE || card->memory != METRIC_NONE;
 }

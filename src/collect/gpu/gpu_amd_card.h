@@ -3,7 +3,11 @@
  *   usage   gpu_busy_percent     percent in which the shaders worked, as the device's firmware has it: its mean over a
  *                                window of its own (milliseconds to a second), not over the time since the last reading
  *   memory  mem_info_vram_used   bytes
+ *   power   hwmon/hwmonN/power1_average, power1_input     microwatts: the firmware's mean, or the figure of the moment
+ *   energy                       power times the time since the last reading; a device that sleeps uses none
+ *   temperature                  hwmon/hwmonN/temp1_input, thousandths of a degree Celsius (amdgpu/thermal.rst)
  *
+ * Power of a device without power1_cap is left out: it is an APU, whose figure has the CPU's in it.
  * gpu_busy_percent asks the device itself, and older kernels wake it up for that; and each question puts off the moment
  * at which an idle device is put to sleep. So power/runtime_status is read first, which asks nobody: a device that
  * sleeps is idle. A device that may sleep, has been idle for some seconds and has no client in the tree is left alone
@@ -23,8 +27,17 @@ struct gpu_card {
     char name[16]; /* "card0" */
     char pdev[GPU_PDEV_SIZE];
 
-    uint64_t usage;  /* 1/10000; METRIC_NONE: the device does not say */
-    uint64_t memory; /* bytes, METRIC_NONE */
+    uint64_t usage;       /* 1/10000; METRIC_NONE: the device does not say */
+    uint64_t memory;      /* bytes, METRIC_NONE */
+    uint64_t temperature; /* degrees Celsius, METRIC_NONE */
+    uint64_t power;       /* microwatts, as it was last asked; METRIC_NONE */
+    uint64_t energy;      /* microjoules since the first reading */
+    int64_t  read_at;     /* ns, 0: not yet */
+
+    char hwmon[24];       /* "hwmon/hwmon3"; "": none */
+    bool hwmon_is_sought; /* looked for once a run */
+    bool has_power;
+    bool has_average;
 
     int64_t  idle_since; /* ns, 0: not idle */
     int64_t  ask_at;     /* ns: left alone until then */
