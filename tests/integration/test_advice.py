@@ -71,6 +71,24 @@ class Advice(AdviceTest):
         self.assertEqual(advice["kubernetes"],
                          "resources: {requests: {memory: 1200Mi, cpu: 2}, limits: {memory: 1200Mi}}")
 
+    def test_a_peak_of_seconds_in_a_long_run_asks_for_no_more_cores(self):
+        """Of 1,000 s 15 at 29 cores are a peak, 100 are its way of working."""
+        for number, busy, cores in ((0, 15, 2), (1, 100, 30)):
+            began = made_runs.BEGAN + 10000 * number
+            calm = made_runs.rows(began, 1000.0 - busy, 1000 - busy, most_mib=100)
+            burst = made_runs.rows(began + 1000 - busy, float(busy), busy, most_mib=100, cores=29.5)
+            state = made_runs.state(began, 250 + number, seconds=1000.0)
+            state["registration"]["host_vcpus"] = 64
+            made_runs.write(self.dir, state, calm + burst.split("\n", 1)[1])
+            advice = self.advice()
+            self.assertEqual(advice["cpus"], cores, advice)
+            self.assertIn("at its busiest it used 29.7", advice["cpus_why"])
+
+    def test_gpus_are_those_that_it_used_at_once(self):
+        rows = made_runs.rows(made_runs.BEGAN, 100.0, 100, gpu=True)
+        made_runs.write(self.dir, made_runs.state(pid=260, seconds=100.0, gpus=4), rows)
+        self.assertEqual(self.advice()["gpus"], 1)
+
     def test_history_is_of_the_same_name_and_of_so_many(self):
         for number, (most, seconds) in enumerate(((4000, 50.0), (2000, 400.0), (1000, 100.0))):
             self.make(number, most, seconds)

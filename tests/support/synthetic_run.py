@@ -113,7 +113,7 @@ def four_gpus(random_, rows):
     lines = []
     for i, one in enumerate(rows):
         uses = [max(0, min(1, use + random_.gauss(0, 0.05))) for use in (0.93, 0.9, 0.45 if i % 60 < 30 else 0.9)] + [0]
-        one.update(process_gpu_usage=sum(uses), system_gpu_usage=sum(uses), process_gpu_vram_mib=3 * 30000.0, system_gpu_vram_mib=91000.0)
+        one.update(process_gpu_usage=sum(uses), system_gpu_usage=sum(uses), process_gpu_utilized=3, system_gpu_utilized=3, process_gpu_vram_mib=3 * 30000.0, system_gpu_vram_mib=91000.0)
         lines += [(one["timestamp"], gpu, use, 30000 if use else 450, use, 30000 if use else 0, 35 + 40 * use, 70 + 600 * use)
                   for gpu, use in enumerate(uses)]
     return lines

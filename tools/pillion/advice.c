@@ -4,10 +4,12 @@
  *   fifth more. A fifth, because rows are a second apart and the next input is another; file cache is left out, because
  *   the kernel gives it back before it kills. A run that was killed for memory is told to double: how much it would
  *   have needed nobody knows.
- * Cores: those of its busiest row, rounded up; a tenth of a core is no core. Where a run has used more than nine tenths
- *   of what it had on average, nobody knows what it would do with more: that is said, and twice as many are worth a
- * try. Time: the longest run, and half as much again, in whole minutes: a job that is cut off is lost. Too little: less
- * than ten rows, or less than ten seconds. Time from a single run is said to be from one. */
+ * Cores: as many whole ones as were enough for 95 % of its time; a tenth of a core is no core. A peak of seconds in a
+ *   day is not worth a day of idle cores: with fewer it takes some seconds more. Where a run has used more than nine
+ *   tenths of what it had on average, nobody knows what it would do with more: that is said, and is worth a try.
+ * GPUs: as many as it used at once.
+ * Time: the longest run, and half as much again, in whole minutes: a job that is cut off is lost.
+ * Too little: less than ten rows, or less than ten seconds. Time from a single run is said to be from one. */
 // SPDX-License-Identifier: Apache-2.0
 #include "advice.h"
 
@@ -21,7 +23,7 @@
 #define MEMORY_MORE  1.2
 #define TIME_MORE    1.5
 #define IS_FULL      0.9
-#define SLACK        0.1
+#define MOST_TIME    0.95
 #define MEMORY_STEP  16.0 /* MiB */
 #define LEAST_MEMORY 32.0
 #define LEAST_ROWS   10
@@ -42,6 +44,8 @@ void advice_add(struct advice *advice, const struct summary *summary, const cJSO
     advice->rows += (double)summary->rows;
     advice->memory_mib = fmax(advice->memory_mib, fmax(memory->max, peak));
     advice->cpus = fmax(advice->cpus, summary->figures[SUBJECT_PROCESS][MEASURE_CPU].max);
+    advice->enough_cpus = fmax(advice->enough_cpus, summary_cores(summary, MOST_TIME));
+    advice->gpus_used = fmax(advice->gpus_used, summary->gpus_used);
     advice->cpu_part = fmax(advice->cpu_part, account_part(summary, state, MEASURE_CPU));
     advice->gpu_part = fmax(advice->gpu_part, account_part(summary, state, MEASURE_GPU));
     advice->seconds = fmax(advice->seconds, summary_duration(summary));
@@ -78,7 +82,7 @@ static void decide_cpus(const struct advice *a, struct request *ret)
     figure_percent(a->cpu_part, part);
     if (a->runs == 1 && a->cpu_part >= 0 && a->had_cpus > 0)
         (void)snprintf(mean, sizeof mean, ", on average %.2f", a->cpu_part * a->had_cpus);
-    ret->cpus = fmax(1, ceil(a->cpus - SLACK));
+    ret->cpus = fmax(1, a->enough_cpus);
     if (a->had_cpus > 0 && ret->cpus > a->had_cpus)
         ret->cpus = ceil(a->had_cpus);
     if (a->cpu_part > IS_FULL)
@@ -86,13 +90,14 @@ static void decide_cpus(const struct advice *a, struct request *ret)
                        "it used %s of its %.3g core%s on average; whether more make it faster, only a try tells", part,
                        a->had_cpus, a->had_cpus == 1 ? "" : "s");
     else
-        (void)snprintf(ret->cpus_why, ADVICE_TEXT_MAX, "at its busiest it used %.2f cores%s", a->cpus, mean);
+        (void)snprintf(ret->cpus_why, ADVICE_TEXT_MAX, "%sat its busiest it used %.2f cores%s",
+                       a->cpus > ret->cpus + 1 ? "it needed no more in 95 % of its time; " : "", a->cpus, mean);
 }
 
 void advice_decide(const struct advice *a, struct request *ret)
 {
     char longest[FIGURE_MAX];
-    *ret = (struct request){.gpus = a->gpu_part > 0 && a->gpus > 0 ? a->gpus : 0};
+    *ret = (struct request){.gpus = a->gpu_part > 0 && a->gpus > 0 ? fmin(a->gpus, fmax(1, a->gpus_used)) : 0};
     if (a->runs == 0)
         return;
     decide_memory(a, ret);

@@ -18,10 +18,12 @@ struct advice {
     double rows;
     double memory_mib;                     /* the most at once */
     double cpus;                           /* cores at its busiest */
+    double enough_cpus;                    /* whole cores, enough for nearly all of its time */
     double cpu_part;                       /* the most of the cores that it had, on average */
     double gpu_part;                       /* -1: no GPU */
     double seconds;                        /* of the longest */
     double had_cpus, had_memory_mib, gpus; /* as the last one had them, -1 */
+    double gpus_used;                      /* at once */
     bool   out_of_memory;
 };
 

@@ -2,6 +2,7 @@
 #include "summary.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@ enum { CELLS_MAX = 64, CHUNK = 64 * 1024, INTERVAL_MAX = 3600, STEP_TIMES = 2, S
 
 #define LEAST_CPU   0.01 /* s, cores: with less, a row's own figures are too coarse */
 #define LEAST_CORES 0.002
+#define CORES_SLACK 0.1
 
 static const char *const column_names[PILLION_COLUMN_COUNT] = {
 #define COLUMN(name, unit, decimals, kind, source) #name,
@@ -177,6 +179,14 @@ static void add(struct figure *figure, enum measure measure, double value, doubl
     figure->in_bucket[bucket]++;
 }
 
+static void add_cores(struct summary *summary, double cores, double seconds)
+{
+    double whole = ceil(cores - CORES_SLACK);
+    summary->seconds_at[whole < 0                   ? 0
+                        : whole > SUMMARY_CORES_MAX ? SUMMARY_CORES_MAX
+                                                    : (size_t)whole] += (float)seconds;
+}
+
 void summary_row(struct summary *summary, struct text line)
 {
     struct row row;
@@ -199,6 +209,8 @@ void summary_row(struct summary *summary, struct text line)
                     bucket);
         }
     }
+    add_cores(summary, row.value[PILLION_COLUMN_process_cpu_usage], seconds);
+    summary->gpus_used = fmax(summary->gpus_used, row.value[PILLION_COLUMN_process_gpu_utilized]);
     summary->user_s += row.value[PILLION_COLUMN_process_utime];
     summary->system_s += row.value[PILLION_COLUMN_process_stime];
     summary->last = at;
@@ -232,6 +244,18 @@ double summary_mean_cores(const struct summary *summary, enum subject subject)
     if (subject == SUBJECT_PROCESS && summary->user_s + summary->system_s > 0)
         return (summary->user_s + summary->system_s) / duration;
     return summary->figures[subject][MEASURE_CPU].total / duration;
+}
+
+unsigned summary_cores(const struct summary *summary, double part)
+{
+    double   all = 0;
+    double   seconds = 0;
+    unsigned cores = 0;
+    for (unsigned i = 0; i <= SUMMARY_CORES_MAX; i++)
+        all += (double)summary->seconds_at[i];
+    while (cores <= SUMMARY_CORES_MAX && (seconds += (double)summary->seconds_at[cores]) < part * all)
+        cores++;
+    return all > 0 ? cores : 0;
 }
 
 double summary_mean(const struct summary *summary, enum subject subject, enum measure measure)

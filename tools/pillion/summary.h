@@ -12,6 +12,7 @@
 #include "pillion/columns.h"
 
 enum { SUMMARY_BUCKETS = 320 }; /* of a curve; even; half of them fill the widest screen */
+enum { SUMMARY_CORES_MAX = 1024 };
 
 enum subject { SUBJECT_PROCESS, SUBJECT_SYSTEM, SUBJECT_COUNT };
 
@@ -58,8 +59,10 @@ struct summary {
     double                  elapsed; /* s that the rows cover, whatever steps the clock has made */
     double                  usual;   /* s of the row before, 0: none yet */
     uint64_t                rows;
-    uint64_t                bad_rows;         /* lines that are no rows */
-    double                  user_s, system_s; /* CPU of the process tree */
+    uint64_t                bad_rows;                          /* lines that are no rows */
+    double                  user_s, system_s;                  /* CPU of the process tree */
+    double                  gpus_used;                         /* the most GPUs that the process tree used at once */
+    float                   seconds_at[SUMMARY_CORES_MAX + 1]; /* by the whole cores that the tree would have filled */
     struct figure           figures[SUBJECT_COUNT][MEASURE_COUNT];
     uint32_t                rows_per_bucket;
     size_t                  buckets;
@@ -73,6 +76,8 @@ void   summary_row(struct summary *summary, struct text line);
 void   summary_close(struct summary *summary);
 double summary_duration(const struct summary *summary); /* s */
 double summary_mean_cores(const struct summary *summary, enum subject subject);
+/* Whole cores that were enough for this part of the time; a tenth of a core is no core. 0: not known. */
+unsigned summary_cores(const struct summary *summary, double part);
 /* Mean over time: of bytes, in a second. */
 double summary_mean(const struct summary *summary, enum subject subject, enum measure measure);
 bool   summary_is_gauge(enum measure measure);
