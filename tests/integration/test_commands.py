@@ -64,6 +64,35 @@ class Commands(LocalTest):
         self.assertGreaterEqual(commands["pool.py"]["processes"], 5)
         self.assertGreater(commands["gzip"]["user_s"], commands["head"]["user_s"])
 
+    def test_java_with_its_threads(self):
+        source = self.script("Burn.java", "import java.lang.management.*;\n"
+                             "public class Burn { public static void main(String[] a) throws Exception {\n"
+                             "  ThreadMXBean clock = ManagementFactory.getThreadMXBean();\n  Thread[] all = new Thread[3];\n"
+                             "  for (int i = 0; i < 3; i++) { all[i] = new Thread(() -> {\n"
+                             "    while (clock.getCurrentThreadCpuTime() < 1_000_000_000L); }); all[i].start(); }\n"
+                             "  for (Thread t : all) t.join(); } }")
+        run = self.led("sh", "-c", "javac -d %s %s && java -cp %s Burn; true" % (self.tmp, source, self.tmp))
+        commands = self.totals(run)
+        self.assertSums(run)
+        self.assertUnderItsName(run, "java", "javac")
+        java = commands["java"]
+        self.assertGreater(java["user_s"] + java["system_s"], 2.9)
+
+    def test_make_with_its_compilers(self):
+        self.script("one.c", "#include <stdio.h>\n" + "".join("int f%d(int x) { return x * %d + printf(\"%%d\", x); }\n" % (i, i)
+                                                              for i in range(800)))
+        self.script("Makefile", ".PHONY: all\nall: a.o b.o c.o; @:\n%.o: one.c\n\t$(CC) -O2 -c -o $@ one.c\n")
+        run = self.led("make", "-s", "-j2", "-C", self.tmp)
+        self.assertSums(run)
+        self.assertUnderItsName(run, "make", "gcc", "cc", "cc1", "as")
+
+    def assertUnderItsName(self, run, *names):
+        """Of processes that live over two rows at least 95 % stands under their own names."""
+        commands = self.totals(run)
+        cpu = run["totals"]["user_s"] + run["totals"]["system_s"]
+        self.assertGreater(sum(commands[name]["user_s"] + commands[name]["system_s"] for name in names if name in commands),
+                           0.95 * cpu, commands)
+
     def test_what_only_a_parents_sum_tells_is_its_short_children(self):
         work = "x = 0\nfor i in range(300000): x += i"
         loop = "i=0; while [ $i -lt 20 ]; do %s -S -c '%s'; i=$((i+1)); done" % (PYTHON, work)
