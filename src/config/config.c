@@ -312,7 +312,9 @@ bool config_own_tag(struct config *config, const char *key, const char *value)
 
 void config_look_around(struct config *c, const char *job)
 {
+    container_read(environment_value, c->secret, &c->container);
     env_metadata_fill(environment_value, c->share, job, &c->metadata, c->env_metadata);
+    container_fill(&c->container, c->share, &c->metadata);
 }
 
 static void read_metadata(struct config *c, struct log *log)

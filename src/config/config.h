@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "config/allotment.h"
+#include "config/container.h"
 #include "config/credentials.h"
 #include "config/env_metadata.h"
 #include "pillion/sentinel.h"
@@ -39,6 +40,7 @@ struct config {
     uint64_t          keep_bytes;
     uint64_t          crowd; /* nodes of the step, or tasks of the array, that this run is one of; 0: neither */
     struct allotment  allotment;
+    struct container  container;
     unsigned          share; /* enum share, or'ed */
     enum log_level    log_level;
     const char       *log;    /* PILLION_LOG, NULL; like all strings here a part of the environment's snapshot */
@@ -60,7 +62,7 @@ struct config {
  * PILLION_ names; it may be NULL. */
 void config_read(struct config *ret, const char *const *names, struct log *log);
 
-/* Fills metadata that was not set from the surroundings; `job` is the program's name. */
+/* Fills metadata that was not set, and `container`, from the surroundings; `job` is the program's name. */
 void config_look_around(struct config *config, const char *job);
 
 /* Adds a tag of the engine's; both texts stay the caller's. False where no room is left. */

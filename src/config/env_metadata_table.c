@@ -127,8 +127,8 @@ const struct env_metadata_system env_metadata_table[] = {
       SAYS(project_name, "{!BRANCH_NAME}{JOB_NAME#/}"), SAYS(stage_name, "{STAGE_NAME}")}},
 
     /* Container platforms. */
-    /* kubernetes.io, "The Kubernetes API server", "Accessing the API from a Pod": set in every container. A pod's name
-     * is its host name, and not told. */
+    /* kubernetes.io, "The Kubernetes API server", "Accessing the API from a Pod": set in every container. What
+     * the pod says of itself: container.c. */
     {"kubernetes", "KUBERNETES_SERVICE_HOST", true, {{0}}},
     /* Amazon ECS Developer Guide, "Task metadata endpoint version 4" */
     {"aws-ecs", "ECS_CONTAINER_METADATA_URI_V4", true, {{0}}},

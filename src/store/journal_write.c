@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/json_write.h"
 
@@ -192,6 +193,26 @@ static void allotment(struct bytes *line, const struct allotment *a)
     bytes_char(line, '}');
 }
 
+static void container(struct bytes *line, const struct container *c)
+{
+    const struct {
+        const char *key, *value;
+    } told[] = {{"pod", c->pod}, {"namespace", c->space}, {"name", c->name}, {"index", c->index}, {"image", c->image}};
+    bool is_open = false;
+    for (size_t i = 0; i < ARRAY_LENGTH(told); i++) {
+        if (!told[i].value)
+            continue;
+        if (!is_open) {
+            json_key(line, "container");
+            bytes_char(line, '{');
+        }
+        is_open = true;
+        put_text(line, told[i].key, told[i].value);
+    }
+    if (is_open)
+        bytes_char(line, '}');
+}
+
 /* Says where the run is to be delivered, and by whose token. */
 static void api(struct bytes *line, const struct config *config)
 {
@@ -228,6 +249,7 @@ void journal_begin(struct run_dir *run, const struct journal_begin *begin)
     json_key(&line, "upload_interval");
     bytes_decimal(&line, (double)begin->config->upload_interval / 1e9, 0);
     allotment(&line, &begin->config->allotment);
+    container(&line, &begin->config->container);
     if (*begin->registration) {
         json_key(&line, "registration");
         bytes_text(&line, begin->registration);

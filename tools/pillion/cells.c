@@ -8,6 +8,8 @@
 #include "account.h"
 #include "store/journal_read.h"
 
+enum { CONTAINER_ID_DIGITS = 64 };
+
 const struct cells_line cells_lines[CELLS_LINES] = {
     {"GPU", MEASURE_GPU},       {"GPU memory", MEASURE_GPU_MEMORY}, {"CPU", MEASURE_CPU},
     {"memory", MEASURE_MEMORY}, {"disk read", MEASURE_DISK_READ},   {"disk written", MEASURE_DISK_WRITE},
@@ -104,6 +106,38 @@ bool cells_allotment(const struct summary *summary, const cJSON *state, char ret
         figure_percent(summary_duration(summary) / seconds, part);
         add(ret, "%s (%s used)", text, part);
     }
+    return ret[0] != '\0';
+}
+
+/* The runtimes' 64 digits, in docker/ID, docker-ID.scope, cri-containerd-ID.scope and the like; the last of the path.
+ */
+static const char *container_id(const cJSON *state)
+{
+    const char *path = journal_text(cJSON_GetObjectItemCaseSensitive(state, "cgroup_before"), "memory");
+    const char *found = NULL;
+    while (path != NULL && *path != '\0') {
+        size_t digits = strspn(path, "0123456789abcdef");
+        if (digits == CONTAINER_ID_DIGITS)
+            found = path;
+        path += digits > 0 ? digits : 1;
+    }
+    return found;
+}
+
+bool cells_container(const cJSON *state, char ret[static CELLS_TEXT_MAX])
+{
+    static const char *const keys[] = {"pod", "namespace", "name", "index", "image"};
+    static const char *const words[] = {"pod", "namespace", "container", "index", "image"};
+    const cJSON             *container = cJSON_GetObjectItemCaseSensitive(state, "container");
+    const char              *id = container_id(state);
+    ret[0] = '\0';
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *value = journal_text(container, keys[i]);
+        if (value != NULL)
+            add(ret, "%s %.100s", words[i], value);
+    }
+    if (id != NULL)
+        add(ret, "ID %.12s", id);
     return ret[0] != '\0';
 }
 

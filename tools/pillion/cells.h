@@ -28,10 +28,13 @@ extern const struct cells_line cells_lines[CELLS_LINES];
 /* A GPU that the run did not see is no line. */
 bool cells_has(const struct summary *summary, enum measure measure);
 
-enum { CELLS_TEXT_MAX = 240 };
+enum { CELLS_TEXT_MAX = 640 };
 
 /* "4 cores, 8.0 GiB, 2 h 00 min (14 % used)", of a batch system; false: it has said nothing. */
 bool cells_allotment(const struct summary *summary, const cJSON *state, char ret[static CELLS_TEXT_MAX]);
+/* "pod train-x7k2p, namespace ml, container train, image example/train:3", as the environment told, and the ID where
+ * the cgroup's path has it; false: neither. */
+bool cells_container(const cJSON *state, char ret[static CELLS_TEXT_MAX]);
 /* "CPU 1.2 kJ of the machine's 3.4 kJ (powercap)"; false: no machine has told. */
 bool cells_energy(const cJSON *state, char ret[static CELLS_TEXT_MAX]);
 

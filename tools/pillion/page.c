@@ -128,6 +128,13 @@ static void print_machine(const struct show *show)
          gpus > 0 ? (gpu != NULL ? gpu : "GPU") : "");
 }
 
+static void print_container(const struct show *show)
+{
+    char text[CELLS_TEXT_MAX];
+    if (cells_container(show->state, text))
+        tell("container", "%s", text);
+}
+
 /* The user's own; what pillion has made of limits is in the table. */
 static void print_tags(const struct show *show)
 {
@@ -164,6 +171,7 @@ static void print_identity(const struct show *show, const struct record *record)
         putchar('\n');
     }
     print_machine(show);
+    print_container(show);
     print_tags(show);
 }
 

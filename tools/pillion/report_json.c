@@ -97,6 +97,8 @@ static void add_sentences(cJSON *object, const struct report_run *run)
     char text[CELLS_TEXT_MAX];
     if (cells_allotment(&run->show.summary, run->show.state, text))
         cJSON_AddStringToObject(object, "allotment", text);
+    if (cells_container(run->show.state, text))
+        cJSON_AddStringToObject(object, "container", text);
     if (cells_energy(run->show.state, text))
         cJSON_AddStringToObject(object, "energy", text);
 }

@@ -232,6 +232,7 @@ function headerOf(run) {
         element("div.soft", {}, line),
         run.command ? element("div.command", {}, element("code", {}, run.command), copyButton(run.command)) : null,
         element("div.soft", {}, [machineText(run), "run " + run.id].filter(Boolean).join(" \u00b7 ")),
+        run.container ? element("div.soft", {}, run.container) : null,
         run.trouble ? element("div.bad", {}, (run.state === "local" ? "Not sent: " : "Not delivered: ") + run.trouble) : null,
         run.delivery ? element("div.soft", {}, "Sentinel: " + run.delivery) : null,
         run.allotment ? element("div.soft", {}, "Slurm gave " + run.allotment) : null,
