@@ -151,13 +151,14 @@ class Bundle:
 
     def start(self, argv, env, user=0, read_only=False, shm=True, network=True, capabilities=CAPABILITIES, seccomp=None,
               binds=None, no_new_privileges=False, beside=None, mapped=None, resources=None, keep=False):
-        """Docker's defaults, but for the seccomp profile. `network`: the machine's. `binds`: {target: source}.
+        """Docker's defaults, but for the seccomp profile. `network`: the machine's. `binds`: {target: source, or (source, "ro")}.
         `beside`: a container whose processes this one sees, as in a pod that shares them. `mapped`: root is this user
         outside. `resources`: limits, as the OCI runtime specification names them. `keep`: its cgroup stays until it is
         removed."""
         kinds = ["ipc", "uts", "mount"] + ([] if network else ["network"])
         processes = {"type": "pid", "path": "/proc/%d/ns/pid" % beside.process_1()} if beside else {"type": "pid"}
-        binds = [mount(target, "bind", "rbind", "rw", source=str(source)) for target, source in (binds or {}).items()]
+        pairs = {target: source if isinstance(source, tuple) else (source, "rw") for target, source in (binds or {}).items()}
+        binds = [mount(target, "bind", "rbind", how, source=str(source)) for target, (source, how) in pairs.items()]
         spec = {
             "ociVersion": "1.0.2",
             "process": {
