@@ -217,10 +217,14 @@ class Kubernetes(RecipeTest):
         self.assertIn("pod train, namespace ml, container train, image debian:bookworm-slim", self.shown(folder))
         self.nothing_was_sent()
 
-    def test_a_secret_sends_the_run_to_sentinel_by_the_names_that_the_pod_gives(self):
+    def test_a_secret_sends_the_run_to_sentinel_by_the_names_that_the_pod_gives_and_its_rows_stay_as_a_table(self):
         token = self.server.env()["SENTINEL_API_TOKEN"]
-        self.end(self.place(self.train({("sentinel", "token"): token})))
+        pod = self.train({("sentinel", "token"): token})
+        name, _, value = re.search(r"PILLION_OUTPUT=\S+", recipes.text("kubernetes-pod.yaml"))[0].partition("=")
+        pod.spec["containers"][0]["env"].append({"name": name, "value": value})
+        self.end(self.place(pod))
         run = self.assertOne(self.volume("pillion-runs") / "1000", "finished")
+        self.assertEqual((self.volume("pillion-runs") / (run["id"] + ".csv")).read_bytes(), run.csv)
         told = self.assertDelivered(run)["registration"]
         self.assertEqual([told.get(key) for key in ("orchestrator", "external_run_id", "project_name", "task_name", "container_image")],
                          ["kubernetes", "train", "ml", "train", "debian:bookworm-slim"])

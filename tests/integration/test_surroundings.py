@@ -6,6 +6,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import made_runs  # noqa: E402
 from served import PYTHON, ServedTest, pillion  # noqa: E402
 
 METADATA = ("job_name", "project_name", "stage_name", "task_name", "team", "env", "language", "orchestrator", "executor",
@@ -18,7 +19,7 @@ ACTIONS = {
 }
 
 
-class Surroundings(ServedTest):
+class SurroundingsTest(ServedTest):
     def registered(self, **extra):
         """The body of the one registration, after a short run."""
         before = len(self.server.runs)
@@ -32,6 +33,8 @@ class Surroundings(ServedTest):
         told = self.registered(**extra)
         return {key: told[key] for key in METADATA if key in told}
 
+
+class Surroundings(SurroundingsTest):
     def test_a_job_of_ci_is_told_and_no_person(self):
         told = self.registered(**ACTIONS)
         text = json.dumps(told)
@@ -61,6 +64,49 @@ class Surroundings(ServedTest):
         run, = self.server.runs.values()
         self.assertEqual((run["registration"]["orchestrator"], run["registration"]["job_name"]),
                          ("github-actions", "mine"))
+
+
+POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "POD_NAME": "alice-x7k2p", "POD_NAMESPACE": "alices", "CONTAINER_NAME": "train",
+       "CONTAINER_IMAGE": "registry.example/alice/train:3", "HOSTNAME": "alice-x7k2p", "JOB_COMPLETION_INDEX": "3"}
+
+
+class Container(SurroundingsTest):
+    def shown(self):
+        told = self.pillion("show", env=self.env(COLUMNS="200"))
+        self.assertEqual(told.status, 0, told)
+        return told.stdout.decode()
+
+    def test_a_pod_is_known_here_and_what_may_name_a_person_does_not_go_out(self):
+        told = self.registered(**POD)
+        self.assertNotIn("alice", json.dumps(told))
+        self.assertEqual((told["orchestrator"], told["task_name"], told["container_image"]), ("kubernetes", "train", "train:3"))
+        run = self.only_run()
+        self.assertEqual(run["container"], {"pod": "alice-x7k2p", "namespace": "alices", "name": "train", "index": "3",
+                                            "image": "registry.example/alice/train:3"})
+        self.assertIn("pod alice-x7k2p, namespace alices, container train, index 3, image registry.example/alice/train:3",
+                      self.shown())
+
+    def test_with_hostname_and_account_pod_and_namespace_go_out(self):
+        told = self.metadata(PILLION_SHARE="hostname,account", **POD)
+        self.assertEqual((told["external_run_id"], told["project_name"], told["container_image"]),
+                         ("alice-x7k2p", "alices", "registry.example/alice/train:3"))
+
+    def test_without_a_container_nothing_is_said_of_one(self):
+        self.registered(CONTAINER_NAME="of-something-else")
+        self.assertNotIn("container", self.only_run().state)
+        self.assertNotIn("container ", self.shown())
+
+    def test_the_id_of_a_container_is_taken_from_the_path_of_its_cgroup(self):
+        for number, path in enumerate(("docker/%s", "system.slice/docker-%s.scope", "kubepods/besteffort/pod1/cri-containerd-%s.scope")):
+            made = made_runs.state(made_runs.BEGAN + number, 7, cgroup_before={"memory": "/sys/fs/cgroup/" + path % ("0123456789abcdef" * 4)})
+            made_runs.write(self.dir, made, made_runs.rows(made_runs.BEGAN, 2, 2))
+            self.assertRegex(self.shown(), r"(?m)^container +ID 0123456789ab$")
+        made = made_runs.state(made_runs.BEGAN + 9, 7, container={"pod": "\x1b[2J", "image": "x" * 3000},
+                               cgroup_before={"memory": "/sys/fs/cgroup/" + "0" * 63})
+        made_runs.write(self.dir, made, made_runs.rows(made_runs.BEGAN, 2, 2))
+        told = self.shown()
+        self.assertNotIn("\x1b", told)
+        self.assertNotIn("ID 0", told)
 
 
 if __name__ == "__main__":
