@@ -25,10 +25,7 @@ class RecipeTest(ServedTest):
         super().setUp()
         self.tmp.chmod(0o755)
         self.installed = self.tmp / "installed"  # what the package, or the OCI layer, has in LIBRARIES
-        self.installed.mkdir()
-        for library in (pillion.HOOK, pillion.ENGINE):
-            shutil.copy(library, self.installed)
-            (self.installed / library.name).chmod(0o644)
+        recipes.install(self.installed)
         self.made = 0
 
     def root(self, *programs):
@@ -91,7 +88,7 @@ class Engines(RecipeTest):
             if word == "COPY":
                 origin, source, target = recipes.copied_from(rest)
                 self.assertEqual((origin, source), ("pillion", LIBRARIES))
-                shutil.copytree(self.installed, image.root / target.lstrip("/"))
+                shutil.copytree(self.installed, image.root / target.lstrip("/"), symlinks=True)
             elif word == "RUN":
                 self.ride_step(image, rest, env)
             elif word == "ENV":
@@ -144,7 +141,7 @@ class Engines(RecipeTest):
         image = self.root("sleep")
         (source, target), = recipes.files_of(parts["files"])
         self.assertEqual(source, LIBRARIES)
-        shutil.copytree(self.installed, image.root / target.lstrip("/"))
+        shutil.copytree(self.installed, image.root / target.lstrip("/"), symlinks=True)
         for name in ("environment", "runscript"):
             (image.root / name).write_text(parts[name])
         self.ride(image, ["sh", "-c", ". /environment; exec sh /runscript"],
@@ -170,7 +167,7 @@ class Kubernetes(RecipeTest):
         """Runs the init containers of the pod, and then all others side by side to their end."""
         for container in pod.spec.get("initContainers", []):
             image = self.root("cp")
-            shutil.copytree(self.installed, image.root / LIBRARIES.lstrip("/"))
+            shutil.copytree(self.installed, image.root / LIBRARIES.lstrip("/"), symlinks=True)
             self.ride(image, container["command"], pod.env(container), user=pod.user(), binds=self.binds(pod, container))
         begun = []
         for container in pod.spec["containers"]:

@@ -20,6 +20,7 @@ from served import LocalTest  # noqa: E402
 
 PILLION, INIT, TRAIN = "registry.example.com/pillion:0.1.0", "registry.example.com/pillion-init:0.1.0", "registry.example.com/train:1"
 BASES = ("docker.io/library/debian:bookworm-slim", "docker.io/library/busybox:stable")
+LAYER = "pillion-0.1.0-layer-amd64.tar.gz"  # as tools/package calls it
 PAUSE = "localhost/pause:1"
 CONFIGURATION = """
 [engine]
@@ -58,13 +59,9 @@ class Podman(LocalTest):
 
     def make_images(self):
         layer = self.tmp / "layer"
-        folder = layer / "usr/lib/pillion"
-        folder.mkdir(parents=True)
-        for library in (pillion.HOOK, pillion.ENGINE):
-            shutil.copy(library, folder)
-            (folder / library.name).chmod(0o644)
-        subprocess.run(["tar", "cf", self.tmp / "pillion-layer.tar", "-C", layer, "usr"], check=True)
-        self.taken("import", "pillion-layer.tar", PILLION)
+        recipes.install(layer / "usr/lib/pillion")
+        subprocess.run(["tar", "czf", self.tmp / LAYER, "-C", layer, "usr"], check=True)
+        self.taken("import", LAYER, PILLION)
         base = bundle.Bundle(self.tmp / "base")
         base.add("sh", "sleep", "mkdir", "cp", "tar")
         (base.root / "var/lib").mkdir(parents=True)
@@ -74,7 +71,7 @@ class Podman(LocalTest):
 
     def taken(self, *words):
         self.podman(words[0], "--signature-policy", self.tmp / "policy.json",
-                    *[self.tmp / word if word.endswith(".tar") else word for word in words[1:]])
+                    *[self.tmp / word if word.endswith((".tar", ".gz")) else word for word in words[1:]])
 
     def docker_lines(self, name):
         """The recipe's own lines for docker, as lists of words: without the prompt's remarks."""
@@ -97,7 +94,7 @@ class Podman(LocalTest):
 
     def test_the_image_of_the_dockerfile_is_built_and_leaves_its_run_on_the_volume(self):
         imported, built, run, init = self.docker_lines("dockerfile")
-        self.assertEqual(imported, ["import", "pillion-layer.tar", PILLION])
+        self.assertEqual(imported, ["import", LAYER, PILLION])
         self.build(built)
         self.podman("run", "--rm", "--pull", "never", *run[1:])
         self.storage_is_reachable()

@@ -7,12 +7,23 @@ import collections
 import json
 import re
 import shlex
+import shutil
 import subprocess
 
 import pillion
 import yaml
 
 FOLDER = pillion.SOURCE / "tools" / "recipes"
+
+
+def install(folder):
+    """What a package has in /usr/lib/pillion: links into a folder for the version."""
+    version = folder / "0.1.0-test"
+    version.mkdir(parents=True)
+    for library in (pillion.HOOK, pillion.ENGINE):
+        shutil.copy(library, version)
+        (version / library.name).chmod(0o644)
+        (folder / library.name).symlink_to(version.name + "/" + library.name)
 
 
 def text(name):
