@@ -361,16 +361,19 @@ static void print_commands(const struct show *show)
     struct command_use used[COMMANDS_SHOWN];
     size_t             count = commands_top(show->state, show->place->dir, used, COMMANDS_SHOWN);
     for (size_t i = 0; i < count; i++) {
-        char cpu[FIGURE_MAX], memory[FIGURE_MAX], many[FIGURE_MAX] = "", gpu[FIGURE_MAX + 8] = "";
+        char cpu[FIGURE_MAX], memory[FIGURE_MAX + 9] = "", many[FIGURE_MAX] = "", gpu[FIGURE_MAX + 8] = "";
         figure_seconds(command_cpu(&used[i]), cpu);
-        figure_short_bytes(used[i].memory_max_mib * 1024 * 1024, "", memory);
+        if (used[i].memory_max_mib > 0) { /* short children had some, but nobody saw it */
+            (void)snprintf(memory, sizeof memory, ", memory ");
+            figure_short_bytes(used[i].memory_max_mib * 1024 * 1024, "", memory + strlen(memory));
+        }
         if (used[i].processes > 1)
             (void)snprintf(many, sizeof many, "%.0f x ", used[i].processes);
         if (used[i].gpu_s > 0) {
             (void)snprintf(gpu, sizeof gpu, ", GPU ");
             figure_seconds(used[i].gpu_s, gpu + strlen(gpu));
         }
-        tell(i == 0 ? "most used by" : "", "%s%.80s: CPU %s, memory %s%s", many, used[i].name, cpu, memory, gpu);
+        tell(i == 0 ? "most used by" : "", "%s%.80s: CPU %s%s%s", many, used[i].name, cpu, memory, gpu);
     }
 }
 

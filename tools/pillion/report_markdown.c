@@ -52,9 +52,10 @@ static void add_commands(struct bytes *b, const struct report_run *run)
     if (count > 0)
         bytes_text(b, "\n| command | processes | CPU time | memory at most |\n|---|--:|--:|--:|\n");
     for (size_t i = 0; i < count; i++) {
-        char cpu[FIGURE_MAX], memory[FIGURE_MAX];
+        char cpu[FIGURE_MAX], memory[FIGURE_MAX] = "";
         figure_seconds(command_cpu(&used[i]), cpu);
-        figure_short_bytes(used[i].memory_max_mib * 1024 * 1024, "", memory);
+        if (used[i].memory_max_mib > 0)
+            figure_short_bytes(used[i].memory_max_mib * 1024 * 1024, "", memory);
         bytes_text(b, "| ");
         add_words(b, used[i].name);
         bytes_format(b, " | %.0f | %s | %s |\n", used[i].processes, cpu, memory);

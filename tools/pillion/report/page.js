@@ -309,7 +309,7 @@ function commandsOf(run) {
         {name: "Command", left: true, wide: true, value: (row) => row.name, text: (row) => row.name},
         plainColumn("processes", "processes"), plainColumn("CPU time", "cpu", secondsText),
         {name: "share", value: (row) => row.cpu, text: (row) => percent(row.cpu / total)},
-        plainColumn("memory at most", "memory_max_mib", mib), plainColumn("read", "read_bytes", bytesText), plainColumn("written", "write_bytes", bytesText),
+        plainColumn("memory at most", "memory_max_mib", (value) => value > 0 ? mib(value) : ""), plainColumn("read", "read_bytes", bytesText), plainColumn("written", "write_bytes", bytesText),
     ];
     if (run.commands.some((command) => command.gpu_s > 0)) columns.push(plainColumn("GPU time", "gpu_s", secondsText));
     return element("section", {}, element("h2", {}, "Commands"), table("What each command used, all its processes together", columns, run.commands));
