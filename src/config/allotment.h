@@ -7,8 +7,9 @@
 #include <stdint.h>
 
 struct allotment {
-    const char *by;                              /* "slurm"; NULL: nobody */
+    const char *by;                              /* as orchestrator; NULL: nobody */
     uint64_t    cpus, memory_mib, gpus, seconds; /* 0: not told */
+    uint64_t    ends;                            /* s since 1970, of the time limit; 0: not told */
 };
 
 /* A run of one rank shares with the node's others, and has only the time for itself. */

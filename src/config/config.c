@@ -265,16 +265,36 @@ static void read_share(struct config *c, struct log *log)
     }
 }
 
-/* Slurm's own variables: no user sets them for us, so there is nothing to complain about. */
+static uint64_t count_of(const char *name)
+{
+    const char *value = environment_value(name);
+    struct text t = text_of(value ? value : "");
+    uint64_t    count = 0;
+    if (!text_unsigned(&t, &count))
+        return 0;
+    return count < 1000000 ? count : 1000000;
+}
+
+/* Variables of launchers and batch systems: no user sets them for us, so there is nothing to complain about. An array's
+ * last index stands for its length. Open MPI and Hydra tell ranks, in all and on this node. */
 static void read_crowd(struct config *c)
 {
-    static const char *const names[] = {"SLURM_STEP_NUM_NODES", "SLURM_ARRAY_TASK_COUNT"};
+    static const char *const names[] = {"SLURM_STEP_NUM_NODES", "SLURM_ARRAY_TASK_COUNT", "FLUX_JOB_NNODES",
+                                        "LSB_JOBINDEX_END", "SGE_TASK_LAST"};
+    static const char *const ranks[][2] = {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE"},
+                                           {"PMI_SIZE", "MPI_LOCALNRANKS"},
+                                           {"FLUX_JOB_SIZE", NULL},
+                                           {"SLURM_STEP_NUM_TASKS", NULL}};
+    const char              *given = environment_value("PILLION_RANKS");
+    bool                     all = given && strcmp(given, "all") == 0;
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
-        const char *value = environment_value(names[i]);
-        struct text t = text_of(value ? value : "");
-        uint64_t    count = 0;
-        if (text_unsigned(&t, &count) && count > c->crowd)
-            c->crowd = count < 1000000 ? count : 1000000;
+        uint64_t count = count_of(names[i]);
+        c->crowd = count > c->crowd ? count : c->crowd;
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(ranks); i++) {
+        uint64_t here = all ? 1 : ranks[i][1] ? count_of(ranks[i][1]) : 0;
+        uint64_t count = here > 0 ? count_of(ranks[i][0]) / here : 0;
+        c->crowd = count > 1 && count > c->crowd ? count : c->crowd;
     }
 }
 
@@ -310,11 +330,57 @@ bool config_own_tag(struct config *config, const char *key, const char *value)
     return true;
 }
 
+bool config_has_tag(const struct config *config, const char *key)
+{
+    const struct sentinel_run *m = &config->metadata;
+    for (size_t i = 0; i < m->tag_count; i++)
+        if (strcmp(m->tags[i].key, key) == 0)
+            return true;
+    return false;
+}
+
+/* *at is where the next value goes. */
+static void add_job_tags(struct config *c, char **at)
+{
+    const char *end = c->job_text + sizeof c->job_text;
+    for (const struct env_metadata_tag *t = env_metadata_tags; t < env_metadata_tags + env_metadata_tag_count; t++) {
+        size_t room = (size_t)(end - *at);
+        room = room < ENV_METADATA_VALUE_MAX + 1 ? room : ENV_METADATA_VALUE_MAX + 1;
+        if (room < 2 || config_has_tag(c, t->key) || !env_metadata_tag(environment_value, t, *at, room))
+            continue;
+        if (config_own_tag(c, t->key, *at))
+            *at += strlen(*at) + 1;
+    }
+}
+
+/* What was asked for, as the batch system has given it. */
+static void add_request_tags(struct config *c, char **at)
+{
+    const struct allotment *a = &c->allotment;
+    const struct {
+        const char *key;
+        uint64_t    value;
+    } given[] = {
+        {"job_cpus", a->cpus}, {"job_memory_mib", a->memory_mib}, {"job_gpus", a->gpus}, {"job_seconds", a->seconds}};
+    for (size_t i = 0; i < ARRAY_LENGTH(given); i++) {
+        size_t       room = (size_t)(c->job_text + sizeof c->job_text - *at);
+        struct bytes text = {.data = *at, .capacity = room, .max = room > 0 ? room - 1 : 0};
+        if (given[i].value == 0 || room < 2 || config_has_tag(c, given[i].key))
+            continue;
+        bytes_unsigned(&text, given[i].value);
+        if (!text.failed && config_own_tag(c, given[i].key, *at))
+            *at += text.len + 1;
+    }
+}
+
 void config_look_around(struct config *c, const char *job)
 {
+    char *at = c->job_text;
     container_read(environment_value, c->secret, &c->container);
     env_metadata_fill(environment_value, c->share, job, &c->metadata, c->env_metadata);
     container_fill(&c->container, c->share, &c->metadata);
+    add_job_tags(c, &at);
+    add_request_tags(c, &at);
 }
 
 static void read_metadata(struct config *c, struct log *log)

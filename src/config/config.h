@@ -27,7 +27,8 @@ enum share {
 enum config_cloud { CONFIG_CLOUD_AUTO, CONFIG_CLOUD_PROBE, CONFIG_CLOUD_OFF };
 
 enum { CONFIG_URL_MAX = 1024, CONFIG_TAGS_MAX = 64, CONFIG_TEXT_MAX = 16 * 1024 };
-enum { CONFIG_OWN_TAGS_MAX = 4 }; /* three of cgroup_tags.c, and `continues` */
+enum { CONFIG_JOB_TEXT_MAX = 512 };
+enum { CONFIG_OWN_TAGS_MAX = 13 }; /* nine of a job, three of cgroup_tags.c, and `continues` */
 
 struct config {
     int64_t           interval;        /* ns */
@@ -55,6 +56,7 @@ struct config {
     char                 secret[TOKEN_SIZE]; /* the token, also where it is of no use: never written down */
     char                 tag_text[CONFIG_TEXT_MAX];
     char                 env_metadata[ENV_METADATA_TEXT_MAX];
+    char                 job_text[CONFIG_JOB_TEXT_MAX]; /* values of its tags */
 };
 
 /* Reads everything through getenv, into a zeroed *ret. Never fails. An invalid value is logged once, with the variable,
@@ -62,9 +64,12 @@ struct config {
  * PILLION_ names; it may be NULL. */
 void config_read(struct config *ret, const char *const *names, struct log *log);
 
-/* Fills metadata that was not set, and `container`, from the surroundings; `job` is the program's name. */
+/* Fills metadata that was not set, and `container`, from the surroundings; `job` is the program's name. What is known of a
+ * batch job, and what it was given, become tags. */
 void config_look_around(struct config *config, const char *job);
 
+/* Is there a tag of this key? */
+bool config_has_tag(const struct config *config, const char *key);
 /* Adds a tag of the engine's; both texts stay the caller's. False where no room is left. */
 bool config_own_tag(struct config *config, const char *key, const char *value);
 

@@ -12,6 +12,10 @@
     {                                                         \
         offsetof(struct sentinel_run, field), share, from, "" \
     }
+#define OF_RANKS(field, from)                                            \
+    {                                                                    \
+        offsetof(struct sentinel_run, field), 0, from, ENV_METADATA_RANK \
+    }
 #define OF_SCRIPT(script, field, from)                        \
     {                                                         \
         offsetof(struct sentinel_run, field), 0, from, script \
@@ -52,20 +56,23 @@ const struct env_metadata_system env_metadata_table[] = {
      true,
      {SAYS(external_run_id, "{SLURM_ARRAY_JOB_ID}_{SLURM_ARRAY_TASK_ID}(.{SLURM_STEP_ID})"),
       SAYS(external_run_id, "{SLURM_JOB_ID}(.{SLURM_STEP_ID})"),
-      OF_SCRIPT("slurm_script", job_name, "{SLURM_JOB_NAME}"), SHARES(SHARE_ACCOUNT, team, "{SLURM_JOB_ACCOUNT}")}},
+      OF_SCRIPT("slurm_script", job_name, "{SLURM_JOB_NAME}"), OF_RANKS(job_name, "{SLURM_JOB_NAME}"),
+      SHARES(SHARE_ACCOUNT, team, "{SLURM_JOB_ACCOUNT}")}},
     /* OpenPBS, PBS Professional: qsub(1B), ENVIRONMENT VARIABLES. Behind the ID's first dot is the server's name. */
     {"pbs",
      "PBS_JOBID",
      true,
      {SHARES(SHARE_HOSTNAME, external_run_id, "{PBS_JOBID}"), SAYS(external_run_id, "{PBS_JOBID%.}"),
-      OF_SCRIPT("{PBS_JOBID}.SC", job_name, "{PBS_JOBNAME}"), OF_SCRIPT("{PBS_JOBID}.SC", job_name, "{PBS_JOBID%.}")}},
+      OF_SCRIPT("{PBS_JOBID}.SC", job_name, "{PBS_JOBNAME}"), OF_SCRIPT("{PBS_JOBID}.SC", job_name, "{PBS_JOBID%.}"),
+      OF_RANKS(job_name, "{PBS_JOBNAME}")}},
     /* IBM Spectrum LSF: "Environment variables set for job execution". LSB_JOBNAME may be the whole command line. */
     {"lsf", "LSB_JOBID", true, {SAYS(external_run_id, "{LSB_JOBID}([{LSB_JOBINDEX+}])")}},
     /* Grid Engine: qsub(1), ENVIRONMENTAL VARIABLES; "undefined" outside of an array */
     {"sge",
      "SGE_TASK_ID",
      true,
-     {SAYS(external_run_id, "{JOB_ID}(.{SGE_TASK_ID+})"), OF_SCRIPT("{JOB_ID}", job_name, "{JOB_NAME}")}},
+     {SAYS(external_run_id, "{JOB_ID}(.{SGE_TASK_ID+})"), OF_SCRIPT("{JOB_ID}", job_name, "{JOB_NAME}"),
+      OF_RANKS(job_name, "{JOB_NAME}")}},
     /* Amazon SageMaker AI: the variables that its training containers are started with */
     {"sagemaker", "TRAINING_JOB_ARN", true, {SAYS(external_run_id, "{TRAINING_JOB_NAME}")}},
     /* AWS Batch User Guide, "Job environment variables"; the ID of a child of an array has its index */
@@ -135,3 +142,34 @@ const struct env_metadata_system env_metadata_table[] = {
 };
 
 const size_t env_metadata_count = ARRAY_LENGTH(env_metadata_table);
+
+/* Launchers of ranks: Open MPI, "Environment variables exported to MPI processes"; MVAPICH2; Hydra (MPICH, Intel MPI);
+ * HPE PALS. They go before Slurm's, which under mpirun describe what mpirun was started by. */
+const struct env_metadata_tag env_metadata_tags[] = {
+    {"job_name", "{SLURM_JOB_ID?}{SLURM_JOB_NAME}"},
+    {"job_name", "{PBS_JOBID?}{PBS_JOBNAME}"},
+    {"job_name", "{SGE_TASK_ID?}{JOB_NAME}"},
+    {"job_partition", "{SLURM_JOB_ID?}{SLURM_JOB_PARTITION}"},
+    {"job_partition", "{PBS_JOBID?}{PBS_QUEUE}"},
+    {"job_partition", "{LSB_JOBID?}{LSB_QUEUE}"},
+    {"job_partition", "{SGE_TASK_ID?}{QUEUE}"},
+    {"job_array_index", "{SLURM_JOB_ID?}{SLURM_ARRAY_TASK_ID}"},
+    {"job_array_index", "{PBS_JOBID?}{PBS_ARRAY_INDEX}"},
+    {"job_array_index", "{PBS_JOBID?}{PBS_ARRAYID}"}, /* Torque */
+    {"job_array_index", "{LSB_JOBID?}{LSB_JOBINDEX+}"},
+    {"job_array_index", "{SGE_TASK_ID+}"},
+    {"job_array_index", "{FLUX_JOB_ID?}{FLUX_JOB_CC}"},
+    {ENV_METADATA_TAG_RANK, "{OMPI_COMM_WORLD_RANK}"},
+    {ENV_METADATA_TAG_RANK, "{MV2_COMM_WORLD_RANK}"},
+    {ENV_METADATA_TAG_RANK, "{MPI_LOCALRANKID?}{PMI_RANK}"},
+    {ENV_METADATA_TAG_RANK, "{PALS_LOCAL_RANKID?}{PALS_RANKID}"},
+    {ENV_METADATA_TAG_RANK, "{FLUX_TASK_LOCAL_ID?}{FLUX_TASK_RANK}"},
+    {ENV_METADATA_TAG_RANK, "{SLURM_STEP_ID?}{SLURM_PROCID}"},
+    {"job_ranks", "{OMPI_COMM_WORLD_SIZE}"},
+    {"job_ranks", "{MV2_COMM_WORLD_SIZE}"},
+    {"job_ranks", "{MPI_LOCALRANKID?}{PMI_SIZE}"},
+    {"job_ranks", "{FLUX_TASK_LOCAL_ID?}{FLUX_JOB_SIZE}"},
+    {"job_ranks", "{SLURM_STEP_ID?}{SLURM_STEP_NUM_TASKS}"},
+};
+
+const size_t env_metadata_tag_count = ARRAY_LENGTH(env_metadata_tags);

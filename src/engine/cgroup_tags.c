@@ -18,19 +18,11 @@
 
 enum { EACH = 16 }; /* so many kills are told one by one */
 
-static bool user_has(const struct sentinel_run *m, const char *key)
-{
-    for (size_t i = 0; i < m->tag_count; i++)
-        if (strcmp(m->tags[i].key, key) == 0)
-            return true;
-    return false;
-}
-
 /* The value is written as short as three decimals allow. */
 static void add_tag(struct config *config, const char *key, double value, char text[static CGROUP_TAG_MAX])
 {
     struct bytes b = {.data = text, .capacity = CGROUP_TAG_MAX, .max = CGROUP_TAG_MAX - 1};
-    if (user_has(&config->metadata, key))
+    if (config_has_tag(config, key))
         return;
     bytes_decimal(&b, value, 3);
     if (b.failed)

@@ -190,6 +190,8 @@ static void allotment(struct bytes *line, const struct allotment *a)
     known(line, "memory_mib", a->memory_mib > 0 ? a->memory_mib : METRIC_NONE);
     known(line, "gpus", a->gpus > 0 ? a->gpus : METRIC_NONE);
     known(line, "seconds", a->seconds > 0 ? a->seconds : METRIC_NONE);
+    if (a->ends > 0)
+        utc(line, "ends_at", (int64_t)a->ends * CLOCK_SECOND);
     bytes_char(line, '}');
 }
 

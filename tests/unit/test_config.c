@@ -590,6 +590,73 @@ static void yes_and_no_have_many_words(void **state)
     }
 }
 
+static void assert_crowd(const char *names, uint64_t expected)
+{
+    char copy[256];
+    (void)snprintf(copy, sizeof copy, "%s", names);
+    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " ")) {
+        char *equals = strchr(word, '=');
+        *equals = '\0';
+        assert_int_equal(setenv(word, equals + 1, 1), 0);
+    }
+    read_with("PILLION_INTERVAL", "1");
+    assert_int_equal(config.crowd, expected);
+    (void)snprintf(copy, sizeof copy, "%s", names);
+    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " ")) {
+        *strchr(word, '=') = '\0';
+        assert_int_equal(unsetenv(word), 0);
+    }
+}
+
+static void a_crowd_is_of_nodes_under_each_launcher_and_of_ranks_only_where_each_has_a_run(void **state)
+{
+    (void)state;
+    assert_crowd("OMPI_COMM_WORLD_SIZE=4096 OMPI_COMM_WORLD_LOCAL_SIZE=64", 64);
+    assert_crowd("PMI_SIZE=4096 MPI_LOCALNRANKS=32", 128);
+    assert_crowd("OMPI_COMM_WORLD_SIZE=32 OMPI_COMM_WORLD_LOCAL_SIZE=32", 0); /* one node */
+    assert_crowd("PMI_SIZE=4096", 0);
+    assert_crowd("FLUX_JOB_NNODES=100 FLUX_JOB_SIZE=6400", 100);
+    assert_crowd("SLURM_STEP_NUM_NODES=10 SLURM_STEP_NUM_TASKS=640", 10);
+    assert_crowd("SLURM_STEP_NUM_NODES=10 SLURM_STEP_NUM_TASKS=640 PILLION_RANKS=all", 640);
+    assert_crowd("OMPI_COMM_WORLD_SIZE=4096 OMPI_COMM_WORLD_LOCAL_SIZE=64 PILLION_RANKS=all", 4096);
+    assert_crowd("LSB_JOBINDEX_END=500", 500);
+    assert_crowd("SGE_TASK_LAST=undefined", 0);
+    assert_crowd("SGE_TASK_LAST=1000", 1000);
+}
+
+static const char *tag_of(const char *key)
+{
+    const struct sentinel_run *m = &config.metadata;
+    for (size_t i = 0; i < m->tag_count; i++)
+        if (strcmp(m->tags[i].key, key) == 0)
+            return m->tags[i].value;
+    return "";
+}
+
+static void a_job_and_its_request_become_tags_and_a_tag_of_the_user_s_stands(void **state)
+{
+    (void)state;
+    static const char *const set[][2] = {
+        {"SLURM_JOB_ID", "42"},         {"SLURM_JOB_NAME", "nightly"},  {"SLURM_JOB_PARTITION", "gpu"},
+        {"SLURM_STEP_ID", "0"},         {"SLURM_PROCID", "4"},          {"SLURM_STEP_NUM_TASKS", "8"},
+        {"SLURM_CPUS_ON_NODE", "4"},    {"SLURM_MEM_PER_NODE", "2048"}, {"SLURM_JOB_START_TIME", "1000"},
+        {"SLURM_JOB_END_TIME", "4600"}, {"SLURM_GPUS_ON_NODE", "2"}};
+    static const char *const tags[][2] = {{"job_name", "nightly"},    {"job_partition", "gpu"}, {"job_rank", "4"},
+                                          {"job_ranks", "8"},         {"job_cpus", "mine"},     {"job_seconds", "3600"},
+                                          {"job_memory_mib", "2048"}, {"job_gpus", "2"},        {"a", "b"}};
+    for (size_t i = 0; i < sizeof set / sizeof *set; i++)
+        assert_int_equal(setenv(set[i][0], set[i][1], 1), 0);
+    read_with("TRACKER_TAGS", "a=b,job_cpus=mine");
+    config_look_around(&config, "train.py");
+    for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
+        assert_string_equal(tag_of(tags[i][0]), tags[i][1]);
+    assert_int_equal(config.metadata.tag_count, sizeof tags / sizeof *tags);
+    assert_string_equal(config.metadata.job_name, "nightly");
+    assert_string_equal(config.metadata.task_name, "train.py");
+    for (size_t i = 0; i < sizeof set / sizeof *set; i++)
+        assert_int_equal(unsetenv(set[i][0]), 0);
+}
+
 static void a_crowd_is_the_larger_of_step_and_array(void **state)
 {
     (void)state;
@@ -604,6 +671,7 @@ static void a_crowd_is_the_larger_of_step_and_array(void **state)
         assert_int_equal(config.crowd, crowds[i].crowd);
         assert_silent();
     }
+    assert_int_equal(unsetenv("SLURM_STEP_NUM_NODES"), 0);
 }
 
 static void a_value_with_line_breaks_stays_one_line(void **state)
@@ -649,6 +717,8 @@ int main(void)
         TEST(an_s3_endpoint_is_a_url),
         TEST(yes_and_no_have_many_words),
         TEST(a_crowd_is_the_larger_of_step_and_array),
+        TEST(a_crowd_is_of_nodes_under_each_launcher_and_of_ranks_only_where_each_has_a_run),
+        TEST(a_job_and_its_request_become_tags_and_a_tag_of_the_user_s_stands),
         TEST(a_value_with_line_breaks_stays_one_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,6 +121,88 @@ static void a_job_that_nobody_named_is_called_by_its_program(void **state)
     assert_job("1", NULL);
 }
 
+static void ranks_of_a_step_are_called_as_the_job_is_and_the_program_is_their_task(void **state)
+{
+    (void)state;
+    job = "train.py";
+    FILL("SLURM_JOB_ID=42", "SLURM_JOB_NAME=nightly", "SLURM_STEP_ID=2", "SLURM_PROCID=0");
+    assert_text(run.job_name, "nightly");
+    assert_run("slurm", NULL, "42.2", NULL, NULL, "train.py");
+    FILL("SLURM_JOB_ID=42", "SLURM_JOB_NAME=nightly", "SLURM_PROCID=0"); /* what the script starts: no step */
+    assert_text(run.job_name, NULL);
+    assert_text(run.task_name, NULL);
+    FILL("PBS_JOBID=1.head", "PBS_JOBNAME=fit", "OMPI_COMM_WORLD_RANK=3");
+    assert_text(run.job_name, "fit");
+    assert_text(run.task_name, "train.py");
+    FILL("SGE_TASK_ID=2", "JOB_ID=1", "JOB_NAME=fit", "MPI_LOCALRANKID=0", "PMI_RANK=8");
+    assert_text(run.job_name, "fit");
+    FILL("LSB_JOBID=3", "LSB_JOBNAME=./x hunter2", "OMPI_COMM_WORLD_RANK=0"); /* perhaps the command line */
+    assert_text(run.job_name, NULL);
+    assert_text(run.task_name, NULL);
+    FILL("OMPI_COMM_WORLD_RANK=0"); /* mpirun on a laptop */
+    assert_text(run.job_name, NULL);
+    FILL("SLURM_JOB_ID=42", "SLURM_JOB_NAME=wrap", "SLURM_STEP_ID=0", "SLURM_PROCID=0");
+    assert_text(run.job_name, NULL);
+    assert_text(run.task_name, NULL);
+    FILL("SLURM_JOB_ID=42", "SLURM_JOB_NAME=python3", "SLURM_STEP_ID=0", "SLURM_PROCID=0"); /* srun without a script */
+    assert_text(run.job_name, NULL);
+    job = NULL;
+}
+
+static void assert_tag(const char *key, const char *expected)
+{
+    char        value[ENV_METADATA_VALUE_MAX + 1];
+    const char *found = NULL;
+    for (size_t i = 0; i < env_metadata_tag_count && !found; i++)
+        if (strcmp(env_metadata_tags[i].key, key) == 0 &&
+            env_metadata_tag(lookup, &env_metadata_tags[i], value, sizeof value))
+            found = value;
+    assert_text(found, expected);
+}
+
+static void assert_job_tags(const char *partition, const char *index, const char *rank, const char *ranks)
+{
+    assert_tag("job_partition", partition);
+    assert_tag("job_array_index", index);
+    assert_tag("job_rank", rank);
+    assert_tag("job_ranks", ranks);
+}
+
+static void partition_array_index_and_rank_are_told_by_each_system(void **state)
+{
+    (void)state;
+    FILL("SLURM_JOB_ID=44", "SLURM_JOB_NAME=nightly", "SLURM_JOB_PARTITION=gpu", "SLURM_ARRAY_JOB_ID=42",
+         "SLURM_ARRAY_TASK_ID=0", "SLURM_PROCID=0");
+    assert_job_tags("gpu", "0", NULL, NULL);
+    assert_tag("job_name", "nightly");
+    FILL("SLURM_JOB_ID=44", "SLURM_STEP_ID=1", "SLURM_PROCID=4", "SLURM_STEP_NUM_TASKS=8");
+    assert_job_tags(NULL, NULL, "4", "8");
+    FILL("SLURM_JOB_ID=44", "SLURM_STEP_ID=1", "SLURM_PROCID=1", "SLURM_STEP_NUM_TASKS=2", "OMPI_COMM_WORLD_RANK=16",
+         "OMPI_COMM_WORLD_SIZE=32"); /* mpirun's daemons are the step, its ranks are the program's */
+    assert_job_tags(NULL, NULL, "16", "32");
+    FILL("PBS_JOBID=1[7].head", "PBS_JOBNAME=fit", "PBS_QUEUE=long", "PBS_ARRAY_INDEX=7", "MPI_LOCALRANKID=1",
+         "PMI_RANK=5", "PMI_SIZE=8");
+    assert_job_tags("long", "7", "5", "8");
+    FILL("PBS_JOBID=1[7].head", "PBS_ARRAYID=7", "PMI_RANK=5"); /* Torque; somebody else's PMI */
+    assert_job_tags(NULL, "7", NULL, NULL);
+    FILL("LSB_JOBID=7", "LSB_QUEUE=normal", "LSB_JOBINDEX=12", "LSB_JOBNAME=./fit --password=hunter2");
+    assert_job_tags("normal", "12", NULL, NULL);
+    assert_tag("job_name", NULL);
+    FILL("LSB_JOBID=7", "LSB_JOBINDEX=0");
+    assert_job_tags(NULL, NULL, NULL, NULL);
+    FILL("SGE_TASK_ID=3", "JOB_ID=9", "JOB_NAME=fit", "QUEUE=all.q");
+    assert_job_tags("all.q", "3", NULL, NULL);
+    FILL("SGE_TASK_ID=undefined", "JOB_ID=9", "JOB_NAME=STDIN");
+    assert_job_tags(NULL, NULL, NULL, NULL);
+    assert_tag("job_name", NULL);
+    FILL("FLUX_JOB_ID=f1", "FLUX_TASK_LOCAL_ID=0", "FLUX_TASK_RANK=4", "FLUX_JOB_SIZE=8", "FLUX_JOB_CC=2");
+    assert_job_tags(NULL, "2", "4", "8");
+    FILL("QUEUE=mail", "JOB_NAME=x", "PBS_QUEUE=q", "LSB_QUEUE=q", "SLURM_JOB_PARTITION=p",
+         "SLURM_PROCID=0"); /* no job */
+    assert_job_tags(NULL, NULL, NULL, NULL);
+    assert_tag("job_name", NULL);
+}
+
 static void other_batch_systems(void **state)
 {
     (void)state;
@@ -320,19 +402,26 @@ static void assert_taken(const char *name, size_t len)
     fail_msg("%.*s is read, but VARIABLES_OF_OTHERS does not give it to the engine", (int)len, name);
 }
 
+static void assert_pattern_taken(const char *from)
+{
+    for (const char *at = from; (at = strchr(at, '{'));) {
+        at += strspn(at, "{!");
+        size_t len = strspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
+        assert_taken(at, len);
+        assert_non_null(strchr("}+#%?", at[len]));
+    }
+}
+
 static void every_variable_of_the_table_is_in_the_snapshot_of_the_environment(void **state)
 {
     (void)state;
     for (const struct env_metadata_system *s = env_metadata_table; s < env_metadata_table + env_metadata_count; s++) {
         assert_taken(s->marker, strlen(s->marker));
         for (size_t i = 0; i < ENV_METADATA_VALUES && s->values[i].from[0]; i++)
-            for (const char *at = s->values[i].from; (at = strchr(at, '{'));) {
-                at += strspn(at, "{!");
-                size_t len = strspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
-                assert_taken(at, len);
-                assert_non_null(strchr("}+#%", at[len]));
-            }
+            assert_pattern_taken(s->values[i].from);
     }
+    for (size_t i = 0; i < env_metadata_tag_count; i++)
+        assert_pattern_taken(env_metadata_tags[i].from);
 }
 
 static void every_value_of_the_table_is_well_formed(void **state)
@@ -362,6 +451,8 @@ int main(void)
         cmocka_unit_test(slurm_is_told_by_the_ids_that_its_own_commands_show),
         cmocka_unit_test(a_script_under_a_name_of_the_batch_systems_is_called_as_the_job_is),
         cmocka_unit_test(a_job_that_nobody_named_is_called_by_its_program),
+        cmocka_unit_test(ranks_of_a_step_are_called_as_the_job_is_and_the_program_is_their_task),
+        cmocka_unit_test(partition_array_index_and_rank_are_told_by_each_system),
         cmocka_unit_test(other_batch_systems),
         cmocka_unit_test(continuous_integration),
         cmocka_unit_test(a_branch_of_a_multibranch_project_is_not_told),

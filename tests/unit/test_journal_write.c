@@ -272,6 +272,15 @@ static void what_a_batch_system_gave_is_told(void **state)
     assert_non_null(strstr(only_line(), "\"allotment\":{\"by\":\"slurm\",\"cpus\":4,\"seconds\":7200}"));
 }
 
+static void the_time_limit_is_told_by_its_hour(void **state)
+{
+    (void)state;
+    struct journal_begin begin = begin_with(NULL);
+    config.allotment = (struct allotment){.by = "slurm", .ends = 1795007200};
+    journal_begin(&run, &begin);
+    assert_non_null(strstr(only_line(), "\"allotment\":{\"by\":\"slurm\",\"ends_at\":\"2026-11-18T13:06:40.000Z\"}"));
+}
+
 static void what_the_cgroup_did_is_told_with_its_time(void **state)
 {
     (void)state;
@@ -359,6 +368,7 @@ int main(void)
         TEST(an_end_has_the_exit_code),
         TEST(an_end_by_a_signal_has_both),
         TEST(what_a_batch_system_gave_is_told),
+        TEST(the_time_limit_is_told_by_its_hour),
         TEST(what_the_cgroup_did_is_told_with_its_time),
         TEST(an_unknown_end_has_no_exit_code),
         TEST(totals_are_the_kernels),

@@ -5,6 +5,7 @@
 
 #include "base/array.h"
 #include "base/text.h"
+#include "store/journal_read.h"
 
 /* Beyond this is no figure of a machine, and sums of such are no numbers. */
 #define FIGURE_TOO_LARGE 1e18
@@ -61,20 +62,23 @@ double account_registered_number(const cJSON *state, const char *key)
     return account_number(state, "registration", key);
 }
 
-/* The tags that pillion has made of what holds the run; -1. */
-static double tagged(const cJSON *state, const char *key)
+const char *account_tag(const cJSON *state, const char *key)
 {
     const cJSON *tag;
     cJSON_ArrayForEach(tag, cJSON_GetObjectItemCaseSensitive(registration(state), "tags"))
     {
         const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tag, "key"));
-        const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tag, "value"));
-        double      value;
-        if (name != NULL && text != NULL && strcmp(name, key) == 0 && text_decimal(text_of(text), &value) &&
-            value > 0 && value < FIGURE_TOO_LARGE)
-            return value;
+        if (name != NULL && strcmp(name, key) == 0)
+            return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tag, "value"));
     }
-    return -1;
+    return NULL;
+}
+
+double account_tag_number(const cJSON *state, const char *key)
+{
+    const char *text = account_tag(state, key);
+    double      value;
+    return text != NULL && text_decimal(text_of(text), &value) && value >= 0 && value < FIGURE_TOO_LARGE ? value : -1;
 }
 
 static void take_less(struct limit *limit, double value, const char *source)
@@ -90,15 +94,37 @@ bool account_is_given(struct limit limit)
 
 bool account_is_own_tag(const char *key)
 {
+    static const char *const of_job[] = {"name", "partition",  "array_index", "rank",   "ranks",
+                                         "cpus", "memory_mib", "gpus",        "seconds"};
+    for (size_t i = 0; strncmp(key, "job_", 4) == 0 && i < ARRAY_LENGTH(of_job); i++)
+        if (strcmp(key + 4, of_job[i]) == 0)
+            return true;
     return strncmp(key, "cgroup_", 7) == 0 || strcmp(key, "cpus_allowed") == 0;
+}
+
+const char *account_batch_system(const cJSON *state)
+{
+    static const char *const systems[][2] = {
+        {"slurm", "Slurm"}, {"pbs", "PBS"}, {"lsf", "LSF"}, {"sge", "Grid Engine"}};
+    const char *by = journal_text(cJSON_GetObjectItemCaseSensitive(state, "allotment"), "by");
+    for (size_t i = 0; by != NULL && i < ARRAY_LENGTH(systems); i++)
+        if (strcmp(by, systems[i][0]) == 0)
+            return systems[i][1];
+    return by;
+}
+
+static const char *giver(const cJSON *state)
+{
+    const char *system = account_batch_system(state);
+    return system != NULL ? system : "?";
 }
 
 struct limit account_cpus(const cJSON *state)
 {
     struct limit limit = {.value = -1};
-    take_less(&limit, account_number(state, "allotment", "cpus"), "Slurm"); /* the name that people asked */
-    take_less(&limit, tagged(state, "cgroup_cpus"), "cgroup");
-    take_less(&limit, tagged(state, "cpus_allowed"), "affinity");
+    take_less(&limit, account_number(state, "allotment", "cpus"), giver(state)); /* the name that people asked */
+    take_less(&limit, account_tag_number(state, "cgroup_cpus"), "cgroup");
+    take_less(&limit, account_tag_number(state, "cpus_allowed"), "affinity");
     take_less(&limit, account_registered_number(state, "host_vcpus"), "machine");
     return limit;
 }
@@ -106,8 +132,8 @@ struct limit account_cpus(const cJSON *state)
 struct limit account_memory_mib(const cJSON *state)
 {
     struct limit limit = {.value = -1};
-    take_less(&limit, account_number(state, "allotment", "memory_mib"), "Slurm");
-    take_less(&limit, tagged(state, "cgroup_memory_mib"), "cgroup");
+    take_less(&limit, account_number(state, "allotment", "memory_mib"), giver(state));
+    take_less(&limit, account_tag_number(state, "cgroup_memory_mib"), "cgroup");
     take_less(&limit, account_registered_number(state, "host_memory_mib"), "machine");
     return limit;
 }
@@ -115,7 +141,7 @@ struct limit account_memory_mib(const cJSON *state)
 struct limit account_gpus(const cJSON *state)
 {
     struct limit limit = {.value = -1};
-    take_less(&limit, account_number(state, "allotment", "gpus"), "Slurm");
+    take_less(&limit, account_number(state, "allotment", "gpus"), giver(state));
     take_less(&limit, account_registered_number(state, "host_gpu_count"), "machine");
     return limit;
 }

@@ -23,13 +23,19 @@ double account_system_s(const struct summary *summary, const cJSON *state);
 /* What a run may use at most, and who says so; value -1: nobody does. */
 struct limit {
     double      value;
-    const char *source; /* "Slurm", "cgroup", "affinity", "machine", "device" */
+    const char *source; /* a batch system, "cgroup", "affinity", "machine", "device" */
 };
 
 /* Is it less than all that is there, and so something that was asked for? */
 bool account_is_given(struct limit limit);
-/* A tag of the registration that pillion has made itself, of a limit. */
+/* A tag of the registration that pillion has made itself, of a limit or a job. */
 bool account_is_own_tag(const char *key);
+/* A tag's value, and the same as a number; NULL, -1. */
+const char *account_tag(const cJSON *state, const char *key);
+double      account_tag_number(const cJSON *state, const char *key);
+
+/* Who gave what stands in `allotment`, as people call it; NULL: nobody. */
+const char *account_batch_system(const cJSON *state);
 
 struct limit account_cpus(const cJSON *state);       /* cores, the least of what holds */
 struct limit account_memory_mib(const cJSON *state); /* the same */

@@ -86,12 +86,12 @@ __attribute__((format(printf, 2, 3))) static void add(char ret[static CELLS_TEXT
     va_end(args);
 }
 
-bool cells_allotment(const struct summary *summary, const cJSON *state, char ret[static CELLS_TEXT_MAX])
+bool cells_asked(const cJSON *state, char ret[static CELLS_TEXT_MAX])
 {
     double cpus = account_number(state, "allotment", "cpus"), gpus = account_number(state, "allotment", "gpus");
     double mib = account_number(state, "allotment", "memory_mib");
     double seconds = account_number(state, "allotment", "seconds");
-    char   text[FIGURE_MAX], part[FIGURE_MAX];
+    char   text[FIGURE_MAX];
     ret[0] = '\0';
     if (cpus > 0)
         add(ret, "%.0f core%s", cpus, cpus < 2 ? "" : "s");
@@ -103,8 +103,7 @@ bool cells_allotment(const struct summary *summary, const cJSON *state, char ret
         add(ret, "%.0f GPU%s", gpus, gpus < 2 ? "" : "s");
     if (seconds > 0) {
         figure_seconds(seconds, text);
-        figure_percent(summary_duration(summary) / seconds, part);
-        add(ret, "%s (%s used)", text, part);
+        add(ret, "%s", text);
     }
     return ret[0] != '\0';
 }
@@ -138,6 +137,37 @@ bool cells_container(const cJSON *state, char ret[static CELLS_TEXT_MAX])
     }
     if (id != NULL)
         add(ret, "ID %.12s", id);
+    return ret[0] != '\0';
+}
+
+bool cells_allotment(const struct summary *summary, const cJSON *state, char ret[static CELLS_TEXT_MAX])
+{
+    double seconds = account_number(state, "allotment", "seconds");
+    char   part[FIGURE_MAX];
+    if (!cells_asked(state, ret) || seconds <= 0)
+        return ret[0] != '\0';
+    figure_percent(summary_duration(summary) / seconds, part);
+    size_t len = strlen(ret);
+    (void)snprintf(ret + len, CELLS_TEXT_MAX - len, " (%s used)", part);
+    return true;
+}
+
+bool cells_job(const cJSON *state, char ret[static CELLS_TEXT_MAX])
+{
+    const char *called = account_registered(state, "job_name"), *task = account_registered(state, "task_name");
+    const char *name = account_tag(state, "job_name"), *partition = account_tag(state, "job_partition");
+    double      rank = account_tag_number(state, "job_rank"), ranks = account_tag_number(state, "job_ranks");
+    ret[0] = '\0';
+    if (name != NULL && (called == NULL || strcmp(name, called) != 0))
+        add(ret, "%.100s", name);
+    if (task != NULL && rank >= 0)
+        add(ret, "%.100s", task);
+    if (rank >= 0 && ranks > 0)
+        add(ret, "rank %.0f of %.0f", rank, ranks);
+    else if (rank >= 0)
+        add(ret, "rank %.0f", rank);
+    if (partition != NULL)
+        add(ret, "partition %.100s", partition);
     return ret[0] != '\0';
 }
 

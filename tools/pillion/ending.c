@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ending.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +15,28 @@
 #define NEAR 0.8
 
 enum { LOG_TAIL_MAX = 300 * 1024, REASON_MAX = 500 };
+
+/* Slurm looks at limits every half minute. Later than this the limit may have been raised, and somebody else's signal
+ * has ended the job; the clocks of its machines may differ. */
+#define LIMIT_LATE  120.0
+#define LIMIT_EARLY 3.0
+
+/* Was it the job's time limit when the run ended, after so many seconds? Where only the limit's length is told, a run
+ * that lasted as long cannot have had less of the job. */
+static bool is_at_limit(const cJSON *state, double ended, double lasted)
+{
+    double limit = run_time(cJSON_GetObjectItemCaseSensitive(state, "allotment"), "ends_at");
+    double seconds = account_number(state, "allotment", "seconds");
+    double late = limit > 0 ? ended - limit : lasted - seconds;
+    return (limit > 0 || seconds > 0) && late >= -LIMIT_EARLY && late <= LIMIT_LATE;
+}
+
+bool ending_is_time_limit(const cJSON *state)
+{
+    int number = run_number(state, "signal", 0);
+    return (number == SIGTERM || number == SIGKILL) &&
+           is_at_limit(state, run_time(state, "finished_at"), journal_number(state, "duration_s", 0));
+}
 
 static bool is_state(const struct show *show, const char *name)
 {
@@ -33,7 +56,8 @@ static void end_of(const struct show *show, struct ending *ret)
     } else if (number > 0) {
         signal_text(number, name);
         ret->word = "killed";
-        (void)snprintf(ret->how, sizeof ret->how, "by %s", name);
+        (void)snprintf(ret->how, sizeof ret->how, "by %s%s", name,
+                       ending_is_time_limit(show->state) ? " at the job's time limit" : "");
     } else if (code >= 0) {
         ret->word = code == 0 ? "finished" : "failed";
         ret->tone = code == 0 ? "good" : "bad";
@@ -149,9 +173,12 @@ void ending_of(const struct show *show, struct ending *ret)
                                                       : ", ",
                    ret->how);
     out_of_memory(show, ret);
+    double lasted = summary_duration(&show->summary);
+    bool   at_limit = is_at_limit(show->state, run_time(show->state, "started_at") + lasted, lasted);
     if (is_state(show, "lost"))
         (void)snprintf(ret->lost, sizeof ret->lost,
-                       "the program is gone and left no word of its end. pillion sync finishes the run.");
+                       "the program is gone and left no word of its end%s. pillion sync finishes the run.",
+                       at_limit ? ", at its job's time limit" : "");
     trouble_of(show, ret);
     delivery_of(show, ret);
 }

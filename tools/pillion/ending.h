@@ -12,13 +12,16 @@ enum { ENDING_TEXT_MAX = 700 };
 struct ending {
     const char *word;               /* "finished", "failed", "killed", "ended", "lost", "running" …; "" for a file */
     const char *tone;               /* "good", "bad", "warn", "live", "plain" */
-    char        how[64];            /* "exit 3", "by SIGKILL"; all of these may be "" */
-    char        whole[96];          /* both: "failed, exit 3", "killed by SIGKILL" */
+    char        how[80];            /* "exit 3", "by SIGKILL"; all of these may be "" */
+    char        whole[112];         /* both: "failed, exit 3", "killed by SIGTERM at the job's time limit" */
     char        out_of_memory[200]; /* "killed at 56.9 MiB of 57.0 MiB: 1 process was killed …" */
-    char        lost[100];          /* what is to be done */
+    char        lost[140];          /* what is to be done */
     char        trouble[ENDING_TEXT_MAX];  /* of its delivery: why not, and the next command */
     char        delivery[ENDING_TEXT_MAX]; /* what Sentinel has of it */
 };
+
+/* Ended the run by the signal that a batch system sends to a job whose time is over, and at that time? */
+bool ending_is_time_limit(const cJSON *state);
 
 void ending_of(const struct show *show, struct ending *ret);
 

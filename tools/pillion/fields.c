@@ -9,13 +9,15 @@
 #include "account.h"
 #include "base/array.h"
 #include "base/clock.h"
+#include "cells.h"
 #include "commands.h"
 #include "csv.h"
+#include "ending.h"
 #include "runs.h"
 #include "store/journal_read.h"
 
 const struct field run_fields[RUN_FIELD_COUNT] = {
-#define FIELD(name, title, kind, width, rank) {#name, title, kind, width, rank},
+#define FIELD(name, title, kind, width, rank, among_jobs) {#name, title, kind, width, rank, among_jobs},
     RUN_FIELDS(FIELD)
 #undef FIELD
 };
@@ -84,7 +86,11 @@ static void read_end(const cJSON *state, struct record *ret)
     set_number(ret, RUN_FIELD_oom_kills, account_number(state, "cgroup", "oom_kills"));
     set_number(ret, RUN_FIELD_exit_code, code);
     set_number(ret, RUN_FIELD_signal, number > 0 ? number : -1);
-    if (number > 0)
+    bool is_limit = ending_is_time_limit(state);
+    set_text(ret, RUN_FIELD_ended_by, is_limit ? "time limit" : NULL);
+    if (is_limit)
+        (void)snprintf(text, sizeof text, "time limit");
+    else if (number > 0)
         signal_text(number, text);
     else if (code >= 0)
         (void)snprintf(text, sizeof text, "%d", code);
@@ -103,6 +109,25 @@ static void read_name(const cJSON *state, struct record *ret)
     set_text(ret, RUN_FIELD_name, slash != NULL ? slash + 1 : name);
 }
 
+/* Of its batch job, as far as that is told. */
+static void read_job(const cJSON *state, struct record *ret)
+{
+    char        text[CELLS_TEXT_MAX];
+    const char *name = account_tag(state, "job_name"), *task = account_registered(state, "task_name");
+    set_text(ret, RUN_FIELD_job, account_registered(state, "external_run_id"));
+    set_text(ret, RUN_FIELD_job_name, name);
+    set_text(ret, RUN_FIELD_task, task);
+    set_text(ret, RUN_FIELD_partition, account_tag(state, "job_partition"));
+    set_number(ret, RUN_FIELD_array_index, account_tag_number(state, "job_array_index"));
+    set_number(ret, RUN_FIELD_rank, account_tag_number(state, "job_rank"));
+    set_number(ret, RUN_FIELD_ranks, account_tag_number(state, "job_ranks"));
+    set_text(ret, RUN_FIELD_asked, cells_asked(state, text) ? text : NULL);
+    set_number(ret, RUN_FIELD_asked_cpus, account_number(state, "allotment", "cpus"));
+    set_number(ret, RUN_FIELD_asked_memory_mib, account_number(state, "allotment", "memory_mib"));
+    set_number(ret, RUN_FIELD_asked_gpus, account_number(state, "allotment", "gpus"));
+    set_number(ret, RUN_FIELD_asked_s, account_number(state, "allotment", "seconds"));
+}
+
 void fields_read(const char *id, const cJSON *state, const char *shown, long ordinal, struct record *ret)
 {
     char   text[32];
@@ -115,7 +140,7 @@ void fields_read(const char *id, const cJSON *state, const char *shown, long ord
     }
     set_text(ret, RUN_FIELD_id, id);
     set_text(ret, RUN_FIELD_state, shown);
-    set_text(ret, RUN_FIELD_job, account_registered(state, "external_run_id"));
+    read_job(state, ret);
     set_text(ret, RUN_FIELD_machine, journal_text(cJSON_GetObjectItemCaseSensitive(state, "machine"), "host_name"));
     set_text(ret, RUN_FIELD_started_at, journal_text(state, "started_at"));
     set_text(ret, RUN_FIELD_finished_at, journal_text(state, "finished_at"));
@@ -182,10 +207,16 @@ void fields_text(const struct record *record, enum run_field field, char *ret, s
     (void)snprintf(ret, size, "%s", value->text != NULL ? value->text : text);
 }
 
+/* Others are what only people see. */
+static bool is_for_programs(enum run_field field)
+{
+    return field != RUN_FIELD_ordinal && field != RUN_FIELD_ended && field != RUN_FIELD_asked;
+}
+
 static void add_json(const struct record *record, enum run_field field, cJSON *object)
 {
     const struct value *value = &record->values[field];
-    if (field == RUN_FIELD_ordinal || field == RUN_FIELD_ended || !fields_known(record, field))
+    if (!is_for_programs(field) || !fields_known(record, field))
         return;
     if (field == RUN_FIELD_command)
         cJSON_AddItemToObject(object, "command", cJSON_Parse(record->command));
@@ -203,24 +234,36 @@ void fields_json(const struct record *record, cJSON *object)
 
 void fields_json_more(const struct record *record, cJSON *object)
 {
-    static const enum run_field more[] = {RUN_FIELD_name,     RUN_FIELD_job,         RUN_FIELD_cpu_s,
-                                          RUN_FIELD_cpus,     RUN_FIELD_cpu_part,    RUN_FIELD_memory_peak_mib,
-                                          RUN_FIELD_gpus,     RUN_FIELD_memory_part, RUN_FIELD_memory_limit_mib,
-                                          RUN_FIELD_gpu_part, RUN_FIELD_oom_kills};
+    static const enum run_field more[] = {RUN_FIELD_name,
+                                          RUN_FIELD_job,
+                                          RUN_FIELD_job_name,
+                                          RUN_FIELD_task,
+                                          RUN_FIELD_partition,
+                                          RUN_FIELD_array_index,
+                                          RUN_FIELD_rank,
+                                          RUN_FIELD_ranks,
+                                          RUN_FIELD_asked_cpus,
+                                          RUN_FIELD_asked_s,
+                                          RUN_FIELD_asked_gpus,
+                                          RUN_FIELD_asked_memory_mib,
+                                          RUN_FIELD_cpu_s,
+                                          RUN_FIELD_cpus,
+                                          RUN_FIELD_cpu_part,
+                                          RUN_FIELD_memory_peak_mib,
+                                          RUN_FIELD_gpus,
+                                          RUN_FIELD_memory_part,
+                                          RUN_FIELD_memory_limit_mib,
+                                          RUN_FIELD_gpu_part,
+                                          RUN_FIELD_ended_by,
+                                          RUN_FIELD_oom_kills};
     for (size_t i = 0; i < ARRAY_LENGTH(more); i++)
         add_json(record, more[i], object);
-}
-
-/* What only people see. */
-static bool is_in_csv(enum run_field field)
-{
-    return field != RUN_FIELD_ordinal && field != RUN_FIELD_ended;
 }
 
 void fields_csv_header(void)
 {
     for (int i = 0, count = 0; i < RUN_FIELD_COUNT; i++)
-        if (is_in_csv((enum run_field)i))
+        if (is_for_programs((enum run_field)i))
             printf("%s%s", count++ > 0 ? "," : "", run_fields[i].name);
     putchar('\n');
 }
@@ -230,7 +273,7 @@ void fields_csv(const struct record *record)
     for (int i = 0, count = 0; i < RUN_FIELD_COUNT; i++) {
         enum run_field      field = (enum run_field)i;
         const struct value *value = &record->values[field];
-        if (!is_in_csv(field))
+        if (!is_for_programs(field))
             continue;
         if (count++ > 0)
             putchar(',');

@@ -21,36 +21,48 @@ enum field_kind {
     FIELD_MIB
 };
 
-/* FIELD(name, title, kind, columns on a screen, rank): the screen has those of the least rank that find room; 0: none.
- * The order is that of the columns. */
-#define RUN_FIELDS(FIELD)                             \
-    FIELD(ordinal, "LAST", FIELD_TEXT, 5, 3)          \
-    FIELD(id, "ID", FIELD_TEXT, 30, 11)               \
-    FIELD(name, "NAME", FIELD_TEXT, 10, 1)            \
-    FIELD(job, "JOB", FIELD_TEXT, 10, 10)             \
-    FIELD(state, "STATE", FIELD_TEXT, 11, 2)          \
-    FIELD(started_at, "STARTED", FIELD_TIME, 16, 8)   \
-    FIELD(finished_at, "", FIELD_TIME, 0, 0)          \
-    FIELD(duration_s, "TOOK", FIELD_SECONDS, 11, 6)   \
-    FIELD(cpu_s, "", FIELD_SECONDS, 0, 0)             \
-    FIELD(cpus, "", FIELD_COUNT, 0, 0)                \
-    FIELD(cpu_part, "CPU", FIELD_PART, 6, 5)          \
-    FIELD(memory_peak_mib, "MEMORY", FIELD_MIB, 8, 7) \
-    FIELD(memory_limit_mib, "", FIELD_MIB, 0, 0)      \
-    FIELD(memory_part, "", FIELD_PART, 0, 0)          \
-    FIELD(gpus, "", FIELD_COUNT, 0, 0)                \
-    FIELD(gpu_part, "GPU", FIELD_PART, 6, 9)          \
-    FIELD(exit_code, "", FIELD_COUNT, 0, 0)           \
-    FIELD(signal, "", FIELD_COUNT, 0, 0)              \
-    FIELD(oom_kills, "", FIELD_COUNT, 0, 0)           \
-    FIELD(ended, "EXIT", FIELD_TEXT, 7, 4)            \
-    FIELD(machine, "MACHINE", FIELD_TEXT, 12, 12)     \
-    FIELD(sentinel_run_id, "", FIELD_TEXT, 0, 0)      \
-    FIELD(reason, "", FIELD_TEXT, 0, 0)               \
-    FIELD(command, "COMMAND", FIELD_COMMAND, 16, 13)
+/* FIELD(name, title, kind, columns on a screen, rank, rank among jobs): the screen has those of the least rank that
+ * find room; 0: none. The second counts where most runs are of batch jobs. The order is that of the columns. */
+#define RUN_FIELDS(FIELD)                                \
+    FIELD(ordinal, "LAST", FIELD_TEXT, 5, 3, 3)          \
+    FIELD(id, "ID", FIELD_TEXT, 30, 11, 11)              \
+    FIELD(name, "NAME", FIELD_TEXT, 10, 1, 1)            \
+    FIELD(job, "JOB", FIELD_TEXT, 10, 10, 1)             \
+    FIELD(job_name, "", FIELD_TEXT, 0, 0, 0)             \
+    FIELD(task, "TASK", FIELD_TEXT, 10, 0, 8)            \
+    FIELD(asked, "ASKED", FIELD_TEXT, 12, 0, 7)          \
+    FIELD(asked_cpus, "", FIELD_COUNT, 0, 0, 0)          \
+    FIELD(asked_memory_mib, "", FIELD_MIB, 0, 0, 0)      \
+    FIELD(asked_gpus, "", FIELD_COUNT, 0, 0, 0)          \
+    FIELD(asked_s, "", FIELD_SECONDS, 0, 0, 0)           \
+    FIELD(partition, "PARTITION", FIELD_TEXT, 10, 0, 12) \
+    FIELD(array_index, "", FIELD_COUNT, 0, 0, 0)         \
+    FIELD(rank, "RANK", FIELD_COUNT, 4, 0, 12)           \
+    FIELD(ranks, "", FIELD_COUNT, 0, 0, 0)               \
+    FIELD(state, "STATE", FIELD_TEXT, 11, 2, 2)          \
+    FIELD(started_at, "STARTED", FIELD_TIME, 16, 8, 8)   \
+    FIELD(finished_at, "", FIELD_TIME, 0, 0, 0)          \
+    FIELD(duration_s, "TOOK", FIELD_SECONDS, 11, 6, 6)   \
+    FIELD(cpu_s, "", FIELD_SECONDS, 0, 0, 0)             \
+    FIELD(cpus, "", FIELD_COUNT, 0, 0, 0)                \
+    FIELD(cpu_part, "CPU", FIELD_PART, 6, 5, 5)          \
+    FIELD(memory_peak_mib, "MEMORY", FIELD_MIB, 8, 7, 7) \
+    FIELD(memory_limit_mib, "", FIELD_MIB, 0, 0, 0)      \
+    FIELD(memory_part, "", FIELD_PART, 0, 0, 0)          \
+    FIELD(gpus, "", FIELD_COUNT, 0, 0, 0)                \
+    FIELD(gpu_part, "GPU", FIELD_PART, 6, 9, 9)          \
+    FIELD(exit_code, "", FIELD_COUNT, 0, 0, 0)           \
+    FIELD(signal, "", FIELD_COUNT, 0, 0, 0)              \
+    FIELD(ended_by, "", FIELD_TEXT, 0, 0, 0)             \
+    FIELD(oom_kills, "", FIELD_COUNT, 0, 0, 0)           \
+    FIELD(ended, "EXIT", FIELD_TEXT, 7, 4, 4)            \
+    FIELD(machine, "MACHINE", FIELD_TEXT, 12, 12, 12)    \
+    FIELD(sentinel_run_id, "", FIELD_TEXT, 0, 0, 0)      \
+    FIELD(reason, "", FIELD_TEXT, 0, 0, 0)               \
+    FIELD(command, "COMMAND", FIELD_COMMAND, 16, 13, 13)
 
 enum run_field {
-#define FIELD(name, title, kind, width, rank) RUN_FIELD_##name,
+#define FIELD(name, title, kind, width, rank, among_jobs) RUN_FIELD_##name,
     RUN_FIELDS(FIELD)
 #undef FIELD
         RUN_FIELD_COUNT
@@ -60,7 +72,7 @@ struct field {
     const char     *name, *title;
     enum field_kind kind;
     size_t          width;
-    int             rank;
+    int             rank, rank_among_jobs;
 };
 
 extern const struct field run_fields[RUN_FIELD_COUNT];

@@ -123,17 +123,26 @@ static bool is_of_job(const char *job, const char *wanted)
     return job != NULL && strncmp(job, wanted, len) == 0 && strchr("_.[-", job[len]) != NULL;
 }
 
+/* A rank is called as its job is, what a script starts by its own name: each is found by both. */
+static bool is_named(const struct value *values, const char *pattern)
+{
+    static const enum run_field names[] = {RUN_FIELD_name, RUN_FIELD_task, RUN_FIELD_job_name};
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        if (values[names[i]].text != NULL && fnmatch(pattern, values[names[i]].text, 0) == 0)
+            return true;
+    return false;
+}
+
 static bool is_meant(const struct filter *filter, const struct record *record, double started)
 {
     const struct value *values = record->values;
-    const char         *name = values[RUN_FIELD_name].text;
     if (filter->since > 0 && started < filter->since)
         return false;
     if (filter->is_failed && !fields_failed(record))
         return false;
     if (filter->state != NULL && !is_among(filter->state, values[RUN_FIELD_state].text))
         return false;
-    if (filter->name != NULL && (name == NULL || fnmatch(filter->name, name, 0) != 0))
+    if (filter->name != NULL && !is_named(values, filter->name))
         return false;
     return filter->job == NULL || is_of_job(values[RUN_FIELD_job].text, filter->job);
 }

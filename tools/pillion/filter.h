@@ -31,7 +31,7 @@ enum filter_option { FILTER_LAST = 1000, FILTER_SINCE, FILTER_FAILED, FILTER_STA
     "  --since WHEN  begun since then: 2h, 3d, today, yesterday, 2026-11-28, 2026-11-28T13:30\n" \
     "  --failed      killed, with an exit status that is not 0, lost, or out of memory\n"        \
     "  --state S     in that state, or one of those: undelivered,lost\n"                         \
-    "  --name N      of that name; * stands for any letters\n"                                   \
+    "  --name N      of that name, or that task or job; * stands for any letters\n"              \
     "  --job ID      of that job, with its tasks and steps\n"
 
 /* 1: taken; 0: not an option of these; -1 and a sentence: its value is wrong. */

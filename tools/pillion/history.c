@@ -23,15 +23,18 @@ int history_rows(int csv, const cJSON *state, struct summary_listener listener, 
     return summary_read_rows(csv, beginning, listener, ret);
 }
 
+static bool is_same(const cJSON *state, const cJSON *like, const char *key)
+{
+    const char *a = account_registered(state, key), *b = account_registered(like, key);
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
 static void add_one(int dir, const cJSON *like, struct advice *advice)
 {
     static struct summary summary;
     cJSON                *state = NULL;
-    const char           *wanted = account_registered(like, "job_name");
-    const char           *name = NULL;
-    if (journal_load(dir, &state) == 0)
-        name = account_registered(state, "job_name");
-    if (name != NULL && strcmp(name, wanted) == 0 && !journal_is(state, "state", "running")) {
+    if (journal_load(dir, &state) == 0 && is_same(state, like, "job_name") && is_same(state, like, "task_name") &&
+        !journal_is(state, "state", "running")) {
         int csv = openat(dir, "metrics.csv", O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         if (csv >= 0 && history_rows(csv, state, (struct summary_listener){0}, &summary) == 0)
             advice_add(advice, &summary, state);

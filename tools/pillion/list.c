@@ -15,6 +15,8 @@ static const char help[] =
     "The runs of this user on this machine, newest last. LAST is for the other commands:\n"
     "~3 is the run that pillion show last~3 shows. CPU and GPU are the mean, in parts of what\n"
     "the run was given, MEMORY is the most that its largest process had. Times are local ones.\n"
+    "Where most runs are of batch jobs, ASKED is what the job was given, TASK the program of a\n"
+    "step.\n"
     "States: running; finishing; finished (delivered); local (made without a token);\n"
     "undelivered; lost (the program is gone and nobody has finished its run: pillion sync\n"
     "does); damaged.\n"
@@ -77,8 +79,8 @@ static size_t widest(const struct selection *all, enum run_field field, size_t w
 /* The least that a column needs to be of use. */
 static size_t least(enum run_field field, size_t most)
 {
-    bool is_cut = field == RUN_FIELD_name || field == RUN_FIELD_command || field == RUN_FIELD_job ||
-                  field == RUN_FIELD_machine;
+    bool is_cut = field == RUN_FIELD_name || field == RUN_FIELD_task || field == RUN_FIELD_command ||
+                  field == RUN_FIELD_job || field == RUN_FIELD_machine;
     return is_cut && most > run_fields[field].width ? run_fields[field].width : most;
 }
 
@@ -103,7 +105,8 @@ static size_t show_column(struct layout *layout, enum run_field field, size_t mo
 /* What is left goes to the columns that were cut. */
 static void grow(struct layout *layout, const size_t *most, size_t left)
 {
-    static const enum run_field growing[] = {RUN_FIELD_name, RUN_FIELD_job, RUN_FIELD_machine, RUN_FIELD_command};
+    static const enum run_field growing[] = {RUN_FIELD_name, RUN_FIELD_job, RUN_FIELD_task, RUN_FIELD_machine,
+                                             RUN_FIELD_command};
     for (size_t i = 0; i < sizeof growing / sizeof *growing; i++) {
         enum run_field field = growing[i];
         size_t         cap = field == RUN_FIELD_command || most[field] < NAME_WIDEST ? most[field] : NAME_WIDEST;
@@ -116,18 +119,32 @@ static void grow(struct layout *layout, const size_t *most, size_t left)
     }
 }
 
+/* Where most runs are of batch jobs, job and request go before the rest. */
+static bool is_of_jobs(const struct selection *all)
+{
+    size_t jobs = 0;
+    for (size_t i = 0; i < all->count; i++)
+        jobs += fields_known(&all->records[i], RUN_FIELD_job);
+    return jobs > all->count / 2;
+}
+
+static int rank_of(enum run_field field, bool among_jobs)
+{
+    return among_jobs ? run_fields[field].rank_among_jobs : run_fields[field].rank;
+}
+
 /* By rank, until one finds no room. */
 static void lay_out(const struct selection *all, size_t width, struct layout *ret)
 {
     size_t most[RUN_FIELD_COUNT];
     size_t used = 0;
-    bool   is_full = false;
+    bool   is_full = false, jobs = is_of_jobs(all);
     *ret = (struct layout){0};
     for (int i = 0; i < RUN_FIELD_COUNT; i++)
-        most[i] = run_fields[i].rank > 0 ? widest(all, (enum run_field)i, width) : 0;
+        most[i] = rank_of((enum run_field)i, jobs) > 0 ? widest(all, (enum run_field)i, width) : 0;
     for (int rank = 1; rank <= RUN_FIELD_COUNT && !is_full; rank++) {
         for (int i = 0; i < RUN_FIELD_COUNT && !is_full; i++) {
-            if (run_fields[i].rank != rank || most[i] == 0)
+            if (rank_of((enum run_field)i, jobs) != rank || most[i] == 0)
                 continue;
             size_t now = show_column(ret, (enum run_field)i, most[i], width, used);
             is_full = now == 0;

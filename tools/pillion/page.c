@@ -159,8 +159,10 @@ static void print_identity(const struct show *show, const struct record *record)
 {
     size_t      width = output_width();
     const char *job = record->values[RUN_FIELD_job].text;
-    if (job != NULL)
-        tell("job", "%.300s", job);
+    char        more[CELLS_TEXT_MAX];
+    bool        is_known = cells_job(show->state, more);
+    if (job != NULL || is_known)
+        tell("job", "%.300s%s%s", job != NULL ? job : "", job != NULL && is_known ? ", " : "", more);
     if (show->state != NULL)
         tell("run", "%s", show->place->id);
     print_began(show);
@@ -330,9 +332,11 @@ static void print_totals(const struct show *show)
 /* What a batch system gave to it; a control group that holds the same may stand in the table. */
 static void print_allotment(const struct show *show)
 {
-    char text[CELLS_TEXT_MAX];
-    if (cells_allotment(&show->summary, show->state, text))
-        tell("Slurm gave", "%s", text);
+    char text[CELLS_TEXT_MAX], label[LABEL_WIDTH];
+    if (!cells_allotment(&show->summary, show->state, text))
+        return;
+    bool is_short = snprintf(label, sizeof label, "%s gave", account_batch_system(show->state)) < (int)sizeof label;
+    tell(is_short ? label : "was given", "%s", text);
 }
 
 static void print_energy(const struct show *show)

@@ -95,10 +95,14 @@ static void add_ending(cJSON *object, const struct report_run *run)
 static void add_sentences(cJSON *object, const struct report_run *run)
 {
     char text[CELLS_TEXT_MAX];
-    if (cells_allotment(&run->show.summary, run->show.state, text))
+    if (cells_allotment(&run->show.summary, run->show.state, text)) {
         cJSON_AddStringToObject(object, "allotment", text);
+        add_known(object, "allotment_by", account_batch_system(run->show.state));
+    }
     if (cells_container(run->show.state, text))
         cJSON_AddStringToObject(object, "container", text);
+    if (cells_job(run->show.state, text))
+        cJSON_AddStringToObject(object, "job_more", text);
     if (cells_energy(run->show.state, text))
         cJSON_AddStringToObject(object, "energy", text);
 }

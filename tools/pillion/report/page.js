@@ -227,7 +227,7 @@ function machineText(run) {
 function headerOf(run) {
     const utc = new Date((run.began || 0) * 1000).toISOString().slice(0, 19).replace("T", " "), local = localText(run.began || 0);
     const when = !run.began ? "" : local === utc ? utc + " UTC" : local + " (" + utc + " UTC)";
-    const line = [when, "took " + secondsText(run.took), run.job ? "job " + run.job : ""].filter(Boolean).join(" \u00b7 ");
+    const line = [when, "took " + secondsText(run.took), run.job ? "job " + run.job : "", run.job_more].filter(Boolean).join(" \u00b7 ");
     return element("header", {}, element("div.first", {}, element("h1", {}, run.name), wordOf(run), element("span", {}, run.reason || ""), switchTheme()),
         element("div.soft", {}, line),
         run.command ? element("div.command", {}, element("code", {}, run.command), copyButton(run.command)) : null,
@@ -235,7 +235,7 @@ function headerOf(run) {
         run.container ? element("div.soft", {}, run.container) : null,
         run.trouble ? element("div.bad", {}, (run.state === "local" ? "Not sent: " : "Not delivered: ") + run.trouble) : null,
         run.delivery ? element("div.soft", {}, "Sentinel: " + run.delivery) : null,
-        run.allotment ? element("div.soft", {}, "Slurm gave " + run.allotment) : null,
+        run.allotment ? element("div.soft", {}, run.allotment_by + " gave " + run.allotment) : null,
         run.energy ? element("div.soft", {}, "Energy: " + run.energy) : null,
         run.tags?.length ? element("div", {}, ...run.tags.map((tag) => element("span.tag", {}, tag))) : null);
 }
