@@ -26,7 +26,7 @@ static uint64_t first(lookup_function *lookup, const char *name, const char *oth
     return value > 0 ? value : number(lookup, other);
 }
 
-/* sbatch(1), srun(1), OUTPUT ENVIRONMENT VARIABLES. Times since Slurm 23.02. */
+/* sbatch(1), srun(1), OUTPUT ENVIRONMENT VARIABLES. Times in newer versions alone: 22.05 tells none. */
 static void read_slurm(lookup_function *lookup, struct allotment *ret)
 {
     uint64_t begin = number(lookup, "SLURM_JOB_START_TIME");

@@ -5,9 +5,11 @@
 What is told there comes down to: a step is one run for each of its nodes, whatever the number of ranks; srun, mpirun
 and the prolog of a task are none; what the script itself starts is a run each, unless the script is preloaded whole.
 """
+import json
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import sys
 import time
@@ -16,6 +18,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import slurm  # noqa: E402
+from job_recipes import recipe  # noqa: E402
 from served import ServedTest, pillion  # noqa: E402
 
 EXPORT = "export LD_PRELOAD=%s\n" % pillion.HOOK
@@ -31,6 +34,11 @@ def setUpModule():
     unittest.addModuleCleanup(cluster.stop)
 
 
+def called(run):
+    """The program, or a script that Slurm runs: a rank is called as its job is, and the program is its task."""
+    return run["registration"].get("task_name", run["registration"]["job_name"])
+
+
 class SlurmTest(ServedTest):
     def submit(self, script, *options, **extra):
         return cluster.submit(script, self.env(**extra), self.work, options)
@@ -44,15 +52,15 @@ class SlurmTest(ServedTest):
         self.assertEqual((job.wait(timeout), job.exit), (state, status), job.output)
 
     def registered(self):
-        return [run["registration"]["job_name"] for run in list(self.server.runs.values())]
+        return [called(run) for run in list(self.server.runs.values())]
 
     def all_ended(self):
         return all(run.get("state") == "finished" for run in self.runs())
 
     def finished(self, *jobs):
-        """The runs of these job names and no others, each finished on the server with the rows that are on disk, and
+        """The runs of these programs and no others, each finished on the server with the rows that are on disk, and
         two requests each. In the order of the names."""
-        found = sorted((run["registration"]["job_name"], run["run_id"]) for run in self.server.runs.values())
+        found = sorted((called(run), run["run_id"]) for run in self.server.runs.values())
         self.assertEqual([name for name, _ in found], sorted(jobs), "\n".join(run.describe() for run in self.runs()))
         self.assertEqual(len(self.runs()), len(jobs))
         pillion.wait_for(self.all_ended, what="the end of a task, a moment after its job's")
@@ -64,8 +72,7 @@ class SlurmTest(ServedTest):
 
     def ends(self, *jobs):
         """Their names and exit codes as the server has them, sorted."""
-        return sorted((run["registration"]["job_name"], run["finish"].get("exit_code")) for run in self.finished(*jobs))
-
+        return sorted((called(run), run["finish"].get("exit_code")) for run in self.finished(*jobs))
 
     def ends_at_last(self):
         """The same where Slurm's SIGKILL may come in the midst of a finish, for the script was faster: then by sync."""
@@ -75,8 +82,7 @@ class SlurmTest(ServedTest):
             time.sleep(0.1)
         else:
             self.sync()
-        return sorted((run["registration"]["job_name"], run["finish"].get("exit_code"))
-                      for run in self.server.runs.values())
+        return sorted((called(run), run["finish"].get("exit_code")) for run in self.server.runs.values())
 
 
 class Scripts(SlurmTest):
@@ -192,12 +198,14 @@ class Ends(SlurmTest):
         self.finished("dash")
 
     def test_scancel(self):
-        job = self.submit(EXPORT + "srun -n4 sleep 60")
+        hour = {"SLURM_JOB_START_TIME": str(int(time.time())), "SLURM_JOB_END_TIME": str(int(time.time()) + 3600)}
+        job = self.submit(EXPORT + "srun -n4 sleep 60", **hour)
         job.wait(states=["RUNNING"])
         pillion.wait_for(lambda: self.server.runs, timeout=30, what="a registration")
         cluster.call("scancel", job.number)
         self.assertEqual(job.wait(), "CANCELLED", job.output)
         self.assertEqual(self.ends("sleep"), [("sleep", 143)])
+        self.assertRegex(self.pillion("show").stdout.decode(), "^job-0.sh  killed by SIGTERM\n")
 
     def test_a_program_that_minds_sigterm_and_scancel(self):
         job = self.submit(EXPORT + "srun -n1 bash -c 'trap \"exit 6\" TERM; while :; do sleep 0.1; done'")
@@ -207,18 +215,56 @@ class Ends(SlurmTest):
         self.assertEqual(job.wait(), "CANCELLED")
         self.assertEqual(self.ends("bash"), [("bash", 6)])
 
-    def test_the_time_limit_and_a_signal_before_it(self):
-        """Slurm looks every half minute. The jobs end at once: the second would have two minutes more."""
-        limited = self.submit(EXPORT + "srun -n4 sleep 300", "--time=10")
+    def test_a_script_its_steps_an_array_and_jobs_at_their_time_limit_stand_on_the_screen(self):
+        """Slurm looks at time limits every half minute; all else is over long before. The jobs of the recipes are run as
+        they stand; of those with a signal before the limit the second would have two minutes more."""
+        for name in ("prepare", "train", "task"):
+            (self.work / name).write_text("#!/bin/sh\nsleep 1\nexit 0\n")
+            (self.work / name).chmod(0o755)
+        recipes = {name: recipe(self.work, name) for name in ("slurm.sbatch", "slurm-array.sbatch")}
+        limit = "scontrol update JobId=$SLURM_JOB_ID EndTime=now+2\nsleep 0.1\n" + "".join(
+            line + "\n" for line in recipes["slurm.sbatch"].read_text().splitlines() if re.match(r"when\(\)|export SLURM", line))
+        limited = self.submit(limit + "LD_PRELOAD=%s srun -n4 sleep 300" % pillion.HOOK, "--time=10", "-J", "endless")
         before = ["--time=2", "--signal=B:TERM@110"]
         told = self.whole("trap 'exit 5' TERM\nwhile :; do sleep 0.5; done", *before)
         default = self.whole("while :; do sleep 0.5; done", *before)
-        pillion.wait_for(lambda: "sleep" in self.registered(), what="the registration of the step")
-        cluster.call("scontrol", "update", "JobId=%s" % limited.number, "EndTime=now+1")
+        steps = cluster.submit_file(recipes["slurm.sbatch"], self.env(), self.work,
+                                    ["--export=ALL,LD_PRELOAD=%s" % pillion.HOOK, "--gpus=1"])
+        array = cluster.submit_file(recipes["slurm-array.sbatch"], self.env(), self.work)
+        self.end(steps)
+        self.end(array)
         self.end(told, "FAILED", 5, timeout=150)
         self.end(default, "FAILED", 143, timeout=150)
         self.assertIn(limited.wait(150), ("TIMEOUT", "FAILED"))  # the script sees srun fail and ends, mostly too late
-        self.assertEqual(self.ends_at_last(), [("job-1.sh", 5), ("job-2.sh", 143), ("sleep", 143)])
+        self.assertEqual(self.ends_at_last(), [
+            ("job-1.sh", 5), ("job-2.sh", 143), ("nightly", 0), ("prepare", 0), ("sleep", 143), *[("sweep", 0)] * 5,
+            ("train", 0)])
+        self.assertEqual(len(self.runs()), 11)
+        self.look_at_the_screen(steps.number, array.number, limited.number)
+
+    def look_at_the_screen(self, steps, array, limited):
+        listed = json.loads(self.pillion("list", "--json").stdout)
+        rows = {run["job"]: run for run in listed}
+        self.assertEqual({run["state"] for run in listed}, {"finished"})
+        names = {steps: "nightly", steps + ".0": "nightly", steps + ".1": "nightly", limited + ".0": "endless",
+                 **{"%s_%d" % (array, index): "sweep" for index in range(5)}}
+        self.assertEqual({job: rows[job]["name"] for job in names}, names)
+        for job, task, cpus, memory, seconds in ((steps + ".0", "prepare", 4, 512, 600), (steps + ".1", "train", 4, 512, 600)):
+            row = rows[job]
+            self.assertEqual((row["task"], row["asked_cpus"], row["asked_memory_mib"], row["asked_s"], row["rank"],
+                              row["ranks"], row["partition"]), (task, cpus, memory, seconds, 0, 4, "all"), row)
+        self.assertEqual(rows[steps]["asked_gpus"], 1)
+        self.assertEqual([rows["%s_%d" % (array, index)]["array_index"] for index in range(5)], list(range(5)))
+        self.assertEqual({rows["%s_%d" % (array, index)]["asked_memory_mib"] for index in range(5)}, {256})
+        self.assertEqual([run["job"] for run in listed if run.get("ended_by")], [limited + ".0"])
+        screen = self.pillion("list", "--plain", env=self.env(COLUMNS="160")).stdout.decode()
+        for job, words in ((steps + ".1", r"nightly +%s.1 +train +4 cores, 512 MiB, .*10 min"),
+                           (array + "_3", r"sweep +%s_3 .* 256 MiB"), (limited + ".0", "endless +%s.0 +sleep .* time limit")):
+            self.assertRegex(screen, words % job.split(".")[0].split("_")[0])
+        run, = (run for run in self.runs() if run["registration"].get("external_run_id") == limited + ".0")
+        shown = self.pillion("show", run["id"]).stdout.decode()
+        self.assertIn("endless  killed by SIGTERM at the job's time limit", shown)
+        self.assertIn("%s.0, sleep, rank 0 of 4, partition all" % limited, shown)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """mpirun: one run per node and step, whatever the number of ranks and however they end."""
 import os
-import re
+import shutil
 
 from compare import HOOK, NONE, RUN, CompareTest, compile_source, need, pillion
+import job_recipes  # of tests/support
 
 PROGRAM = r"""
 #include <mpi.h>
@@ -37,6 +38,9 @@ class Mpi(CompareTest):
     env_of_mpi = {"OMPI_MCA_btl": "self,vader", "OMPI_MCA_plm": "isolated",
                   "OMPI_MCA_mpi_yield_when_idle": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
 
+    env_of_recipe = dict(env_of_mpi, OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_ALLOW_RUN_AS_ROOT="1",
+                         OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+
     def mpirun(self, *words, ranks=4):
         root = ["--allow-run-as-root"] if os.geteuid() == 0 else []
         return [need("mpirun", "openmpi-bin"), *root, "--oversubscribe", "-n", str(ranks), *words]
@@ -66,6 +70,30 @@ class Mpi(CompareTest):
             argv = self.mpirun(self.build(), ranks=number)
             done = self.compare(argv, ways=(HOOK,), status=0, env=self.env_of_mpi, files=False)
             self.assertEqual(done[NONE].result.stdout, b"%d ranks, sum %d\n" % (number, total))
+
+    def test_32_ranks_on_two_cores_are_one_run_which_knows_how_many_they_are(self):
+        done = self.one_way(HOOK, self.mpirun(self.build(), ranks=32), env=self.env_of_mpi, files=False)
+        self.assertEqual((done.result.status, done.result.stdout), (0, b"32 ranks, sum 528\n"), done.result)
+        run, = done.runs
+        self.assertEqual((run["state"], run["exit_code"]), ("local", 0), run.describe())
+        self.assertRanks(run, 32)
+
+    def assertRanks(self, run, ranks):
+        tags = {tag["key"]: tag["value"] for tag in run["registration"]["tags"]}
+        self.assertEqual((tags["job_rank"], tags["job_ranks"]), ("0", str(ranks)))
+
+    recipe = "openmpi.sh"
+
+    def test_the_recipe_as_it_stands_makes_one_run(self):
+        """Of four ranks; mpirun and the shell before it are none."""
+        ranks = self.build()
+        script = job_recipes.recipe(self.tmp, self.recipe)
+        done = self.one_way(NONE, [need("sh", "dash"), script], env=self.env_of_recipe, files=False,
+                            before=lambda folder: shutil.copy(ranks, folder / "train"))
+        self.assertEqual((done.result.status, done.result.stdout), (0, b"4 ranks, sum 10\n"), done.result)
+        run, = done.runs
+        self.assertEqual((run["state"], run["exit_code"]), ("local", 0), run.describe())
+        self.assertRanks(run, 4)
 
     def test_every_rank_or_the_first_may_have_a_run(self):
         argv = self.mpirun(self.build())
@@ -100,6 +128,37 @@ class Mpi(CompareTest):
         env = {"OMPI_MCA_plm": "isolated"}
         done = self.compare(self.mpirun("sh", "-c", "sleep 0.3"), status=0, env=env, files=False)
         self.assertEqual(len(done[HOOK].runs), 1)
+
+
+class Mpich(CompareTest):
+    """The same with Hydra, whose proxies start the ranks."""
+
+    interval = "0.1"
+    watch = False
+    env_of_mpi = env_of_recipe = {}
+    recipe = "mpich.sh"
+    assertRanks = Mpi.assertRanks
+    test_32_ranks_on_two_cores_are_one_run_which_knows_how_many_they_are = (
+        Mpi.test_32_ranks_on_two_cores_are_one_run_which_knows_how_many_they_are)
+
+    def mpirun(self, *words, ranks=4):
+        return [need("mpiexec.mpich", "mpich"), "-n", str(ranks), *words]
+
+    def build(self):
+        return compile_source(PROGRAM, self.tmp / "ranks", compiler=need("mpicc.mpich", "libmpich-dev"))
+
+    def test_every_rank_may_have_a_run(self):
+        done = self.one_way(HOOK, self.mpirun(self.build()), env={"PILLION_RANKS": "all"}, files=False)
+        ranks = sorted(tag["value"] for run in done.runs for tag in run["registration"]["tags"] if tag["key"] == "job_rank")
+        self.assertEqual(ranks, ["0", "1", "2", "3"])
+
+    def test_the_recipe_as_it_stands_makes_one_run(self):
+        """Where Open MPI is installed too, Debian calls MPICH's mpiexec by another name."""
+        (self.tmp / "bin").mkdir()
+        (self.tmp / "bin" / "mpiexec").write_text("#!/bin/sh\nexec %s \"$@\"\n" % need("mpiexec.mpich", "mpich"))
+        (self.tmp / "bin" / "mpiexec").chmod(0o755)
+        self.env_of_recipe = {"PATH": "%s:%s" % (self.tmp / "bin", os.environ["PATH"])}
+        Mpi.test_the_recipe_as_it_stands_makes_one_run(self)
 
 
 if __name__ == "__main__":

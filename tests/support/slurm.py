@@ -36,6 +36,7 @@ TaskPlugin=task/none
 TaskProlog={folder}/prolog
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
+GresTypes=gpu
 MpiDefault=none
 KillWait=3
 ReturnToService=2
@@ -44,7 +45,7 @@ SlurmdPidFile={folder}/slurmd-%n.pid
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool-%n
 SlurmdParameters=config_overrides
-NodeName=n[1-{nodes}] NodeHostname={machine} NodeAddr=127.0.0.1 Port=[{first}-{last}] CPUs={cores} State=UNKNOWN
+NodeName=n[1-{nodes}] NodeHostname={machine} NodeAddr=127.0.0.1 Port=[{first}-{last}] CPUs={cores} RealMemory=4096 Gres=gpu:2 State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -102,6 +103,7 @@ class Slurm:
         text = CONFIGURATION.format(folder=self.folder, machine=socket.gethostname().split(".")[0], controller=first,
                                     first=first + 1, last=first + NODES, nodes=NODES, cores=CORES)
         (self.folder / "slurm.conf").write_text(text)
+        (self.folder / "gres.conf").write_text("Name=gpu File=/dev/null\nName=gpu File=/dev/zero\n")  # as GPUs
         (self.folder / "prolog").write_text(PROLOG)
         (self.folder / "prolog").chmod(0o755)
         (self.folder / "munge.key").write_bytes(os.urandom(1024))
@@ -171,5 +173,12 @@ class Slurm:
         number = len(list(pathlib.Path(cwd).glob("job-*.sh")))
         file, output = pathlib.Path(cwd) / ("job-%d.sh" % number), pathlib.Path(cwd) / ("job-%d.out" % number)
         file.write_text("#!/bin/bash\n" + script)
-        words = ["sbatch", "--parsable", "-N1", "-n4", "-o", output, *options, file]
+        return self._sbatch(["-N1", "-n4", *options, file], output, env, cwd, **popen)
+
+    def submit_file(self, file, env, cwd, options=()):
+        """Has sbatch run a script as it stands, with its #SBATCH lines."""
+        return self._sbatch([*options, file], pathlib.Path(cwd) / (pathlib.Path(file).name + ".out"), env, cwd)
+
+    def _sbatch(self, words, output, env, cwd, **popen):
+        words = ["sbatch", "--parsable", "-o", output, *words]
         return Job(self, self.call(*words, env=env, cwd=str(cwd), **popen).strip(), output)
