@@ -64,8 +64,8 @@ struct config {
  * PILLION_ names; it may be NULL. */
 void config_read(struct config *ret, const char *const *names, struct log *log);
 
-/* Fills metadata that was not set, and `container`, from the surroundings; `job` is the program's name. What is known of a
- * batch job, and what it was given, become tags. */
+/* Fills metadata that was not set, and `container`, from the surroundings; `job` is the program's name. What is known
+ * of a batch job, and what it was given, become tags. */
 void config_look_around(struct config *config, const char *job);
 
 /* Is there a tag of this key? */
