@@ -88,6 +88,6 @@ void allotment_read(lookup_function *lookup, struct allotment *ret)
     }
     if (ranks && strcmp(ranks, "all") == 0)
         ret->cpus = ret->memory_mib = ret->gpus = 0;
-    if (ret->cpus == 0 && ret->memory_mib == 0 && ret->gpus == 0 && ret->seconds == 0 && ret->ends == 0)
+    if (ret->cpus == 0 && ret->memory_mib == 0 && ret->gpus == 0 && ret->seconds == 0)
         ret->by = NULL;
 }

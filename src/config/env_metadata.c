@@ -31,13 +31,22 @@ static bool is_positive(struct text t)
     return text_unsigned(&t, &number) && text_len(t) == 0 && number > 0;
 }
 
-/* `what` is "NAME", "!NAME", "NAME?", "NAME+", "NAME#c" or "NAME%c", without the braces. */
+/* Numbers from here on are steps of Slurm's own, as that of an interactive shell. */
+#define SLURM_OWN_STEPS 4294967280
+
+static bool is_own_step(struct text t)
+{
+    uint64_t number = 0;
+    return text_unsigned(&t, &number) && number >= SLURM_OWN_STEPS;
+}
+
+/* `what` is "NAME", "!NAME", "NAME?", "NAME+", "NAME-", "NAME#c" or "NAME%c", without the braces. */
 static bool put_variable(lookup_function *lookup, struct text what, struct buffer *b)
 {
     char        name[NAME_MAX_BYTES];
     bool        absent = text_skip(&what, "!");
     struct text rest = what;
-    while (rest.at < rest.end && !strchr("?+#%", *rest.at))
+    while (rest.at < rest.end && !strchr("?+-#%", *rest.at))
         rest.at++;
     what.end = rest.at;
     const char *value = text_copy(what, name, sizeof name) ? lookup(name) : NULL;
@@ -49,6 +58,8 @@ static bool put_variable(lookup_function *lookup, struct text what, struct buffe
     struct text t = text_of(value);
     struct text all = t;
     if (text_skip(&rest, "+") && !is_positive(t))
+        return false;
+    if (text_skip(&rest, "-") && is_own_step(t))
         return false;
     if (text_skip(&rest, "#"))
         (void)text_after_last(&t, *rest.at);

@@ -38,6 +38,7 @@ bool env_metadata_tag(const char *(*lookup)(const char *name), const struct env_
  *   {NAME}      the variable, which has to be set
  *   {NAME#c}    the text behind its last c; {NAME%c}: the text before its first
  *   {NAME+}     a number greater than 0
+ *   {NAME-}     a number of a step that is none of Slurm's own
  *   {NAME?}     nothing, and the variable must be set
  *   {!NAME}     nothing, and the variable must not be set
  *   ( ... )     left out if something in it is missing; not nested

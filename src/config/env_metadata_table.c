@@ -54,8 +54,8 @@ const struct env_metadata_system env_metadata_table[] = {
     {"slurm",
      "SLURM_JOB_ID",
      true,
-     {SAYS(external_run_id, "{SLURM_ARRAY_JOB_ID}_{SLURM_ARRAY_TASK_ID}(.{SLURM_STEP_ID})"),
-      SAYS(external_run_id, "{SLURM_JOB_ID}(.{SLURM_STEP_ID})"),
+     {SAYS(external_run_id, "{SLURM_ARRAY_JOB_ID}_{SLURM_ARRAY_TASK_ID}(.{SLURM_STEP_ID-})"),
+      SAYS(external_run_id, "{SLURM_JOB_ID}(.{SLURM_STEP_ID-})"),
       OF_SCRIPT("slurm_script", job_name, "{SLURM_JOB_NAME}"), OF_RANKS(job_name, "{SLURM_JOB_NAME}"),
       SHARES(SHARE_ACCOUNT, team, "{SLURM_JOB_ACCOUNT}")}},
     /* OpenPBS, PBS Professional: qsub(1B), ENVIRONMENT VARIABLES. Behind the ID's first dot is the server's name. */

@@ -190,8 +190,6 @@ static void allotment(struct bytes *line, const struct allotment *a)
     known(line, "memory_mib", a->memory_mib > 0 ? a->memory_mib : METRIC_NONE);
     known(line, "gpus", a->gpus > 0 ? a->gpus : METRIC_NONE);
     known(line, "seconds", a->seconds > 0 ? a->seconds : METRIC_NONE);
-    if (a->ends > 0)
-        utc(line, "ends_at", (int64_t)a->ends * CLOCK_SECOND);
     bytes_char(line, '}');
 }
 
@@ -251,6 +249,8 @@ void journal_begin(struct run_dir *run, const struct journal_begin *begin)
     json_key(&line, "upload_interval");
     bytes_decimal(&line, (double)begin->config->upload_interval / 1e9, 0);
     allotment(&line, &begin->config->allotment);
+    if (begin->config->allotment.ends > 0)
+        utc(&line, "time_limit_at", (int64_t)begin->config->allotment.ends * CLOCK_SECOND);
     container(&line, &begin->config->container);
     if (*begin->registration) {
         json_key(&line, "registration");

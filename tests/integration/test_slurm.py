@@ -264,7 +264,7 @@ class Ends(SlurmTest):
         run, = (run for run in self.runs() if run["registration"].get("external_run_id") == limited + ".0")
         shown = self.pillion("show", run["id"]).stdout.decode()
         self.assertIn("endless  killed by SIGTERM at the job's time limit", shown)
-        self.assertIn("%s.0, sleep, rank 0 of 4, partition all" % limited, shown)
+        self.assertIn("%s.0, sleep, led by rank 0 of 4, partition all" % limited, shown)
 
 
 if __name__ == "__main__":

@@ -78,6 +78,8 @@ static void slurm_is_told_by_the_ids_that_its_own_commands_show(void **state)
     assert_text(run.team, NULL);
     FILL("SLURM_JOB_ID=42", "SLURM_STEP_ID=0");
     assert_text(run.external_run_id, "42.0");
+    FILL("SLURM_JOB_ID=42", "SLURM_STEP_ID=4294967290"); /* a shell of salloc */
+    assert_text(run.external_run_id, "42");
     FILL("SLURM_JOB_ID=44", "SLURM_ARRAY_JOB_ID=42", "SLURM_ARRAY_TASK_ID=7", "SLURM_STEP_ID=3");
     assert_text(run.external_run_id, "42_7.3");
     FILL_SHARED(SHARE_ACCOUNT, "SLURM_JOB_ID=42", "SLURM_JOB_ACCOUNT=physics", "SLURM_JOB_USER=alice");
@@ -408,7 +410,7 @@ static void assert_pattern_taken(const char *from)
         at += strspn(at, "{!");
         size_t len = strspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
         assert_taken(at, len);
-        assert_non_null(strchr("}+#%?", at[len]));
+        assert_non_null(strchr("}+-#%?", at[len]));
     }
 }
 

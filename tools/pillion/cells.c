@@ -163,9 +163,9 @@ bool cells_job(const cJSON *state, char ret[static CELLS_TEXT_MAX])
     if (task != NULL && rank >= 0)
         add(ret, "%.100s", task);
     if (rank >= 0 && ranks > 0)
-        add(ret, "rank %.0f of %.0f", rank, ranks);
+        add(ret, "led by rank %.0f of %.0f", rank, ranks);
     else if (rank >= 0)
-        add(ret, "rank %.0f", rank);
+        add(ret, "led by rank %.0f", rank);
     if (partition != NULL)
         add(ret, "partition %.100s", partition);
     return ret[0] != '\0';

@@ -25,7 +25,7 @@ enum { LOG_TAIL_MAX = 300 * 1024, REASON_MAX = 500 };
  * that lasted as long cannot have had less of the job. */
 static bool is_at_limit(const cJSON *state, double ended, double lasted)
 {
-    double limit = run_time(cJSON_GetObjectItemCaseSensitive(state, "allotment"), "ends_at");
+    double limit = run_time(state, "time_limit_at");
     double seconds = account_number(state, "allotment", "seconds");
     double late = limit > 0 ? ended - limit : lasted - seconds;
     return (limit > 0 || seconds > 0) && late >= -LIMIT_EARLY && late <= LIMIT_LATE;

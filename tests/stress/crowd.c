@@ -1,0 +1,323 @@
+/* Thousands of leaders that start in the same second and end in the same second, against an API with a limited rate.
+ * Their delivery is what is shipped (src/delivery); clock, randomness and network are made here, so that minutes take a
+ * second and each call gives the same figures. One leader stands for one node, whatever the ranks on it; with --all
+ * each rank is one. Linked with --wrap for the functions below.
+ *
+ *   crowd [--nodes N] [--ranks N] [--all] [--rate N] [--life S] [--answer 429|503|0] [--retry-after S] [--curve S]
+ *
+ * --answer 0: the API takes all. The curve: second, requests, of these answered with 2xx; then the figures of it, one a
+ * line. */
+// SPDX-License-Identifier: Apache-2.0
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
+#include "base/clock.h"
+#include "config/config.h"
+#include "delivery/delivery.h"
+#include "sentinel/http/http.h"
+#include "sentinel/http/network.h"
+#include "store/run_dir.h"
+
+#define LATENCY     (50 * CLOCK_MILLISECOND)
+#define HOLD        (5 * CLOCK_SECOND - 50 * CLOCK_MILLISECOND) /* as engine/hold.c has it by default */
+#define CROWD_HOLD  16                                          /* the same */
+#define FIRST_ROW   CLOCK_SECOND
+#define RECENTLY    (60 * CLOCK_SECOND) /* engine/hold.c: after a failure as new as that nobody is held */
+#define HEADER_ROW  "timestamp,system_processes\n1795000000.000,1\n"
+#define SECONDS_MAX 3600
+
+int64_t __wrap_clock_monotonic(void);
+ssize_t __wrap_getrandom(void *data, size_t len, unsigned flags);
+int     __wrap_network_open(struct network *network, const char *url);
+int     __wrap_http_start(struct http *http, struct http_request *request, struct http_call **ret);
+bool    __wrap_http_finished(struct http *http, struct http_call *call, struct http_answer *ret);
+void    __wrap_http_cancel(struct http *http, struct http_call *call);
+void    __wrap_http_close(struct http *http);
+bool    __wrap_http_has_connected(const struct http_call *call);
+
+struct http_call {
+    int64_t answered; /* ns, when its answer comes */
+    long    status;
+    bool    is_register;
+};
+
+struct leader {
+    struct run_dir   run;
+    struct network   network;
+    struct delivery  delivery;
+    struct http_call call;
+    int64_t          due;
+    bool             ends;
+    struct leader   *next; /* in the list of its millisecond */
+};
+
+static struct {
+    int64_t  now;
+    uint64_t seed;
+    double   tokens; /* what the API would take at this moment */
+    int64_t  refilled;
+    unsigned requests[SECONDS_MAX], good[SECONDS_MAX];
+    unsigned registered, finished;
+} world;
+
+static struct {
+    long nodes, ranks, rate, life, answer, retry_after, curve;
+    bool all;
+} order = {.nodes = 10000, .ranks = 64, .rate = 200, .life = 120, .answer = 429, .retry_after = 0, .curve = 40};
+
+/* ------------------------------------------------------------------------------------------- clock and network */
+
+int64_t __wrap_clock_monotonic(void)
+{
+    return world.now;
+}
+
+ssize_t __wrap_getrandom(void *data, size_t len, unsigned flags)
+{
+    (void)flags;
+    for (size_t i = 0; i < len; i++) {
+        world.seed = world.seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        ((unsigned char *)data)[i] = (unsigned char)(world.seed >> 56);
+    }
+    return (ssize_t)len;
+}
+
+int __wrap_network_open(struct network *network, const char *url)
+{
+    (void)url;
+    network->http = (struct http *)network;
+    return 0;
+}
+
+/* A bucket that holds a second's worth. */
+static bool is_taken(void)
+{
+    world.tokens += (double)(world.now - world.refilled) / 1e9 * (double)order.rate;
+    world.refilled = world.now;
+    if (world.tokens > (double)order.rate)
+        world.tokens = (double)order.rate;
+    if (order.answer != 0 && world.tokens < 1)
+        return false;
+    world.tokens -= 1;
+    return true;
+}
+
+int __wrap_http_start(struct http *http, struct http_request *request, struct http_call **ret)
+{
+    struct leader *leader = (struct leader *)((char *)http - offsetof(struct leader, network));
+    size_t         second = (size_t)(world.now / CLOCK_SECOND);
+    size_t         len = strlen(request->url);
+    bool           good = is_taken();
+    second = second < SECONDS_MAX ? second : SECONDS_MAX - 1;
+    world.requests[second]++;
+    world.good[second] += good;
+    leader->call = (struct http_call){.answered = world.now + LATENCY,
+                                      .status = good ? 200 : order.answer,
+                                      .is_register = len > 5 && strcmp(request->url + len - 5, "/runs") == 0};
+    http_request_done(request);
+    *ret = &leader->call;
+    return 0;
+}
+
+bool __wrap_http_finished(struct http *http, struct http_call *call, struct http_answer *ret)
+{
+    (void)http;
+    if (world.now < call->answered)
+        return false;
+    *ret = (struct http_answer){.status = call->status, .sent = true, .retry_after_s = -1};
+    bytes_init(&ret->body, HTTP_ANSWER_MAX);
+    if (call->status == 200 && call->is_register)
+        bytes_format(&ret->body, "{\"run_id\":\"r%u\"}", ++world.registered);
+    else if (call->status == 200)
+        bytes_format(&ret->body, "{\"number\":%u}", ++world.finished);
+    else if (order.retry_after > 0)
+        ret->retry_after_s = (int)order.retry_after;
+    return true;
+}
+
+void __wrap_http_cancel(struct http *http, struct http_call *call)
+{
+    (void)http;
+    (void)call;
+}
+
+void __wrap_http_close(struct http *http)
+{
+    (void)http;
+}
+
+bool __wrap_http_has_connected(const struct http_call *call)
+{
+    return world.now >= call->answered - LATENCY / 2;
+}
+
+/* ------------------------------------------------------------------------------------------------------ leaders */
+
+static struct log    said;
+static struct config config = {.token = "token", .api_url = "http://127.0.0.1:1", .upload_interval = 60 * CLOCK_SECOND};
+
+static void begin(struct leader *leader)
+{
+    run_dir_init(&leader->run);
+    network_init(&leader->network);
+    (void)run_dir_append_row(&leader->run, HEADER_ROW, strlen(HEADER_ROW));
+    delivery_init(&leader->delivery, &config, &leader->run, &said, &leader->network);
+    bytes_text(&leader->delivery.registration, "{\"job_name\":\"nightly\"}");
+    world.now = FIRST_ROW;
+    delivery_begin(&leader->delivery);
+    leader->due = leader->delivery.next_try;
+}
+
+/* As engine/hold.c: within the budget, not for a back-off, and not at all after a failure that is new. */
+static void end(struct leader *leader)
+{
+    struct delivery *d = &leader->delivery;
+    cJSON           *state = cJSON_Parse("{\"exit_code\":0,\"finished_at\":\"2026-11-29T12:00:00Z\"}");
+    leader->ends = true;
+    if (!delivery_registers(d) && d->last_failure && world.now - d->last_failure < RECENTLY) {
+        leader->due = INT64_MAX;
+    } else if (delivery_end(d, state, DELIVERY_INLINE_MAX) == 0) {
+        d->finish_after = d->next_try = config.crowd > CROWD_HOLD ? world.now + retry_spread(HOLD) : 0;
+        d->deadline = world.now + HOLD;
+        d->holds = true;
+        d->failed = false;
+        leader->due = world.now;
+    }
+    cJSON_Delete(state);
+}
+
+static void step(struct leader *leader)
+{
+    struct delivery *d = &leader->delivery;
+    delivery_step(d, world.now);
+    int64_t due = d->call ? d->call->answered : delivery_due(d);
+    bool    backs_off = leader->ends && !d->call && due > world.now && due > d->finish_after;
+    leader->due = delivery_is_over(d) || backs_off || world.now >= d->deadline ? INT64_MAX
+                  : due > world.now                                            ? due
+                                                                               : world.now + CLOCK_MILLISECOND;
+}
+
+/* Those of a millisecond stand in a list; a step of a second's worth of leaders costs no more than they do. */
+static void wait_for_turn(struct leader *leader, struct leader **slots, size_t count)
+{
+    size_t slot = (size_t)((leader->due + CLOCK_MILLISECOND - 1) / CLOCK_MILLISECOND);
+    if (leader->due == INT64_MAX || slot >= count)
+        return;
+    leader->next = slots[slot];
+    slots[slot] = leader;
+}
+
+/* Everything that is due, a millisecond after the other, until all have ended and nobody waits. */
+static int run(struct leader *leaders, size_t count)
+{
+    int64_t         ends = order.life * CLOCK_SECOND;
+    size_t          slot_count = (size_t)((ends + 3 * HOLD) / CLOCK_MILLISECOND);
+    struct leader **slots = calloc(slot_count, sizeof *slots);
+    if (!slots)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        wait_for_turn(&leaders[i], slots, slot_count);
+    for (size_t slot = 0; slot < slot_count; slot++) {
+        world.now = (int64_t)slot * CLOCK_MILLISECOND;
+        if (world.now == ends) { /* all have another turn */
+            memset(slots, 0, slot_count * sizeof *slots);
+            for (size_t i = 0; i < count; i++) {
+                end(&leaders[i]);
+                wait_for_turn(&leaders[i], slots, slot_count);
+            }
+        }
+        for (struct leader *one = slots[slot], *next; one; one = next) {
+            next = one->next;
+            step(one);
+            wait_for_turn(one, slots, slot_count);
+        }
+    }
+    free(slots);
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------- figures */
+
+static void tell(size_t leaders)
+{
+    unsigned peak = 0, peak_at_end = 0, all = 0;
+    size_t   last = 0;
+    for (size_t s = 0; s < SECONDS_MAX; s++) {
+        bool at_end = s >= (size_t)order.life;
+        if (at_end && world.requests[s] > peak_at_end)
+            peak_at_end = world.requests[s];
+        if (!at_end && world.requests[s] > peak)
+            peak = world.requests[s];
+        all += world.requests[s];
+        if (!at_end && world.requests[s] > 0)
+            last = s;
+        bool is_shown = s < (size_t)order.curve || (at_end && s < (size_t)order.life + 6);
+        if (is_shown && (world.requests[s] > 0 || s < last))
+            printf("%4zu %6u %6u\n", s, world.requests[s], world.good[s]);
+    }
+    printf("leaders %zu\ncrowd %llu\nrequests %u\npeak_registering %u\nlast_registering_s %zu\npeak_finishing %u\n"
+           "registered %u\nfinished %u\nleft_to_sync %zu\n",
+           leaders, (unsigned long long)config.crowd, all, peak, last, peak_at_end, world.registered, world.finished,
+           leaders - world.finished);
+}
+
+static int read_order(int argc, char **argv)
+{
+    static const struct option options[] = {{"nodes", required_argument, NULL, 'n'},
+                                            {"ranks", required_argument, NULL, 'r'},
+                                            {"all", no_argument, NULL, 'a'},
+                                            {"rate", required_argument, NULL, 'l'},
+                                            {"life", required_argument, NULL, 's'},
+                                            {"answer", required_argument, NULL, 'w'},
+                                            {"curve", required_argument, NULL, 'c'},
+                                            {"retry-after", required_argument, NULL, 't'},
+                                            {NULL, 0, NULL, 0}};
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        long *number = option == 'n'   ? &order.nodes
+                       : option == 'r' ? &order.ranks
+                       : option == 'l' ? &order.rate
+                       : option == 's' ? &order.life
+                       : option == 'w' ? &order.answer
+                       : option == 'c' ? &order.curve
+                       : option == 't' ? &order.retry_after
+                                       : NULL;
+        if (option == 'a')
+            order.all = true;
+        else if (number == NULL)
+            return -1;
+        else
+            *number = strtol(optarg, NULL, 10);
+    }
+    return optind == argc && order.nodes > 0 && order.ranks > 0 && order.life > 0 && order.life < SECONDS_MAX - 20 ? 0
+                                                                                                                   : -1;
+}
+
+int main(int argc, char **argv)
+{
+    if (read_order(argc, argv) < 0) {
+        fputs("crowd: see the head of tests/stress/crowd.c\n", stderr);
+        return 2;
+    }
+    size_t         count = (size_t)(order.all ? order.nodes * order.ranks : order.nodes);
+    struct leader *leaders = calloc(count, sizeof *leaders);
+    if (!leaders)
+        return 1;
+    world.tokens = (double)order.rate;
+    config.crowd = count;
+    log_init(&said, LOG_ERROR);
+    for (size_t i = 0; i < count; i++)
+        begin(&leaders[i]);
+    if (run(leaders, count) < 0)
+        return 1;
+    tell(count);
+    for (size_t i = 0; i < count; i++) {
+        delivery_done(&leaders[i].delivery);
+        run_dir_close(&leaders[i].run);
+    }
+    log_done(&said);
+    free(leaders);
+    return 0;
+}
