@@ -93,12 +93,18 @@ static void give_up(struct delivery *d)
     log_line(d->log, LOG_ERROR, "%s; the run stays on disk for pillion sync", d->reason);
 }
 
+/* A random time, over which the registrations of a crowd are spread. */
+static int64_t place_in_crowd(const struct delivery *d)
+{
+    int64_t window = clock_earlier((int64_t)d->config->crowd * 10 * CLOCK_MILLISECOND, SPREAD_MAX);
+    return window > 0 ? retry_spread(window) : 0;
+}
+
 void delivery_begin(struct delivery *d)
 {
-    int64_t spread = (int64_t)d->config->crowd * 10 * CLOCK_MILLISECOND;
     set_phase(d, d->run_id[0] ? DELIVERY_STREAM : DELIVERY_REGISTER);
-    if (spread > 0)
-        d->next_try = clock_monotonic() + retry_spread(spread < SPREAD_MAX ? spread : SPREAD_MAX);
+    if (d->config->crowd > 0)
+        d->next_try = clock_monotonic() + place_in_crowd(d);
 }
 
 bool delivery_is_over(const struct delivery *d)
@@ -282,9 +288,11 @@ static void explain(struct delivery *d, const struct http_answer *answer, const 
 
 static void try_again(struct delivery *d, const struct http_answer *answer, int64_t now)
 {
+    /* What a crowd was refused comes back as thinly as it came: backoffs alone, short at first, pile up. */
+    int64_t more = d->phase == DELIVERY_REGISTER ? place_in_crowd(d) : 0;
     d->last_failure = now;
     d->failed = true;
-    d->next_try = retry_after(answer, d->attempts.count, d->reason, d->log, now);
+    d->next_try = retry_after(answer, d->attempts.count, more, d->reason, d->log, now);
 }
 
 static void refuse(struct delivery *d, const struct http_answer *answer)

@@ -75,10 +75,10 @@ int64_t retry_pause(const struct http_answer *answer, unsigned attempts)
     return retry_delay_ms(answer, attempts, draw()) * CLOCK_MILLISECOND;
 }
 
-int64_t retry_after(const struct http_answer *answer, unsigned attempts, const char *reason, struct log *log,
-                    int64_t now)
+int64_t retry_after(const struct http_answer *answer, unsigned attempts, int64_t more, const char *reason,
+                    struct log *log, int64_t now)
 {
-    int64_t pause = retry_pause(answer, attempts);
+    int64_t pause = clock_earlier(retry_pause(answer, attempts) + more, DELAY_MAX_MS * CLOCK_MILLISECOND);
     int     tenths = (int)(pause / (CLOCK_SECOND / 10));
     log_line(log, LOG_WARN, "%s; attempt %u, the next in %d.%d s", reason, attempts, tenths / 10, tenths % 10);
     return now + pause;

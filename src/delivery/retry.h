@@ -32,9 +32,10 @@ enum verdict retry_judge_finish(const struct http_answer *answer, const struct a
  * minutes, never before Retry-After says (that too at most five minutes). */
 int64_t retry_delay_ms(const struct http_answer *answer, unsigned attempts, uint32_t random);
 
-/* Writes down what has failed and when it is tried again. Returns that time, ns CLOCK_MONOTONIC like `now`. */
-int64_t retry_after(const struct http_answer *answer, unsigned attempts, const char *reason, struct log *log,
-                    int64_t now);
+/* Writes down what has failed and when it is tried again: after the pause and `more` (ns), in five minutes at most.
+ * Returns that time, ns CLOCK_MONOTONIC like `now`. */
+int64_t retry_after(const struct http_answer *answer, unsigned attempts, int64_t more, const char *reason,
+                    struct log *log, int64_t now);
 int64_t retry_pause(const struct http_answer *answer, unsigned attempts); /* ns */
 
 /* Such a status refuses the content, not us nor the moment: the next try would get the same. */

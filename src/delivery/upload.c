@@ -358,7 +358,7 @@ static void stop(struct upload *u)
 
 static void try_again(struct upload *u, const struct http_answer *answer, int64_t now)
 {
-    u->next_try = retry_after(answer, ++u->tries, u->reason, u->log, now);
+    u->next_try = retry_after(answer, ++u->tries, 0, u->reason, u->log, now);
 }
 
 static void on_stored(struct upload *u, int64_t now)

@@ -14,6 +14,7 @@
 #define FAILED_RECENTLY (60 * CLOCK_SECOND)
 #define LOCAL_RESERVE   (50 * CLOCK_MILLISECOND) /* of the hold, for the last line on disk */
 #define CROWD_FINISH    16                       /* nodes; a larger step spreads its finishes */
+#define CROWD_PERCENT   80                       /* of the hold, for that; the last one needs time for its answer */
 #define FLUSH_PERCENT   60                       /* of the hold, for the last rows to S3; then they go inline */
 #define SLICE           (20 * CLOCK_MILLISECOND)
 #define CLOUD_LIMIT     (200 * CLOCK_MILLISECOND) /* of the hold, and a quarter of it at most, for the cloud */
@@ -116,7 +117,7 @@ static void deliver(struct run *run, struct hold *hold)
     struct delivery *d = &run->delivery;
     limit_flush(run, hold);
     d->finish_after = d->next_try = run->config.crowd > CROWD_FINISH
-                                        ? hold->began + retry_spread(hold->until - hold->began)
+                                        ? hold->began + retry_spread((hold->until - hold->began) * CROWD_PERCENT / 100)
                                         : 0;
     d->deadline = hold->until;
     d->holds = true;

@@ -34,7 +34,7 @@ class Simulated(pillion.PillionTest):
         self.assertEqual(figures["requests"], 20000)
         self.assertLess(figures["peak_registering"], 10000 / 30 * 1.3)
         self.assertLessEqual(figures["last_registering_s"], 31)
-        self.assertLess(figures["peak_finishing"], 10000 / 4.95 * 1.2)
+        self.assertLess(figures["peak_finishing"], 10000 / (4.95 * 0.8) * 1.2)
 
     def test_ranks_make_no_difference(self):
         one, many = (self.crowd("--nodes", "3000", "--ranks", ranks, "--life", "60") for ranks in ("1", "256"))
@@ -52,10 +52,16 @@ class Simulated(pillion.PillionTest):
             figures, curve = self.crowd("--rate", "100", "--life", "600", "--curve", "300", *words)
             self.assertEqual(figures["registered"], 10000, (words, figures))
             peak = figures["peak_registering"]
-            self.assertLess(peak, 1000, (words, figures))
+            self.assertLess(peak, 1000, (words, figures))  # 1650 where what is refused comes back at once
             refused = [asked - taken for _, asked, taken in curve]
             self.assertLess(sum(refused[60:90]), sum(refused[10:40]), words)
-            self.assertLess(figures["requests"], 10 * figures["leaders"], (words, figures))
+            self.assertLess(figures["requests"], 6 * figures["leaders"], (words, figures))
+
+    def test_a_longer_hold_delivers_them_all(self):
+        """A step of thousands asks for it: the finishes are spread over it."""
+        figures, _ = self.crowd("--rate", "333", "--exit-timeout", "60")
+        self.assertEqual((figures["finished"], figures["left_to_sync"]), (10000, 0), figures)
+        self.assertLess(figures["peak_finishing"], 333)
 
     def test_what_an_end_could_not_deliver_is_left_to_sync(self):
         figures, curve = self.crowd("--rate", "100", "--life", "600")
@@ -83,11 +89,12 @@ class Limit(Fault):
 
 class Processes(ServedTest):
     def test_processes_of_a_large_step_are_each_registered_once_and_none_is_lost(self):
-        """Of a step of three nodes for each second that a registration may wait; the API takes fewer than come."""
-        self.server.faults.append(Limit(PROCESSES / 6))
-        step = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_LOCALID": "0", "SLURM_STEP_NUM_NODES": "300",
-                "SLURM_STEP_NUM_TASKS": "9600"}
-        programs = [self.start("sleep", "5", env=self.env(SLURM_PROCID=str(32 * number), **step))
+        """The API takes fewer than come."""
+        nodes = 1000 if LONG else 100  # ten seconds for their registrations, or one
+        self.server.faults.append(Limit(PROCESSES * 50 / nodes))
+        step = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_LOCALID": "0", "SLURM_STEP_NUM_NODES": str(nodes),
+                "SLURM_STEP_NUM_TASKS": str(32 * nodes), "PILLION_EXIT_TIMEOUT": "2"}
+        programs = [self.start("sleep", "15" if LONG else "2.5", env=self.env(SLURM_PROCID=str(32 * number), **step))
                     for number in range(PROCESSES)]
         for program in programs:
             self.assertEqual(program.wait().status, 0)

@@ -3,7 +3,8 @@
  * second and each call gives the same figures. One leader stands for one node, whatever the ranks on it; with --all
  * each rank is one. Linked with --wrap for the functions below.
  *
- *   crowd [--nodes N] [--ranks N] [--all] [--rate N] [--life S] [--answer 429|503|0] [--retry-after S] [--curve S]
+ *   crowd [--nodes N] [--ranks N] [--all] [--rate N] [--life S] [--answer 429|503|0] [--retry-after S]
+ *         [--exit-timeout S] [--curve S]
  *
  * --answer 0: the API takes all. The curve: second, requests, of these answered with 2xx; then the figures of it, one a
  * line. */
@@ -21,13 +22,14 @@
 #include "sentinel/http/network.h"
 #include "store/run_dir.h"
 
-#define LATENCY     (50 * CLOCK_MILLISECOND)
-#define HOLD        (5 * CLOCK_SECOND - 50 * CLOCK_MILLISECOND) /* as engine/hold.c has it by default */
-#define CROWD_HOLD  16                                          /* the same */
-#define FIRST_ROW   CLOCK_SECOND
-#define RECENTLY    (60 * CLOCK_SECOND) /* engine/hold.c: after a failure as new as that nobody is held */
-#define HEADER_ROW  "timestamp,system_processes\n1795000000.000,1\n"
-#define SECONDS_MAX 3600
+#define LATENCY       (50 * CLOCK_MILLISECOND)
+#define RESERVE       (50 * CLOCK_MILLISECOND) /* engine/hold.c, of the hold */
+#define CROWD_PERCENT 80                       /* the same */
+#define CROWD_HOLD    16                       /* the same */
+#define FIRST_ROW     CLOCK_SECOND
+#define RECENTLY      (60 * CLOCK_SECOND) /* engine/hold.c: after a failure as new as that nobody is held */
+#define HEADER_ROW    "timestamp,system_processes\n1795000000.000,1\n"
+#define SECONDS_MAX   3600
 
 int64_t __wrap_clock_monotonic(void);
 ssize_t __wrap_getrandom(void *data, size_t len, unsigned flags);
@@ -64,9 +66,16 @@ static struct {
 } world;
 
 static struct {
-    long nodes, ranks, rate, life, answer, retry_after, curve;
+    long nodes, ranks, rate, life, answer, retry_after, exit_timeout, curve;
     bool all;
-} order = {.nodes = 10000, .ranks = 64, .rate = 200, .life = 120, .answer = 429, .retry_after = 0, .curve = 40};
+} order = {.nodes = 10000,
+           .ranks = 64,
+           .rate = 200,
+           .life = 120,
+           .answer = 429,
+           .retry_after = 0,
+           .exit_timeout = 5,
+           .curve = 40};
 
 /* ------------------------------------------------------------------------------------------- clock and network */
 
@@ -171,6 +180,11 @@ static void begin(struct leader *leader)
     leader->due = leader->delivery.next_try;
 }
 
+static int64_t hold(void)
+{
+    return order.exit_timeout * CLOCK_SECOND - RESERVE;
+}
+
 /* As engine/hold.c: within the budget, not for a back-off, and not at all after a failure that is new. */
 static void end(struct leader *leader)
 {
@@ -180,8 +194,10 @@ static void end(struct leader *leader)
     if (!delivery_registers(d) && d->last_failure && world.now - d->last_failure < RECENTLY) {
         leader->due = INT64_MAX;
     } else if (delivery_end(d, state, DELIVERY_INLINE_MAX) == 0) {
-        d->finish_after = d->next_try = config.crowd > CROWD_HOLD ? world.now + retry_spread(HOLD) : 0;
-        d->deadline = world.now + HOLD;
+        d->finish_after = d->next_try = config.crowd > CROWD_HOLD
+                                            ? world.now + retry_spread(hold() * CROWD_PERCENT / 100)
+                                            : 0;
+        d->deadline = world.now + hold();
         d->holds = true;
         d->failed = false;
         leader->due = world.now;
@@ -192,12 +208,14 @@ static void end(struct leader *leader)
 static void step(struct leader *leader)
 {
     struct delivery *d = &leader->delivery;
+    if (world.now >= d->deadline) { /* whoever is held has gone */
+        leader->due = INT64_MAX;
+        return;
+    }
     delivery_step(d, world.now);
     int64_t due = d->call ? d->call->answered : delivery_due(d);
     bool    backs_off = leader->ends && !d->call && due > world.now && due > d->finish_after;
-    leader->due = delivery_is_over(d) || backs_off || world.now >= d->deadline ? INT64_MAX
-                  : due > world.now                                            ? due
-                                                                               : world.now + CLOCK_MILLISECOND;
+    leader->due = delivery_is_over(d) || backs_off ? INT64_MAX : due > world.now ? due : world.now + CLOCK_MILLISECOND;
 }
 
 /* Those of a millisecond stand in a list; a step of a second's worth of leaders costs no more than they do. */
@@ -214,7 +232,7 @@ static void wait_for_turn(struct leader *leader, struct leader **slots, size_t c
 static int run(struct leader *leaders, size_t count)
 {
     int64_t         ends = order.life * CLOCK_SECOND;
-    size_t          slot_count = (size_t)((ends + 3 * HOLD) / CLOCK_MILLISECOND);
+    size_t          slot_count = (size_t)((ends + 2 * hold()) / CLOCK_MILLISECOND);
     struct leader **slots = calloc(slot_count, sizeof *slots);
     if (!slots)
         return -1;
@@ -254,7 +272,7 @@ static void tell(size_t leaders)
         all += world.requests[s];
         if (!at_end && world.requests[s] > 0)
             last = s;
-        bool is_shown = s < (size_t)order.curve || (at_end && s < (size_t)order.life + 6);
+        bool is_shown = s < (size_t)order.curve || (at_end && s < (size_t)(order.life + order.exit_timeout + 1));
         if (is_shown && (world.requests[s] > 0 || s < last))
             printf("%4zu %6u %6u\n", s, world.requests[s], world.good[s]);
     }
@@ -273,6 +291,7 @@ static int read_order(int argc, char **argv)
                                             {"life", required_argument, NULL, 's'},
                                             {"answer", required_argument, NULL, 'w'},
                                             {"curve", required_argument, NULL, 'c'},
+                                            {"exit-timeout", required_argument, NULL, 'e'},
                                             {"retry-after", required_argument, NULL, 't'},
                                             {NULL, 0, NULL, 0}};
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -283,6 +302,7 @@ static int read_order(int argc, char **argv)
                        : option == 'w' ? &order.answer
                        : option == 'c' ? &order.curve
                        : option == 't' ? &order.retry_after
+                       : option == 'e' ? &order.exit_timeout
                                        : NULL;
         if (option == 'a')
             order.all = true;
