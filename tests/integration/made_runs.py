@@ -39,6 +39,34 @@ def state(began=BEGAN, pid=14628, name="resnet-baseline", command=("python3", "t
     return {key: value for key, value in found.items() if value is not None}
 
 
+def job(number, began, pid, name, task=None, rank=None, given=(4, 8192, 3600), **more):
+    """A run of a job of Slurm: (cores, MiB, seconds) are what it was given."""
+    told = {"job_name": name, "job_partition": "gpu"}
+    told.update({} if rank is None else {"job_rank": str(rank), "job_ranks": "8"})
+    found = state(began, pid, name, job=number, tags=told, allotment={
+        "by": "slurm", "cpus": given[0], "memory_mib": given[1], "seconds": given[2]}, time_limit_at=stamp(BEGAN + given[2]), **more)
+    if task:
+        found["registration"]["task_name"] = task
+    return found
+
+
+def jobs(folder):
+    """A script, two steps, one of them on two nodes, an array's task and one that ran into its limit; oldest first."""
+    made = (job("42", BEGAN, 200, "nightly", command=("bash", "slurm_script"), seconds=1800.0, cpu_s=2.0, peak_mib=4),
+            job("42.0", BEGAN + 10, 201, "nightly", "prepare", 0, command=("./prepare",), seconds=600.0, cpu_s=1900.0),
+            job("42.1", BEGAN + 620, 202, "nightly", "train.py", 0, command=("python3", "train.py"), seconds=1100.0,
+                cpu_s=3900.0, peak_mib=5200),
+            job("42.1", BEGAN + 620, 203, "nightly", "train.py", 4, command=("python3", "train.py"), seconds=1100.0,
+                cpu_s=3700.0, peak_mib=5100, host="node8"),
+            job("43_7", BEGAN + 640, 204, "sweep", command=("bash", "slurm_script"), seconds=90.0, cpu_s=80.0,
+                given=(1, 512, 600), exit_code=2),
+            job("44.0", BEGAN, 205, "endless", "solve", 0, command=("./solve",), seconds=3615.0, cpu_s=14000.0,
+                exit_code=143, signal=15))
+    for found in made:
+        write(folder, found, rows(BEGAN, found["duration_s"], 60, most_mib=300.0))
+    return [found["id"] for found in made]
+
+
 def rows(began, seconds, count, gpu=False, most_mib=345.0, cores=1.45):
     """Waves: their means and maxima are known."""
     step = seconds / count

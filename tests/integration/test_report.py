@@ -214,12 +214,17 @@ class InABrowser(Reports):
 
     def test_what_slurm_gave_energy_and_what_to_ask_for_stand_in_the_page(self):
         run = self.write("given", self.steps(), allotment={"by": "slurm", "cpus": 64, "memory_mib": 8192, "seconds": 600},
-                         energy={"cpu_j": 5000, "cpu_share_j": 1500, "cpu_source": "powercap"})
+                         energy={"cpu_j": 5000, "cpu_share_j": 1500, "cpu_source": "powercap"},
+                         registration={"job_name": "nightly", "task_name": "train.py", "external_run_id": "42.1", "tags": [
+                             {"key": "job_rank", "value": "4"}, {"key": "job_ranks", "value": "8"},
+                             {"key": "job_partition", "value": "gpu"}, {"key": "mine", "value": "x"}]})
         page = self.open(self.page_of(run))
         text = page.value("document.body.innerText")
         for words in ("Slurm gave 64 cores, 8.0 GiB, 10 min 00 s (10 % used)", "Energy: CPU 1.5 kJ of the machine's 5.0 kJ (powercap)",
-                      "#SBATCH --mem=720M", "To ask for next time", "% of its limit"):
+                      "#SBATCH --mem=720M", "To ask for next time", "% of its limit",
+                      "job 42.1 \u00b7 train.py, led by rank 4 of 8, partition gpu", "mine=x"):
             self.assertIn(words, text)
+        self.assertNotIn("job_rank", text)
 
     def test_a_run_that_goes_on_has_its_commands(self):
         run = self.write("lost", self.steps(), state="running", exit_code=None, finished_at=None)

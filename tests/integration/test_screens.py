@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -51,6 +52,18 @@ class Pictures(ScreenTest):
             self.check("list", self.answer("list", "--plain", COLUMNS=str(width)), width)
             for name, run in self.ids.items():
                 self.check("show-" + name, self.answer("show", "--plain", run, COLUMNS=str(width)), width)
+
+    def test_of_jobs_name_and_number_come_first_then_what_was_asked(self):
+        shutil.rmtree(self.dir)
+        self.dir.mkdir(mode=0o700)
+        ids = made_runs.jobs(self.dir)
+        for width in WIDTHS:
+            self.check("jobs", self.answer("list", "--plain", COLUMNS=str(width)), width)
+        self.check("show-step", self.answer("show", "--plain", ids[3], COLUMNS="80"), 80)
+        self.check("show-limit", self.answer("show", "--plain", ids[5], COLUMNS="80"), 80)
+        self.assertEqual(self.names("--job", "42"), ["nightly"] * 4)
+        self.assertEqual(self.names("--name", "train*"), ["nightly"] * 2)
+        self.assertEqual([run.get("ended_by") for run in json.loads(self.answer("list", "--json"))], [None, "time limit", *[None] * 4])
 
     def test_what_is_wrong_is_the_second_line_with_the_next_command(self):
         for name, words in (("refused", ("HTTP 401", "refused", "pillion doctor", "pillion sync")),

@@ -258,7 +258,7 @@ class Ends(SlurmTest):
         self.assertEqual({rows["%s_%d" % (array, index)]["asked_memory_mib"] for index in range(5)}, {256})
         self.assertEqual([run["job"] for run in listed if run.get("ended_by")], [limited + ".0"])
         screen = self.pillion("list", "--plain", env=self.env(COLUMNS="160")).stdout.decode()
-        for job, words in ((steps + ".1", r"nightly +%s.1 +train +4 cores, 512 MiB, .*10 min"),
+        for job, words in ((steps + ".1", r"nightly +%s.1 +train +4 cores, 512 MiB, 1 GPU, 10 min "),
                            (array + "_3", r"sweep +%s_3 .* 256 MiB"), (limited + ".0", "endless +%s.0 +sleep .* time limit")):
             self.assertRegex(screen, words % job.split(".")[0].split("_")[0])
         run, = (run for run in self.runs() if run["registration"].get("external_run_id") == limited + ".0")

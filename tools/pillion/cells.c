@@ -86,11 +86,27 @@ __attribute__((format(printf, 2, 3))) static void add(char ret[static CELLS_TEXT
     va_end(args);
 }
 
-bool cells_asked(const cJSON *state, char ret[static CELLS_TEXT_MAX])
+/* Limits of time are whole minutes nearly always. */
+static void limit_of_time(double seconds, char ret[static FIGURE_MAX])
+{
+    static const struct {
+        const char *unit;
+        double      seconds;
+    } units[] = {{"d", 86400}, {"h", 3600}, {"min", 60}};
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        double count = seconds / units[i].seconds;
+        if (count >= 1 && count < 1e9 && count == (double)(long)count) {
+            (void)snprintf(ret, FIGURE_MAX, "%.0f %s", count, units[i].unit);
+            return;
+        }
+    }
+    figure_seconds(seconds, ret);
+}
+
+static void add_given(const cJSON *state, char ret[static CELLS_TEXT_MAX])
 {
     double cpus = account_number(state, "allotment", "cpus"), gpus = account_number(state, "allotment", "gpus");
     double mib = account_number(state, "allotment", "memory_mib");
-    double seconds = account_number(state, "allotment", "seconds");
     char   text[FIGURE_MAX];
     ret[0] = '\0';
     if (cpus > 0)
@@ -101,8 +117,15 @@ bool cells_asked(const cJSON *state, char ret[static CELLS_TEXT_MAX])
     }
     if (gpus > 0)
         add(ret, "%.0f GPU%s", gpus, gpus < 2 ? "" : "s");
+}
+
+bool cells_asked(const cJSON *state, char ret[static CELLS_TEXT_MAX])
+{
+    char   text[FIGURE_MAX];
+    double seconds = account_number(state, "allotment", "seconds");
+    add_given(state, ret);
     if (seconds > 0) {
-        figure_seconds(seconds, text);
+        limit_of_time(seconds, text);
         add(ret, "%s", text);
     }
     return ret[0] != '\0';
@@ -143,13 +166,14 @@ bool cells_container(const cJSON *state, char ret[static CELLS_TEXT_MAX])
 bool cells_allotment(const struct summary *summary, const cJSON *state, char ret[static CELLS_TEXT_MAX])
 {
     double seconds = account_number(state, "allotment", "seconds");
-    char   part[FIGURE_MAX];
-    if (!cells_asked(state, ret) || seconds <= 0)
-        return ret[0] != '\0';
-    figure_percent(summary_duration(summary) / seconds, part);
-    size_t len = strlen(ret);
-    (void)snprintf(ret + len, CELLS_TEXT_MAX - len, " (%s used)", part);
-    return true;
+    char   text[FIGURE_MAX], part[FIGURE_MAX];
+    add_given(state, ret);
+    if (seconds > 0) {
+        figure_seconds(seconds, text);
+        figure_percent(summary_duration(summary) / seconds, part);
+        add(ret, "%s (%s used)", text, part);
+    }
+    return ret[0] != '\0';
 }
 
 bool cells_job(const cJSON *state, char ret[static CELLS_TEXT_MAX])

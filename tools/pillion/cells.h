@@ -31,7 +31,8 @@ bool cells_has(const struct summary *summary, enum measure measure);
 enum { CELLS_TEXT_MAX = 640 };
 
 /* "4 cores, 8.0 GiB, 2 h 00 min (14 % used)", of a batch system; false: it has said nothing. */
-/* What a batch system gave to the run; `cells_allotment` says also how much of the time it took. False: nothing. */
+/* What a batch system gave to the run, as short as it is; `cells_allotment` says also how much of the time it took.
+ * False: nothing. */
 bool cells_asked(const cJSON *state, char ret[static CELLS_TEXT_MAX]);
 /* What is known of its job beside the number: "train.py, led by rank 0 of 4, partition gpu". */
 bool cells_job(const cJSON *state, char ret[static CELLS_TEXT_MAX]);

@@ -30,7 +30,7 @@ enum field_kind {
     FIELD(job, "JOB", FIELD_TEXT, 10, 10, 1)             \
     FIELD(job_name, "", FIELD_TEXT, 0, 0, 0)             \
     FIELD(task, "TASK", FIELD_TEXT, 10, 0, 8)            \
-    FIELD(asked, "ASKED", FIELD_TEXT, 12, 0, 7)          \
+    FIELD(asked, "ASKED", FIELD_TEXT, 21, 0, 5)          \
     FIELD(asked_cpus, "", FIELD_COUNT, 0, 0, 0)          \
     FIELD(asked_memory_mib, "", FIELD_MIB, 0, 0, 0)      \
     FIELD(asked_gpus, "", FIELD_COUNT, 0, 0, 0)          \
