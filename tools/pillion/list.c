@@ -80,7 +80,7 @@ static size_t widest(const struct selection *all, enum run_field field, size_t w
 static size_t least(enum run_field field, size_t most)
 {
     bool is_cut = field == RUN_FIELD_name || field == RUN_FIELD_task || field == RUN_FIELD_command ||
-                  field == RUN_FIELD_job || field == RUN_FIELD_asked || field == RUN_FIELD_machine;
+                  field == RUN_FIELD_job || field == RUN_FIELD_machine;
     return is_cut && most > run_fields[field].width ? run_fields[field].width : most;
 }
 
@@ -105,12 +105,11 @@ static size_t show_column(struct layout *layout, enum run_field field, size_t mo
 /* What is left goes to the columns that were cut. */
 static void grow(struct layout *layout, const size_t *most, size_t left)
 {
-    static const enum run_field growing[] = {RUN_FIELD_name, RUN_FIELD_job,     RUN_FIELD_asked,
-                                             RUN_FIELD_task, RUN_FIELD_machine, RUN_FIELD_command};
+    static const enum run_field growing[] = {RUN_FIELD_name, RUN_FIELD_job, RUN_FIELD_task, RUN_FIELD_machine,
+                                             RUN_FIELD_command};
     for (size_t i = 0; i < sizeof growing / sizeof *growing; i++) {
         enum run_field field = growing[i];
-        bool           is_whole = field == RUN_FIELD_command || field == RUN_FIELD_asked;
-        size_t         cap = is_whole || most[field] < NAME_WIDEST ? most[field] : NAME_WIDEST;
+        size_t         cap = field == RUN_FIELD_command || most[field] < NAME_WIDEST ? most[field] : NAME_WIDEST;
         size_t         more = cap > layout->width[field] ? cap - layout->width[field] : 0;
         if (!layout->shown[field])
             continue;
