@@ -28,7 +28,7 @@ static void check(const struct log *log)
         (void)config_output(config.output, 42, "machine", "run", output, sizeof output);
 }
 
-/* What was not set is filled with short texts of our own buffer. */
+/* What was not set is filled with short texts of our own buffer; a container's are the environment's. */
 static void look_around(void)
 {
     const struct sentinel_run  before = config.metadata;
@@ -40,15 +40,21 @@ static void look_around(void)
                                     {before.task_name, now->task_name},
                                     {before.team, now->team},
                                     {before.env, now->env},
-                                    {before.external_run_id, now->external_run_id},
-                                    {before.container_image, now->container_image}};
+                                    {before.external_run_id, now->external_run_id}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         HOLDS(!pairs[i][0] || pairs[i][0] == pairs[i][1]);
-        if (pairs[i][0] || !pairs[i][1])
+        const struct container *c = &config.container;
+        bool of_container = pairs[i][1] == c->pod || pairs[i][1] == c->space || pairs[i][1] == c->name;
+        if (pairs[i][0] || !pairs[i][1] || of_container)
             continue;
         HOLDS(pairs[i][1] >= config.env_metadata && *pairs[i][1]);
         HOLDS(pairs[i][1] + strlen(pairs[i][1]) < config.env_metadata + sizeof config.env_metadata);
         HOLDS(strlen(pairs[i][1]) <= ENV_METADATA_VALUE_MAX);
+    }
+    HOLDS(now->tag_count <= CONFIG_TAGS_MAX + CONFIG_OWN_TAGS_MAX - 4); /* of cgroup_tags.c and pid1.c */
+    for (size_t i = before.tag_count; i < now->tag_count; i++) {
+        const char *value = now->tags[i].value;
+        HOLDS(value >= config.job_text && value + strlen(value) < config.job_text + sizeof config.job_text);
     }
 }
 
