@@ -11,13 +11,20 @@
 #include "base/clock.h"
 #include "base/environment.h"
 #include "base/text.h"
+#include "config/conf_environment.h"
 #include "config/variables.h"
 #include "sentinel/requests.h"
 #include "sentinel/s3.h"
 
 static void invalid(struct log *log, const char *name, const char *value, const char *allowed)
 {
-    log_line(log, LOG_WARN, "%s=%.200s is not valid: %s; %s is used", name, value, allowed, variable_default(name));
+    unsigned line = conf_line_of(name);
+    if (line)
+        log_line(log, LOG_WARN, CONF_PATH ", line %u: %s=%.200s is not valid: %s; %s is used", line, name, value,
+                 allowed, variable_default(name));
+    else
+        log_line(log, LOG_WARN, "%s=%.200s is not valid: %s; %s is used", name, value, allowed,
+                 variable_default(name));
 }
 
 static int64_t seconds(const char *name, double min, double max, const char *allowed, struct log *log)

@@ -1,9 +1,12 @@
 /* The variables, one table: name, who reads it, what an unset one stands for, meaning. The snapshot of the environment
  * and the spell check are made of it, and the README and the manual are tested against it, because a list that is kept
- * twice goes apart. It includes nothing, for libc/ expands it too. */
+ * twice goes apart. It includes nothing of ours, for libc/ expands it too. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_CONFIG_VARIABLES_H
 #define PILLION_CONFIG_VARIABLES_H
+
+#include <stdbool.h>
+#include <stddef.h>
 
 struct log;
 
@@ -109,6 +112,20 @@ enum variable_reader { IN_HOOK = 1, IN_ENGINE = 2, IN_COMMAND = 4, IN_CLIENT = 8
     ROW(SYSTEM_STAGENAME, IN_ENGINE) ROW(SYSTEM_TEAMPROJECT, IN_ENGINE) ROW(TF_BUILD, IN_ENGINE) \
     ROW(TRAINING_JOB_ARN, IN_ENGINE) ROW(TRAINING_JOB_NAME, IN_ENGINE)
 /* clang-format on */
+
+#define VARIABLE_NUMBER(name, ...) VARIABLE_##name,
+enum variable { VARIABLES(VARIABLE_NUMBER) VARIABLE_COUNT };
+#undef VARIABLE_NUMBER
+
+/* The number of the variable whose name are the first `len` bytes; VARIABLE_COUNT: none. */
+size_t variable_find(const char *name, size_t len);
+/* Does this "NAME=value" set that variable, or one that stands for the same and may come before it? */
+bool variable_stands_for(const char *entry, size_t variable);
+bool variable_is_secret(size_t variable);
+/* It is the user's to say: whether anything is done at all, what goes out, and where to. */
+bool variable_is_users(size_t variable);
+/* The name of ours that is nearest to these `len` bytes. */
+const char *variable_nearest(const char *name, size_t len);
 
 /* The default of an unset variable, as VARIABLES says; "" for a name that is not in it. */
 const char *variable_default(const char *name);

@@ -1,9 +1,9 @@
-/* The engine's part of `pillion doctor`: the variables, PILLION_DIR, the token and the API. */
+/* The engine's part of `pillion doctor`: the site's file, the variables, the token, the API and S3. */
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/doctor.h"
 
 #include <errno.h>
-#include <stdarg.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +11,13 @@
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/environment.h"
+#include "base/file.h"
 #include "base/json_write.h"
 #include "base/text.h"
+#include "config/conf_environment.h"
 #include "config/config.h"
 #include "config/credentials.h"
-#include "delivery/api_mark.h"
+#include "engine/examination.h"
 #include "sentinel/http/network.h"
 #include "sentinel/requests.h"
 
@@ -25,49 +27,36 @@
 #define PATIENCE   (20 * CLOCK_SECOND)
 #define CLOCK_SKEW INT64_C(300) /* seconds; S3 refuses 900 */
 
-enum { SENTENCE_MAX = 1024, CONNECT_MS = 10 * 1000, ANSWER_MS = 15 * 1000 };
+/* Whichever bucket Sentinel names later: it belongs to this. */
+#define S3_OF_AWS "https://s3.amazonaws.com"
 
-__attribute__((format(printf, 4, 5))) static void tell(const struct engine_examination *e, const char *check,
-                                                       enum engine_finding finding, const char *format, ...)
-{
-    char    sentence[SENTENCE_MAX];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(sentence, sizeof sentence, format, args);
-    va_end(args);
-    e->report(e->context, check, finding, sentence);
-}
-
-/* The configuration's own words, without time and level. */
-static void tell_warnings(const struct engine_examination *e, const struct log *log)
-{
-    struct text rest = text_span(log->early.data, log->early.len);
-    struct text line;
-    struct text word;
-    bool        any = false;
-    while (text_line(&rest, &line)) {
-        (void)text_until(&line, ' ', &word);
-        (void)text_until(&line, ' ', &word);
-        any = true;
-        tell(e, "variables", ENGINE_CAUSE, "%.*s", (int)text_len(line), line.at);
-    }
-    if (!any)
-        tell(e, "variables", ENGINE_FINE, "every variable of pillion that is set is understood");
-}
+enum { BUNDLE_MAX = 4 * 1024 * 1024, CONNECT_MS = 10 * 1000, ANSWER_MS = 15 * 1000 };
 
 static void examine_lengths(const struct engine_examination *e, const struct config *config)
 {
-    char path[PATH_MAX];
-    if (config->output && config_output(config->output, 1, "h", "r", path, sizeof path) < 0)
-        tell(e, "variables", ENGINE_CAUSE,
-             "PILLION_OUTPUT=%.200s is not a path: %%p, %%h, %%r and %%%% are all that may follow a percent sign",
-             config->output);
     if (config->min_life > 0)
-        tell(e, "variables", ENGINE_NOTE, "a program that ends within PILLION_MIN_SECONDS=%.40s leaves no run",
-             environment_value("PILLION_MIN_SECONDS"));
+        examination_tell(e, "variables", ENGINE_NOTE,
+                         "a program that ends within PILLION_MIN_SECONDS=%.40s leaves no run",
+                         environment_value("PILLION_MIN_SECONDS"));
     if (config->exit_timeout == 0 && config->token[0])
-        tell(e, "variables", ENGINE_NOTE,
-             "with PILLION_EXIT_TIMEOUT=0 nothing is delivered when a program ends, but later, by pillion sync");
+        examination_tell(
+            e, "variables", ENGINE_NOTE,
+            "with PILLION_EXIT_TIMEOUT=0 nothing is delivered when a program ends, but later, by pillion sync");
+}
+
+static void examine_conf(const struct engine_examination *e)
+{
+    struct log log;
+    unsigned   settings = 0;
+    unsigned   forced = 0;
+    log_init(&log, LOG_WARN);
+    conf_check(e->conf, &log);
+    conf_count(e->conf, &settings, &forced);
+    (void)examination_tell_log(e, "conf", &log);
+    if (!e->conf->fault)
+        examination_tell(e, "conf", ENGINE_FINE, CONF_PATH " is read: %u %s, %u of them forced", settings,
+                         settings == 1 ? "setting" : "settings", forced);
+    log_done(&log);
 }
 
 static int read_config(const struct engine_examination *e, struct config *ret)
@@ -76,40 +65,12 @@ static int read_config(const struct engine_examination *e, struct config *ret)
     *ret = (struct config){0};
     log_init(&log, LOG_WARN);
     config_read(ret, e->environment, &log);
-    tell_warnings(e, &log);
+    if (!examination_tell_log(e, "variables", &log))
+        examination_tell(e, "variables", ENGINE_FINE, "every variable of pillion that is set is understood");
     bool failed = log.early.failed;
     log_done(&log);
     examine_lengths(e, ret);
     return failed ? -ENOMEM : 0;
-}
-
-static const char *lookup(const char *name)
-{
-    return getenv(name);
-}
-
-static void examine_directory(const struct engine_examination *e, const struct config *config)
-{
-    struct state_dir home;
-    int              refused = 0;
-    int              error = state_dir_predict(lookup, &home, &refused);
-    if (error < 0)
-        tell(e, "directory", ENGINE_CAUSE,
-             "%s cannot be used for runs (%s): they live in memory, and what is not delivered at the end is lost",
-             home.path[0] ? home.path : "no directory", strerror(-error));
-    else if (refused < 0)
-        tell(e, "directory", ENGINE_NOTE, "runs are kept in %s: the directory that comes first cannot be used (%s)",
-             home.path, strerror(-refused));
-    else
-        tell(e, "directory", ENGINE_FINE, "runs are kept in %s%s", home.path,
-             home.dir < 0 ? ", which the first one will make" : "");
-    int64_t left = config->token[0] ? api_mark_left(config->api_url, config->token, &home) : 0;
-    if (left > 0)
-        tell(e, "api", ENGINE_CAUSE,
-             "the API was slow, or out of reach, when a program ended: for %d s from now programs that end do not wait "
-             "for it, and their runs go later",
-             (int)left);
-    state_dir_close(&home);
 }
 
 static void note_unknown_host(struct engine_examination *e, const char *url)
@@ -136,8 +97,8 @@ static void tell_failure(struct engine_examination *e, const char *url, const st
         note_unknown_host(e, url);
     if (answer->step == HTTP_STEP_CONNECT && https && answer->error == -ETIMEDOUT)
         step = "connecting, or the TLS handshake"; /* libcurl does not say how far a connection came that is not over */
-    tell(e, "api", ENGINE_CAUSE, "%s cannot be reached%s; the step that failed is %s: %s", url,
-         proxy ? " (https_proxy is set)" : "", step, answer->message);
+    examination_tell(e, "api", ENGINE_CAUSE, "%s cannot be reached%s; the step that failed is %s: %s", url,
+                     proxy ? " (https_proxy is set)" : "", step, answer->message);
 }
 
 static bool is_json_object(const struct bytes *body)
@@ -157,28 +118,34 @@ static bool is_routers(const struct bytes *body)
     return false;
 }
 
-static void judge_answer(const struct engine_examination *e, const char *url, const struct http_answer *answer)
+/* True when the token is accepted. */
+static bool judge_answer(const struct engine_examination *e, const char *url, const struct http_answer *answer)
 {
     long status = answer->status;
+    bool is_fine = false;
     if (status == 401 || status == 403)
-        tell(e, "token", ENGINE_CAUSE, "%s refuses the token (HTTP %ld): is it whole, still valid, and of this API?",
-             url, status);
+        examination_tell(e, "token", ENGINE_CAUSE,
+                         "%s refuses the token (HTTP %ld): is it whole, still valid, and of this API?", url, status);
     else if (status >= 500 || status == 408 || status == 429)
-        tell(e, "api", ENGINE_CAUSE,
-             "%s is in trouble (HTTP %ld): runs wait and are tried again, later by pillion sync", url, status);
+        examination_tell(e, "api", ENGINE_CAUSE,
+                         "%s is in trouble (HTTP %ld): runs wait and are tried again, later by pillion sync", url,
+                         status);
     else if (status >= 300 && status < 400)
-        tell(e, "api", ENGINE_CAUSE,
-             "%s redirects (HTTP %ld), which a token does not follow: set SENTINEL_API_URL to "
-             "the place itself",
-             url, status);
+        examination_tell(e, "api", ENGINE_CAUSE,
+                         "%s redirects (HTTP %ld), which a token does not follow: set SENTINEL_API_URL to "
+                         "the place itself",
+                         url, status);
     else if ((status == 404 || status == 405) && is_routers(&answer->body))
-        tell(e, "api", ENGINE_CAUSE, "%s has no such place (HTTP %ld): is the path of SENTINEL_API_URL right?", url,
-             status);
+        examination_tell(e, "api", ENGINE_CAUSE,
+                         "%s has no such place (HTTP %ld): is the path of SENTINEL_API_URL right?", url, status);
     else if (!is_json_object(&answer->body))
-        tell(e, "api", ENGINE_CAUSE, "what answers at %s is not the Sentinel API (HTTP %ld without its JSON)", url,
-             status);
+        examination_tell(e, "api", ENGINE_CAUSE,
+                         "what answers at %s is not the Sentinel API (HTTP %ld without its JSON)", url, status);
     else
-        tell(e, "token", ENGINE_FINE, "%s is reached, and accepts the token", url);
+        is_fine = true;
+    if (is_fine)
+        examination_tell(e, "token", ENGINE_FINE, "%s is reached, and accepts the token", url);
+    return is_fine;
 }
 
 static void judge_clock(const struct engine_examination *e, int64_t server)
@@ -187,15 +154,18 @@ static void judge_clock(const struct engine_examination *e, int64_t server)
     if (server <= 0)
         return;
     if (ahead > CLOCK_SKEW || ahead < -CLOCK_SKEW)
-        tell(e, "clock", ENGINE_CAUSE,
-             "this machine's clock is %lld s %s the server's: rows have a wrong time, and S3 or TLS may refuse it",
-             (long long)(ahead > 0 ? ahead : -ahead), ahead > 0 ? "ahead of" : "behind");
+        examination_tell(
+            e, "clock", ENGINE_CAUSE,
+            "this machine's clock is %lld s %s the server's: rows have a wrong time, and S3 or TLS may refuse it",
+            (long long)(ahead > 0 ? ahead : -ahead), ahead > 0 ? "ahead of" : "behind");
     else
-        tell(e, "clock", ENGINE_FINE, "this machine's clock and the server's agree");
+        examination_tell(e, "clock", ENGINE_FINE, "this machine's clock and the server's agree");
 }
 
-static void ask(struct engine_examination *e, const struct config *config, struct network *network)
+/* True when it is reached, and takes the token. */
+static bool ask(struct engine_examination *e, const struct config *config, struct network *network)
 {
+    bool                takes = false;
     const struct api    api = {.base_url = config->api_url, .token = config->token};
     struct http_request request = {0};
     struct http_answer  answer = {0};
@@ -207,13 +177,73 @@ static void ask(struct engine_examination *e, const struct config *config, struc
         http_request_done(&request);
     }
     if (error < 0) {
-        tell(e, "api", ENGINE_CAUSE, "no request can be made: %s", strerror(-error));
+        examination_tell(e, "api", ENGINE_CAUSE, "no request can be made: %s", strerror(-error));
     } else if (answer.error < 0) {
         tell_failure(e, config->api_url, &answer);
     } else {
-        judge_answer(e, config->api_url, &answer);
+        takes = judge_answer(e, config->api_url, &answer);
         judge_clock(e, answer.date);
     }
+    http_answer_done(&answer);
+    return takes;
+}
+
+/* A variable that names a bundle which is of no use is told by its name, once: what follows from it is no second cause.
+ * NULL: none, or the bundle can be read. */
+static const char *unusable_bundle(const struct engine_examination *e)
+{
+    static const char *const names[] = {"AWS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"};
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        struct bytes text;
+        const char  *path = environment_value(names[i]);
+        bytes_init(&text, BUNDLE_MAX);
+        int  error = path ? file_load(AT_FDCWD, path, &text) : 0;
+        bool is_empty = path && error == 0 && text.len == 0;
+        bytes_done(&text);
+        if (error < 0)
+            examination_tell(e, "ca-bundle", ENGINE_CAUSE,
+                             "%s=%.200s cannot be read (%s): other certificates are taken in its place", names[i], path,
+                             strerror(-error));
+        else if (is_empty)
+            examination_tell(e, "ca-bundle", ENGINE_CAUSE,
+                             "%s=%.200s has no CA certificates in it, so no server can be trusted", names[i], path);
+        if (error < 0 || is_empty)
+            return names[i];
+        if (path)
+            break;
+    }
+    return NULL;
+}
+
+static bool is_of_this_machine(const char *url)
+{
+    char        plain[CONFIG_URL_MAX];
+    char        checked[CONFIG_URL_MAX];
+    const char *rest = strstr(url, "://");
+    return rest && snprintf(plain, sizeof plain, "http%s", rest) < (int)sizeof plain &&
+           api_check_url(plain, checked, sizeof checked) == 0;
+}
+
+/* Does anything answer where the rows of longer runs go? The request is nobody's, and changes nothing. */
+static void examine_s3(struct engine_examination *e, const struct config *config, struct network *network)
+{
+    const char         *url = config->s3_endpoint[0] ? config->s3_endpoint : S3_OF_AWS;
+    struct http_answer  answer = {0};
+    struct http_request request = {.method = HTTP_HEAD,
+                                   .url = strdup(url),
+                                   .connect_timeout_ms = CONNECT_MS,
+                                   .timeout_ms = ANSWER_MS,
+                                   .no_proxy_at_all = is_of_this_machine(url)};
+    if (network_open(network, url) == 0 &&
+        http_perform(network->http, &request, clock_monotonic() + PATIENCE, &answer) == 0 && answer.error == 0)
+        examination_tell(e, "s3", ENGINE_FINE, "%s (S3) is reached", url);
+    else
+        examination_tell(e, "s3", ENGINE_CAUSE,
+                         "%s (S3) cannot be reached%s: %s; runs of up to 8 MiB of rows go to the API as a whole, "
+                         "larger ones wait for pillion sync",
+                         url, environment_proxy("https_proxy", "HTTPS_PROXY")[0] ? " (https_proxy is set)" : "",
+                         answer.message[0] ? answer.message : "no request can be made");
+    http_request_done(&request);
     http_answer_done(&answer);
 }
 
@@ -221,16 +251,18 @@ static void examine_api(struct engine_examination *e, const struct config *confi
 {
     struct network network;
     network_init(&network);
-    int  error = network_open(&network, config->api_url);
-    bool https = http_url_is_https(config->api_url);
+    int         error = network_open(&network, config->api_url);
+    bool        https = http_url_is_https(config->api_url);
+    const char *unusable = https ? unusable_bundle(e) : NULL;
     if (error < 0)
-        tell(e, "api", ENGINE_CAUSE, "the network library cannot be started: %s", strerror(-error));
-    else if (https && !network.trust)
-        tell(e, "ca-bundle", ENGINE_CAUSE,
-             "no CA certificates are found, so no server can be trusted: install ca-certificates, or name a file in "
-             "SSL_CERT_FILE");
-    else
-        ask(e, config, &network);
+        examination_tell(e, "api", ENGINE_CAUSE, "the network library cannot be started: %s", strerror(-error));
+    else if (https && !network.trust && !unusable)
+        examination_tell(
+            e, "ca-bundle", ENGINE_CAUSE,
+            "no CA certificates are found, so no server can be trusted: install ca-certificates, or name a file in "
+            "SSL_CERT_FILE");
+    else if (!unusable && ask(e, config, &network) && (config->s3_endpoint[0] || !is_of_this_machine(config->api_url)))
+        examine_s3(e, config, &network);
     network_done(&network);
 }
 
@@ -240,15 +272,18 @@ int doctor_examine(struct engine_examination *e)
     if (!config)
         return -ENOMEM;
     e->unknown_host[0] = '\0';
+    if (e->conf)
+        examine_conf(e);
     int error = read_config(e, config);
     if (error == 0)
-        examine_directory(e, config);
+        doctor_places(e, config);
     if (error == 0 && config->token[0])
         examine_api(e, config);
     else if (error == 0 && !credentials_variable())
-        tell(e, "token", ENGINE_NOTE,
-             "SENTINEL_API_TOKEN is not set: runs stay on this machine, and the network is not used, not even by this "
-             "command");
+        examination_tell(
+            e, "token", ENGINE_NOTE,
+            "SENTINEL_API_TOKEN is not set: runs stay on this machine, and the network is not used, not even by this "
+            "command");
     bytes_wipe(config, sizeof *config);
     free(config);
     return error;

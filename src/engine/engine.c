@@ -19,6 +19,7 @@
 #include "base/registers.h"
 #include "base/text.h"
 #include "collect/tree/command_name.h"
+#include "config/conf_environment.h"
 #include "delivery/resend.h"
 #include "engine/core_file.h"
 #include "engine/doctor.h"
@@ -91,6 +92,8 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
     run->shape.main_process = run->tree.main_process;
     log_init(&run->log, LOG_WARN);
     config_read(&run->config, start->environment, &run->log);
+    if (start->conf)
+        conf_check(start->conf, &run->log);
     run->arguments = copy_arguments(start->arguments);
     run->executable = strdup(start->executable ? start->executable : "");
     name_program(run, start->root_is_ours);
@@ -102,11 +105,22 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
         run->config.metadata.job_name = strdup(start->job_name);
 }
 
+/* From now on getenv knows what the environment and the site's file say together. */
+static int take_environment(const char *const *environment, const struct conf *conf)
+{
+    const char **both = NULL;
+    int          error = conf ? conf_environment(environment, conf, &both) : 0;
+    if (error == 0)
+        error = libc_environment(both ? both : environment);
+    free(both);
+    return error;
+}
+
 static int start(struct link *link, const struct engine_start *start)
 {
     struct run *run = &the_run;
     core_file_without_data();
-    if (libc_environment(start->environment) < 0)
+    if (take_environment(start->environment, start->conf) < 0)
         return -ENOMEM;
     prepare(run, link, start);
     if (!run->executable || !run->arguments)
@@ -167,7 +181,7 @@ static int sync_runs(const struct engine_sync *sync)
     struct log log;
     core_file_without_data();
     core_file_without_stack(NULL);
-    if (libc_environment(sync->environment) < 0)
+    if (take_environment(sync->environment, sync->conf) < 0)
         return -ENOMEM;
     struct config *config = calloc(1, sizeof *config);
     if (!config)
@@ -185,7 +199,7 @@ static int examine(struct engine_examination *examination)
 {
     core_file_without_data();
     core_file_without_stack(NULL);
-    if (libc_environment(examination->environment) < 0)
+    if (take_environment(examination->environment, examination->conf) < 0)
         return -ENOMEM;
     return doctor_examine(examination);
 }

@@ -29,6 +29,7 @@ static void start_engine(char **argv)
 {
     struct engine_start start = {
         .environment = (const char *const *)environ,
+        .conf = conf_found(),
         .arguments = (const char *const *)argv,
         .executable = lead.executable,
         .root = lead.in_step ? lead.self.parent : lead.self.pid,

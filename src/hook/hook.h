@@ -62,8 +62,20 @@ bool          string_equal(const char *a, const char *b);
 bool          string_among(const char *word, const char (*list)[STRING_WORD_SIZE], size_t count);
 bool          string_is_no(const char *value); /* 0 false no off, in any case */
 const char   *string_base_name(const char *path);
-uint64_t      string_number(const char **at);   /* decimal digits, up to the first other byte */
-const char   *environment_of(const char *name); /* the value in environ, or NULL */
+uint64_t      string_number(const char **at);                      /* decimal digits, up to the first other byte */
+const char   *variable_named(const char *entry, const char *name); /* the value in "NAME=value" of that name, or NULL */
+const char   *environment_of(const char *name);                    /* the value in environ, or NULL */
+
+/* ---- conf.c: /etc/pillion.conf ---- */
+/* Reads it, the first time. A process that somebody leads, and one that its environment disables, must not come here.
+ */
+void               conf_read(const char *path);
+const struct conf *conf_found(void); /* NULL: there is none, or nothing stands in it */
+/* Brings what was read into the form of struct conf, in place; there is room for one byte more. Returns its size. */
+size_t conf_make_lines(char *text, size_t len);
+/* What environment and file say together; the environment alone where the file was not read. An empty variable is the
+ * user's word too. NULL: neither has it. */
+const char *setting_of(const char *name);
 
 /* ---- glob.c: patterns of file names ---- */
 bool glob_matches(const char *pattern, size_t len, const char *text); /* knows * ? [..]; a * crosses slashes */

@@ -58,8 +58,8 @@ static bool is_in(const char *list, const struct known *known)
 /* Returns LEADER_NOTHING_AGAINST when it is not excluded. */
 static enum leader_why excluded(const struct known *known)
 {
-    const char *include = environment_of("PILLION_INCLUDE");
-    if (is_in(environment_of("PILLION_EXCLUDE"), known))
+    const char *include = setting_of("PILLION_INCLUDE");
+    if (is_in(setting_of("PILLION_EXCLUDE"), known))
         return LEADER_EXCLUDED;
     if (include && *include && !is_in(include, known))
         return LEADER_NOT_INCLUDED;
@@ -76,8 +76,8 @@ static bool is_same_file(const char *a, const char *b)
 
 static bool has_patterns(void)
 {
-    const char *include = environment_of("PILLION_INCLUDE");
-    const char *exclude = environment_of("PILLION_EXCLUDE");
+    const char *include = setting_of("PILLION_INCLUDE");
+    const char *exclude = setting_of("PILLION_EXCLUDE");
     return (include && *include) || (exclude && *exclude);
 }
 
@@ -290,7 +290,7 @@ static bool ancestor_leads(enum ranks ranks, pid_t parent, uint64_t *ret_namespa
 
 static enum leader_why switched_off(void)
 {
-    const char *value = environment_of("PILLION_DISABLE");
+    const char *value = setting_of("PILLION_DISABLE");
     if (value && *value && !string_is_no(value))
         return LEADER_DISABLED;
     return getauxval(AT_SECURE) != 0 ? LEADER_SECURE : LEADER_NOTHING_AGAINST;
@@ -366,6 +366,19 @@ static enum role role_of(enum leader_why why)
     return why >= LEADER_BELOW_MARKER ? ROLE_PASSENGER : ROLE_NONE;
 }
 
+/* Judges a process that nobody leads: the site's file comes in here, and may say otherwise than the environment alone.
+ */
+static enum leader_why judge_with_conf(const struct known *asked, enum ranks ranks, struct process *line, size_t count,
+                                       struct leader *ret)
+{
+    conf_read(CONF_PATH);
+    enum leader_why why = switched_off();
+    enum ranks      now = mpi_slurm_ranks();
+    if (!why && now == RANKS_ALL && now != ranks) /* what is above the launcher does not count any more */
+        (void)ancestor_leads(now, ret->parent, &ret->pid_namespace, line + 1, &count);
+    return why ? why : judge_itself(asked, now, line, count, ret);
+}
+
 /* Most processes are passengers, and pay for this alone. An ancestor's marker decides before anything is read about the
  * process itself: the answer would be the same. */
 static void judge(const struct known *asked, struct leader *ret)
@@ -380,7 +393,7 @@ static void judge(const struct known *asked, struct leader *ret)
         ret->why = LEADER_BELOW_MARKER;
         ret->above = line[1 + count];
     } else if (!ret->why) {
-        ret->why = judge_itself(asked, ranks, line, count, ret);
+        ret->why = judge_with_conf(asked, ranks, line, count, ret);
     }
     ret->role = role_of(ret->why);
 }

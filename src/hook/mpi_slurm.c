@@ -33,7 +33,7 @@ int64_t mpi_slurm_rank(bool of_all)
 
 enum ranks mpi_slurm_ranks(void)
 {
-    const char *given = environment_of("PILLION_RANKS");
+    const char *given = setting_of("PILLION_RANKS");
     if (!given || mpi_slurm_rank(false) < 0)
         return RANKS_NODE;
     return string_equal(given, "all") ? RANKS_ALL : string_equal(given, "first") ? RANKS_FIRST : RANKS_NODE;

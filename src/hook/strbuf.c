@@ -80,16 +80,18 @@ uint64_t string_number(const char **at)
     return value;
 }
 
+const char *variable_named(const char *entry, const char *name)
+{
+    while (*name && *entry == *name)
+        entry++, name++;
+    return !*name && *entry == '=' ? entry + 1 : NULL;
+}
+
 /* bash exports a getenv of its own: environ is walked here. */
 const char *environment_of(const char *name)
 {
-    for (char **entry = environ; entry && *entry; entry++) {
-        const char *at = *entry;
-        const char *expected = name;
-        while (*expected && *at == *expected)
-            at++, expected++;
-        if (!*expected && *at == '=')
-            return at + 1;
-    }
-    return NULL;
+    const char *value = NULL;
+    for (char **entry = environ; !value && entry && *entry; entry++)
+        value = variable_named(*entry, name);
+    return value;
 }

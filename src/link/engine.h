@@ -11,7 +11,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { ENGINE_VERSION = 3 };
+#include "link/conf.h"
+
+enum { ENGINE_VERSION = 4 };
 
 /* The thread blocks it and reads it from a signalfd; should it ever go astray, the default is to ignore it. */
 #define ENGINE_WAKE_SIGNAL SIGURG
@@ -69,6 +71,7 @@ struct link {
 
 struct engine_start {
     const char *const *environment; /* from before main, NULL-terminated; read during the call only */
+    const struct conf *conf;        /* NULL: none; it stays */
     const char *const *arguments;   /* argument vector of the program; read during the call only */
     const char        *executable;  /* target of /proc/self/exe; for `pillion run` that of the command */
     pid_t              root;        /* struct tree */
@@ -84,6 +87,7 @@ struct engine_start {
 /* The runs that `pillion sync` wants delivered, and how it hears about them. */
 struct engine_sync {
     const char *const *environment;
+    const struct conf *conf;
     const char *const *runs;  /* run directory names (IDs) under PILLION_DIR/runs, NULL-terminated; NULL: all */
     bool               named; /* the user named them: local runs are delivered too */
     /* Called once for each run looked at. The outcome is "delivered", "left" (with the reason) or "failed" (with it).
@@ -98,7 +102,8 @@ enum engine_finding { ENGINE_FINE, ENGINE_CAUSE, ENGINE_NOTE };
  * a token alone, the API, which gets one request that changes nothing there. */
 struct engine_examination {
     const char *const *environment;
-    /* Called for each thing looked at: "variables", "directory", "token", "ca-bundle", "api", "clock". */
+    const struct conf *conf;
+    /* Called for each thing looked at: "conf", "variables", "directory", "token", "ca-bundle", "api", "clock". */
     void (*report)(void *context, const char *check, enum engine_finding finding, const char *sentence);
     void *context;
     char  unknown_host[256]; /* filled in: the host that DNS does not know; "": none */

@@ -35,6 +35,7 @@ KNOTS_OF_INCLUDES = set()
 MAY_INCLUDE = {room: {"pillion"} for room in MAY_CALL}
 MAY_INCLUDE["hook"] = {"link"}
 MAY_INCLUDE["engine"] |= {"link", "libc", "collect/tree", "collect/gpu", "collect/cgroup"}
+MAY_INCLUDE["config"] |= {"link/conf.h"}  # the form of /etc/pillion.conf
 MAY_INCLUDE["delivery"] |= {"link", "config"}
 MAY_INCLUDE["store"] |= {"config", "collect", "collect/cgroup"}
 MAY_INCLUDE["libc"] |= {"config/variables.h", "base/warm.h"}  # which variables the snapshot takes: a table; a word for places

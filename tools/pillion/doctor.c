@@ -10,6 +10,7 @@
 
 #include "base/utf8.h"
 #include "command.h"
+#include "hook/hook.h"
 #include "libraries.h"
 #include "output.h"
 
@@ -17,10 +18,11 @@ static const char help[] =
     "Usage: pillion doctor [--json] [-- CMD [ARGUMENT...]]\n"
     "\n"
     "Why is there no data? Looks at what a program that is started here finds (variables,\n"
-    "LD_PRELOAD, the engine, PILLION_DIR, a leader above, with a token the API) and, with CMD,\n"
-    "at that program, which is not executed. One line for each thing looked at: \"ok\", \"cause\"\n"
-    "or \"note\", and a sentence. Without a token the network is not used; with one, a single\n"
-    "request is made, which changes nothing.\n"
+    "/etc/pillion.conf, LD_PRELOAD or /etc/ld.so.preload, the engine, PILLION_DIR and its disk,\n"
+    "PILLION_OUTPUT, a leader above, with a token the API and S3) and, with CMD, at that\n"
+    "program, which is not executed. One line for each thing looked at: \"ok\", \"cause\" or\n"
+    "\"note\", and a sentence. Without a token the network is not used; with one, a request to\n"
+    "the API and one to S3 are made, which change nothing.\n"
     "\n"
     "Exit status 0 when no cause was found, else 1.\n"
     "\n"
@@ -122,8 +124,10 @@ static void examine_surroundings(struct doctor *d)
                     "without an engine neither variables nor directory and API can be looked at");
         return;
     }
+    conf_read(CONF_PATH);
     const char              **environment = copy_environment();
-    struct engine_examination examination = {.environment = environment, .report = report, .context = d};
+    struct engine_examination examination = {
+        .environment = environment, .conf = conf_found(), .report = report, .context = d};
     if (environment == NULL || engine->examine(&examination) < 0)
         doctor_tell(d, "api", ENGINE_CAUSE, "out of memory");
     else if (examination.unknown_host[0] != '\0')
@@ -143,7 +147,7 @@ int command_doctor(int argc, char **argv)
     doctor_preload(&d);
     if (optind < argc)
         doctor_program(&d, argv[optind]);
-    if (d.executable[0] != '\0' && !d.cannot_carry)
+    if (d.executable[0] != '\0' && !d.cannot_carry && d.way != NULL)
         doctor_known(&d, argv + optind);
     if (optind == argc || d.executable[0] != '\0')
         doctor_lead(&d);

@@ -15,6 +15,7 @@ struct doctor {
     cJSON       *list; /* NULL: text */
     bool         found_cause;
     bool         cannot_carry;     /* the program cannot be preloaded into */
+    const char  *way;              /* "LD_PRELOAD" or "/etc/ld.so.preload"; NULL: only "pillion run" observes */
     char         hook[PATH_MAX];   /* the libpillion.so that would be loaded, or the one beside the command; "": none */
     char         engine[PATH_MAX]; /* beside the one that would be loaded; "": none would be */
     struct image hook_image;
@@ -27,8 +28,11 @@ struct doctor {
 __attribute__((format(printf, 4, 5))) void doctor_tell(struct doctor *d, const char *check, enum engine_finding finding,
                                                        const char *format, ...);
 
-/* doctor_preload.c: LD_PRELOAD, and the hook that it names. Fills in hook, engine and hook_image. */
+/* doctor_preload.c: LD_PRELOAD, /etc/ld.so.preload, and the hook that they name. Fills in way, hook, engine and
+ * hook_image. */
 void doctor_preload(struct doctor *d);
+/* What is started here is loaded with the hook by the machine's file, not by a variable. */
+bool doctor_is_machines(const struct doctor *d);
 /* No runtime of AddressSanitizer is before it there. */
 bool doctor_hook_is_before_sanitizer(void);
 

@@ -107,5 +107,6 @@ void doctor_known(struct doctor *d, char *const *command)
 {
     const char *name = string_base_name(command[0]);
     tell_threads(d, name, command + 1);
-    tell_preload(d, name, command + 1);
+    if (!doctor_is_machines(d)) /* nothing takes that away */
+        tell_preload(d, name, command + 1);
 }

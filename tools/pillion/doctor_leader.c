@@ -8,7 +8,7 @@
 #include "runs.h"
 #include "store/run_dir.h"
 
-enum { WHO_MAX = 256 };
+enum { WHO_MAX = 256, SETTING_MAX = 4096 };
 
 /* "process 4242 (bash), run 20261122T104500Z-node7-4242" */
 static void describe(const struct process *p, char ret[static WHO_MAX])
@@ -76,12 +76,22 @@ static void tell_passenger(struct doctor *d, const struct leader *lead)
             d->subject);
 }
 
+/* "NAME=value", with the site's file where it comes from there. */
+static const char *setting(const char *name, char ret[static SETTING_MAX])
+{
+    const char *value = setting_of(name);
+    const char *own = getenv(name);
+    bool        is_sites = value != NULL && (own == NULL || strcmp(own, value) != 0);
+    (void)snprintf(ret, SETTING_MAX, "%s=%s%s", name, value != NULL ? value : "", is_sites ? " in " CONF_PATH : "");
+    return ret;
+}
+
 static void tell_none(struct doctor *d, const struct leader *lead)
 {
-    const char *disable = getenv("PILLION_DISABLE"), *exclude = getenv("PILLION_EXCLUDE"),
-               *include = getenv("PILLION_INCLUDE");
+    char pattern[SETTING_MAX];
     if (lead->why == LEADER_DISABLED)
-        doctor_tell(d, "lead", ENGINE_CAUSE, "PILLION_DISABLE=%s switches pillion off", disable ? disable : "");
+        doctor_tell(d, "lead", ENGINE_CAUSE, "%s switches pillion off%s", setting("PILLION_DISABLE", pattern),
+                    getenv("PILLION_DISABLE") ? "" : ", but for who sets PILLION_DISABLE=no");
     else if (lead->why == LEADER_SECURE)
         doctor_tell(d, "lead", ENGINE_CAUSE,
                     "this command runs with privileges that its user has not (AT_SECURE): no "
@@ -90,11 +100,11 @@ static void tell_none(struct doctor *d, const struct leader *lead)
         doctor_tell(d, "lead", ENGINE_CAUSE,
                     "/proc cannot be read here, or is another PID namespace's: nothing is observed without it");
     else if (lead->why == LEADER_EXCLUDED)
-        doctor_tell(d, "lead", ENGINE_CAUSE, "%s is excluded by PILLION_EXCLUDE=%s", d->executable,
-                    exclude ? exclude : "");
+        doctor_tell(d, "lead", ENGINE_CAUSE, "%s is excluded by %s", d->executable,
+                    setting("PILLION_EXCLUDE", pattern));
     else if (lead->why == LEADER_NOT_INCLUDED)
-        doctor_tell(d, "lead", ENGINE_CAUSE, "%s is not among what PILLION_INCLUDE=%s names", d->executable,
-                    include ? include : "");
+        doctor_tell(d, "lead", ENGINE_CAUSE, "%s is not among what %s names", d->executable,
+                    setting("PILLION_INCLUDE", pattern));
     else if (lead->why == LEADER_OTHER_RANK)
         doctor_tell(
             d, "lead", ENGINE_CAUSE,
@@ -111,10 +121,26 @@ static void note_patterns(struct doctor *d)
 {
     static const char *const names[] = {"PILLION_INCLUDE", "PILLION_EXCLUDE"};
     for (size_t i = 0; d->executable[0] == '\0' && i < sizeof names / sizeof *names; i++) {
-        const char *value = getenv(names[i]);
+        const char *value = setting_of(names[i]);
+        char        pattern[SETTING_MAX];
         if (value != NULL && value[0] != '\0')
-            doctor_tell(d, "lead", ENGINE_NOTE, "%s=%s leaves programs out: ask about one with pillion doctor -- CMD",
-                        names[i], value);
+            doctor_tell(d, "lead", ENGINE_NOTE, "%s leaves programs out: ask about one with pillion doctor -- CMD",
+                        setting(names[i], pattern));
+    }
+}
+
+/* "pillion run" leads whoever is above, and whatever its program is called. */
+static void tell_run(struct doctor *d, const struct leader *lead)
+{
+    char who[WHO_MAX];
+    bool is_below = lead->role == ROLE_PASSENGER && lead->why != LEADER_BELOW_HOOK && lead->why != LEADER_FROM_OUTSIDE;
+    if (lead->why == LEADER_DISABLED || lead->why == LEADER_NO_PROC) {
+        tell_none(d, lead);
+    } else if (is_below) {
+        describe(&lead->above, who);
+        doctor_tell(d, "lead", ENGINE_FINE, "%s has its part in the run of the leader above, %s", d->subject, who);
+    } else {
+        doctor_tell(d, "lead", ENGINE_FINE, "\"pillion run\" makes a run of %s", d->subject);
     }
 }
 
@@ -123,6 +149,10 @@ void doctor_lead(struct doctor *d)
     static char   executable[HOOK_PATH_MAX];
     struct leader lead = {.executable = executable};
     leader_predict(d->executable, d->given, &lead);
+    if (d->way == NULL) {
+        tell_run(d, &lead);
+        return;
+    }
     if (lead.role == ROLE_PASSENGER)
         tell_passenger(d, &lead);
     else if (lead.role == ROLE_NONE)

@@ -6,13 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "doctor.h"
 #include "libraries.h"
 
-#define HOOK "libpillion.so"
+#define HOOK     "libpillion.so"
+#define MACHINES "/etc/ld.so.preload"
 
 /* The copies of the hook in a process, in link order: the first one is at work. */
 struct copies {
@@ -32,7 +34,7 @@ static const char *base_name(const char *path)
     return slash != NULL ? slash + 1 : path;
 }
 
-/* Takes the next name off LD_PRELOAD, whose separators are blanks and colons: ld.so(8). */
+/* Takes the next name off a list, whose separators are blanks and colons: ld.so(8). */
 static bool next_name(const char **list, char ret[static PATH_MAX])
 {
     *list += strspn(*list, " :");
@@ -42,14 +44,38 @@ static bool next_name(const char **list, char ret[static PATH_MAX])
     return len > 0;
 }
 
-static bool find_in_preload(char ret[static PATH_MAX])
+static bool find_in(const char *list, char ret[static PATH_MAX])
 {
-    const char *list = getenv("LD_PRELOAD");
     while (list != NULL && next_name(&list, ret))
         if (strncmp(base_name(ret), HOOK, strlen(HOOK)) == 0)
             return true;
     ret[0] = '\0';
     return false;
+}
+
+/* The file's names are separated as the variable's are, or by lines; `#` begins a comment: ld.so(8). */
+static bool find_in_file(char ret[static PATH_MAX])
+{
+    FILE  *file = fopen(MACHINES, "re");
+    char  *line = NULL;
+    size_t size = 0;
+    bool   found = false;
+    while (file != NULL && !found && getline(&line, &size, file) >= 0) {
+        line[strcspn(line, "#\n")] = '\0';
+        for (char *at = line; *at != '\0'; at++)
+            if (*at == '\t' || *at == '\r')
+                *at = ' ';
+        found = find_in(line, ret);
+    }
+    free(line);
+    if (file != NULL)
+        (void)fclose(file);
+    return found;
+}
+
+bool doctor_is_machines(const struct doctor *d)
+{
+    return d->way != NULL && strcmp(d->way, MACHINES) == 0;
 }
 
 bool doctor_hook_is_before_sanitizer(void)
@@ -93,16 +119,16 @@ static bool judge_hook(struct doctor *d)
 {
     int fd = open(d->hook, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        doctor_tell(d, "preload", ENGINE_CAUSE, "LD_PRELOAD names %s, which %s: programs run unobserved", d->hook,
+        doctor_tell(d, "preload", ENGINE_CAUSE, "%s names %s, which %s: programs run unobserved", d->way, d->hook,
                     errno == ENOENT || errno == ENOTDIR ? "does not exist" : "cannot be read by this user");
         return false;
     }
     int error = image_read(fd, &d->hook_image);
     close(fd);
     if (error < 0 || d->hook_image.kind != IMAGE_ELF)
-        doctor_tell(d, "preload", ENGINE_CAUSE, "LD_PRELOAD names %s, which is no library", d->hook);
+        doctor_tell(d, "preload", ENGINE_CAUSE, "%s names %s, which is no library", d->way, d->hook);
     else if (is_without_execution(d->hook))
-        doctor_tell(d, "preload", ENGINE_CAUSE, "LD_PRELOAD names %s, on a file system that is mounted noexec",
+        doctor_tell(d, "preload", ENGINE_CAUSE, "%s names %s, on a file system that is mounted noexec", d->way,
                     d->hook);
     else
         return true;
@@ -158,22 +184,53 @@ static void tell_copies(struct doctor *d)
                     copies.count, copies.first, copies.others);
 }
 
+static void judge_shared(struct doctor *d, const char *path)
+{
+    struct stat info;
+    if (stat(path, &info) < 0)
+        return;
+    if (info.st_uid != 0 || (info.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        doctor_tell(d, "preload", ENGINE_CAUSE,
+                    "others than root may write to %s, which every program of this machine loads, root's too", path);
+    if ((info.st_mode & S_IROTH) == 0)
+        doctor_tell(d, "preload", ENGINE_CAUSE,
+                    "users may not read %s: ld.so complains of it on the stderr of each of their programs", path);
+}
+
+/* Every program of the machine loads it, whoever its user is. */
+static void judge_machines(struct doctor *d)
+{
+    char *shared[] = {d->hook, d->engine};
+    char  folder[PATH_MAX];
+    for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
+        judge_shared(d, shared[i]);
+    (void)snprintf(folder, sizeof folder, "%.*s", (int)(base_name(d->hook) - d->hook), d->hook);
+    struct stat info;
+    if (folder[0] != '\0' && stat(folder, &info) == 0 && (info.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        doctor_tell(d, "preload", ENGINE_CAUSE,
+                    "others than root may write into %s, where the library of every program of this machine stands",
+                    folder);
+}
+
 void doctor_preload(struct doctor *d)
 {
     tell_copies(d);
-    if (!find_in_preload(d->hook)) {
+    if (find_in(getenv("LD_PRELOAD"), d->hook)) {
+        d->way = "LD_PRELOAD";
+    } else if (find_in_file(d->hook)) {
+        d->way = MACHINES;
+    } else {
         take_installed(d);
-        doctor_tell(d, "preload", ENGINE_CAUSE,
-                    "LD_PRELOAD does not name " HOOK
-                    ": what is started here is observed under \"pillion run\" alone (pillion "
-                    "env has the line to add)");
+        doctor_tell(d, "preload", ENGINE_NOTE,
+                    "LD_PRELOAD does not name " HOOK ", nor does " MACHINES
+                    ": what is started here is observed under \"pillion run\" alone (pillion env has the line to add)");
         return;
     }
     bool searched = strchr(d->hook, '/') == NULL || strchr(d->hook, '$') != NULL;
     char named[PATH_MAX];
     (void)snprintf(named, sizeof named, "%s", d->hook);
     if (searched && !find_loaded(d->hook)) {
-        doctor_tell(d, "preload", ENGINE_CAUSE, "LD_PRELOAD names %s, which ld.so does not find: give its whole path",
+        doctor_tell(d, "preload", ENGINE_CAUSE, "%s names %s, which ld.so does not find: give its whole path", d->way,
                     named);
         take_installed(d);
         return;
@@ -182,6 +239,8 @@ void doctor_preload(struct doctor *d)
         take_installed(d);
         return;
     }
-    doctor_tell(d, "preload", ENGINE_FINE, "LD_PRELOAD names %s", d->hook);
+    doctor_tell(d, "preload", ENGINE_FINE, "%s names %s", d->way, d->hook);
     take_engine(d);
+    if (doctor_is_machines(d))
+        judge_machines(d);
 }

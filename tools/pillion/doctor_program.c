@@ -147,8 +147,13 @@ static void judge_image(struct doctor *d, const char *path, const struct image *
         doctor_tell(d, "program", ENGINE_CAUSE, "%s is linked statically, and nothing is preloaded into it: " INSTEAD,
                     path);
     else if (raised != NULL)
-        doctor_tell(d, "program", ENGINE_CAUSE, "%s is %s (AT_SECURE), and ld.so preloads nothing into it: " INSTEAD,
-                    path, raised);
+        doctor_tell(d, "program", ENGINE_CAUSE, "%s is %s (AT_SECURE): %s: " INSTEAD, path, raised,
+                    doctor_is_machines(d) ? "libpillion.so is loaded, and takes no part"
+                                          : "ld.so preloads nothing into it");
+    else if (is_musl(image) && doctor_is_machines(d))
+        doctor_tell(d, "program", ENGINE_CAUSE,
+                    "%s is a program of musl, whose loader reads LD_PRELOAD but not /etc/ld.so.preload: " INSTEAD,
+                    path);
     else if (!judge_match(d, path, image))
         return;
     else if (image->needs_sanitizer && !unordered && doctor_hook_is_before_sanitizer())
@@ -177,7 +182,10 @@ void doctor_program(struct doctor *d, const char *name)
         (void)snprintf(d->executable, sizeof d->executable, "%s", path);
     bool caused_before = d->found_cause;
     d->found_cause = false;
-    judge_image(d, d->executable, &image);
+    if (d->way == NULL) /* whatever it is */
+        doctor_tell(d, "program", ENGINE_FINE, "%s can be started by \"pillion run\"", d->executable);
+    else
+        judge_image(d, d->executable, &image);
     d->cannot_carry = d->found_cause;
     d->found_cause |= caused_before;
 }

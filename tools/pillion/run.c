@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -16,6 +15,7 @@
 #include "base/environment.h"
 #include "base/file.h"
 #include "command.h"
+#include "hook/hook.h"
 #include "launch.h"
 #include "libraries.h"
 #include "marker.h"
@@ -91,14 +91,18 @@ static int read_order(int argc, char **argv, struct order *ret)
     return -1;
 }
 
+static bool says_yes(const char *value)
+{
+    return value != NULL && value[0] != '\0' && !string_is_no(value);
+}
+
+/* Whom the environment disables reads no file. */
 static bool is_disabled(void)
 {
-    static const char *const no[] = {"", "0", "false", "no", "off"};
-    const char              *value = getenv("PILLION_DISABLE");
-    for (size_t i = 0; value != NULL && i < sizeof no / sizeof *no; i++)
-        if (strcasecmp(value, no[i]) == 0)
-            return false;
-    return value != NULL;
+    if (says_yes(getenv("PILLION_DISABLE")))
+        return true;
+    conf_read(CONF_PATH);
+    return says_yes(setting_of("PILLION_DISABLE"));
 }
 
 static int exit_code_of(int status)
@@ -211,6 +215,7 @@ static int begin(const struct order *order, const struct engine *engine, struct 
 {
     struct engine_start start = {
         .environment = (const char *const *)environ,
+        .conf = conf_found(),
         .arguments = (const char *const *)order->command,
         .executable = order->executable,
         .root = getpid(),

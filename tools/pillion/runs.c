@@ -12,12 +12,16 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "hook/hook.h"
 #include "output.h"
 #include "store/journal_read.h"
 
 const char *runs_lookup(const char *name)
 {
-    return getenv(name);
+    if (strcmp(name, "PILLION_DIR") != 0)
+        return getenv(name);
+    conf_read(CONF_PATH);
+    return setting_of(name);
 }
 
 static int by_age(const void *a, const void *b)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "hook/hook.h"
 #include "libraries.h"
 #include "output.h"
 #include "runs.h"
@@ -53,9 +54,11 @@ static int deliver(const char *const *ids, bool json)
         complain("%s", reason);
         return EXIT_NO;
     }
+    conf_read(CONF_PATH);
     struct report      to = {.list = json ? cJSON_CreateArray() : NULL};
     struct engine_sync sync = {
         .environment = (const char *const *)environ,
+        .conf = conf_found(),
         .runs = ids,
         .named = ids != NULL,
         .report = report,
