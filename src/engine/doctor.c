@@ -108,14 +108,18 @@ static bool is_json_object(const struct bytes *body)
     return text_starts(t, "{") && json_check(t, JSON_VALUES_MAX) == 0;
 }
 
+static bool take(struct text *t, const char *word)
+{
+    text_blanks(t);
+    return text_skip(t, word);
+}
+
 /* Is it the answer of the API's framework to a path that it does not have? The token is not looked at for that. */
 static bool is_routers(const struct bytes *body)
 {
-    static const char *const words[] = {"{\"detail\":\"Not Found\"}", "{\"detail\":\"Method Not Allowed\"}"};
-    for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
-        if (body->len == strlen(words[i]) && memcmp(body->data, words[i], body->len) == 0)
-            return true;
-    return false;
+    struct text t = text_span(body->data, body->len);
+    return take(&t, "{") && take(&t, "\"detail\"") && take(&t, ":") &&
+           (take(&t, "\"Not Found\"") || take(&t, "\"Method Not Allowed\"")) && take(&t, "}");
 }
 
 /* True when the token is accepted. */

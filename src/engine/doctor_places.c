@@ -2,10 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -101,6 +104,20 @@ static void examine_directory(const struct engine_examination *e, const struct c
     state_dir_close(&home);
 }
 
+/* NULL: what can be told beforehand says that there is room for a file, or for more of one. Where the kernel shows
+ * itself as files, root may write and nobody can make one. */
+static const char *against_disk(const char *path, bool is_new)
+{
+    struct statfs fs;
+    if (syscall(SYS_statfs, path, &fs) < 0)
+        return strerror(errno);
+    if (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC)
+        return "no file can be made there";
+    bool is_root = geteuid() == 0;
+    bool is_full = fs.f_blocks > 0 && (is_root ? fs.f_bfree : fs.f_bavail) == 0;
+    return is_full || (is_new && fs.f_files > 0 && fs.f_ffree == 0) ? strerror(ENOSPC) : NULL;
+}
+
 /* As file_open_own would find it. NULL: rows can go there. */
 static const char *against_output(const char *path)
 {
@@ -115,7 +132,7 @@ static const char *against_output(const char *path)
             return "it is another user's";
         if (info.st_nlink > 1)
             return "it has a second name (a hard link)";
-        return faccessat(AT_FDCWD, path, W_OK, 0) < 0 ? strerror(errno) : NULL;
+        return faccessat(AT_FDCWD, path, W_OK, 0) < 0 ? strerror(errno) : against_disk(path, false);
     }
     if (errno != ENOENT)
         return strerror(errno);
@@ -128,7 +145,7 @@ static const char *against_output(const char *path)
         return errno == ENOENT ? "its folder does not exist, and is not made" : strerror(errno);
     if (!S_ISDIR(info.st_mode))
         return strerror(ENOTDIR);
-    return faccessat(AT_FDCWD, folder, W_OK | X_OK, 0) < 0 ? strerror(errno) : NULL;
+    return faccessat(AT_FDCWD, folder, W_OK | X_OK, 0) < 0 ? strerror(errno) : against_disk(folder, true);
 }
 
 static void examine_output(const struct engine_examination *e, const struct config *config)

@@ -13,6 +13,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from served import PYTHON, LocalTest, ServedTest, pillion  # noqa: E402
+from s3_server import S3Server  # noqa: E402
 from sentinel_server import SentinelServer  # noqa: E402
 from certificates import Authority  # noqa: E402
 
@@ -397,9 +398,23 @@ class Surroundings(Doctor, LocalTest):
         self.assertEqual([mark for place in places for mark in place.glob("*-%d-*" % program.pid)], [])
         self.assertEqual(pillion.files_below(self.dir), [])
 
-    def test_the_hook_is_not_preloaded(self):
-        self.assertCause("preload", "does not name", hook=None)
-        self.assertCause("preload", "does not name", hook="libm.so.6")
+    def test_nothing_is_preloaded_and_pillion_run_is_all(self):
+        """Then all is well, for any program, and a note says what is not observed."""
+        static = self.compiled("static", RETURNS_3, "-static")
+        for words in ((), ("sleep",), (static,)):
+            for keywords in (dict(hook=None), dict(hook="libm.so.6")):
+                with self.subTest(words, **keywords):
+                    found = self.assertNoCause(*words, **keywords)
+                    self.assertRegex(str(found), 'LD_PRELOAD does not name .* observed under "pillion run" alone')
+                    self.assertIn('"pillion run" makes a run of', str(found))
+        self.assertCause("program", "command not found", "no-such-program", hook=None)
+        self.assertCause("lead", "PILLION_DISABLE=1", hook=None, env=self.env(PILLION_DISABLE="1"))
+
+    def test_below_pillion_run_it_names_the_run(self):
+        result = self.pillion("run", "--quiet", "--", "sh", "-c", "sleep 0.5; %s doctor --json" % pillion.COMMAND)
+        self.assertEqual(result.status, 0, result)
+        self.assertRegex(result.stdout.decode(), r"has its part in the run of the leader above, process \d+ \(pillion\), run %s"
+                         % self.only_run()["id"])
 
     def test_a_hook_that_is_not_there(self):
         self.assertCause("preload", "does not exist", hook=self.tmp / "libpillion.so")
@@ -459,6 +474,67 @@ class Surroundings(Doctor, LocalTest):
         mounted = 'mount -t tmpfs -o ro none "$0" && exec "$@"'
         self.assertCause("directory", "Read-only file system", env=self.env(PILLION_DIR=self.work / "below"),
                          before=("unshare", "-m", "sh", "-c", mounted, self.work))
+
+    @root_only
+    def test_a_disk_that_is_full(self):
+        self.need_mounts()
+        mounted = 'mount -t tmpfs -o "$1" none "$0" && shift && exec "$@"'
+        for options, outcome, pattern in (("size=512k", "cause", r"is full \(0\.\d MiB are left\)"),
+                                          ("size=99m,nr_inodes=10", "cause", r"no inodes for new files \(\d are left\)"),
+                                          ("size=32m", "note", r"has only 3\d MiB left"),
+                                          ("size=99m,nr_inodes=500", "note", r"inodes for only 4\d\d new files"),
+                                          ("size=99m", None, None)):
+            for folder in (self.work, self.work / "below" / "that"):
+                with self.subTest(options, folder=folder):
+                    found = self.ask(env=self.env(PILLION_DIR=folder),
+                                     before=("unshare", "-m", "sh", "-c", mounted, self.work, options))
+                    told = [one for one in found if one["check"] == "directory" and one["outcome"] != "ok"]
+                    self.assertEqual([one["outcome"] for one in told], [outcome] if outcome else [], found)
+                    if outcome:
+                        self.assertRegex(told[0]["sentence"], pattern)
+
+    def test_an_output_that_cannot_be(self):
+        (self.work / "folder").mkdir()
+        (self.work / "file").write_text("")
+        (self.work / "link").symlink_to("file")
+        (self.work / "another").write_text("")
+        os.link(self.work / "another", self.work / "twice")
+        os.mkfifo(self.work / "fifo")
+        for path, pattern in (("none/x.csv", "folder does not exist"), ("folder", "no regular file"), ("fifo", "no regular file"),
+                              ("link", "it is a link"), ("twice", "second name"), ("link/x.csv", "Not a directory"),
+                              ("/proc/%p.csv", "no file can be made there|Permission denied")):
+            with self.subTest(path):
+                self.assertCause("output", "PILLION_OUTPUT=.* gets no rows: .*(%s)" % pattern, env=self.env(PILLION_OUTPUT=path))
+        for path in ("%r-%p.csv", self.work / "new.csv"):
+            self.assertIn("rows go to PILLION_OUTPUT", str(self.assertNoCause(env=self.env(PILLION_OUTPUT=path))))
+        self.assertFalse((self.work / "new.csv").exists(), "looking makes nothing")
+
+    @root_only
+    def test_an_output_on_a_full_disk(self):
+        self.need_mounts()
+        mounted = 'mount -t tmpfs -o "$1" none "$0" && head -c 99k /dev/zero >"$0/old.csv" 2>/dev/null; shift && exec "$@"'
+        for options, path in (("size=64k", "new.csv"), ("size=64k", "old.csv"), ("size=1m,nr_inodes=2", "new.csv")):
+            with self.subTest(options, path=path):
+                self.assertCause("output", "gets no rows: No space left", env=self.env(PILLION_OUTPUT=self.work / path),
+                                 before=("unshare", "-m", "sh", "-c", mounted, self.work, options))
+
+    @root_only
+    def test_an_output_of_another_user(self):
+        path = self.work / "theirs.csv"
+        path.write_text("")
+        os.chown(path, NOBODY, NOBODY)
+        self.assertCause("output", "another user's", env=self.env(PILLION_OUTPUT=path))
+        folder = self.tmp / "roots"
+        folder.mkdir(mode=0o755)
+        self.assertCause("output", "Permission denied", before=AS_NOBODY,
+                         env=self.env(PILLION_OUTPUT=folder / "x.csv", PILLION_DIR="/tmp/pillion-nobody-%d" % os.getpid()))
+
+    @root_only
+    def test_two_copies_of_the_library(self):
+        for name in ("libpillion.so", "libpillion-engine.so"):
+            shutil.copy(pillion.BUILD / "lib" / name, self.tmp)
+        found = self.assertNoCause(hook="%s:%s" % (self.tmp / "libpillion.so", pillion.HOOK))
+        self.assertRegex(str(found), "2 copies .*: %s is at work" % re.escape(str(self.tmp / "libpillion.so")))
 
     def test_a_second_choice_is_told(self):
         state = self.home / ".local" / "state"
@@ -520,6 +596,28 @@ class Api(Doctor, ServedTest):
                 self.server.faults = []
                 self.server.fault("*", **fault)
                 self.assertCause("api", pattern)
+
+    def test_a_path_that_the_api_does_not_have(self):
+        self.assertCause("api", "has no such place .*is the path of SENTINEL_API_URL right",
+                         env=self.env(SENTINEL_API_URL=self.server.url + "/v2"))
+        for body in ('{"detail":"Not Found"}', '{"detail": "Method Not Allowed"}\n'):
+            self.server.faults = []
+            self.server.fault("*", status=404, body=body)
+            self.assertCause("api", "has no such place")
+        self.nothing_was_made()
+
+    def test_s3_is_asked_once_where_the_token_is_taken(self):
+        with S3Server() as store:
+            store.faults = []
+            store.fault("*", status=403)
+            found = self.assertNoCause(env=self.env(**store.env()))
+            self.assertRegex(str(found), re.escape(store.url) + r" \(S3\) is reached")
+            self.assertEqual(len(store.requests), 1, store.requests)
+            self.ask(env=self.env(SENTINEL_API_TOKEN="wrong", **store.env()))
+            self.assertEqual(len(store.requests), 1, "not with a token that is refused")
+        self.assertCause("s3", r"\(S3\) cannot be reached: .*; runs of up to 8 MiB",
+                         env=self.env(PILLION_S3_ENDPOINT="http://127.0.0.1:1"))
+        self.nothing_was_made()
 
     def test_a_closed_port(self):
         self.server.down()
@@ -604,7 +702,18 @@ class Trust(Doctor, LocalTest):
     def test_no_certificates_at_all(self):
         _, env = self.served()
         env["SSL_CERT_FILE"] = "/dev/null"
-        self.assertCause("ca-bundle", "no CA certificates", env=env)
+        self.assertCause("ca-bundle", "SSL_CERT_FILE=/dev/null has no CA certificates", env=env)
+
+    def test_a_bundle_that_is_named_and_cannot_be_read(self):
+        """One sentence, by the variable's name: what follows from it is no second cause."""
+        for name in ("AWS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+            for path, reason in ((self.tmp / "none.pem", "No such file"), (self.tmp, "Is a directory")):
+                with self.subTest(name, path=path):
+                    _, env = self.served()
+                    del env["SSL_CERT_FILE"]
+                    env[name] = str(path)
+                    found = self.assertCause("ca-bundle", r"%s=%s cannot be read \(%s" % (name, re.escape(str(path)), reason), env=env)
+                    self.assertNotIn("refused", str(found))
 
 
 if __name__ == "__main__":
