@@ -29,11 +29,13 @@ def as_user(number):
 
 
 class SiteTest(LocalTest):
+    of_machine = ()  # more of its /etc
+
     def setUp(self):
         super().setUp()
         self.tmp.chmod(0o755)
         self.work.chmod(0o755)
-        self.etc = own_etc.OwnEtc(self.tmp / "etc")
+        self.etc = own_etc.OwnEtc(self.tmp / "etc", self.of_machine)
         self.places = self.tmp / "runs-of-all"
         self.places.mkdir()
         self.places.chmod(0o1777)
