@@ -351,6 +351,13 @@ class Preload(SiteTest):
         result = self.inside(pillion.COMMAND, "doctor", "--json")  # ld.so complains, too
         self.assertRegex(result.stdout.decode(), r"/etc/ld\.so\.preload names \S+, which does not exist")
 
+    def test_doctor_tells_of_a_second_comment(self):
+        for lines, complains in (("# one\n%s\n", False), ("%s # one\n", False), ("%s # one\n# two words\n", True)):
+            with self.subTest(lines):
+                self.etc.write(MACHINES, lines % self.hook)
+                result = self.inside(pillion.COMMAND, "doctor", "--json")
+                self.assertEqual((b"ld.so" in result.stderr, "more than one" in result.stdout.decode()), (complains, complains), result)
+
     def test_doctor_knows_that_it_reaches_programs_with_more_rights(self):
         program = self.tmp / "raised"
         shutil.copy(SLEEP, program)

@@ -235,7 +235,7 @@ class Slurm(RecipeTest, ServedTest):
         self.assertEqual({run["state"] for run in runs}, {"finished"}, "also that of the killed script: by the Epilog")
         self.assertEqual(len(self.server.finished_runs()), 2)
         self.assertEqual(self.told.read_text(), "")
-        self.server.down()
+        (self.tmp / "token").write_text("wrong\n")
         job = self.submit("exec sleep 0.3")
         self.wait(job)
         self.assertEqual(job.state, "COMPLETED", "whatever the Epilog finds")

@@ -197,9 +197,25 @@ static void judge_shared(struct doctor *d, const char *path)
                     "users may not read %s: ld.so complains of it on the stderr of each of their programs", path);
 }
 
+/* glibc looks for the next comment in what remains by length, but from the beginning: it may miss words at the end. */
+static void judge_comments(struct doctor *d)
+{
+    FILE    *file = fopen(MACHINES, "re");
+    unsigned count = 0;
+    for (int c = file != NULL ? getc(file) : EOF; c != EOF; c = getc(file))
+        count += c == '#';
+    if (file != NULL)
+        (void)fclose(file);
+    if (count > 1)
+        doctor_tell(d, "preload", ENGINE_NOTE,
+                    MACHINES " has more than one \"#\": of a second comment ld.so may take words for libraries, and "
+                             "complain on the stderr of every program");
+}
+
 /* Every program of the machine loads it, whoever its user is. */
 static void judge_machines(struct doctor *d)
 {
+    judge_comments(d);
     char *shared[] = {d->hook, d->engine};
     char  folder[PATH_MAX];
     for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
