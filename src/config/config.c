@@ -23,8 +23,7 @@ static void invalid(struct log *log, const char *name, const char *value, const 
         log_line(log, LOG_WARN, CONF_PATH ", line %u: %s=%.200s is not valid: %s; %s is used", line, name, value,
                  allowed, variable_default(name));
     else
-        log_line(log, LOG_WARN, "%s=%.200s is not valid: %s; %s is used", name, value, allowed,
-                 variable_default(name));
+        log_line(log, LOG_WARN, "%s=%.200s is not valid: %s; %s is used", name, value, allowed, variable_default(name));
 }
 
 static int64_t seconds(const char *name, double min, double max, const char *allowed, struct log *log)

@@ -67,9 +67,9 @@ static const char *found(const char *name, const char *const *environment)
     return value;
 }
 
-#define FOUND(name, wanted, ...)                                    \
-    do {                                                            \
-        const char *const environment[] = {__VA_ARGS__ NULL};       \
+#define FOUND(name, wanted, ...)                                   \
+    do {                                                           \
+        const char *const environment[] = {__VA_ARGS__ NULL};      \
         assert_string_equal(found((name), environment), (wanted)); \
     } while (0)
 
@@ -113,8 +113,8 @@ static void another_name_for_the_same_is_the_same(void **state)
 static void what_is_the_users_is_not_forced(void **state)
 {
     (void)state;
-    static const char *const names[] = {"PILLION_DISABLE", "PILLION_SHARE", "SENTINEL_API_TOKEN_FILE", "SENTINEL_API_URL",
-                                        "PILLION_S3_ENDPOINT"};
+    static const char *const names[] = {"PILLION_DISABLE", "PILLION_SHARE", "SENTINEL_API_TOKEN_FILE",
+                                        "SENTINEL_API_URL", "PILLION_S3_ENDPOINT"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char own[64];
         char lines[64];
@@ -156,8 +156,9 @@ static void what_is_wrong_is_told_with_its_line(void **state)
 {
     (void)state;
     assert_string_equal(said_of("# fine\n\nPILLION_INTERVAL=5\nforce PILLION_KEEP=1\n"), "");
-    assert_non_null(strstr(said_of("\n\nPILLION_DRI=/x\n"), "line 3: PILLION_DRI is no variable of pillion; the nearest "
-                                                            "is PILLION_DIR"));
+    assert_non_null(strstr(said_of("\n\nPILLION_DRI=/x\n"),
+                           "line 3: PILLION_DRI is no variable of pillion; the nearest "
+                           "is PILLION_DIR"));
     assert_non_null(strstr(said_of("TRACKER_JOBNAME=x\n"), "the nearest is TRACKER_JOB_NAME"));
     assert_non_null(strstr(said_of("#\nHOME=/x\n"), "line 2: HOME is no variable"));
     assert_non_null(strstr(said_of("#\nforce\n"), "line 2 is not NAME=value"));
