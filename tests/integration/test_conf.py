@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import shutil
+import subprocess
 import sys
 import unittest
 
@@ -364,6 +365,15 @@ class Preload(SiteTest):
                 self.etc.write(MACHINES, lines % self.hook)
                 result = self.inside(pillion.COMMAND, "doctor", "--json")
                 self.assertEqual((b"ld.so" in result.stderr, "more than one" in result.stdout.decode()), (complains, complains), result)
+
+    def test_a_program_of_musl_is_not_reached_and_doctor_knows(self):
+        source, program = self.tmp / "musl.c", self.tmp / "musl"
+        source.write_text("int main(void) { return 3; }\n")
+        subprocess.run(["musl-gcc", "-o", program, source], check=True)
+        self.assertEqual(self.there(program).status, 3)
+        self.assertEqual(self.runs(), [])
+        cause, = self.causes("--", program)
+        self.assertRegex(cause["sentence"], r"a program of musl, whose loader reads LD_PRELOAD but not /etc/ld\.so\.preload")
 
     def test_doctor_knows_that_it_reaches_programs_with_more_rights(self):
         program = self.tmp / "raised"
