@@ -99,11 +99,12 @@ struct engine_sync {
 enum engine_finding { ENGINE_FINE, ENGINE_CAUSE, ENGINE_NOTE };
 
 /* The questions of `pillion doctor`, and how it hears the answers. They are about the variables, PILLION_DIR and, with
- * a token alone, the API, which gets one request that changes nothing there. */
+ * a token alone, the API and S3, which get one request each that changes nothing there. */
 struct engine_examination {
     const char *const *environment;
     const struct conf *conf;
-    /* Called for each thing looked at: "conf", "variables", "directory", "token", "ca-bundle", "api", "clock". */
+    /* Called for each thing looked at: "conf", "variables", "directory", "output", "token", "ca-bundle", "api",
+     * "clock", "s3". */
     void (*report)(void *context, const char *check, enum engine_finding finding, const char *sentence);
     void *context;
     char  unknown_host[256]; /* filled in: the host that DNS does not know; "": none */
