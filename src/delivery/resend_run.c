@@ -35,6 +35,8 @@ static const char *why_not(const struct resend_run *e, int dir)
 {
     char        token_id[9];
     const char *api_url = journal_text(e->state, "api_url");
+    if (journal_is_newer(e->state))
+        return "a later version of pillion wrote it";
     if (journal_is(e->state, "state", "local") && !e->named)
         return "made without a token; name it to deliver it";
     if (!e->config->token[0])

@@ -160,7 +160,8 @@ static bool find_again(const cJSON *state, const cJSON *before, struct cgroup *r
     const char       *path = journal_text(before, "memory");
     double            id = journal_number(before, "memory_id", -1);
     *ret = (struct cgroup){.v2 = journal_number(before, "memory_version", 0) == 2};
-    if (!path || strncmp(path, all, sizeof all - 1) != 0 || id < 1 || id > 9e15 || !journal_is_of_this_kernel(state))
+    if (!path || strncmp(path, all, sizeof all - 1) != 0 || strstr(path, "/..") || id < 1 || id > 9e15 ||
+        !journal_is_of_this_kernel(state))
         return false;
     if (text_copy(text_of(path), ret->path, sizeof ret->path) && (double)cgroup_id(path) == id)
         return true;

@@ -24,7 +24,8 @@
 enum { LOOKS_AT_ONE = 20 }; /* 0.1 s apart: an image after an exec has the lock within a second */
 enum { QUIET = 10, FOREIGN_HOUR = 3600, DEFAULT_UPLOAD = 60, LONGEST_INTERVAL = 3600, LONGEST_UPLOAD = 86400 };
 enum { LINE_VALUES_MAX = 16 * 1024 }; /* a command has up to 4096 arguments */
-enum { KEYS_MAX = 256 };              /* ours has some forty: whatever the file says, a state has an end */
+enum { FORMAT = 1 };
+enum { KEYS_MAX = 256 }; /* ours has some forty: whatever the file says, a state has an end */
 #define STATE_FILE_MAX ((off_t)1 << 30)
 
 /* Puts the members of `line` into `state`, in place of members with the same name. */
@@ -131,6 +132,12 @@ double journal_number(const cJSON *state, const char *key, double fallback)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(state, key);
     return cJSON_IsNumber(item) ? item->valuedouble : fallback;
+}
+
+bool journal_is_newer(const cJSON *state)
+{
+    const cJSON *format = cJSON_GetObjectItemCaseSensitive(state, "format");
+    return format && !(cJSON_IsNumber(format) && format->valuedouble <= FORMAT);
 }
 
 bool journal_is_of_this_kernel(const cJSON *state)
@@ -250,13 +257,19 @@ static bool is_unlocked(const cJSON *state, int dir)
     return unlocked;
 }
 
+void journal_patience(const cJSON *state, int64_t *ret_quiet, int64_t *ret_silent)
+{
+    *ret_quiet = QUIET + 3 * duration(state, "interval", 1, LONGEST_INTERVAL);
+    *ret_silent = FOREIGN_HOUR + 3 * duration(state, "upload_interval", DEFAULT_UPLOAD, LONGEST_UPLOAD);
+}
+
 /* Of a process that cannot be asked for by its number. */
 static enum liveness liveness_from_outside(const cJSON *state, int dir)
 {
-    int64_t  silence = FOREIGN_HOUR + 3 * duration(state, "upload_interval", DEFAULT_UPLOAD, LONGEST_UPLOAD);
-    int64_t  quiet = QUIET + 3 * duration(state, "interval", 1, LONGEST_INTERVAL);
+    int64_t  silence, quiet;
     int64_t  changed = 0;
     uint64_t bytes = 0;
+    journal_patience(state, &quiet, &silence);
     run_dir_measure(dir, &bytes, &changed);
     int64_t age = file_server_now(dir) - changed;
     if (age > silence)
@@ -266,17 +279,18 @@ static enum liveness liveness_from_outside(const cJSON *state, int dir)
     return age > quiet ? LIVENESS_DEAD : LIVENESS_UNLOCKED;
 }
 
-enum liveness journal_liveness(const cJSON *state, int dir)
+enum liveness journal_liveness_by(const cJSON *state, int dir,
+                                  enum liveness (*from_outside)(const cJSON *state, int dir))
 {
     double   number = journal_number(state, "pid", 0);
     int      pid = number >= 1 && number <= INT32_MAX ? (int)number : 0;
     uint64_t start = 0;
     if (!journal_is_of_this_boot(state) || !journal_knows_numbers())
-        return liveness_from_outside(state, dir);
+        return from_outside(state, dir);
     if (pid <= 0)
         return LIVENESS_DEAD;
     if (!journal_process_started(pid, &start)) /* hidepid hides who is another user's, or may not be looked into */
-        return is_there(pid) ? liveness_from_outside(state, dir) : LIVENESS_DEAD;
+        return is_there(pid) ? from_outside(state, dir) : LIVENESS_DEAD;
     if ((double)start != journal_number(state, "pid_start", -1))
         return LIVENESS_DEAD;
     if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(state, "paused")))
@@ -284,6 +298,11 @@ enum liveness journal_liveness(const cJSON *state, int dir)
     if (rows_are_older(dir, QUIET + 3 * duration(state, "interval", 1, LONGEST_INTERVAL)) && !has_thread(pid))
         return LIVENESS_DEAD;
     return LIVENESS_ALIVE;
+}
+
+enum liveness journal_liveness(const cJSON *state, int dir)
+{
+    return journal_liveness_by(state, dir, liveness_from_outside);
 }
 
 enum liveness journal_liveness_at_last(const cJSON *state, int dir)

@@ -20,6 +20,9 @@ const char *journal_text(const cJSON *state, const char *key);
 bool        journal_is(const cJSON *state, const char *key, const char *value);
 double      journal_number(const cJSON *state, const char *key, double fallback);
 
+/* Is it in a format that this version does not know? A run without the key is of the first one. */
+bool journal_is_newer(const cJSON *state);
+
 /* Is the process of a run that has not ended still there? */
 enum liveness {
     LIVENESS_ALIVE,
@@ -32,6 +35,12 @@ enum liveness {
 enum liveness journal_liveness(const cJSON *state, int dir);
 /* The same, never LIVENESS_UNLOCKED: looks again for some seconds, in all calls together, whether it stays so. */
 enum liveness journal_liveness_at_last(const cJSON *state, int dir);
+/* The same; `from_outside` is asked where the process cannot be asked for by its number. */
+enum liveness journal_liveness_by(const cJSON *state, int dir,
+                                  enum liveness (*from_outside)(const cJSON *state, int dir));
+/* A run is dead when its files are older, in seconds: *ret_quiet where nobody holds its lock, *ret_silent in any case.
+ */
+void journal_patience(const cJSON *state, int64_t *ret_quiet, int64_t *ret_silent);
 /* Start time of a process in clock ticks since boot (proc.rst, stat, field 22); false when it is gone. */
 bool journal_process_started(int pid, uint64_t *ret);
 /* True when /proc numbers processes as we do: else a number there is another process's. */

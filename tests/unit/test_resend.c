@@ -304,6 +304,14 @@ static void another_account_is_left_alone(void **state)
     assert_left(NEW, "made with another API token");
 }
 
+static void a_later_format_is_left_alone(void **state)
+{
+    (void)state;
+    add(OLD, "undelivered", "\"format\":2");
+    assert_int_equal(sync_one(OLD), 1);
+    assert_left(OLD, "a later version of pillion wrote it");
+}
+
 static void without_a_token_nothing_can_go(void **state)
 {
     (void)state;
@@ -711,6 +719,7 @@ int main(void)
         TEST(where_nothing_can_be_locked_only_the_dead_of_this_boot_are_delivered),
         TEST(a_fresh_run_of_another_machine_is_left),
         TEST(another_account_is_left_alone),
+        TEST(a_later_format_is_left_alone),
         TEST(without_a_token_nothing_can_go),
         TEST(a_run_that_somebody_works_on_is_left),
         TEST(what_cannot_be_read_is_told),
