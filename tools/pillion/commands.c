@@ -7,9 +7,10 @@
 #include "base/array.h"
 #include "base/bytes.h"
 #include "base/csv.h"
-#include "base/file.h"
 #include "base/text.h"
+#include "run_file.h"
 #include "store/journal_read.h"
+#include "store/run_dir.h"
 
 enum { FILE_MAX = 256 * 1024 };
 
@@ -75,7 +76,7 @@ static size_t of_file(int dir, struct command_use *ret, size_t max)
     struct text  line, rest = {NULL, NULL};
     size_t       count = 0;
     bytes_init(&file, FILE_MAX);
-    if (dir >= 0 && file_load(dir, "commands", &file) == 0 && file.data != NULL)
+    if (dir >= 0 && run_file_load(dir, RUN_DIR_COMMANDS, &file) == 0 && file.data != NULL)
         rest = text_span(file.data, file.len);
     for (bool is_header = true; rest.at < rest.end && text_line(&rest, &line); is_header = false) {
         struct command_use use;

@@ -7,9 +7,10 @@
 
 #include "base/bytes.h"
 #include "base/csv.h"
-#include "base/file.h"
 #include "base/text.h"
 #include "curves.h"
+#include "run_file.h"
+#include "store/run_dir.h"
 
 #define HALF_MILLISECOND 0.0005 /* timestamps have three decimals */
 
@@ -123,7 +124,7 @@ int curves_commands(struct curves *curves, int dir)
     struct bytes        content;
     struct text         line;
     bytes_init(&content, FILE_MAX);
-    int result = file_load(dir, "commands.csv", &content);
+    int result = run_file_load(dir, RUN_DIR_COMMANDS_ROWS, &content);
     if (result == 0 && content.data != NULL && curves->rows > 0) {
         struct text whole = text_span(content.data, content.len);
         struct line parts;

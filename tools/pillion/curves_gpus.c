@@ -8,9 +8,9 @@
 #include "base/array.h"
 #include "base/bytes.h"
 #include "base/csv.h"
-#include "base/file.h"
 #include "base/text.h"
 #include "curves.h"
+#include "run_file.h"
 #include "store/run_dir.h"
 
 #define HALF_MILLISECOND 0.0005 /* timestamps have three decimals */
@@ -102,7 +102,7 @@ int curves_gpus(struct curves *curves, int dir)
 {
     struct bytes content;
     bytes_init(&content, FILE_MAX);
-    int result = file_load(dir, RUN_DIR_GPUS_ROWS, &content);
+    int result = run_file_load(dir, RUN_DIR_GPUS_ROWS, &content);
     if (result == 0 && content.data != NULL && curves->rows > 0)
         result = fill(curves, text_span(content.data, content.len));
     bytes_done(&content);

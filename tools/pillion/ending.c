@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "account.h"
-#include "base/file.h"
 #include "base/text.h"
 #include "output.h"
+#include "run_file.h"
 #include "runs.h"
 #include "store/journal_read.h"
 
@@ -101,7 +101,7 @@ static bool last_complaint(int dir, char *ret, size_t size)
     struct text  line, rest = {NULL, NULL};
     bool         found = false;
     bytes_init(&log, LOG_TAIL_MAX);
-    if (file_load(dir, "log", &log) == 0 && log.data != NULL)
+    if (run_file_load(dir, RUN_DIR_LOG, &log) == 0 && log.data != NULL)
         rest = text_span(log.data, log.len);
     while (rest.at < rest.end && text_line(&rest, &line)) {
         struct text time, level;
@@ -127,18 +127,20 @@ static void trouble_of(const struct show *show, struct ending *ret)
 {
     char        logged[REASON_MAX];
     const char *reason = is_state(show, "undelivered") ? journal_text(show->state, "reason") : NULL;
-    const char *next = "pillion doctor tells more, pillion sync tries again.";
+    const char *whose = whose_is_others() ? "their user's " : "";
+    char        next[120];
+    (void)snprintf(next, sizeof next, "%spillion doctor tells more, %spillion sync tries again.", whose, whose);
     if (reason == NULL && last_complaint(show->place->dir, logged, sizeof logged))
         reason = logged;
     if (is_state(show, "local") && reason != NULL)
-        next = "pillion doctor tells more.";
+        (void)snprintf(next, sizeof next, "%spillion doctor tells more.", whose);
     else if (!is_state(show, "undelivered"))
         return;
     else if (reason == NULL)
         (void)snprintf(ret->trouble, sizeof ret->trouble,
-                       "pillion sync tries again, pillion doctor tells what is in the way.");
+                       "%spillion sync tries again, %spillion doctor tells what is in the way.", whose, whose);
     else if (strstr(reason, "401") != NULL || strstr(reason, "403") != NULL)
-        next = "The token is refused: pillion doctor, then pillion sync.";
+        (void)snprintf(next, sizeof next, "The token is refused: %spillion doctor, then pillion sync.", whose);
     if (reason != NULL)
         (void)snprintf(ret->trouble, sizeof ret->trouble, "%.500s%s %s", reason, stop(reason), next);
 }
@@ -177,8 +179,8 @@ void ending_of(const struct show *show, struct ending *ret)
     bool   at_limit = is_at_limit(show->state, run_time(show->state, "started_at") + lasted, lasted);
     if (is_state(show, "lost"))
         (void)snprintf(ret->lost, sizeof ret->lost,
-                       "the program is gone and left no word of its end%s. pillion sync finishes the run.",
-                       at_limit ? ", at its job's time limit" : "");
+                       "the program is gone and left no word of its end%s. %spillion sync finishes the run.",
+                       at_limit ? ", at its job's time limit" : "", whose_is_others() ? "Their user's " : "");
     trouble_of(show, ret);
     delivery_of(show, ret);
 }

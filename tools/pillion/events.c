@@ -2,9 +2,9 @@
 #include "events.h"
 
 #include "account.h"
-#include "base/file.h"
 #include "base/json_read.h"
 #include "base/text.h"
+#include "run_file.h"
 #include "store/run_dir.h"
 
 enum { JOURNAL_MAX = 64 * 1024 * 1024 };
@@ -33,7 +33,7 @@ void events_read(int dir, const cJSON *state, double end, struct events *ret)
     double       throttled = account_number(state, "cgroup", "cpu_throttled_s");
     *ret = (struct events){.count = 1};
     bytes_init(&file, JOURNAL_MAX);
-    if (dir >= 0 && began >= 0 && file_load(dir, RUN_DIR_JOURNAL, &file) == 0 && file.data != NULL)
+    if (dir >= 0 && began >= 0 && run_file_load(dir, RUN_DIR_JOURNAL, &file) == 0 && file.data != NULL)
         rest = text_span(file.data, file.len);
     while (rest.at < rest.end && text_line(&rest, &line)) {
         if (text_len(line) > 1000 || json_check(line, JSON_VALUES_MAX) < 0 || !json_find(line, "cgroup", &cgroup))

@@ -1,19 +1,19 @@
 /* pillion export: the rows of many runs with what tells them apart, in one CSV or in folders. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "command.h"
 #include "csv.h"
 #include "filter.h"
 #include "output.h"
 #include "pillion/columns.h"
+#include "run_file.h"
 
 static const char help[] = "Usage: pillion export [-o FILE | -o FOLDER/] [RUN... | FILTER...]\n"
                            "\n"
@@ -25,9 +25,10 @@ static const char help[] = "Usage: pillion export [-o FILE | -o FOLDER/] [RUN...
                            "\n"
                            "  -o, --output FILE|FOLDER/\n"
                            "\n"
-                           "Filters, in place of RUN; all that are given must hold:\n" FILTER_HELP "\n"
+                           "Filters, in place of RUN; all that are given must hold:\n" FILTER_HELP "\n" WHOSE_HELP "\n"
                            "Examples:\n"
                            "  pillion export --name 'train*' -o train.csv\n"
+                           "  sudo pillion export --user alice --since 2d -o alice.csv\n"
                            "  pillion export --since 7d -o week/\n"
                            "  duckdb -c \"select run, max(process_memory_mib) from 'week/*/*.csv' group by run\"\n";
 
@@ -36,6 +37,8 @@ static const char header[] =
     PILLION_COLUMNS(COLUMN)
 #undef COLUMN
     ;
+
+enum { LINE_SIZE = 64 * 1024 };
 
 static const char own_header[] = "run,name,job,machine,";
 
@@ -49,24 +52,38 @@ static void print_own(const struct record *record)
     }
 }
 
-/* The whole lines of a run's rows; -EBADMSG: it is not such a file as pillion writes. */
+/* Numbers, as many as there are columns. Whatever else somebody has put there would steer a terminal, or be a formula.
+ */
+static bool is_row(const char *line, size_t len)
+{
+    size_t commas = 0;
+    for (size_t i = 0; i < len; i++)
+        commas += line[i] == ',';
+    return commas == PILLION_COLUMN_COUNT - 1 && strspn(line, "0123456789.,-") == len;
+}
+
+/* The whole lines of a run's rows; -EBADMSG: it is not such a file as pillion writes; -EILSEQ: some lines are none. */
 static int print_rows(FILE *rows, const struct record *record)
 {
-    char  *line = NULL;
-    size_t size = 0;
-    int    result = 0;
-    bool   is_first = true;
-    for (ssize_t len; result == 0 && (len = getline(&line, &size, rows)) > 0 && line[len - 1] == '\n';
-         is_first = false) {
+    static char line[LINE_SIZE];
+    int         result = 0;
+    for (bool is_first = true; fgets(line, sizeof line, rows) != NULL; is_first = false) {
+        size_t len = strlen(line);
         size_t expected = sizeof header - 2; /* without the last comma */
-        if (!is_first) {
+        bool   is_whole = len > 0 && line[len - 1] == '\n';
+        if (!is_whole && feof(rows))
+            break; /* torn, or just being written */
+        if (is_first && (len != expected + 1 || strncmp(line, header, expected) != 0))
+            return -EBADMSG;
+        if (!is_whole)
+            return -EILSEQ;
+        if (!is_first && !is_row(line, len - 1)) {
+            result = -EILSEQ;
+        } else if (!is_first) {
             print_own(record);
-            (void)fwrite(line, 1, (size_t)len, stdout);
-        } else if ((size_t)len != expected + 1 || strncmp(line, header, expected) != 0) {
-            result = -EBADMSG;
+            (void)fwrite(line, 1, len, stdout);
         }
     }
-    free(line);
     return result;
 }
 
@@ -79,27 +96,50 @@ static int export_one(const struct selection *all, size_t i)
 {
     const char *id = all->names.names[all->at[i]];
     int         dir = -1;
-    int         result = runs_open(&all->home, id, &dir);
-    int fd = result == 0 ? openat(dir, "metrics.csv", O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) : -1;
-    struct stat info;
-    FILE       *rows = fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) ? fdopen(fd, "r") : NULL;
+    int         fd = -1;
+    int         result = runs_open(&all->folder.home, id, &dir);
+    if (result == 0)
+        result = run_file_open(dir, RUN_DIR_ROWS, &fd);
+    FILE *rows = result == 0 ? fdopen(fd, "r") : NULL;
     if (rows != NULL) {
         result = print_rows(rows, &all->records[i]);
         fclose(rows);
-    } else if (fd >= 0) {
-        close(fd);
+    } else {
+        file_close(&fd);
     }
-    if (dir >= 0)
-        close(dir);
+    file_close(&dir);
+    if (result == -ENOENT) /* it has none yet */
+        return 0;
     if (result < 0)
-        complain("%s: %s", id, result == -EBADMSG ? "its metrics.csv has other columns" : strerror(-result));
+        complain("%s: %s", id,
+                 result == -EBADMSG  ? "its metrics.csv has other columns"
+                 : result == -EILSEQ ? "its metrics.csv is damaged: what are no rows was left out"
+                 : result == -EPERM  ? "its metrics.csv is no regular file of the run's owner"
+                                     : strerror(-result));
     return result;
+}
+
+/* Stdout is the reader's own file, whosever the runs are. */
+static bool open_output(const char *path)
+{
+    whose_pause();
+    bool good = freopen(path, "w", stdout) != NULL;
+    whose_resume();
+    return good;
+}
+
+static bool make_folder(const char *path)
+{
+    whose_pause();
+    bool good = mkdir(path, 0777) == 0 || errno == EEXIST;
+    whose_resume();
+    return good;
 }
 
 static int to_one(const struct selection *all, const char *path)
 {
     int code = EXIT_YES;
-    if (path != NULL && freopen(path, "w", stdout) == NULL) {
+    if (path != NULL && !open_output(path)) {
         complain("%s: %s", path, strerror(errno));
         return EXIT_NO;
     }
@@ -110,20 +150,35 @@ static int to_one(const struct selection *all, const char *path)
     return output_end(code);
 }
 
+/* As pillion names its runs. */
+static bool is_plain(const char *id)
+{
+    for (; *id != '\0'; id++)
+        if (*id <= ' ' || *id > '~')
+            return false;
+    return true;
+}
+
 static int to_folders(const struct selection *all, const char *folder)
 {
     int code = EXIT_YES;
-    if (mkdir(folder, 0777) < 0 && errno != EEXIST) {
+    if (!make_folder(folder)) {
         complain("%s: %s", folder, strerror(errno));
         return EXIT_NO;
     }
     for (size_t i = 0; i < all->count; i++) {
-        char path[PATH_MAX];
-        int  len = snprintf(path, sizeof path, "%s/run=%s", folder, all->names.names[all->at[i]]);
-        bool good = len > 0 && (size_t)len < sizeof path - 16 && (mkdir(path, 0777) == 0 || errno == EEXIST);
+        const char *id = all->names.names[all->at[i]];
+        char        path[PATH_MAX];
+        int         len = snprintf(path, sizeof path, "%s/run=%s", folder, id);
+        if (!is_plain(id)) {
+            complain("%s: no folder is made of such a name", id);
+            code = EXIT_NO;
+            continue;
+        }
+        bool good = len > 0 && (size_t)len < sizeof path - 16 && make_folder(path);
         if (good)
             (void)snprintf(path + len, sizeof path - (size_t)len, "/metrics.csv");
-        if (!good || freopen(path, "w", stdout) == NULL) {
+        if (!good || !open_output(path)) {
             complain("%s: %s", path, strerror(errno));
             return EXIT_NO;
         }
@@ -145,14 +200,17 @@ static bool is_folder(const char *path)
 
 int command_export(int argc, char **argv)
 {
-    static const struct option options[] = {{"output", required_argument, NULL, 'o'}, FILTER_OPTIONS, OPTIONS_COMMON};
-    struct filter              filter = {.last = 0};
-    struct selection           all;
-    const char                *output = NULL;
+    static const struct option options[] = {
+        {"output", required_argument, NULL, 'o'}, FILTER_OPTIONS, WHOSE_OPTIONS, OPTIONS_COMMON};
+    struct filter    filter = {.last = 0};
+    struct selection all;
+    const char      *output = NULL;
     opterr = 0;
     optind = 1;
     for (int option; (option = getopt_long(argc, argv, ":o:hV", options, NULL)) != -1;) {
         int taken = filter_take(&filter, argv[0], option, optarg);
+        if (taken == 0)
+            taken = whose_take(argv[0], option, optarg);
         if (option == 'o')
             output = optarg;
         else if (taken == 0)

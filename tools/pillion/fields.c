@@ -9,18 +9,23 @@
 #include "account.h"
 #include "base/array.h"
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "cells.h"
 #include "commands.h"
 #include "csv.h"
 #include "ending.h"
 #include "runs.h"
 #include "store/journal_read.h"
+#include "whose.h"
 
 const struct field run_fields[RUN_FIELD_COUNT] = {
 #define FIELD(name, title, kind, width, rank, among_jobs) {#name, title, kind, width, rank, among_jobs},
     RUN_FIELDS(FIELD)
 #undef FIELD
 };
+
+/* An export repeats a cell in each row, and a list holds those of all runs: whatever a file says, they have an end. */
+enum { CELL_MAX = 1024, COMMAND_MAX = 256 * 1024 };
 
 double fields_took(const cJSON *state)
 {
@@ -46,7 +51,7 @@ double fields_took(const cJSON *state)
 static void set_text(struct record *record, enum run_field field, const char *text)
 {
     if (text != NULL && text[0] != '\0')
-        record->values[field].text = strdup(text);
+        record->values[field].text = strndup(text, utf8_cut(text, strlen(text), CELL_MAX));
 }
 
 static void set_number(struct record *record, enum run_field field, double number)
@@ -130,8 +135,10 @@ static void read_job(const cJSON *state, struct record *ret)
 
 void fields_read(const char *id, const cJSON *state, const char *shown, long ordinal, struct record *ret)
 {
-    char   text[32];
-    double took = strcmp(shown, "lost") == 0 ? -1 : fields_took(state);
+    static const char newer[] = "a later version of pillion wrote it, in a format that this one does not know";
+    char              text[32];
+    double            took = strcmp(shown, "lost") == 0 ? -1 : fields_took(state);
+    bool              is_newer = strcmp(shown, "newer") == 0;
     for (size_t i = 0; i < RUN_FIELD_COUNT; i++)
         ret->values[i] = (struct value){.number = -1};
     if (ordinal >= 0) {
@@ -145,14 +152,23 @@ void fields_read(const char *id, const cJSON *state, const char *shown, long ord
     set_text(ret, RUN_FIELD_started_at, journal_text(state, "started_at"));
     set_text(ret, RUN_FIELD_finished_at, journal_text(state, "finished_at"));
     set_text(ret, RUN_FIELD_sentinel_run_id, journal_text(state, "sentinel_run_id"));
-    set_text(ret, RUN_FIELD_reason, journal_text(state, "reason"));
+    set_text(ret, RUN_FIELD_reason, is_newer ? newer : journal_text(state, "reason"));
     set_number(ret, RUN_FIELD_duration_s, took);
     const cJSON *command = cJSON_GetObjectItemCaseSensitive(state, "command");
     ret->values[RUN_FIELD_command].text = command_text(command);
     ret->command = command != NULL ? cJSON_PrintUnformatted(command) : NULL;
+    if (ret->command != NULL && strlen(ret->command) > COMMAND_MAX) {
+        cJSON_free(ret->command);
+        ret->command = NULL;
+    }
     read_name(state, ret);
     read_end(state, ret);
     read_figures(state, ret);
+}
+
+void fields_user(struct record *record, const char *user)
+{
+    set_text(record, RUN_FIELD_user, user);
 }
 
 void fields_free(struct record *record)
@@ -207,10 +223,11 @@ void fields_text(const struct record *record, enum run_field field, char *ret, s
     (void)snprintf(ret, size, "%s", value->text != NULL ? value->text : text);
 }
 
-/* Others are what only people see. */
+/* Others are what only people see. The user is a column where others' runs are asked for. */
 static bool is_for_programs(enum run_field field)
 {
-    return field != RUN_FIELD_ordinal && field != RUN_FIELD_ended && field != RUN_FIELD_asked;
+    bool is_asked = field != RUN_FIELD_user || whose_is_others();
+    return field != RUN_FIELD_ordinal && field != RUN_FIELD_ended && field != RUN_FIELD_asked && is_asked;
 }
 
 static void add_json(const struct record *record, enum run_field field, cJSON *object)
@@ -218,7 +235,7 @@ static void add_json(const struct record *record, enum run_field field, cJSON *o
     const struct value *value = &record->values[field];
     if (!is_for_programs(field) || !fields_known(record, field))
         return;
-    if (field == RUN_FIELD_command)
+    if (field == RUN_FIELD_command && record->command != NULL)
         cJSON_AddItemToObject(object, "command", cJSON_Parse(record->command));
     else if (is_text(field))
         cJSON_AddStringToObject(object, run_fields[field].name, value->text);

@@ -25,6 +25,7 @@ enum field_kind {
  * find room; 0: none. The second counts where most runs are of batch jobs. The order is that of the columns. */
 #define RUN_FIELDS(FIELD)                                \
     FIELD(ordinal, "LAST", FIELD_TEXT, 5, 3, 3)          \
+    FIELD(user, "USER", FIELD_TEXT, 8, 3, 3)             \
     FIELD(id, "ID", FIELD_TEXT, 30, 11, 11)              \
     FIELD(name, "NAME", FIELD_TEXT, 10, 1, 1)            \
     FIELD(job, "JOB", FIELD_TEXT, 10, 10, 1)             \
@@ -90,6 +91,8 @@ struct record {
 /* `ordinal` 0 is the newest run, -1: not known. Free with fields_free. */
 void fields_read(const char *id, const cJSON *state, const char *shown, long ordinal, struct record *ret);
 void fields_free(struct record *record);
+/* Whose run it is; "" where nobody asked for that. */
+void fields_user(struct record *record, const char *user);
 bool fields_known(const struct record *record, enum run_field field);
 
 /* What a person sees of it: "-" when unknown. */
@@ -98,6 +101,7 @@ void fields_text(const struct record *record, enum run_field field, char *ret, s
 void fields_json(const struct record *record, cJSON *object);
 /* Adds those that the state itself does not have under the same name. */
 void fields_json_more(const struct record *record, cJSON *object);
+/* With the user where others' runs are asked for. */
 void fields_csv_header(void);
 void fields_csv(const struct record *record);
 /* Is it wrong that it ended so? Killed, an exit status that is not 0, lost, or out of memory. */

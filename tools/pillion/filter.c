@@ -14,9 +14,9 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "output.h"
-#include "store/journal_read.h"
+#include "run_file.h"
 
-enum { DAY = 86400 };
+enum { DAY = 86400, ALL_MAX = 100 * 1000 };
 
 /* Midnight of a day in the user's zone, `days` ago. */
 static double midnight(int days)
@@ -153,10 +153,12 @@ static bool read_one(const struct filter *filter, const struct selection *select
     const char *id = selection->names.names[at];
     cJSON      *state = NULL;
     int         dir = -1;
-    if (runs_open(&selection->home, id, &dir) < 0)
+    if (runs_open(&selection->folder.home, id, &dir) < 0)
         return false;
-    const char *shown = journal_load(dir, &state) == 0 ? run_state_shown(state, dir) : "damaged";
+    int         error = run_file_state(dir, &state);
+    const char *shown = error == 0 ? run_state_shown(state, dir) : error == -ENOTSUP ? "newer" : "damaged";
     fields_read(id, state, shown, (long)(selection->names.count - 1 - at), ret);
+    fields_user(ret, selection->folder.user);
     bool good = is_meant(filter, ret, run_time(state, "started_at"));
     if (!good)
         fields_free(ret);
@@ -194,22 +196,111 @@ static int read_all(const struct filter *filter, struct selection *ret)
 
 static int open_all(struct selection *ret)
 {
-    *ret = (struct selection){.home = {.dir = -1, .runs = -1}};
-    int result = state_dir_open(runs_lookup, false, &ret->home);
-    if (result == -ENOENT)
-        ret->home = (struct state_dir){.dir = -1, .runs = -1};
+    *ret = (struct selection){.folder = {.home = {.dir = -1, .runs = -1}}, .is_whole = true};
+    int result = runs_folder(&ret->folder);
+    if (result < 0)
+        return result;
+    result = runs_read(&ret->folder, &ret->names);
+    if (result < 0)
+        complain("the runs cannot be read: %s", strerror(-result));
+    return result;
+}
+
+/* ------------------------------------------------------------------------------------------------ of all users */
+
+struct gathering {
+    const struct filter *filter;
+    struct selection    *into;
+    char                 user[WHOSE_NAME_MAX]; /* whose folder was read before this one */
+};
+
+static int by_id(const void *a, const void *b)
+{
+    return strverscmp(((const struct record *)a)->values[RUN_FIELD_id].text,
+                      ((const struct record *)b)->values[RUN_FIELD_id].text);
+}
+
+/* Of all that were gathered, the newest are kept. */
+static void keep_last(const struct filter *filter, struct selection *all)
+{
+    if (all->count > 1)
+        qsort(all->records, all->count, sizeof *all->records, by_id);
+    if (filter->last == 0 || filter->last >= all->count)
+        return;
+    size_t left_out = all->count - filter->last;
+    for (size_t i = 0; i < left_out; i++)
+        fields_free(&all->records[i]);
+    all->count = filter->last;
+    memmove(all->records, all->records + left_out, all->count * sizeof *all->records);
+}
+
+/* `pillion show --user` finds runs of a user's first place by their number, not those of a second one. */
+static void forget_ordinals(struct selection *all)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        free(all->records[i].values[RUN_FIELD_ordinal].text);
+        all->records[i].values[RUN_FIELD_ordinal].text = NULL;
+    }
+}
+
+static int gather(void *context, const struct run_folder *folder)
+{
+    struct gathering *gathering = context;
+    struct selection *into = gathering->into;
+    struct selection  one = {.folder = *folder};
+    int               result = runs_read(folder, &one.names);
+    if (result == -EACCES || result == -EPERM) /* it was there a moment ago */
+        result = 0;
     else if (result == 0)
-        result = runs_read(&ret->home, &ret->names);
-    if (result < 0 && result != -ENOENT)
-        ret->home = (struct state_dir){.dir = -1, .runs = -1};
-    return result == -ENOENT ? 0 : result;
+        result = read_all(gathering->filter, &one);
+    if (strcmp(gathering->user, folder->user) == 0)
+        forget_ordinals(&one);
+    memcpy(gathering->user, folder->user, sizeof gathering->user);
+    struct record *more = result == 0 ? realloc(into->records, (into->count + one.count + 1) * sizeof *more) : NULL;
+    if (more != NULL) {
+        into->records = more;
+        memcpy(more + into->count, one.records, one.count * sizeof *more);
+        into->count += one.count;
+        into->total += one.names.count;
+        one.count = 0;
+    } else if (result == 0) {
+        result = -ENOMEM;
+    }
+    if (into->count > ALL_MAX)
+        result = -E2BIG;
+    one.folder.home = (struct state_dir){.dir = -1, .runs = -1}; /* the caller's */
+    filter_done(&one);
+    return result;
+}
+
+static int select_all(const struct filter *filter, struct selection *ret)
+{
+    struct gathering gathering = {.filter = filter, .into = ret};
+    size_t           refused = 0;
+    *ret = (struct selection){.folder = {.home = {.dir = -1, .runs = -1}}};
+    int result = whose_each(runs_lookup, gather, &gathering, &refused);
+    if (result == -E2BIG)
+        complain("there are more than %d runs: choose by --last, --since, or --user", ALL_MAX);
+    else if (result < 0)
+        complain("the runs cannot be read: %s", strerror(-result));
+    if (refused > 0 && geteuid() != 0)
+        complain("the places of %zu users cannot be read: only root may; try: sudo pillion list --all-users", refused);
+    else if (refused > 0)
+        complain("the places of %zu users cannot be read, not even by root", refused);
+    ret->is_whole = refused == 0;
+    keep_last(filter, ret);
+    return result;
 }
 
 int filter_select(const struct filter *filter, struct selection *ret)
 {
+    if (whose_is_all())
+        return select_all(filter, ret);
     int result = open_all(ret);
-    if (result == 0)
-        result = read_all(filter, ret);
+    if (result < 0)
+        return result;
+    result = read_all(filter, ret);
+    ret->total = ret->names.count;
     if (result < 0)
         complain("the runs cannot be read: %s", strerror(-result));
     return result;
@@ -241,6 +332,8 @@ int filter_named(char *const *operands, size_t count, struct selection *ret)
 {
     const struct filter everything = {.last = 0};
     int                 result = open_all(ret);
+    if (result < 0)
+        return result;
     ret->at = calloc(count + 1, sizeof *ret->at);
     ret->records = calloc(count + 1, sizeof *ret->records);
     if (result == 0 && (ret->at == NULL || ret->records == NULL))
@@ -264,5 +357,5 @@ void filter_done(struct selection *selection)
     free(selection->records);
     free(selection->at);
     runs_free(&selection->names);
-    state_dir_close(&selection->home);
+    state_dir_close(&selection->folder.home);
 }

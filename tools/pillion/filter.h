@@ -1,4 +1,4 @@
-/* Which runs are meant: the options that `list`, `rm` and `export` share. */
+/* Which runs are meant: the options that `list`, `rm`, `report` and `export` share. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_FILTER_H
 #define PILLION_FILTER_H
@@ -39,11 +39,13 @@ int filter_take(struct filter *filter, const char *command, int option, const ch
 
 /* The runs that are meant, oldest first. */
 struct selection {
-    struct state_dir home;
-    struct run_names names;
-    size_t          *at; /* of names */
-    struct record   *records;
-    size_t           count;
+    struct run_folder folder;
+    struct run_names  names;
+    size_t           *at; /* of names; NULL where they are of all users */
+    struct record    *records;
+    size_t            count;
+    size_t            total;    /* of which these were chosen */
+    bool              is_whole; /* nothing was hidden from us */
 };
 
 /* 0, also when there is none; -errno and a sentence. Free with filter_done. */

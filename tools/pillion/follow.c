@@ -2,7 +2,6 @@
  * screen. The run's process is not touched. Whatever ends this, the terminal is left as it was. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "base/clock.h"
 #include "command.h"
 #include "output.h"
+#include "run_file.h"
 #include "show.h"
 
 enum { SHARE = 20, FRAME_MAX = 256 * 1024 };
@@ -154,7 +154,7 @@ static bool goes_on(const struct show *show)
 static void look_again(struct run_place *place)
 {
     if (place->csv < 0)
-        place->csv = openat(place->dir, "metrics.csv", O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        (void)run_file_open(place->dir, RUN_DIR_ROWS, &place->csv);
     else
         (void)lseek(place->csv, 0, SEEK_SET);
 }

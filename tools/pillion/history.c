@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "history.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "account.h"
+#include "base/file.h"
+#include "run_file.h"
 #include "runs.h"
 #include "store/journal_read.h"
 
@@ -33,32 +34,32 @@ static void add_one(int dir, const cJSON *like, struct advice *advice)
 {
     static struct summary summary;
     cJSON                *state = NULL;
-    if (journal_load(dir, &state) == 0 && is_same(state, like, "job_name") && is_same(state, like, "task_name") &&
+    if (run_file_state(dir, &state) == 0 && is_same(state, like, "job_name") && is_same(state, like, "task_name") &&
         !journal_is(state, "state", "running")) {
-        int csv = openat(dir, "metrics.csv", O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        if (csv >= 0 && history_rows(csv, state, (struct summary_listener){0}, &summary) == 0)
+        int csv = -1;
+        if (run_file_open(dir, RUN_DIR_ROWS, &csv) == 0 &&
+            history_rows(csv, state, (struct summary_listener){0}, &summary) == 0)
             advice_add(advice, &summary, state);
-        if (csv >= 0)
-            close(csv);
+        file_close(&csv);
     }
     cJSON_Delete(state);
 }
 
 void history_add(const cJSON *state, const char *id, size_t count, struct advice *advice)
 {
-    struct state_dir home = {.dir = -1, .runs = -1};
-    struct run_names names = {0};
-    if (account_registered(state, "job_name") == NULL || state_dir_open(runs_lookup, false, &home) < 0)
+    struct run_folder folder;
+    struct run_names  names = {0};
+    if (account_registered(state, "job_name") == NULL || runs_folder(&folder) < 0)
         return;
-    if (runs_read(&home, &names) == 0) {
+    if (runs_read(&folder, &names) == 0) {
         for (size_t i = names.count; i-- > 0 && advice->runs < count;) {
             int dir = -1;
-            if (strcmp(names.names[i], id) == 0 || runs_open(&home, names.names[i], &dir) < 0)
+            if (strcmp(names.names[i], id) == 0 || runs_open(&folder.home, names.names[i], &dir) < 0)
                 continue;
             add_one(dir, state, advice);
             close(dir);
         }
     }
     runs_free(&names);
-    state_dir_close(&home);
+    state_dir_close(&folder.home);
 }

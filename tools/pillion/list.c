@@ -19,16 +19,20 @@ static const char help[] =
     "step.\n"
     "States: running; finishing; finished (delivered); local (made without a token);\n"
     "undelivered; lost (the program is gone and nobody has finished its run: pillion sync\n"
-    "does); damaged.\n"
+    "does); newer (a later version of pillion wrote it); damaged.\n"
     "\n"
-    "Filters; all that are given must hold:\n" FILTER_HELP "\n"
+    "Filters; all that are given must hold:\n" FILTER_HELP "\n" WHOSE_HELP
+    "  --all-users   the runs of all users of this machine; LAST is for --user USER\n"
+    "\n"
     "  --sort FIELD  by a field of --csv or a column, the largest last; -FIELD: the largest first\n"
     "  --json, --csv one row a run, all fields\n"
     "\n"
     "Examples:\n"
     "  pillion list --failed --since 2d\n"
     "  pillion list --name 'train*' --sort memory --last 20\n"
-    "  pillion list --csv > runs.csv\n";
+    "  pillion list --csv > runs.csv\n"
+    "  sudo pillion list --user alice --failed\n"
+    "  sudo pillion list --all-users --since 2h --sort -cpu\n";
 
 enum { GAP = 2, TEXT_MAX = 4100, NAME_WIDEST = 28, NARROW = 60, WIDE = 100 };
 
@@ -79,8 +83,8 @@ static size_t widest(const struct selection *all, enum run_field field, size_t w
 /* The least that a column needs to be of use. */
 static size_t least(enum run_field field, size_t most)
 {
-    bool is_cut = field == RUN_FIELD_name || field == RUN_FIELD_task || field == RUN_FIELD_command ||
-                  field == RUN_FIELD_job || field == RUN_FIELD_machine;
+    bool is_cut = field == RUN_FIELD_name || field == RUN_FIELD_user || field == RUN_FIELD_task ||
+                  field == RUN_FIELD_command || field == RUN_FIELD_job || field == RUN_FIELD_machine;
     return is_cut && most > run_fields[field].width ? run_fields[field].width : most;
 }
 
@@ -281,12 +285,16 @@ static int read_order(int argc, char **argv, struct order *ret)
                                             {"csv", no_argument, NULL, 'c'},
                                             {"plain", no_argument, NULL, 'p'},
                                             {"sort", required_argument, NULL, 's'},
+                                            {"all-users", no_argument, NULL, WHOSE_ALL},
                                             FILTER_OPTIONS,
+                                            WHOSE_OPTIONS,
                                             OPTIONS_COMMON};
     opterr = 0;
     optind = 1;
     for (int option; (option = getopt_long(argc, argv, ":hV", options, NULL)) != -1;) {
         int taken = filter_take(&ret->filter, argv[0], option, optarg);
+        if (taken == 0)
+            taken = whose_take(argv[0], option, optarg);
         if (option == 'j')
             ret->json = true;
         else if (option == 'c')
@@ -325,9 +333,11 @@ int command_list(int argc, char **argv)
     } else {
         print_table(&all);
         if (all.count == 0)
-            complain(all.names.count > 0 ? "no run is meant by these filters" : "there is no run yet");
+            complain("%s%s%s", all.total > 0 ? "no run is meant by these filters" : "there is no run yet",
+                     all.total == 0 && all.folder.user[0] != '\0' ? " of " : "", all.total == 0 ? all.folder.user : "");
         code = output_end(EXIT_YES);
     }
+    code = all.is_whole ? code : EXIT_NO;
     filter_done(&all);
     return code;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/array.h"
+#include "base/utf8.h"
 #include "command.h"
 
 enum { COMMAND_TEXT_MAX = 4096, WIDTH_MAX = 1000 };
@@ -20,10 +21,39 @@ static struct {
     size_t screen;
 } use;
 
-/* Would a terminal take it for more than a character? */
-static bool is_control(char c)
+/* Of U+0080 to U+009F one begins what ESC [ does. */
+size_t text_character(const char *c, bool *ret_good)
 {
-    return (unsigned char)c < ' ' || c == 0x7f;
+    size_t len = utf8_character(c, c + strnlen(c, 4));
+    bool   is_control = (unsigned char)*c < ' ' || *c == 0x7f || (*c == '\xc2' && (unsigned char)c[1] < 0xa0);
+    *ret_good = len > 0 && !is_control;
+    return len > 0 ? len : 1;
+}
+
+unsigned text_code(const char *c, size_t len)
+{
+    return len == 2 ? (unsigned char)c[1] : (unsigned char)*c < 0x80 ? (unsigned char)*c : 0xfffdU;
+}
+
+static void clean(char *text)
+{
+    bool good;
+    for (size_t len; *text != '\0'; text += len) {
+        len = text_character(text, &good);
+        if (!good)
+            memset(text, '?', len);
+    }
+}
+
+size_t print_character(const char *c)
+{
+    bool   good;
+    size_t len = text_character(c, &good);
+    if (good)
+        (void)fwrite(c, 1, len, stdout);
+    else
+        putchar('?');
+    return len;
 }
 
 void complain(const char *format, ...)
@@ -33,9 +63,7 @@ void complain(const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(line, sizeof line, format, args); /* NOLINT(clang-analyzer-valist.Uninitialized): it is */
     va_end(args);
-    for (char *c = line; *c != '\0'; c++)
-        if (is_control(*c))
-            *c = '?';
+    clean(line);
     fprintf(stderr, "pillion: %s\n", line);
 }
 
@@ -47,6 +75,22 @@ int output_end(int code)
     return EXIT_NO;
 }
 
+/* cJSON escapes what is below a blank. Other controls stand in strings alone, and bytes that are no UTF-8 as well. */
+static void print_json(const char *text)
+{
+    const char *from = text; /* of what is not printed yet */
+    bool        good;
+    for (size_t len; *text != '\0'; text += len) {
+        len = text_character(text, &good);
+        if (good || *text == '\n' || *text == '\t')
+            continue;
+        (void)fwrite(from, 1, (size_t)(text - from), stdout);
+        printf("\\u%04x", text_code(text, len));
+        from = text + len;
+    }
+    puts(from);
+}
+
 int output_json(cJSON *tree, int code)
 {
     char *text = cJSON_Print(tree);
@@ -55,7 +99,7 @@ int output_json(cJSON *tree, int code)
         complain("out of memory");
         return EXIT_NO;
     }
-    puts(text);
+    print_json(text);
     cJSON_free(text);
     return output_end(code);
 }
@@ -132,7 +176,7 @@ struct line {
 static void put(struct line *line, char c)
 {
     if (line->len < sizeof line->text - 1)
-        line->text[line->len++] = is_control(c) ? '?' : c;
+        line->text[line->len++] = c;
 }
 
 static void put_word(struct line *line, const char *word)
@@ -178,6 +222,7 @@ static void put_command(struct line *line, const cJSON *command)
         put(line, '-');
     }
     line->text[line->len] = '\0';
+    clean(line->text);
 }
 
 char *command_text(const cJSON *command)
@@ -204,8 +249,8 @@ void print_command(const cJSON *command, size_t width)
 
 void print_text(const char *text)
 {
-    for (; *text != '\0'; text++)
-        putchar(is_control(*text) ? '?' : *text);
+    while (*text != '\0')
+        text += print_character(text);
 }
 
 void print_padded(const char *text, int width)
@@ -231,8 +276,8 @@ void print_cut(const char *text, size_t width, bool is_on_right)
     size_t end = cut(text, shown - dots);
     for (size_t i = shown; is_on_right && i < width; i++)
         putchar(' ');
-    for (size_t i = 0; i < end; i++)
-        putchar(is_control(text[i]) ? '?' : text[i]);
+    for (size_t i = 0; i < end;)
+        i += print_character(text + i);
     for (size_t i = 0; i < dots; i++)
         putchar('.');
     for (size_t i = shown; !is_on_right && i < width; i++)
@@ -271,8 +316,8 @@ void print_sentence(const char *label, size_t label_width, const char *text, siz
             putchar(' ');
             at++;
         }
-        for (size_t i = 0; i < len; i++)
-            putchar(is_control(text[i]) ? '?' : text[i]);
+        for (size_t i = 0; i < len;)
+            i += print_character(text + i);
         at += columns;
         text += len + (text[len] == ' ');
     }

@@ -29,7 +29,13 @@ void print_command(const cJSON *command, size_t width);
 char *command_text(const cJSON *command);
 /* Somebody else's text, with `?` for control characters, so that it cannot steer the terminal. */
 void print_text(const char *text);
-void print_padded(const char *text, int width); /* the same, in a column */
+/* Bytes of the next character. *ret_good: a terminal takes it for no more than that; controls, those beyond ASCII too,
+ * and bytes that are no UTF-8 are not. */
+size_t text_character(const char *c, bool *ret_good);
+/* The number that stands for a character which is not good, in the JSON that cJSON has written. */
+unsigned text_code(const char *c, size_t len);
+size_t   print_character(const char *c);            /* the next one; the bytes that it had */
+void     print_padded(const char *text, int width); /* the same, in a column */
 /* "SIGTERM"; "signal 40" for those without a name. */
 void signal_text(int number, char ret[static FIGURE_MAX]);
 

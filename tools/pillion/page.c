@@ -159,8 +159,10 @@ static void print_identity(const struct show *show, const struct record *record)
 {
     size_t      width = output_width();
     const char *job = record->values[RUN_FIELD_job].text;
-    char        more[CELLS_TEXT_MAX];
-    bool        is_known = cells_job(show->state, more);
+    if (show->place->user[0] != '\0')
+        tell("user", "%s", show->place->user);
+    char more[CELLS_TEXT_MAX];
+    bool is_known = cells_job(show->state, more);
     if (job != NULL || is_known)
         tell("job", "%.300s%s%s", job != NULL ? job : "", job != NULL && is_known ? ", " : "", more);
     if (show->state != NULL)
@@ -385,19 +387,20 @@ static void print_commands(const struct show *show)
 static void print_neighbours(const struct show *show)
 {
     const struct run_place *place = show->place;
-    char                    page[80] = "", before[80] = "", after[80] = "";
+    const char             *whose = whose_words();
+    char                    page[400] = "", before[400] = "", after[400] = "";
     if (place->ordinal < 0)
         return;
     if (place->ordinal == 0)
-        (void)snprintf(page, sizeof page, "pillion report (a page for the browser)");
+        (void)snprintf(page, sizeof page, "pillion report%s (a page for the browser)", whose);
     else
-        (void)snprintf(page, sizeof page, "pillion report last~%ld (a page for the browser)", place->ordinal);
+        (void)snprintf(page, sizeof page, "pillion report%s last~%ld (a page for the browser)", whose, place->ordinal);
     if (!place->is_first)
-        (void)snprintf(before, sizeof before, ", pillion show last~%ld (the run before)", place->ordinal + 1);
+        (void)snprintf(before, sizeof before, ", pillion show%s last~%ld (the run before)", whose, place->ordinal + 1);
     if (place->ordinal == 1)
-        (void)snprintf(after, sizeof after, ", pillion show last (the run after)");
+        (void)snprintf(after, sizeof after, ", pillion show%s last (the run after)", whose);
     else if (place->ordinal > 1)
-        (void)snprintf(after, sizeof after, ", pillion show last~%ld (the run after)", place->ordinal - 1);
+        (void)snprintf(after, sizeof after, ", pillion show%s last~%ld (the run after)", whose, place->ordinal - 1);
     tell("also", "%s%s%s", page, before, after);
 }
 

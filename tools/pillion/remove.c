@@ -44,6 +44,8 @@ static const char *why_not(const char *state, bool force)
         return "it has not been delivered; pillion sync does, --force removes it all the same";
     if (strcmp(state, "lost") == 0)
         return "it is lost, and pillion sync may still deliver it; --force removes it all the same";
+    if (strcmp(state, "newer") == 0)
+        return "a later version of pillion wrote it, and may still deliver it; --force removes it all the same";
     return NULL;
 }
 
@@ -60,8 +62,8 @@ static bool remove_one(const struct order *order, const struct selection *all, s
     const char *state = all->records[i].values[RUN_FIELD_state].text;
     const char *reason = why_not(state != NULL ? state : "", order->force);
     if (reason == NULL && !order->is_dry) {
-        run_dir_remove(&all->home, id);
-        if (is_there(&all->home, id))
+        run_dir_remove(&all->folder.home, id);
+        if (is_there(&all->folder.home, id))
             reason = "somebody works on it, or it has files of others";
     }
     if (reason != NULL)
@@ -86,12 +88,16 @@ static int read_order(int argc, char **argv, struct order *ret)
     static const struct option options[] = {{"json", no_argument, NULL, 'j'},
                                             {"force", no_argument, NULL, 'f'},
                                             {"dry-run", no_argument, NULL, 'n'},
+                                            {"all-users", no_argument, NULL, WHOSE_ALL},
                                             FILTER_OPTIONS,
+                                            WHOSE_OPTIONS,
                                             OPTIONS_COMMON};
     opterr = 0;
     optind = 1;
     for (int option; (option = getopt_long(argc, argv, ":fnhV", options, NULL)) != -1;) {
         int taken = filter_take(&ret->filter, argv[0], option, optarg);
+        if (whose_is_refused(argv[0], option))
+            return EXIT_WRONG_CALL;
         if (option == 'j')
             ret->json = true;
         else if (option == 'f')

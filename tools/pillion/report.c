@@ -29,12 +29,13 @@ static const char help[] = "Usage: pillion report [-o FILE] [--open] [--markdown
                            "      --open         opens the file in the browser\n"
                            "      --markdown     at most 60 lines of Markdown on the standard output (or in FILE)\n"
                            "\n"
-                           "Filters, in place of RUN; all that are given must hold:\n" FILTER_HELP "\n"
+                           "Filters, in place of RUN; all that are given must hold:\n" FILTER_HELP "\n" WHOSE_HELP "\n"
                            "Examples:\n"
                            "  pillion report --open                        the last run\n"
                            "  pillion report last 20261128T1200 -o b.html  the last one against an older one\n"
                            "  pillion report --job 4711                    an array of any size\n"
-                           "  pillion report --markdown >> \"$GITHUB_STEP_SUMMARY\"\n";
+                           "  pillion report --markdown >> \"$GITHUB_STEP_SUMMARY\"\n"
+                           "  sudo pillion report --user alice -o alice.html\n";
 
 struct wish {
     const char   *output;
@@ -82,11 +83,14 @@ static int read_options(int argc, char **argv, struct wish *ret)
                                             {"open", no_argument, NULL, 'O'},
                                             {"markdown", no_argument, NULL, 'm'},
                                             FILTER_OPTIONS,
+                                            WHOSE_OPTIONS,
                                             OPTIONS_COMMON};
     opterr = 0;
     optind = 1;
     for (int option; (option = getopt_long(argc, argv, ":o:hV", options, NULL)) != -1;) {
         int taken = filter_take(&ret->filter, argv[0], option, optarg);
+        if (taken == 0)
+            taken = whose_take(argv[0], option, optarg);
         if (option == 'o')
             ret->output = optarg;
         else if (option == 'O')
@@ -120,9 +124,9 @@ static int find_filtered(const struct filter *filter, struct list *ret)
     struct selection all;
     int              result = filter_select(filter, &all);
     for (size_t i = 0; result == 0 && i < all.count; i++) {
-        char path[PATH_MAX]; /* by it a run is found without looking through all of them */
-        (void)snprintf(path, sizeof path, "%.3900s/runs/%s", all.home.path, all.names.names[all.at[i]]);
-        result = add(ret, path);
+        char path[PATH_MAX]; /* a name could be that of a file here, too */
+        (void)snprintf(path, sizeof path, "%.3900s/%s", all.folder.path, all.names.names[all.at[i]]);
+        result = add(ret, whose_is_others() ? all.names.names[all.at[i]] : path);
     }
     filter_done(&all);
     if (result == 0 && ret->count == 0) {
@@ -227,6 +231,7 @@ static int make_page(const struct list *list, struct bytes *page, char ret_id[st
 
 static int write_out(const char *path, const struct bytes *page)
 {
+    whose_pause(); /* the page is the reader's own file */
     int fd = strcmp(path, "-") == 0 ? dup(STDOUT_FILENO)
                                     : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
     int result = fd < 0 ? -errno : file_write(fd, page->data, page->len, NULL);

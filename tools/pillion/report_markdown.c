@@ -16,15 +16,17 @@ enum { RUNS_MAX = 30, COMMANDS_SHOWN = 10, WORD_MAX = 120 };
 static void add_words(struct bytes *b, const char *text)
 {
     size_t shown = 0;
-    for (; *text != '\0' && (shown < WORD_MAX || ((unsigned char)*text & 0xC0) == 0x80); text++, shown++) {
-        if (ascii_is_control(*text))
+    bool   good;
+    for (size_t len; *text != '\0' && shown < WORD_MAX; text += len, shown++) {
+        len = text_character(text, &good);
+        if (!good)
             bytes_char(b, '?');
         else if (strchr("<>&@:/.", *text) != NULL) /* elements, mentions, links that are made of plain text */
             bytes_format(b, "&#%d;", *text);
         else if (strchr("\\`*_{}[]()#+-!|~$=^\"'", *text) != NULL)
             bytes_format(b, "\\%c", *text);
         else
-            bytes_char(b, *text);
+            bytes_add(b, text, len);
     }
     if (*text != '\0')
         bytes_text(b, "...");

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "output.h"
 #include "report.h"
 
 enum { SUM_SIZE = 32, SUM_TEXT_MAX = 48 };
@@ -23,11 +24,13 @@ static void sum_of(const char *text, char ret[static SUM_TEXT_MAX])
 
 static void add_html(struct bytes *b, const char *text)
 {
-    for (; *text != '\0'; text++) {
+    bool good;
+    for (size_t len; *text != '\0'; text += len) {
+        len = text_character(text, &good);
         if (*text == '<' || *text == '&' || *text == '"')
             bytes_format(b, "&#%d;", *text);
         else
-            bytes_char(b, *text);
+            bytes_add(b, good ? text : "?", good ? len : 1);
     }
 }
 
@@ -71,11 +74,15 @@ int report_page_end(struct bytes *page, cJSON *known)
     if (text == NULL || html == NULL)
         return -ENOMEM;
     bytes_text(page, "<script type=\"application/json\" id=\"known\">");
-    for (const char *c = text; *c != '\0'; c++) {
-        if (*c == '<')
+    bool good;
+    for (size_t at = 0, len; text[at] != '\0'; at += len) {
+        len = text_character(text + at, &good);
+        if (text[at] == '<')
             bytes_text(page, "\\u003c");
+        else if (good)
+            bytes_add(page, text + at, len);
         else
-            bytes_char(page, *c);
+            bytes_format(page, "\\u%04x", text_code(text + at, len));
     }
     cJSON_free(text);
     bytes_text(page, "</script>\n");

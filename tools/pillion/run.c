@@ -20,6 +20,7 @@
 #include "libraries.h"
 #include "marker.h"
 #include "output.h"
+#include "run_file.h"
 #include "runs.h"
 #include "store/journal_read.h"
 #include "watch.h"
@@ -119,7 +120,7 @@ static bool load_run(const struct marker *marker, char id[static RUN_DIR_ID_MAX]
     if (state_dir_open(runs_lookup, false, &home) < 0)
         return false;
     bool found = runs_of_process(&home, getpid(), marker->start, id) == 0 && runs_open(&home, id, &dir) == 0;
-    if (found && journal_load(dir, ret_state) < 0)
+    if (found && run_file_state(dir, ret_state) < 0)
         *ret_state = NULL;
     file_close(&dir);
     state_dir_close(&home);

@@ -1,4 +1,4 @@
-/* The runs on this machine: which there are, and which one a user means. Runs of other users are never read. */
+/* The runs on this machine: which there are, and which one a user means. In a folder only its owner's count. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_RUNS_H
 #define PILLION_RUNS_H
@@ -12,6 +12,7 @@
 
 #include "store/run_dir.h"
 #include "store/state_dir.h"
+#include "whose.h"
 
 /* The names of the run directories, oldest first. */
 struct run_names {
@@ -19,19 +20,23 @@ struct run_names {
     size_t count;
 };
 
-/* 0, also when there is no PILLION_DIR yet; -errno. Free with runs_free. */
-int  runs_read(const struct state_dir *home, struct run_names *ret);
+/* The folder whose runs are meant, one's own or another's. 0, also where there is none yet; -errno and a sentence.
+ * Close its home with state_dir_close. */
+int runs_folder(struct run_folder *ret);
+/* 0, also when there is no folder; -errno. Free with runs_free. */
+int  runs_read(const struct run_folder *folder, struct run_names *ret);
 void runs_free(struct run_names *names);
 
 /* What RUN stands for. */
 struct run_place {
     char id[RUN_DIR_ID_MAX]; /* name of the directory, or of the CSV file */
     char path[PATH_MAX];
-    int  dir;      /* the run directory, -1 for a CSV file */
-    int  csv;      /* the rows, -1: none yet */
-    bool listed;   /* below PILLION_DIR/runs */
-    long ordinal;  /* of the runs there, 0 the newest; -1: not looked for */
-    bool is_first; /* there is none before it */
+    int  dir;                  /* the run directory, -1 for a CSV file */
+    int  csv;                  /* the rows, -1: none yet */
+    bool listed;               /* below PILLION_DIR/runs */
+    long ordinal;              /* of the runs there, 0 the newest; -1: not looked for */
+    bool is_first;             /* there is none before it */
+    char user[WHOSE_NAME_MAX]; /* "": nobody asked */
 };
 
 /* Says what is wrong on stderr when it is not 0: -ENOENT, -EEXIST (not unique), -EPERM (another user's), -errno. */

@@ -15,8 +15,8 @@
 #include "history.h"
 #include "keeper.h"
 #include "output.h"
+#include "run_file.h"
 #include "runs.h"
-#include "store/journal_read.h"
 #include "summary.h"
 
 static const char help[] =
@@ -34,14 +34,16 @@ static const char help[] =
     "                   so much memory, and says nothing of the run else\n"
     "      --json       the run's state, and its figures in \"summary\"\n"
     "      --plain      no colours, nothing but ASCII\n"
-    "\n"
+    "\n" WHOSE_HELP "\n"
     "\"used\" is the mean of CPU and GPU, and the maximum of memory, in parts of the limit.\n"
     "\n"
     "Examples:\n"
     "  pillion show\n"
     "  pillion show last~1\n"
     "  pillion show --history 10 --json | jq .summary.advice\n"
-    "  pillion show --follow\n";
+    "  pillion show --follow\n"
+    "  sudo pillion show --user alice last~1\n"
+    "  pillion show --dir /backup/alice/pillion 20261128T1236\n";
 
 enum { HISTORY_MAX = 1000 };
 
@@ -54,6 +56,10 @@ static int json_of(const struct show *show, const cJSON *servers)
         return EXIT_NO;
     }
     cJSON_DeleteItemFromObjectCaseSensitive(tree, "summary");
+    if (show->place->user[0] != '\0') {
+        cJSON_DeleteItemFromObjectCaseSensitive(tree, "user"); /* a file may say what it likes */
+        cJSON_AddStringToObject(tree, "user", show->place->user);
+    }
     cJSON *summary = account_json(&show->summary, show->state);
     cJSON *advice = advice_json(&show->advice);
     if (show->state != NULL) {
@@ -92,10 +98,13 @@ int show_load(const struct run_place *place, struct summary_listener listener, s
     ret->place = place;
     ret->shown = "";
     ret->state = NULL;
-    int error = place->dir >= 0 ? journal_load(place->dir, &ret->state) : 0;
+    int error = place->dir >= 0 ? run_file_state(place->dir, &ret->state) : 0;
     if (error < 0) {
         complain("%s: %s", place->path,
-                 error == -ENOENT ? "this is no run: it has no run.jsonl" : "its run.jsonl is damaged");
+                 error == -ENOENT    ? "this is no run: it has no run.jsonl"
+                 : error == -EPERM   ? "its run.jsonl is no regular file of the run's owner"
+                 : error == -ENOTSUP ? "a later version of pillion wrote it, in a format that this one does not know"
+                                     : "its run.jsonl is damaged");
         return error;
     }
     if (place->dir >= 0)
@@ -148,10 +157,13 @@ static int take_run(int argc, char **argv, struct order *ret)
 
 static int read_order(int argc, char **argv, struct order *ret)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},          {"plain", no_argument, NULL, 'p'},
-        {"follow", no_argument, NULL, 'f'},        {"history", required_argument, NULL, 'H'},
-        {"servers", optional_argument, NULL, 's'}, OPTIONS_COMMON};
+    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
+                                            {"plain", no_argument, NULL, 'p'},
+                                            {"follow", no_argument, NULL, 'f'},
+                                            {"history", required_argument, NULL, 'H'},
+                                            {"servers", optional_argument, NULL, 's'},
+                                            WHOSE_OPTIONS,
+                                            OPTIONS_COMMON};
     opterr = 0;
     optind = 1;
     for (int option; (option = getopt_long(argc, argv, ":fhV", options, NULL)) != -1;) {
@@ -165,7 +177,7 @@ static int read_order(int argc, char **argv, struct order *ret)
             ret->servers = optarg != NULL ? optarg : KEEPER_URL;
         else if (option == 'H')
             ret->history = history_of(optarg);
-        else
+        else if (whose_take(argv[0], option, optarg) == 0)
             return options_common(option, argv, options, help);
         if (option == 'H' && ret->history == 0)
             return EXIT_WRONG_CALL;

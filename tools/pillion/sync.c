@@ -108,10 +108,27 @@ static int deliver_named(char *const *operands, size_t count, bool json)
     return code;
 }
 
+static int read_options(int argc, char **argv, bool *ret_json)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'}, {"all-users", no_argument, NULL, WHOSE_ALL}, WHOSE_OPTIONS, OPTIONS_COMMON};
+    *ret_json = false;
+    opterr = 0;
+    optind = 1;
+    for (int option; (option = getopt_long(argc, argv, ":hV", options, NULL)) != -1;) {
+        if (whose_is_refused(argv[0], option))
+            return EXIT_WRONG_CALL;
+        if (option != 'j')
+            return options_common(option, argv, options, help);
+        *ret_json = true;
+    }
+    return -1;
+}
+
 int command_sync(int argc, char **argv)
 {
     bool json;
-    int  code = options_read(argc, argv, help, &json);
+    int  code = read_options(argc, argv, &json);
     if (code >= 0)
         return code;
     if (optind < argc)
