@@ -224,7 +224,7 @@ class Reading(ReadersTest):
         program.signal(9)
         program.wait()
         self.assertEqual([run["state"] for run in self.listed("--dir", folder)], ["lost"])
-        self.assertIn("Their user's pillion sync", self.call("show", "--dir", folder).stdout.decode())
+        self.assertIn("Its user's pillion sync", self.call("show", "--dir", folder).stdout.decode())
         after = lock.stat()
         self.assertEqual((after.st_mtime_ns, after.st_ctime_ns), (before.st_mtime_ns, before.st_ctime_ns))
 

@@ -127,7 +127,7 @@ static void trouble_of(const struct show *show, struct ending *ret)
 {
     char        logged[REASON_MAX];
     const char *reason = is_state(show, "undelivered") ? journal_text(show->state, "reason") : NULL;
-    const char *whose = whose_is_others() ? "their user's " : "";
+    const char *whose = whose_is_others() ? "its user's " : "";
     char        next[120];
     (void)snprintf(next, sizeof next, "%spillion doctor tells more, %spillion sync tries again.", whose, whose);
     if (reason == NULL && last_complaint(show->place->dir, logged, sizeof logged))
@@ -180,7 +180,7 @@ void ending_of(const struct show *show, struct ending *ret)
     if (is_state(show, "lost"))
         (void)snprintf(ret->lost, sizeof ret->lost,
                        "the program is gone and left no word of its end%s. %spillion sync finishes the run.",
-                       at_limit ? ", at its job's time limit" : "", whose_is_others() ? "Their user's " : "");
+                       at_limit ? ", at its job's time limit" : "", whose_is_others() ? "Its user's " : "");
     trouble_of(show, ret);
     delivery_of(show, ret);
 }
