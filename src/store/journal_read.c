@@ -24,7 +24,6 @@
 enum { LOOKS_AT_ONE = 20 }; /* 0.1 s apart: an image after an exec has the lock within a second */
 enum { QUIET = 10, FOREIGN_HOUR = 3600, DEFAULT_UPLOAD = 60, LONGEST_INTERVAL = 3600, LONGEST_UPLOAD = 86400 };
 enum { LINE_VALUES_MAX = 16 * 1024 }; /* a command has up to 4096 arguments */
-enum { FORMAT = 1 };
 enum { KEYS_MAX = 256 }; /* ours has some forty: whatever the file says, a state has an end */
 #define STATE_FILE_MAX ((off_t)1 << 30)
 
@@ -137,7 +136,7 @@ double journal_number(const cJSON *state, const char *key, double fallback)
 bool journal_is_newer(const cJSON *state)
 {
     const cJSON *format = cJSON_GetObjectItemCaseSensitive(state, "format");
-    return format && !(cJSON_IsNumber(format) && format->valuedouble <= FORMAT);
+    return format && !(cJSON_IsNumber(format) && format->valuedouble <= JOURNAL_FORMAT);
 }
 
 bool journal_is_of_this_kernel(const cJSON *state)

@@ -228,6 +228,7 @@ void journal_begin(struct run_dir *run, const struct journal_begin *begin)
 {
     struct bytes line;
     open_line(&line);
+    put_number(&line, "format", JOURNAL_FORMAT);
     put_text(&line, "id", run->id);
     put_text(&line, "state", "running");
     command(&line, begin);

@@ -21,6 +21,8 @@
 #define RUN_DIR_GPUS_ROWS     "gpus.csv"     /* GPUs one by one, over time */
 #define RUN_DIR_LOCK          "lock"
 
+/* Of run.jsonl; a reader leaves a run of a higher one alone. */
+enum { JOURNAL_FORMAT = 1 };
 enum { RUN_DIR_ID_MAX = 128, RUN_DIR_MEMORY_MAX = 16 * 1024 * 1024, RUN_DIR_STATE_MAX = 4 * 1024 * 1024 };
 
 struct run_dir {

@@ -95,11 +95,12 @@ static void a_begin_says_who_runs_where(void **state)
     struct journal_begin begin = begin_with(arguments);
     begin.registration = "{\"job_name\":\"sort\"}";
     journal_begin(&run, &begin);
-    assert_int_equal(strncmp(only_line(), "{\"id\":\"", 7), 0);
+    assert_int_equal(strncmp(only_line(), "{\"format\":1,\"id\":\"", 18), 0);
     const cJSON *s = load();
     const cJSON *place = cJSON_GetObjectItemCaseSensitive(s, "machine");
     assert_string_equal(journal_text(s, "id"), run.id);
     assert_string_equal(journal_text(s, "state"), "running");
+    assert_int_equal(journal_number(s, "format", 0), 1);
     assert_string_equal(journal_text(s, "executable"), "/usr/bin/sort");
     assert_string_equal(journal_text(s, "started_at"), "2026-11-22T10:45:00.250Z");
     assert_string_equal(journal_text(place, "boot_id"), "boot");
