@@ -25,20 +25,33 @@ static void load_what_libc_lacks(void)
         (void)open(names[i], RTLD_NOW | RTLD_GLOBAL | from_libc);
 }
 
+/* The hook's own file. Its name may be a link into the folder of one version, and may lead into another one's since the
+ * loader followed it; which file was mapped, the kernel knows. */
+static void own_file(const char *name, char ret[HOOK_PATH_MAX])
+{
+    struct strbuf path = strbuf_in(ret, HOOK_PATH_MAX);
+    if (sys_readlink(name, ret, HOOK_PATH_MAX) >= 0 &&
+        mapped_file_at((const void *)engine_load, ret, HOOK_PATH_MAX) == 0)
+        return;
+    strbuf_add(&path, name);
+    if (path.cut)
+        ret[0] = '\0';
+}
+
 const struct engine *engine_load(void)
 {
-    Dl_info       us;
-    char          file[HOOK_PATH_MAX];
-    struct strbuf path = strbuf_in(file, sizeof file);
+    Dl_info us;
+    char    own[HOOK_PATH_MAX], file[HOOK_PATH_MAX];
     load_what_libc_lacks();
     open_function    *open = (open_function *)next_symbol("dlopen");
     symbol_function  *symbol = (symbol_function *)next_symbol("dlsym");
     address_function *address = (address_function *)next_symbol("dladdr");
     if (!open || !symbol || !address || !address(&hook, &us) || !us.dli_fname)
         return NULL;
-    const char *base = string_base_name(us.dli_fname);
-    strbuf_add(&path, us.dli_fname);
-    path.len -= path.cut ? 0 : strlen(base);
+    own_file(us.dli_fname, own);
+    struct strbuf path = strbuf_in(file, sizeof file);
+    strbuf_add(&path, own);
+    path.len -= strlen(string_base_name(own));
     strbuf_add(&path, "libpillion-engine.so");
     void                *library = path.cut || !engine_file_is_whole(file) ? NULL : open(file, RTLD_NOW | RTLD_LOCAL);
     const struct engine *engine = library ? symbol(library, "pillion_engine") : NULL;

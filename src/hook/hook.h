@@ -115,6 +115,9 @@ bool procfs_single(void);              /* the same on little stack; a main threa
  */
 int mapped_file(const char *maps, const char *name);
 int mapped_file_in_text(int maps, const char *name); /* the same of any mapping: how older kernels tell */
+/* The path, without links, of the file that this process has mapped at an address. 0 or -errno. */
+int mapped_file_at(const void *address, char *ret, size_t size);
+int mapped_file_at_in_text(int maps, const void *address, char *ret, size_t size);
 
 /* ---- leader_marker.c: leaders, as files ---- */
 enum { LEADER_MARKER_PLACES = 2 };

@@ -60,12 +60,25 @@ static bool ends_with(const char *path, size_t len, const char *end)
     return len >= end_len && string_equal(path + len - end_len, end);
 }
 
-static bool is_of_name(char *path, const char *name)
+static size_t cut_deleted(char *path)
 {
     size_t len = strlen(path);
     if (ends_with(path, len, deleted))
         path[len -= sizeof deleted - 1] = '\0';
-    return ends_with(path, len, name);
+    return len;
+}
+
+static bool is_of_name(char *path, const char *name)
+{
+    return ends_with(path, cut_deleted(path), name);
+}
+
+static int ask(int maps, struct query *q)
+{
+    int saved = errno;
+    int error = syscall(SYS_ioctl, maps, _IOWR('f', 17, struct query), q) == 0 ? 0 : -errno;
+    errno = saved;
+    return error;
 }
 
 /* -errno where the kernel does not tell, or a name is too long. */
@@ -73,7 +86,6 @@ static int ask_for(int maps, const char *name)
 {
     char         path[HOOK_NAME_MAX] = ""; /* for valgrind, which does not know of this query */
     struct query q = {.end = 0};
-    int          saved = errno;
     int          found = 0;
     while (!found) {
         q = (struct query){.size = sizeof q,
@@ -81,14 +93,11 @@ static int ask_for(int maps, const char *name)
                            .address = q.end,
                            .name_size = sizeof path,
                            .name = (uintptr_t)path};
-        if (syscall(SYS_ioctl, maps, _IOWR('f', 17, struct query), &q) == 0)
-            found = is_of_name(path, name);
-        else if (errno == ENOENT) /* there are no more */
+        int error = ask(maps, &q);
+        if (error == -ENOENT) /* there are no more */
             break;
-        else
-            found = -errno;
+        found = error < 0 ? error : is_of_name(path, name);
     }
-    errno = saved;
     return found;
 }
 
@@ -102,4 +111,74 @@ int mapped_file(const char *maps, const char *name)
         found = mapped_file_in_text((int)fd, name);
     sys_close((int)fd);
     return found;
+}
+
+static uint64_t hexadecimal(const char **at)
+{
+    uint64_t value = 0;
+    for (;; ++*at) {
+        char c = **at;
+        if (c >= '0' && c <= '9')
+            value = value << 4 | (uint64_t)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            value = value << 4 | (uint64_t)(c - 'a' + 10);
+        else
+            return value;
+    }
+}
+
+/* The path in a line of maps, if its mapping has the address; else NULL. */
+static char *path_of_line(char *line, uint64_t address)
+{
+    const char *at = line;
+    uint64_t    start = hexadecimal(&at);
+    at += *at == '-';
+    return address >= start && address < hexadecimal(&at) ? strchr(line, '/') : NULL;
+}
+
+__attribute__((noinline)) int mapped_file_at_in_text(int maps, const void *address, char *ret, size_t size)
+{
+    char   line[HOOK_PATH_MAX + 128], block[1024];
+    size_t len = 0;
+    for (long n; (n = sys_read(maps, block, sizeof block)) != 0;) {
+        if (n < 0)
+            return (int)n;
+        for (long i = 0; i < n; i++) {
+            if (block[i] != '\n') {
+                line[len] = block[i];
+                len += len < sizeof line - 1;
+                continue;
+            }
+            line[len] = '\0';
+            len = 0;
+            const char   *path = path_of_line(line, (uintptr_t)address);
+            struct strbuf w = strbuf_in(ret, size);
+            if (!path)
+                continue;
+            strbuf_add(&w, path);
+            cut_deleted(ret);
+            return w.cut ? -ENAMETOOLONG : 0;
+        }
+    }
+    return -ENOENT;
+}
+
+int mapped_file_at(const void *address, char *ret, size_t size)
+{
+    struct query q = {.size = sizeof q,
+                      .flags = QUERY_OF_A_FILE,
+                      .address = (uintptr_t)address,
+                      .name_size = (uint32_t)size,
+                      .name = (uintptr_t)ret};
+    long         fd = sys_open("/proc/self/maps", O_RDONLY, 0);
+    if (fd < 0)
+        return (int)fd;
+    ret[0] = '\0'; /* for valgrind, which does not know of this query */
+    int error = ask((int)fd, &q);
+    if (error == 0 && ret[0] == '/')
+        cut_deleted(ret);
+    else
+        error = mapped_file_at_in_text((int)fd, address, ret, size);
+    sys_close((int)fd);
+    return error;
 }

@@ -129,6 +129,42 @@ static void the_hook_is_seen_across_blocks_of_text(void **state)
     folder_remove(&folder);
 }
 
+/* Both ways, which have to agree. */
+static void assert_mapped_at(const void *address, const char *path)
+{
+    char asked[FOLDER_PATH] = "", read[FOLDER_PATH] = "";
+    int  maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(mapped_file_at(address, asked, sizeof asked), path != NULL ? 0 : -ENOENT);
+    assert_int_equal(mapped_file_at_in_text(maps, address, read, sizeof read), path != NULL ? 0 : -ENOENT);
+    close(maps);
+    if (path != NULL) {
+        assert_string_equal(asked, path);
+        assert_string_equal(read, path);
+    }
+}
+
+static void a_mapping_tells_its_file_and_not_the_link_that_led_there(void **state)
+{
+    (void)state;
+    struct folder folder;
+    char          path[FOLDER_PATH], link[FOLDER_PATH], small[8];
+    assert_true(folder_make(&folder));
+    assert_true(folder_write(&folder, "old", "", 0));
+    assert_int_equal(symlink("old", folder_path(&folder, "link", link)), 0);
+    char *at = map_code(&folder, "link");
+    assert_int_equal(unlink(link), 0);
+    assert_int_equal(symlink("new", link), 0);
+    folder_path(&folder, "old", path);
+    assert_mapped_at(at, path);
+    assert_mapped_at(at + 4095, path);
+    assert_true(mapped_file_at(at, small, sizeof small) < 0);
+    assert_int_equal(unlink(path), 0);
+    assert_mapped_at(at, path);
+    assert_int_equal(munmap(at, 4096), 0);
+    assert_mapped_at(at, NULL);
+    folder_remove(&folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +172,7 @@ int main(void)
         cmocka_unit_test(the_hook_is_seen_though_its_file_is_gone),
         cmocka_unit_test(the_hook_is_seen_behind_a_path_longer_than_is_asked_for),
         cmocka_unit_test(the_hook_is_seen_across_blocks_of_text),
+        cmocka_unit_test(a_mapping_tells_its_file_and_not_the_link_that_led_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,10 +135,12 @@ static bool judge_hook(struct doctor *d)
     return false;
 }
 
+/* Beside the hook's own file, as the hook itself has it. */
 static void take_engine(struct doctor *d)
 {
-    (void)snprintf(d->engine, sizeof d->engine, "%.*slibpillion-engine.so", (int)(base_name(d->hook) - d->hook),
-                   d->hook);
+    char        file[PATH_MAX];
+    const char *hook = realpath(d->hook, file) != NULL ? file : d->hook;
+    (void)snprintf(d->engine, sizeof d->engine, "%.*slibpillion-engine.so", (int)(base_name(hook) - hook), hook);
 }
 
 /* For comparisons with a program, all the same. */

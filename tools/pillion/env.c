@@ -61,7 +61,7 @@ int command_env(int argc, char **argv)
         complain("env takes no argument; see pillion env --help");
         return EXIT_WRONG_CALL;
     }
-    if (library_find("libpillion.so", hook) < 0 || library_find("libpillion-engine.so", engine) < 0) {
+    if (library_find_hook(hook) < 0 || library_find("libpillion-engine.so", engine) < 0) {
         complain("libpillion.so and libpillion-engine.so are not in ../lib beside the command");
         return EXIT_NO;
     }

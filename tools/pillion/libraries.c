@@ -39,6 +39,21 @@ int library_find(const char *name, char ret[static PATH_MAX])
     return -ENOENT;
 }
 
+int library_find_hook(char ret[static PATH_MAX])
+{
+    char file[PATH_MAX], link[PATH_MAX], target[PATH_MAX];
+    int  error = library_find("libpillion.so", file);
+    if (error < 0)
+        return error;
+    (void)snprintf(ret, PATH_MAX, "%s", file);
+    for (int i = 0; i < 2 && strrchr(file, '/') != NULL; i++)
+        *strrchr(file, '/') = '\0';
+    int n = snprintf(link, sizeof link, "%s/libpillion.so", file);
+    if (n > 0 && (size_t)n < sizeof link && realpath(link, target) != NULL && strcmp(target, ret) == 0)
+        (void)snprintf(ret, PATH_MAX, "%s", link);
+    return 0;
+}
+
 const struct engine *engine_load_from(const char *path, const char **ret_reason)
 {
     static char reason[2 * PATH_MAX];

@@ -9,6 +9,9 @@
 
 /* Absolute path without links of "libpillion.so" or "libpillion-engine.so". 0 or -ENOENT. */
 int library_find(const char *name, char ret[static PATH_MAX]);
+/* The hook by the name that stays when pillion is upgraded, where it has one: the link in the folder above that of its
+ * version. */
+int library_find_hook(char ret[static PATH_MAX]);
 
 /* Loads the engine, the one there or the one beside this command; it stays. NULL, and *ret_reason is one sentence,
  * when that fails. */
