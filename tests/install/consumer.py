@@ -39,7 +39,8 @@ class Installed(unittest.TestCase):
                      "include/pillion/columns.h", "lib/libpillion-sentinel.a", "lib/libpillion-sentinel.so.0",
                      "lib/libpillion-sentinel.so", "lib/pkgconfig/pillion-sentinel.pc",
                      "lib/cmake/pillion/pillion-config.cmake", "share/doc/pillion/LICENSE",
-                     "share/doc/pillion/pillion.spdx.json"):
+                     "share/doc/pillion/pillion.spdx.json", "share/bash-completion/completions/pillion",
+                     "share/zsh/site-functions/_pillion", "share/fish/vendor_completions.d/pillion.fish"):
             self.assertTrue((self.prefix / name).exists(), name)
 
     def test_every_man_page_is_installed(self):
@@ -70,6 +71,31 @@ class Installed(unittest.TestCase):
             self.assertTrue(not package["checksums"] or
                             (package["versionInfo"], package["checksums"][0]["checksumValue"]) in good, package)
             self.assertEqual(package["licenseDeclared"], lock[package["name"]]["license"])
+
+    def test_uninstall_leaves_no_trace_and_nothing_while_every_program_is_to_load_it(self):
+        """In a folder of its own, by DESTDIR, so that the /etc/ld.so.preload is not this machine's."""
+        root, hook = self.root / "system", "/usr/lib/libpillion.so"
+        beside = root / "usr/share/doc/other"
+        (root / "etc").mkdir(parents=True)
+        beside.mkdir(parents=True)
+        run(CMAKE, "--install", BUILD, "--prefix", "/usr", DESTDIR=str(root))
+        self.assertTrue((root / "usr/bin/pillion").exists())
+        preload = root / "etc/ld.so.preload"
+        for line in (hook + "\n", "# a comment\n/lib/other.so:%s" % hook, "/usr/lib/link.so /usr/lib/other.so\n"):
+            (root / "usr/lib/link.so").unlink(missing_ok=True)
+            (root / "usr/lib/link.so").symlink_to("libpillion.so")
+            preload.write_text(line)
+            with self.assertRaisesRegex(AssertionError, r"take\s+that\s+line\s+out\s+first"):
+                run(CMAKE, "--build", BUILD, "--target", "uninstall", DESTDIR=str(root))
+            self.assertTrue((root / "usr/lib/libpillion-engine.so").exists(), line)
+        (root / "usr/lib/link.so").unlink()
+        preload.write_text("# /usr/lib/libpillion.so\n")
+        run(CMAKE, "--build", BUILD, "--target", "uninstall", DESTDIR=str(root))
+        left = [str(path.relative_to(root)) for path in root.rglob("*")]
+        self.assertEqual([path for path in left if "pillion" in path], [])
+        self.assertTrue(beside.exists())
+        with self.assertRaisesRegex(AssertionError, r"Nothing\s+was\s+installed\s+from\s+here"):
+            run(CMAKE, "--build", BUILD, "--target", "uninstall")
 
     def test_a_consumer_is_built_by_find_package_and_runs(self):
         build = self.root / "cmake-build"

@@ -19,6 +19,9 @@ foreach(section 1 3 7)
         install(FILES ${pages} DESTINATION share/man/man${section})
     endif()
 endforeach()
+install(FILES "${CMAKE_SOURCE_DIR}/tools/completions/pillion.bash" DESTINATION share/bash-completion/completions RENAME pillion)
+install(FILES "${CMAKE_SOURCE_DIR}/tools/completions/_pillion" DESTINATION share/zsh/site-functions)
+install(FILES "${CMAKE_SOURCE_DIR}/tools/completions/pillion.fish" DESTINATION share/fish/vendor_completions.d)
 install(FILES "${CMAKE_SOURCE_DIR}/LICENSE" "${CMAKE_BINARY_DIR}/pillion.spdx.json" DESTINATION share/doc/pillion)
 
 if(TARGET pillion-sentinel)
@@ -35,4 +38,9 @@ if(TARGET pillion-sentinel)
     configure_file("${CMAKE_SOURCE_DIR}/tools/packaging/pillion-sentinel.pc.in"
         "${CMAKE_BINARY_DIR}/pillion-sentinel.pc" @ONLY)
     install(FILES "${CMAKE_BINARY_DIR}/pillion-sentinel.pc" DESTINATION ${libdir}/pkgconfig)
+endif()
+
+if(NOT TARGET uninstall) # somebody's who has this tree in theirs
+    add_custom_target(uninstall COMMAND "${CMAKE_COMMAND}" "-DMANIFEST=${CMAKE_BINARY_DIR}/install_manifest.txt"
+        -P "${CMAKE_SOURCE_DIR}/tools/cmake/uninstall.cmake" VERBATIM)
 endif()

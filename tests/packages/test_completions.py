@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What bash, zsh and fish complete after each command is what its own table of options has, no more and no less."""
+import os
+import re
+import subprocess
+import sys
+import pathlib
+import shutil
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import pillion  # noqa: E402
+
+FOLDER = pillion.SOURCE / "tools" / "completions"
+TOOLS = pillion.SOURCE / "tools" / "pillion"
+ENTRY = re.compile(r'\{[\s\\]*"([a-z-]+)",\s*\w+_argument,')
+
+BASH = """
+source "$0"
+COMP_WORDS=(pillion "$@") COMP_CWORD=$#
+_pillion
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+# What would be offered, as the functions are told that would offer it.
+ZSH = """
+_arguments() { print -rl -- "$@" }
+_describe() { print -rl -- ${(P)2} }
+compdef() { }
+words=(pillion "$@") CURRENT=$(($# + 1))
+source "$0"
+"""
+FISH = "source $argv[1]; complete -C (string join -- ' ' pillion $argv[2..])"
+
+
+def tables():
+    """{command: its long options}, from the tables in the sources."""
+    sources = {path: path.read_text() for path in TOOLS.glob("*.[ch]")}
+    filters = re.search(r"#define FILTER_OPTIONS\b.*?\n\n", sources[TOOLS / "filter.h"], re.DOTALL).group()
+    common = re.search(r"#define OPTIONS_COMMON\b.*?\n\n", sources[TOOLS / "command.h"], re.DOTALL).group()
+    found = {}
+    for name, function in re.findall(r'\{"(\w+)", (command_\w+)\}', sources[TOOLS / "main.c"]):
+        source = next(text for path, text in sources.items() if path.suffix == ".c" and re.search(r"^int %s\(" % function, text, re.MULTILINE))
+        if "options_read(argc, argv," in source:
+            source = sources[TOOLS / "options.c"]
+        table = re.search(r"static const struct option\s+options\[\] = \{(.*?)\};", source, re.DOTALL).group(1)
+        more = (filters if "FILTER_OPTIONS" in table else "") + (common if "OPTIONS_COMMON" in table else "")
+        found[name] = {"--" + option for option in ENTRY.findall(table + more)}
+    return found
+
+
+def words_of(shell, script, *words):
+    """What the shell offers for the last word, of the command line `pillion WORDS`."""
+    if shutil.which(shell) is None:
+        raise AssertionError("%s is missing: install it (tools/check does that)" % shell)
+    argv = {"bash": ["bash", "--norc", "-c"], "zsh": ["zsh", "-f", "-c"], "fish": ["fish", "-N", "-c"]}[shell]
+    file = FOLDER / {"bash": "pillion.bash", "zsh": "_pillion", "fish": "pillion.fish"}[shell]
+    env = dict(pillion.clean_env(), PATH="%s:%s" % (pillion.COMMAND.parent, os.environ["PATH"]))
+    done = subprocess.run(argv + [script, str(file), *words], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode != 0 or done.stderr:
+        raise AssertionError("%s, %s: %s%s" % (shell, words, done.stdout, done.stderr))
+    return done.stdout.splitlines()
+
+
+def in_bash(*words):
+    return {line for line in words_of("bash", BASH, *words) if line}
+
+
+def in_zsh(*words):
+    """The options of _arguments' specifications, of '(-o --output)--output[text]:…', and the first words of lists."""
+    found = set()
+    for line in words_of("zsh", ZSH, *words):
+        line = re.sub(r"^\([^)]*\)", "", line)
+        name = re.match(r"(--[a-z-]+?)(?:=-?)?\[", line) or re.match(r"([a-z]+):", line)
+        if name and not re.match(r"(run|URL):", line[line.find("["):] if "[" in line else ""):
+            found.add(name.group(1))
+    return found
+
+
+def in_fish(*words):
+    return {line.partition("\t")[0] for line in words_of("fish", FISH, *words)}
+
+
+SHELLS = {"bash": in_bash, "zsh": in_zsh, "fish": in_fish}
+
+
+class Completions(unittest.TestCase):
+    def setUp(self):
+        self.tables = tables()
+        self.assertEqual(sorted(self.tables), ["doctor", "env", "export", "list", "report", "rm", "run", "show", "sync"])
+        self.assertTrue(all(len(options) >= 3 for options in self.tables.values()), self.tables)
+
+    def test_the_commands_are_those_of_the_command_itself(self):
+        for shell, offered in SHELLS.items():
+            with self.subTest(shell):
+                self.assertEqual({word for word in offered("") if word[0] != "-"}, set(self.tables) | {"help"})
+
+    def test_each_command_has_the_options_of_its_own_table(self):
+        for shell, offered in SHELLS.items():
+            for command, options in self.tables.items():
+                with self.subTest("%s: %s" % (shell, command)):
+                    self.assertEqual({word for word in offered(command, "--") if word.startswith("--")}, options)
+
+    def test_behind_run_stands_another_command(self):
+        for shell in ("bash", "fish"):
+            for words in (("run", "gzi"), ("run", "--", "gzi"), ("run", "--name", "x", "gzi"), ("doctor", "--", "gzi")):
+                with self.subTest("%s: %s" % (shell, words)):
+                    self.assertEqual(SHELLS[shell](*words), {"gzip"})
+            self.assertFalse({"--name", "--json"} & SHELLS[shell]("run", "--", "gzip", "--"))
+
+    def test_values_and_runs_are_offered(self):
+        for shell in ("bash", "fish"):
+            with self.subTest(shell):
+                self.assertIn("undelivered", SHELLS[shell]("list", "--state", ""))
+                self.assertIn("last", SHELLS[shell]("show", ""))
+                self.assertNotIn("last", SHELLS[shell]("env", ""))
+
+
+if __name__ == "__main__":
+    pillion.main()

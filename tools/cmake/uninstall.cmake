@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+# Takes away what the last `cmake --install` of this build folder has put somewhere, and the folders that are empty then
+# and pillion's own: cmake --build BUILD --target uninstall. Nothing is removed while /etc/ld.so.preload names the hook,
+# for every program would complain at its start.
+
+if(NOT EXISTS "${MANIFEST}")
+    message(FATAL_ERROR "Nothing was installed from here: there is no ${MANIFEST}.")
+endif()
+file(STRINGS "${MANIFEST}" files)
+
+set(preload "$ENV{DESTDIR}/etc/ld.so.preload")
+if(EXISTS "${preload}")
+    file(STRINGS "${preload}" lines)
+    list(TRANSFORM lines REPLACE "#.*" "")
+    string(REGEX MATCHALL "[^ \t:;]+" names "${lines}")
+    foreach(name ${names})
+        file(REAL_PATH "$ENV{DESTDIR}${name}" name)
+        foreach(file ${files})
+            file(REAL_PATH "$ENV{DESTDIR}${file}" file)
+            if(file STREQUAL name)
+                message(FATAL_ERROR "${preload} names ${name}: take that line out first. Nothing was removed.")
+            endif()
+        endforeach()
+    endforeach()
+endif()
+
+set(folders "")
+foreach(file ${files})
+    file(REMOVE "$ENV{DESTDIR}${file}")
+    get_filename_component(folder "${file}" DIRECTORY)
+    list(APPEND folders "${folder}")
+endforeach()
+list(REMOVE_DUPLICATES folders)
+foreach(folder ${folders})
+    file(GLOB left "$ENV{DESTDIR}${folder}/*" "$ENV{DESTDIR}${folder}/.*")
+    if(folder MATCHES "/pillion$" AND NOT left)
+        file(REMOVE_RECURSE "$ENV{DESTDIR}${folder}")
+    endif()
+endforeach()
+file(REMOVE "${MANIFEST}")
+list(LENGTH files count)
+message(STATUS "Removed ${count} files")
