@@ -29,7 +29,7 @@ done
 prefix=${prefix:-/usr}
 case $prefix in /*) ;; *) prefix=$PWD/$prefix ;; esac
 lib=$prefix/lib/pillion
-list=$lib/installed # every file and link that was installed, below the prefix
+list=$lib/installed # every file, link and folder (with / behind it) that was made here, below the prefix
 umask 022
 
 # The folder's own name may be a link, and so may what the list names.
@@ -42,21 +42,18 @@ is_preloaded() {
     return 1
 }
 
-# remove LIST: the files that it names, then the folders that are empty without them.
+# remove: the files that standard input names, then those of its folders (they end with /) that are empty.
 remove() {
-    while IFS= read -r file; do rm -f "$prefix/$file"; done <"$1"
-    sed -n 's|/[^/]*$||p' "$1" | sort -ru | while IFS= read -r at; do
-        while rmdir "$prefix/$at" 2>/dev/null && [ "$at" != "${at%/*}" ]; do at=${at%/*}; done
-    done
+    all=$(cat)
+    printf '%s\n' "$all" | grep -v '/$' | while IFS= read -r file; do rm -f "$prefix/$file"; done
+    printf '%s\n' "$all" | grep '/$' | sort -r | while IFS= read -r at; do rmdir "$prefix/$at" 2>/dev/null || true; done
 }
 
 if [ -n "$uninstall" ]; then
     [ -e "$list" ] || fail "nothing was installed in $prefix by this script."
     ! is_preloaded || fail "/etc/ld.so.preload names what is in $lib, so every program would complain without it. Take that line out first; nothing was removed."
     rm -f "$lib/libpillion.so" "$lib/pillion" # first: nothing may lead to what is gone
-    remove "$list"
-    rm -f "$list"
-    rmdir "$lib" "${lib%/*}" "$prefix" 2>/dev/null || true
+    { cat "$list" && rm -f "$list"; } | remove
     echo "pillion was removed from $prefix; the runs of its users are left."
     exit 0
 fi
@@ -69,12 +66,24 @@ command=
 for one in "$folder/pillion" "$folder/musl/pillion"; do
     [ -n "$command" ] || ! "$here/lib/pillion/$one" --version >/dev/null 2>&1 || command=$one
 done
-[ -n "$command" ] || fail "the command runs neither with glibc nor with musl here: $("$here/lib/pillion/$folder/pillion" --version 2>&1)"
+if [ -z "$command" ]; then # the libraries go down to glibc 2.17
+    echo "install.sh: the command pillion does not run here ($("$here/lib/pillion/$folder/pillion" --version 2>&1 | head -n 1)). The libraries do: what they leave is read where it runs." >&2
+    command=$folder/pillion
+fi
+
+made=
+make_folder() {
+    [ ! -d "$prefix/$1" ] || return 0
+    case $1 in */*) make_folder "${1%/*}" ;; esac
+    mkdir "$prefix/$1"
+    made="$made$1/
+"
+}
 
 # put FILE: a copy beside its place, then a rename, so that nobody ever sees a part of it.
 put() {
-    mkdir -p "$(dirname "$prefix/$1")"
-    part=$(dirname "$prefix/$1")/.pillion.$$
+    make_folder "${1%/*}"
+    part=$prefix/${1%/*}/.pillion.$$
     cp -P "$here/$1" "$part"
     mv -f "$part" "$prefix/$1"
 }
@@ -85,20 +94,28 @@ turn() {
     mv -f "$lib/.pillion.$$" "$lib/$1"
 }
 
-mkdir -p "$lib"
+[ -d "$prefix" ] || made="/
+"
+mkdir -p "$prefix"
+make_folder lib/pillion
 cd "$here"
-find bin include lib share ! -type d | sort >"$lib/.new"
+find bin include lib share ! -type d >"$lib/.new"
 while IFS= read -r file; do put "$file"; done <"$lib/.new"
 cp "$here/install.sh" "$lib/.pillion.$$"
 mv -f "$lib/.pillion.$$" "$lib/install.sh"
+printf 'lib/pillion/%s\n' install.sh libpillion.so pillion >>"$lib/.new"
+printf %s "$made" >>"$lib/.new"
+[ ! -e "$list" ] || cp "$list" "$lib/.both"
+cat "$lib/.new" >>"$lib/.both"
+mv -f "$lib/.both" "$list" # from here on a second call goes on where this one was ended
+was=$(readlink "$lib/libpillion.so" || true)
 turn libpillion.so "$folder/libpillion.so"
 turn pillion "$command"
-echo lib/pillion/install.sh >>"$lib/.new"
-printf 'lib/pillion/%s\n' libpillion.so pillion >>"$lib/.new"
-if [ -e "$list" ]; then
+if [ -n "$was" ]; then
     sleep 1 # what was loaded with the old hook just now loads the old engine
     grep -vxFf "$lib/.new" "$list" >"$lib/.old" || true
-    remove "$lib/.old"
+    remove <"$lib/.old"
+    sed -n '/\/$/p' "$lib/.old" | while IFS= read -r at; do [ ! -d "$prefix/$at" ] || printf '%s\n' "$at"; done >>"$lib/.new"
     rm -f "$lib/.old"
 fi
 mv -f "$lib/.new" "$list"
