@@ -8,7 +8,7 @@
 # Programs that run keep what they have loaded. An installed copy of this script is FOLDER/lib/pillion/install.sh.
 set -eu
 
-arch=@ARCH@ folder=@FOLDER@ prefix= uninstall=
+arch=@ARCH@ folder=@FOLDER@ prefix='' uninstall=''
 fail() {
     echo "install.sh: $*" >&2
     exit 1
@@ -36,6 +36,7 @@ umask 022
 is_preloaded() {
     [ -e /etc/ld.so.preload ] || return 1
     real=$(readlink -f "$lib")
+    # shellcheck disable=SC2013  # words are meant
     for name in $(sed 's/#.*//; s/:/ /g' /etc/ld.so.preload); do
         case $name:$(readlink -f "$name") in "$lib"/* | *:"$real"/*) return 0 ;; esac
     done
@@ -118,6 +119,8 @@ if [ -n "$was" ]; then
     sed -n '/\/$/p' "$lib/.old" | while IFS= read -r at; do [ ! -d "$prefix/$at" ] || printf '%s\n' "$at"; done >>"$lib/.new"
     rm -f "$lib/.old"
 fi
-mv -f "$lib/.new" "$list"
+sort -u "$lib/.new" >"$lib/.both"
+mv -f "$lib/.both" "$list"
+rm -f "$lib/.new"
 [ "$prefix" != /usr ] || [ ! -x /sbin/ldconfig ] || /sbin/ldconfig || true
 echo "pillion @VERSION@ is in $prefix. Next: $prefix/bin/pillion run -- PROGRAM, or LD_PRELOAD=$lib/libpillion.so PROGRAM"
