@@ -50,11 +50,15 @@ remove() {
     printf '%s\n' "$all" | grep '/$' | sort -r | while IFS= read -r at; do rmdir "$prefix/$at" 2>/dev/null || true; done
 }
 
+# The loader's list of libraries has the client's.
+refresh() { [ "$prefix" != /usr ] || [ ! -x /sbin/ldconfig ] || /sbin/ldconfig || true; }
+
 if [ -n "$uninstall" ]; then
     [ -e "$list" ] || fail "nothing was installed in $prefix by this script."
     ! is_preloaded || fail "/etc/ld.so.preload names what is in $lib, so every program would complain without it. Take that line out first; nothing was removed."
     rm -f "$lib/libpillion.so" "$lib/pillion" # first: nothing may lead to what is gone
     { cat "$list" && rm -f "$list"; } | remove
+    refresh
     echo "pillion was removed from $prefix; the runs of its users are left."
     exit 0
 fi
@@ -122,5 +126,5 @@ fi
 sort -u "$lib/.new" >"$lib/.both"
 mv -f "$lib/.both" "$list"
 rm -f "$lib/.new"
-[ "$prefix" != /usr ] || [ ! -x /sbin/ldconfig ] || /sbin/ldconfig || true
+refresh
 echo "pillion @VERSION@ is in $prefix. Next: $prefix/bin/pillion run -- PROGRAM, or LD_PRELOAD=$lib/libpillion.so PROGRAM"
