@@ -2,7 +2,7 @@
  *
  * The floor is the oldest libc that the shipped libraries load into. Every name below is bound to the version it had in
  * glibc 2.17 or before, whatever glibc they are built on. The compiler's command line includes this file in every file
- * of hook and engine, so that no file can forget it.
+ * of hook, engine and command, so that no file can forget it.
  *
  * glibc kept these names in libpthread and libdl until 2.34. They are weak, because a program of such a system may
  * have loaded neither: then they are NULL, and a caller has to ask first. Built with musl they are weak too: that pair
@@ -45,6 +45,9 @@ FLOOR_AT(dlvsym, "2.2.5")
 FLOOR_AT(dlclose, "2.2.5")
 FLOOR_AT(dlerror, "2.2.5")
 FLOOR_AT(dladdr, "2.2.5")
+
+/* Always there. */
+FLOOR_VERSION(log2, "2.2.5")
 
 #undef FLOOR_AT
 #undef FLOOR_PRAGMA

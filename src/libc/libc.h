@@ -6,7 +6,8 @@
  * imported.
  *
  *   heap.c              malloc and its family
- *   libc.c              random numbers, file status, qsort
+ *   libc.c              rand, qsort
+ *   libc_floor.c        file status, randomness, and what else is newer in glibc than the floor
  *   libc_calls.c        system calls that the program may have wrapped
  *   libc_descriptors.c  the thread's own descriptor table
  *   libc_environment.c  getenv

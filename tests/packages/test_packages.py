@@ -197,6 +197,13 @@ class Packages(pillion.PillionTest):
         script.write_text(re.sub("arch=%s" % MACHINE, "arch=sparc", script.read_text()))
         self.assertIn("this is for sparc", call(script, "--prefix", self.prefix, status=1))
         self.assertFalse(self.prefix.exists())
+        none = self.tmp / "none"
+        shutil.copytree(self.one, none, symlinks=True)
+        for command in none.glob("lib/pillion/*/**/pillion"):
+            command.write_text("#!/nonexistent\n")
+        self.assertIn("the command pillion does not run here", self.install(none))
+        self.assertEqual(self.launch("sh", "-c", "exit 3", preload=False, env=self.env(LD_PRELOAD=str(self.hook))).status, 3)
+        self.assertEqual(self.only_run()["exit_code"], 3)
 
 
 if __name__ == "__main__":

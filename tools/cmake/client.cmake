@@ -15,9 +15,9 @@ set(client_object "${CMAKE_CURRENT_BINARY_DIR}/pillion-sentinel.o")
 add_custom_command(
     OUTPUT "${client_object}"
     COMMAND ${CMAKE_LINKER} -r -o "${client_object}" ${client_roots}
-        --start-group $<TARGET_FILE:pillion_rooms> ${PILLION_DEPENDENCY_ARCHIVES} --end-group
+        --start-group $<TARGET_FILE:pillion_rooms> ${PILLION_DEPENDENCY_ARCHIVES} --end-group $<TARGET_OBJECTS:pillion_floor>
     COMMAND ${CMAKE_OBJCOPY} --localize-hidden --wildcard "--keep-global-symbol=sentinel_*" "${client_object}"
-    DEPENDS pillion_rooms ${PILLION_DEPENDENCY_ARCHIVES}
+    DEPENDS pillion_rooms pillion_floor $<TARGET_OBJECTS:pillion_floor> ${PILLION_DEPENDENCY_ARCHIVES}
     COMMENT "Linking pillion-sentinel.o" VERBATIM)
 set_source_files_properties("${client_object}" PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
 add_custom_target(pillion-sentinel-object DEPENDS "${client_object}")

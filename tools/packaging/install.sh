@@ -71,7 +71,7 @@ command=
 for one in "$folder/pillion" "$folder/musl/pillion"; do
     [ -n "$command" ] || ! "$here/lib/pillion/$one" --version >/dev/null 2>&1 || command=$one
 done
-if [ -z "$command" ]; then # the libraries go down to glibc 2.17
+if [ -z "$command" ]; then # its musl or glibc may be too old, or for another machine
     echo "install.sh: the command pillion does not run here ($("$here/lib/pillion/$folder/pillion" --version 2>&1 | head -n 1)). The libraries do: what they leave is read where it runs." >&2
     command=$folder/pillion
 fi

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -38,7 +39,7 @@ static void put(const char *text, size_t len)
 /* What the page prints, in memory: stdout goes there meanwhile. Bytes, 0 when that cannot be. */
 static size_t capture(const struct show *show, char *ret, size_t size)
 {
-    int     memory = memfd_create("pillion-page", MFD_CLOEXEC);
+    int     memory = (int)syscall(SYS_memfd_create, "pillion-page", MFD_CLOEXEC); /* glibc has it since 2.27 */
     int     saved = dup(STDOUT_FILENO);
     ssize_t len = 0;
     (void)fflush(stdout);

@@ -62,6 +62,8 @@ const struct engine *engine_load_from(const char *path, const char **ret_reason)
         (void)snprintf(reason, sizeof reason, "%s is no library, or not whole", path);
         return NULL;
     }
+    if (dlsym(RTLD_DEFAULT, "pthread_create") == NULL) /* glibc before 2.34; the engine takes it where it finds it */
+        (void)dlopen("libpthread.so.0", RTLD_NOW | RTLD_GLOBAL);
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) {
         (void)snprintf(reason, sizeof reason, "the engine cannot be loaded: %s", dlerror());
