@@ -15,8 +15,7 @@ class Command(unittest.TestCase):
         self.assertEqual(objects.too_new(objects.CLIENT), [])
 
     def test_needs_libc_and_its_parts_alone(self):
-        self.assertLessEqual(set(objects.needed(COMMAND)) - {"libasan.so.8", "libubsan.so.1", "libtsan.so.2", "libgcc_s.so.1"},
-                             {"libc.so.6", "libm.so.6", "libdl.so.2"})
+        self.assertLessEqual(set(objects.needed(COMMAND)), {"libc.so.6", "libm.so.6", "libdl.so.2"})
 
 
 if __name__ == "__main__":
