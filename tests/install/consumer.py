@@ -81,7 +81,7 @@ class Installed(unittest.TestCase):
         run(CMAKE, "--install", BUILD, "--prefix", "/usr", DESTDIR=str(root))
         self.assertTrue((root / "usr/bin/pillion").exists())
         preload = root / "etc/ld.so.preload"
-        for line in (hook + "\n", "# a comment\n/lib/other.so:%s" % hook, "/usr/lib/link.so /usr/lib/other.so\n"):
+        for line in (hook + "\n", "# one\n# %s\n" % hook, "# a comment\n/lib/other.so:%s" % hook, "/usr/lib/link.so /usr/lib/other.so\n"):
             (root / "usr/lib/link.so").unlink(missing_ok=True)
             (root / "usr/lib/link.so").symlink_to("libpillion.so")
             preload.write_text(line)
@@ -89,7 +89,7 @@ class Installed(unittest.TestCase):
                 run(CMAKE, "--build", BUILD, "--target", "uninstall", DESTDIR=str(root))
             self.assertTrue((root / "usr/lib/libpillion-engine.so").exists(), line)
         (root / "usr/lib/link.so").unlink()
-        preload.write_text("# /usr/lib/libpillion.so\n")
+        preload.write_text("# /usr/lib/libpillion-other.so\n")
         run(CMAKE, "--build", BUILD, "--target", "uninstall", DESTDIR=str(root))
         left = [str(path.relative_to(root)) for path in root.rglob("*")]
         self.assertEqual([path for path in left if "pillion" in path], [])

@@ -210,13 +210,13 @@ class Installed(pillion.PillionTest):
         preload = system.root / "etc/ld.so.preload"
         (system.root / "usr/lib/site.so").symlink_to(FIXED)
         before = system.files()
-        for line in (FIXED + "\n", "# ours\n/usr/lib/site.so\n", "/lib/none.so:%s # end" % FIXED):
+        for line in (FIXED + "\n", "# ours\n/usr/lib/site.so\n", "/lib/none.so:%s # end" % FIXED, "# one\n# %s\n" % FIXED):
             preload.write_text(line)
             result = system.start(*command).wait(120)
             self.assertNotEqual(result.status, 0, result)
             self.assertIn(b"/etc/ld.so.preload names", result.stdout + result.stderr)
             self.assertIn(b"Take that line out first; nothing was removed.", result.stdout + result.stderr)
-        preload.write_text("# %s\n" % FIXED)
+        preload.write_text("")
         self.assertEqual({path for path in before if "pillion" in path}, {path for path in system.files() if "pillion" in path})
         preload.unlink()
         (system.root / "usr/lib/site.so").unlink()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Takes away what the last `cmake --install` of this build folder has put somewhere, and the folders that are empty then
 # and pillion's own: cmake --build BUILD --target uninstall. Nothing is removed while /etc/ld.so.preload names the hook,
-# for every program would complain at its start.
+# for every program would complain at its start; in comments too, as ld.so takes the words of a second one for libraries.
 
 if(NOT EXISTS "${MANIFEST}")
     message(FATAL_ERROR "Nothing was installed from here: there is no ${MANIFEST}.")
@@ -11,7 +11,6 @@ file(STRINGS "${MANIFEST}" files)
 set(preload "$ENV{DESTDIR}/etc/ld.so.preload")
 if(EXISTS "${preload}")
     file(STRINGS "${preload}" lines)
-    list(TRANSFORM lines REPLACE "#.*" "")
     string(REGEX MATCHALL "[^ \t:;]+" names "${lines}")
     foreach(name ${names})
         file(REAL_PATH "$ENV{DESTDIR}${name}" name)

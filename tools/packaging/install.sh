@@ -32,12 +32,13 @@ lib=$prefix/lib/pillion
 list=$lib/installed # every file, link and folder (with / behind it) that was made here, below the prefix
 umask 022
 
-# The folder's own name may be a link, and so may what the list names.
+# The folder's own name may be a link, and so may what the list names. Comments count too: of a second one ld.so takes
+# the words for libraries.
 is_preloaded() {
     [ -e /etc/ld.so.preload ] || return 1
     real=$(readlink -f "$lib")
     # shellcheck disable=SC2013  # words are meant
-    for name in $(sed 's/#.*//; s/:/ /g' /etc/ld.so.preload); do
+    for name in $(tr : ' ' </etc/ld.so.preload); do
         case $name:$(readlink -f "$name") in "$lib"/* | *:"$real"/*) return 0 ;; esac
     done
     return 1
