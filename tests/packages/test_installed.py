@@ -357,7 +357,7 @@ class Installed(pillion.PillionTest):
         system.assertAsBefore(before)
         subprocess.run(["tar", "-xzf", str(only(dist, "*-layer-amd64.tar.gz")), "-C", str(system.root)], check=True)
         self.assertEqual(system.call("/bin/sleeps", status=5, LD_PRELOAD=FIXED), "")
-        self.assertEqual(system.call("/usr/lib/pillion/%s/musl/pillion" % self.folders(system)[0], "run", "--", "/bin/sleeps", status=5), "")
+        self.assertEqual(system.call("pillion", "run", "--", "/bin/sleeps", status=5), "")
         system.call("mkdir", "/volume")  # what an init container does
         system.call("cp", "-R", "/usr/lib/pillion/.", "/volume/")
         self.assertEqual(system.call("/bin/sleeps", status=5, LD_PRELOAD="/volume/libpillion.so"), "")

@@ -90,6 +90,7 @@ class Packages(pillion.PillionTest):
             self.assertEqual((member.uid, member.gid, member.mtime), (0, 0, 1795344300), name)
         self.assertEqual(members["usr/lib/pillion/libpillion.so"].linkname, self.name + "/libpillion.so")
         self.assertEqual(members["usr/bin/pillion"].linkname, "../lib/pillion/pillion")
+        self.assertTrue(members["usr/lib/pillion/" + members["usr/lib/pillion/pillion"].linkname].isreg())
         for name in ("libpillion.so", "libpillion-engine.so", "pillion"):
             self.assertTrue(members["usr/lib/pillion/%s/%s" % (self.name, name)].isreg(), name)
 
