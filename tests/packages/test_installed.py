@@ -105,6 +105,8 @@ def tree_of_system(root):
 class Kept(unittest.TestCase):
     """The files themselves."""
 
+    maxDiff = None
+
     def test_the_same_commit_gives_the_same_bytes(self):
         again = pillion.fresh_folder("pillion-dist-")
         make("--builds", "build/package", again, TMPDIR=str(again.parent))
