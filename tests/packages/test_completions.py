@@ -33,18 +33,20 @@ FISH = "source $argv[1]; complete -C (string join -- ' ' pillion $argv[2..])"
 
 
 def tables():
-    """{command: its long options}, from the tables in the sources."""
+    """{command: its long options}, from the tables in the sources, but for those that it takes only to refuse them."""
     sources = {path: path.read_text() for path in TOOLS.glob("*.[ch]")}
-    filters = re.search(r"#define FILTER_OPTIONS\b.*?\n\n", sources[TOOLS / "filter.h"], re.DOTALL).group()
-    common = re.search(r"#define OPTIONS_COMMON\b.*?\n\n", sources[TOOLS / "command.h"], re.DOTALL).group()
+    macros = dict(re.findall(r"^#define (\w*OPTIONS\w*)\b((?:.*\\\n)*.*\n)", "".join(sources.values()), re.MULTILINE))
     found = {}
     for name, function in re.findall(r'\{"(\w+)", (command_\w+)\}', sources[TOOLS / "main.c"]):
         source = next(text for path, text in sources.items() if path.suffix == ".c" and re.search(r"^int %s\(" % function, text, re.MULTILINE))
         if "options_read(argc, argv," in source:
             source = sources[TOOLS / "options.c"]
         table = re.search(r"static const struct option\s+options\[\] = \{(.*?)\};", source, re.DOTALL).group(1)
-        more = (filters if "FILTER_OPTIONS" in table else "") + (common if "OPTIONS_COMMON" in table else "")
-        found[name] = {"--" + option for option in ENTRY.findall(table + more)}
+        for macro in re.findall(r"\b\w*OPTIONS\w*\b", table):
+            table += macros[macro]
+        found[name] = {"--" + option for option in ENTRY.findall(table)}
+        if "whose_is_refused(" in source:
+            found[name] -= {"--dir", "--user", "--all-users"}
     return found
 
 

@@ -2,13 +2,13 @@
 # Completion of pillion for bash. tests/unit/test_completions.py holds it against the command's own tables.
 
 _pillion_options() {
-    local filter="--last --since --failed --state --name --job"
+    local filter="--last --since --failed --state --name --job" whose="--user --dir"
     case $1 in
     run) echo --name --output --summary --quiet ;;
-    list) echo --json --csv --plain --sort $filter ;;
-    show) echo --json --plain --follow --history --servers ;;
-    report) echo --output --open --markdown $filter ;;
-    export) echo --output $filter ;;
+    list) echo --json --csv --plain --sort --all-users $filter $whose ;;
+    show) echo --json --plain --follow --history --servers $whose ;;
+    report) echo --output --open --markdown $filter $whose ;;
+    export) echo --output $filter $whose ;;
     rm) echo --json --force --dry-run $filter ;;
     sync | doctor | env) echo --json ;;
     esac
@@ -19,6 +19,8 @@ _pillion_options() {
 _pillion_value() {
     case $1 in
     --output | -o) compgen -f -- "$2" ;;
+    --user) compgen -u -- "$2" ;;
+    --dir) compgen -d -- "$2" ;;
     --state) compgen -W "running finishing finished local undelivered lost damaged" -- "$2" ;;
     --since) compgen -W "1h 1d 7d today yesterday" -- "$2" ;;
     --sort) compgen -W "name job state started_at duration_s cpu_part memory_peak_mib gpu_part command" -- "$2" ;;
@@ -64,7 +66,7 @@ _pillion() {
     *)
         local values
         if values=$(_pillion_value "$before" "$word"); then
-            [ "$before" != --output ] && [ "$before" != -o ] || compopt -o filenames 2>/dev/null
+            [ "$before" != --output ] && [ "$before" != -o ] && [ "$before" != --dir ] || compopt -o filenames 2>/dev/null
             IFS=$'\n' COMPREPLY=($values)
             return
         fi

@@ -66,6 +66,10 @@ complete -c pillion -n '__pillion_in list report export rm' -l state -x -a 'runn
 complete -c pillion -n '__pillion_in list report export rm' -l name -x -d 'Of that name'
 complete -c pillion -n '__pillion_in list report export rm' -l job -x -d 'Of that job'
 
+complete -c pillion -n '__pillion_in list show report export' -l user -x -a '(__fish_complete_users)' -d 'The runs of that user'
+complete -c pillion -n '__pillion_in list show report export' -l dir -x -a '(__fish_complete_directories)' -d 'The runs in that folder'
+complete -c pillion -n '__pillion_in list' -l all-users -d 'The runs of all users'
+
 complete -c pillion -n '__pillion_in run' -s n -l name -x -d 'Job name of the run'
 complete -c pillion -n '__pillion_in run' -s o -l output -r -F -d 'Also write the CSV there'
 complete -c pillion -n '__pillion_in run' -s s -l summary -d 'One line at the end'
