@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a program of one thread pays for a second one: glibc, libstdc++ and interpreters leave out locks until then.
-No budget: the README tells the figures, and the two ways around."""
+No budget: pillion-limits(7) tells the figures, and the two ways around."""
 import sys
 
 from cost_of_time import PERL_LOOP, PYTHON_LOOP, Variants

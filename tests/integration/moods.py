@@ -277,7 +277,7 @@ def measure(mood, programs, later=10.5, more=5, **variables):
 
 
 def offences(name, told):
-    """What README and design do not allow."""
+    """What pillion(7) and design do not allow."""
     # A mark runs out after ten seconds, and one program pays again. The next one stands for twenty, then forty.
     tries, pause, ends = 1, 10, 10
     while ends < told.wall:

@@ -118,7 +118,7 @@ class Ends(ContainerTest):
             "an entrypoint that ends with exec", "an entrypoint below tini")})
 
     def test_a_late_exec_where_nothing_can_be_written_begins_a_second_run(self):
-        """The README says so: the first run was in memory, which exec takes away."""
+        """pillion-limits(7) says so: the first run was in memory, which exec takes away."""
         container = self.begin("late", ENTRIES["an entrypoint that waits first"] + WORK, **dict(HARD, shm=False))
         self.assertEqual(container.wait().status, 3)
         self.assertEqual([run["finish"] and run["finish"]["exit_code"] for run in self.server.runs.values()], [None, 3])

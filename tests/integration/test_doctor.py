@@ -343,7 +343,7 @@ class Surroundings(Doctor, LocalTest):
                 self.assertNotIn("takes LD_PRELOAD away", str(self.ask("env", *words)))
 
     def test_programs_that_are_known_to_mind(self):
-        """They are in the README's list, with the tests of tests/programs/test_odd_minded.py."""
+        """They are in pillion-limits(7), with the tests of tests/programs/test_odd_minded.py."""
         for name in ("keyctl", "deno"):
             shutil.copy(shutil.which("sleep"), self.work / name)
         rust = self.compiled("rust", '#include <stdio.h>\nint main(void) { puts("The system\'s UTC offset could not be determined"); }\n')

@@ -176,7 +176,7 @@ class Apis(ServedTest):
         self.assertEqual(len(self.server.requests), 1)
 
     def test_a_run_in_memory_is_not_delivered_while_the_mark_stands_and_one_in_a_folder_is_later(self):
-        """It is in the README's list."""
+        """It is in pillion-limits(7)."""
         nowhere = self.tmp / "file"
         nowhere.write_text("no folder")
         self.server.fault("register", hang=60)

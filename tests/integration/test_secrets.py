@@ -294,7 +294,7 @@ class Cores(Searching, StreamedTest):
         self.search()
 
     def test_a_token_of_the_environment_is_there_as_often_as_without_us(self):
-        """The environment is the program's own: the README's list."""
+        """The environment is the program's own: pillion-limits(7)."""
         if "/" in CORE_PATTERN or "|" in CORE_PATTERN:
             self.skipTest("the kernel writes no core file into the working directory here")
         env = self.env(SENTINEL_API_TOKEN=self.server.token)

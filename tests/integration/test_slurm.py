@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Batch scripts under a real Slurm: the runs that the README says, each finished once.
+"""Batch scripts under a real Slurm: the runs that pillion(7) says, each finished once.
 
 What is told there comes down to: a step is one run for each of its nodes, whatever the number of ranks; srun, mpirun
 and the prolog of a task are none; what the script itself starts is a run each, unless the script is preloaded whole.

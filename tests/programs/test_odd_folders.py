@@ -106,7 +106,7 @@ class Left(UnwatchedTest):
                 self.assertTrue((self.work / "log").exists())
 
     def test_a_namespace_that_it_has_left_is_still_the_threads(self):
-        """In the README's closed list: the run is delivered from there."""
+        """In pillion-limits(7): the run is delivered from there."""
         if not may("unshare", "-nm", "true"):
             self.skipTest(pillion.forbidden("unshare -nm"))
         process = self.start(program("unshares_when_told"), CLONE_NEWNS | CLONE_NEWNET, stdin=subprocess.PIPE,
@@ -124,7 +124,7 @@ class Left(UnwatchedTest):
         self.assertEqual(self.only_run()["state"], "local")
 
     def test_proc_is_busy_but_may_be_left_lazily(self):
-        """In the README's closed list."""
+        """In pillion-limits(7)."""
         if not may("unshare", "-m", "true"):
             self.skipTest(pillion.forbidden("unshare -m"))
         script = 'mount -t proc proc /proc; exec %s sh -c "sleep 0.1; umount /proc 2>&- && echo gone; umount %s /proc"'
@@ -207,7 +207,7 @@ class Frozen(UnwatchedTest):
         self.end(process)
 
     def test_a_disk_that_never_answers_fails_unshare_and_changes_nothing_else(self):
-        """In the README's closed list."""
+        """In pillion-limits(7)."""
         process = self.begin("0.5")
         self.freeze()
         got, error, took = self.ask(process)

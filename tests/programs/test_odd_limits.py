@@ -171,7 +171,7 @@ class Files(UnwatchedTest):
 
     @root_only
     def test_a_file_server_that_takes_requests_and_answers_none(self):
-        """In the README's closed list: the kernel lets no thread go that waits for it. All else of the program's end is
+        """In pillion-limits(7): the kernel lets no thread go that waits for it. All else of the program's end is
         as ever, and so is its status once the server has gone."""
         if not may("unshare", "-m", "true") or not os.access("/dev/fuse", os.R_OK | os.W_OK):
             self.skipTest(pillion.forbidden("FUSE mounts"))

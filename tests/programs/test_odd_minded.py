@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs that look whether they are alone, or what is preloaded, and then do otherwise: the README's list. What it
+"""Programs that look whether they are alone, or what is preloaded, and then do otherwise: those of pillion-limits(7). What it
 names in place of the preload leaves them alone."""
 import os
 import pathlib

@@ -192,7 +192,7 @@ class Proc(UnwatchedTest):
 
     @root_only
     def test_a_hidden_leader_of_another_user_than_root_is_not_found(self):
-        """It is in the README's list, with what it names instead."""
+        """It is in pillion-limits(7), with what it names instead."""
         if not may("unshare", "-m", "true"):
             self.skipTest(pillion.forbidden("unshare -m"))
         hidden = self.HIDDEN % (SWITCH % (NOBODY, NOBODY) + MAY_SWITCH, pillion.HOOK)
@@ -203,7 +203,7 @@ class Proc(UnwatchedTest):
 
     @root_only
     def test_before_linux_6_13_a_hidden_leader_that_is_not_the_parent_is_not_found(self):
-        """It is in the README's list."""
+        """It is in pillion-limits(7)."""
         if not may("unshare", "-m", "true"):
             self.skipTest(pillion.forbidden("unshare -m"))
         drop = SWITCH % (NOBODY, NOBODY)
@@ -240,7 +240,7 @@ class Proc(UnwatchedTest):
 
     @root_only
     def test_the_memory_of_another_users_children_is_estimated_unless_the_leader_is_root(self):
-        """It is in the README's list: who shares it is not told, so it counts whole."""
+        """It is in pillion-limits(7): who shares it is not told, so it counts whole."""
         exact = self.memory_of_children("")
         self.assertLess(exact, 85)
         self.assertGreater(exact, 58)

@@ -268,7 +268,7 @@ class ProcessOne(UnwatchedTest):
             process.wait()
 
     def test_a_wait_is_cut_short_by_sigterm_alone(self):
-        """In the README's closed list: the price of the finished run."""
+        """In pillion-limits(7): the price of the finished run."""
         process = self.started(program("polls_once"))
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGXCPU):
             os.kill(self.one, number)

@@ -1,5 +1,5 @@
-/* Programs that behave otherwise under the preload, and that nothing can mend: the README's list, known by name and
- * arguments, or by a text in their file. */
+/* Programs that behave otherwise under the preload, and that nothing can mend: those of pillion-limits(7), known by
+ * name and arguments, or by a text in their file. */
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <string.h>

@@ -24,7 +24,7 @@ static const char help[] =
     "before it. list, show, report and export take --user NAME, --dir FOLDER for others' runs.\n"
     "Every command has --help and --version; list, show, rm, sync, doctor and env\n"
     "have --json.\n"
-    "The variables are described in pillion(7).\n"
+    "More: man pillion, man pillion-run and so on; man 7 pillion has the variables.\n"
     "\n"
     "Examples:\n"
     "  pillion run -- make -j8\n"

@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The manual against the tree: commands and options, columns, limits and their tests. tests/elf/test_variables.py has the
+variables."""
+import re
+import subprocess
+import unittest
+
+import objects
+import pillion
+
+SOURCE = objects.SOURCE
+MANUAL = SOURCE / "tools/man"
+PAGES = {path.name: path.read_text() for path in MANUAL.glob("*.[1-8]")}
+TOOLS = {path.name: path.read_text() for path in (SOURCE / "tools/pillion").glob("*.[ch]")}
+COMMANDS = re.findall(r'\{"(\w+)", command_\w+\}', TOOLS["main.c"])
+OPTION = re.compile(r'\{[\s\\]*"([\w-]+)",\s*(?:no|required|optional)_argument,')
+LETTERS = re.compile(r'getopt_long\(argc, argv, "([^"]+)"')
+
+
+def options_of(command):
+    """{"-o", "--output", …}: what getopt_long is told by the file that has the command."""
+    text = next(text for name, text in TOOLS.items() if name[-1] == "c" and re.search(r"^int +command_%s\(" % command, text, re.M))
+    if not LETTERS.search(text):
+        text += TOOLS["options.c"]  # it knows --json alone
+    if "FILTER_OPTIONS" in text:
+        text += TOOLS["filter.h"]
+    text += TOOLS["command.h"]  # OPTIONS_COMMON
+    return {"--" + name for name in OPTION.findall(text)} | {"-" + letter for letter in re.sub(r"[+:]", "", LETTERS.search(text)[1])}
+
+
+def options_in(page):
+    """What stands behind Fl. "Fl -", which ends the options, is none."""
+    found = set()
+    for line in page.splitlines():
+        is_option = False
+        for word in line.split() if line.startswith(".") else ():
+            if word in ("Fl", ".Fl"):
+                is_option = True
+            elif re.fullmatch(r"\.?[A-Z][a-z]", word):
+                is_option = False
+            elif is_option and re.fullmatch(r"-?[\w-]*\w", word):
+                found.add("-" + word)
+    return found
+
+
+def limits():
+    """[(what cannot be done, why and what instead, [(file, test)])]. The tests stand before the item."""
+    found, tests = [], []
+    for part in re.split(r'^(?=\.\\" Test: |\.It |\.El)', PAGES["pillion-limits.7"], flags=re.M):
+        if part.startswith('.\\" Test: '):
+            tests.append(tuple(part.split()[2:4]))
+        elif part.startswith(".It "):
+            what, _, rest = part.partition("\n.Xc\n")
+            found.append((what, rest, tests))
+            tests = []
+    return found
+
+
+class Pages(unittest.TestCase):
+    def test_every_command_has_a_page_and_every_page_a_command(self):
+        self.assertGreater(len(COMMANDS), 8)
+        self.assertEqual({page for page in PAGES if page.endswith(".1")},
+                         {"pillion.1"} | {"pillion-%s.1" % command for command in COMMANDS})
+        for command in COMMANDS:
+            self.assertRegex(PAGES["pillion.1"], r"(?m)^\.Xr pillion-%s 1" % command)
+
+    def test_every_option_is_on_the_page_of_its_command_and_no_other(self):
+        for command in COMMANDS:
+            with self.subTest(command=command):
+                self.assertEqual(options_in(PAGES["pillion-%s.1" % command]), options_of(command))
+
+    def test_every_page_that_is_named_is_there(self):
+        named = {"%s.%s" % pair for text in PAGES.values() for pair in re.findall(r"Xr (pillion[\w-]*) (\d)", text)}
+        self.assertEqual(named - set(PAGES), set())
+
+    def test_help_names_the_manual(self):
+        self.assertIn("man pillion", TOOLS["main.c"])
+
+    def test_the_columns_are_those_of_the_header(self):
+        told = re.findall(r"^\.It Li (\w+)\n(\w+), (\w+), (\d)\.\n(.+)\.$", PAGES["pillion-columns.7"], re.M)
+        self.assertEqual(told, [(column.name, column.unit, column.kind, str(column.decimals), column.source)
+                                for column in pillion.COLUMNS])
+
+    def test_mandoc_finds_nothing_wrong(self):
+        self.assertTrue(pillion.have("mandoc"), "mandoc is missing: apt-get install mandoc")
+        said = subprocess.run(["mandoc", "-Tlint", *map(str, sorted(MANUAL.glob("*.[1-8]")))], stdout=subprocess.PIPE, text=True,
+                              stderr=subprocess.DEVNULL).stdout
+        # Whether the pages that are referred to are installed, and known to its database, is this machine's affair.
+        self.assertEqual([line for line in said.splitlines() if "referenced manual not found" not in line and "mandoc.db" not in line], [])
+
+
+class Limits(unittest.TestCase):
+    def test_every_limit_has_its_reason_what_to_do_instead_and_a_test(self):
+        self.assertGreater(len(limits()), 45)
+        self.assertEqual(len(limits()), PAGES["pillion-limits.7"].count("\n.It"))
+        for what, rest, tests in limits():
+            with self.subTest(what):
+                self.assertTrue(tests, "no test")
+                self.assertRegex(rest, r"(?s)^Why:.+\nInstead:")
+                for file, test in tests:
+                    self.assertRegex((SOURCE / file).read_text(), r"\b(def|void) %s\(" % re.escape(test), file)
+
+    def test_every_test_that_says_so_is_named_there(self):
+        named = {test for _, _, tests in limits() for _, test in tests}
+        says = {test for path in (SOURCE / "tests").glob("*/test_*.py") if path.name != "test_manual.py"
+                for test in re.findall(r'def (test_\w+)\(self\):\n\s+"""[^"]*pillion-limits\(7\)', path.read_text())}
+        self.assertGreater(len(says), 5)
+        self.assertEqual(says - named, set())
+
+
+if __name__ == "__main__":
+    objects.main()
