@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The manual against the tree: commands and options, columns, limits and their tests. tests/elf/test_variables.py has the
-variables."""
+"""The manual and the README against the tree: commands and options, columns, limits and their tests, links, length.
+tests/elf/test_variables.py has the variables."""
 import re
 import subprocess
 import unittest
@@ -12,10 +12,13 @@ import pillion
 SOURCE = objects.SOURCE
 MANUAL = SOURCE / "tools/man"
 PAGES = {path.name: path.read_text() for path in MANUAL.glob("*.[1-8]")}
+README = (SOURCE / "README.md").read_text()
 TOOLS = {path.name: path.read_text() for path in (SOURCE / "tools/pillion").glob("*.[ch]")}
 COMMANDS = re.findall(r'\{"(\w+)", command_\w+\}', TOOLS["main.c"])
 OPTION = re.compile(r'\{[\s\\]*"([\w-]+)",\s*(?:no|required|optional)_argument,')
 LETTERS = re.compile(r'getopt_long\(argc, argv, "([^"]+)"')
+WORDS_OF_README = 1300
+PICTURE_BYTES = 200000
 
 
 def options_of(command):
@@ -72,6 +75,7 @@ class Pages(unittest.TestCase):
 
     def test_every_page_that_is_named_is_there(self):
         named = {"%s.%s" % pair for text in PAGES.values() for pair in re.findall(r"Xr (pillion[\w-]*) (\d)", text)}
+        named |= {page + (".1" if page + ".1" in PAGES else ".7") for page in re.findall(r"man (pillion[\w-]*)", README)}
         self.assertEqual(named - set(PAGES), set())
 
     def test_help_names_the_manual(self):
@@ -107,6 +111,38 @@ class Limits(unittest.TestCase):
                 for test in re.findall(r'def (test_\w+)\(self\):\n\s+"""[^"]*pillion-limits\(7\)', path.read_text())}
         self.assertGreater(len(says), 5)
         self.assertEqual(says - named, set())
+
+
+class Readme(unittest.TestCase):
+    def test_it_is_short_before_the_c_api(self):
+        self.assertLessEqual(len(README[:README.index("\n## The C API\n")].split()), WORDS_OF_README)
+
+    def test_every_link_leads_to_something(self):
+        titles = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.+)$", README, re.M)}
+        links = re.findall(r"\]\(([^)\s]+)\)", README)
+        self.assertGreater(len(links), 10)
+        self.assertEqual([link for link in links if not link.startswith("https://") and not
+                          (link[1:] in titles if link.startswith("#") else (SOURCE / link).exists())], [])
+
+    def test_its_picture_is_one_and_small(self):
+        pictures = re.findall(r"!\[.+\]\((.+)\)", README)
+        self.assertTrue(pictures)
+        for picture in pictures:
+            data = (SOURCE / picture).read_bytes()
+            self.assertEqual(data[:8], b"\x89PNG\r\n\x1a\n")
+            self.assertLess(len(data), PICTURE_BYTES)
+
+    def test_leader_and_passenger_are_explained_where_they_first_stand(self):
+        for word in ("leader", "passenger"):
+            self.assertEqual(re.search(r"\W*\b%ss?\b\W*" % word, README)[0].strip(" \n.,:")[:2], "**", word)
+
+    def test_what_it_calls_by_name_exists(self):
+        variables = set(re.findall(r"ROW\((\w+)", (SOURCE / "src/config/variables.h").read_text()))
+        self.assertEqual({name for name in re.findall(r"\b(?:PILLION|SENTINEL|TRACKER)_[A-Z_]+", README)
+                          if not name.startswith("SENTINEL_DATA")} - variables - {"PILLION_ARCHIVES"}, set())
+        self.assertEqual(set(re.findall(r"(?:`|^)pillion (\w+)", README, re.M)) - set(COMMANDS), set())
+        for command, option in re.findall(r"`pillion (\w+) (?:[^`]* )?(--?\w[\w-]*)[ `]", README):
+            self.assertIn(option, options_of(command), command)
 
 
 if __name__ == "__main__":
