@@ -17,6 +17,8 @@ TOOLS = {path.name: path.read_text() for path in (SOURCE / "tools/pillion").glob
 COMMANDS = re.findall(r'\{"(\w+)", command_\w+\}', TOOLS["main.c"])
 OPTION = re.compile(r'\{[\s\\]*"([\w-]+)",\s*(?:no|required|optional)_argument,')
 LETTERS = re.compile(r'getopt_long\(argc, argv, "([^"]+)"')
+# FILTER_OPTIONS, OPTIONS_COMMON and the like.
+SHARED = {macro: body for text in TOOLS.values() for macro, body in re.findall(r"#define (\w*OPTIONS\w*)((?:.*\\\n)*.*)", text)}
 WORDS_OF_README = 1300
 PICTURE_BYTES = 200000
 
@@ -26,10 +28,8 @@ def options_of(command):
     text = next(text for name, text in TOOLS.items() if name[-1] == "c" and re.search(r"^int +command_%s\(" % command, text, re.M))
     if not LETTERS.search(text):
         text += TOOLS["options.c"]  # it knows --json alone
-    if "FILTER_OPTIONS" in text:
-        text += TOOLS["filter.h"]
-    text += TOOLS["command.h"]  # OPTIONS_COMMON
-    return {"--" + name for name in OPTION.findall(text)} | {"-" + letter for letter in re.sub(r"[+:]", "", LETTERS.search(text)[1])}
+    named = OPTION.findall(text + "".join(body for macro, body in SHARED.items() if re.search(r"\b%s\b" % macro, text)))
+    return {"--" + name for name in named} | {"-" + letter for letter in re.sub(r"[+:]", "", LETTERS.search(text)[1])}
 
 
 def options_in(page):
