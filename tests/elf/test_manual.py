@@ -28,7 +28,11 @@ def options_of(command):
     text = next(text for name, text in TOOLS.items() if name[-1] == "c" and re.search(r"^int +command_%s\(" % command, text, re.M))
     if not LETTERS.search(text):
         text += TOOLS["options.c"]  # it knows --json alone
-    named = OPTION.findall(text + "".join(body for macro, body in SHARED.items() if re.search(r"\b%s\b" % macro, text)))
+    shared = {macro: OPTION.findall(body) for macro, body in SHARED.items() if re.search(r"\b%s\b" % macro, text)}
+    if "whose_is_refused(" in text:  # known so that the refusal may say what to do
+        text = re.sub(r'\{"all-users".*?\}', "", text)
+        del shared["WHOSE_OPTIONS"]
+    named = OPTION.findall(text) + sum(shared.values(), [])
     return {"--" + name for name in named} | {"-" + letter for letter in re.sub(r"[+:]", "", LETTERS.search(text)[1])}
 
 
@@ -45,6 +49,14 @@ def options_in(page):
             elif is_option and re.fullmatch(r"-?[\w-]*\w", word):
                 found.add("-" + word)
     return found
+
+
+def items_of(page, title, macro):
+    """The names that a list has as its items; of Li those in its text too."""
+    text = PAGES[page][PAGES[page].index("\n%s\n" % title):]
+    lines = text[:text.index("\n.El\n")].splitlines()
+    heads = [line for line in lines if line.startswith(".It %s " % macro) or (macro == "Li" and re.match(r"\.(Pq )?Li ", line))]
+    return [name for line in heads for name in re.findall(r"\b[a-z_]{2,}\b", line.split(" %s " % macro, 1)[-1].replace(".Li ", ""))]
 
 
 def limits():
@@ -86,6 +98,19 @@ class Pages(unittest.TestCase):
         self.assertEqual(told, [(column.name, column.unit, column.kind, str(column.decimals), column.source)
                                 for column in pillion.COLUMNS])
 
+    def test_the_fields_of_list_are_those_of_its_csv(self):
+        for_people = {"ordinal", "asked", "ended"}
+        fields = re.findall(r"FIELD\((\w+), \"", TOOLS["fields.h"])
+        self.assertGreater(len(fields), 30)
+        self.assertEqual(set(items_of("pillion-list.1", ".Sh FIELDS OF A RUN", "Cm")), set(fields) - for_people)
+
+    def test_the_keys_of_a_run_are_those_that_are_written(self):
+        text = (SOURCE / "src/store/journal_write.c").read_text()
+        values = {"running", "finishing", "undelivered", "true", "false"}
+        written = set(re.findall(r'"([a-z_]+)"', text)) | set(re.findall(r'\\"([a-z_]+)\\":', text))
+        told = items_of("pillion.7", ".Ss Keys of run.jsonl", "Li")
+        self.assertEqual(sorted(written - values), sorted(set(told)))
+
     def test_mandoc_finds_nothing_wrong(self):
         self.assertTrue(pillion.have("mandoc"), "mandoc is missing: apt-get install mandoc")
         said = subprocess.run(["mandoc", "-Tlint", *map(str, sorted(MANUAL.glob("*.[1-8]")))], stdout=subprocess.PIPE, text=True,
@@ -118,11 +143,15 @@ class Readme(unittest.TestCase):
         self.assertLessEqual(len(README[:README.index("\n## The C API\n")].split()), WORDS_OF_README)
 
     def test_every_link_leads_to_something(self):
-        titles = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.+)$", README, re.M)}
         links = re.findall(r"\]\(([^)\s]+)\)", README)
         self.assertGreater(len(links), 10)
-        self.assertEqual([link for link in links if not link.startswith("https://") and not
-                          (link[1:] in titles if link.startswith("#") else (SOURCE / link).exists())], [])
+        for link in links:
+            file, _, anchor = link.partition("#")
+            if not link.startswith("https://"):
+                self.assertTrue((SOURCE / file).exists(), link)
+            if anchor:
+                titles = re.findall(r"^#+ (.+)$", (SOURCE / (file or "README.md")).read_text(), re.M)
+                self.assertIn(anchor, {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, link)
 
     def test_its_picture_is_one_and_small(self):
         pictures = re.findall(r"!\[.+\]\((.+)\)", README)
