@@ -1,6 +1,6 @@
 /* The variables, one table: name, who reads it, what an unset one stands for, meaning. The snapshot of the environment
- * and the spell check are made of it, and the README and the manual are tested against it, because a list that is kept
- * twice goes apart. It includes nothing of ours, for libc/ expands it too. */
+ * and the spell check are made of it, and the manual is tested against it, because a list that is kept twice goes apart.
+ * It includes nothing of ours, for libc/ expands it too. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_CONFIG_VARIABLES_H
 #define PILLION_CONFIG_VARIABLES_H
