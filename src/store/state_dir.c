@@ -4,9 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -235,7 +238,11 @@ static int could_be_made(const char *path)
         else
             *(slash ? slash : part) = '\0';
     }
-    return faccessat(AT_FDCWD, part[0] ? part : ".", W_OK | X_OK, 0) < 0 ? -errno : 0;
+    const char   *last = part[0] ? part : ".";
+    struct statfs fs;
+    if (syscall(SYS_statfs, last, &fs) == 0 && (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC))
+        return -EROFS; /* root may write there, and nobody can make a folder */
+    return faccessat(AT_FDCWD, last, W_OK | X_OK, 0) < 0 ? -errno : 0;
 }
 
 int state_dir_predict(const char *(*lookup)(const char *name), struct state_dir *ret, int *ret_refused)

@@ -461,6 +461,7 @@ class Surroundings(Doctor, LocalTest):
         link = self.tmp / "link"
         link.symlink_to(self.dir)
         self.assertCause("directory", "not permitted", env=self.env(PILLION_DIR=link))
+        self.assertCause("directory", "Read-only|Permission denied", env=self.env(PILLION_DIR="/proc/x/y")) # root may write in /proc
 
     @root_only
     def test_a_directory_that_cannot_be_written(self):
