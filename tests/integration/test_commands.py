@@ -49,7 +49,7 @@ class Commands(LocalTest):
         self.assertSums(run)
         for name, used in (("one.py", 1.0), ("two.py", 0.5)):
             told = commands[name]["user_s"] + commands[name]["system_s"]
-            self.assertAlmostEqual(told, used, delta=0.05 * used + 0.02)
+            self.assertAlmostEqual(told, used, delta=0.05 * used + 0.06) # a row may see it before its exec: that part is sh's
             self.assertEqual(commands[name]["processes"], 1)
 
     def test_a_pool_and_a_pipeline(self):
@@ -99,8 +99,8 @@ class Commands(LocalTest):
         run = self.led("sh", "-c", loop, PILLION_INTERVAL="10")
         commands = self.totals(run)
         self.assertSums(run)
-        # On a machine that is busy a row may come meanwhile: it sees one of them, and by its name knows others.
-        if len(run.rows) == 1:
+        # On a machine that is busy a reading may come meanwhile: it sees one of them, and by its name knows others.
+        if not any(name.startswith("python") for name in commands):
             self.assertGreater(commands["sh's short children"]["user_s"], 0)
         theirs = sum(one["user_s"] for name, one in commands.items() if name != "sh")
         self.assertGreater(theirs, 0.8 * run["totals"]["user_s"])
