@@ -209,6 +209,15 @@ class ProcessOne(UnwatchedTest):
         with open("/proc/%d/task/%d/children" % (pid, pid)) as file:
             return int((file.read().split() or ["0"])[0])
 
+    def test_a_steps_rank_is_its_own_tree_for_its_launcher_is_outside(self):
+        """A site's plugin may start each task in a namespace of its own."""
+        step = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}
+        process = self.begun("sh", "-c", "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; exit 7", **step)
+        self.assertEqual(process.wait().status, 7)
+        run = self.only_run()
+        self.assertTrue(all(row["process_memory_mib"] for row in run.rows), run.describe())
+        self.assertGreater(sum(float(row["process_utime"] or 0) for row in run.rows), 0.02)
+
     def test_the_run_is_finished_and_the_program_lives(self):
         with sentinel_server.SentinelServer() as server:
             process = self.started("sh", "-c", "sleep 100; exit 7", **server.env())
