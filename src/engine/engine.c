@@ -59,7 +59,7 @@ static char *marks_of(const char *marker)
     return bytes_take(&path);
 }
 
-/* The thread can tell neither without reading two files. */
+/* Before main both names are at hand; our thread would have to read two files for them. */
 static void name_program(struct run *run, bool root_is_ours)
 {
     if (!run->executable || !run->arguments)

@@ -26,7 +26,8 @@ static void load_what_libc_lacks(void)
 }
 
 /* The hook's own file. Its name may be a link into the folder of one version, and may lead into another one's since the
- * loader followed it; which file was mapped, the kernel knows. */
+ * loader followed it; which file was mapped, the kernel knows. "" for a
+ * path that is too long. */
 static void own_file(const char *name, char ret[HOOK_PATH_MAX])
 {
     struct strbuf path = strbuf_in(ret, HOOK_PATH_MAX);
@@ -53,7 +54,8 @@ const struct engine *engine_load(void)
     strbuf_add(&path, own);
     path.len -= strlen(string_base_name(own));
     strbuf_add(&path, "libpillion-engine.so");
-    void                *library = path.cut || !engine_file_is_whole(file) ? NULL : open(file, RTLD_NOW | RTLD_LOCAL);
+    bool                 is_known = own[0] && !path.cut; /* never a file of the working directory */
+    void                *library = !is_known || !engine_file_is_whole(file) ? NULL : open(file, RTLD_NOW | RTLD_LOCAL);
     const struct engine *engine = library ? symbol(library, "pillion_engine") : NULL;
     return engine && engine->version == ENGINE_VERSION ? engine : NULL;
 }

@@ -341,8 +341,8 @@ static enum leader_why judge_itself(const struct known *asked, enum ranks ranks,
         return why;
     }
     int64_t rank = mpi_slurm_rank(ranks == RANKS_FIRST);
-    ret->in_step = ranks == RANKS_NODE && rank >= 0 &&
-                   ret->self.parent > 0; /* 0: the launcher is outside of the namespace */
+    bool    has_launcher = ret->self.parent > 0; /* else it is outside of the PID namespace */
+    ret->in_step = ranks == RANKS_NODE && rank >= 0 && has_launcher;
     ret->continues = leader_marker_exists(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker) ||
                      leader_marker_was_made_outside(ret->pid_namespace, &ret->self, ret->marker, sizeof ret->marker);
     if (ret->continues)

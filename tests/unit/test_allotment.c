@@ -9,31 +9,15 @@
 #include <cmocka.h>
 
 #include "config/allotment.h"
+#include "surroundings.h"
 
-enum { VARIABLES_MAX = 8 };
-
-static const char      *variables[VARIABLES_MAX + 1]; /* "NAME=value" */
 static struct allotment given;
-
-static const char *lookup(const char *name)
-{
-    size_t len = strlen(name);
-    for (size_t i = 0; variables[i]; i++)
-        if (strncmp(variables[i], name, len) == 0 && variables[i][len] == '=')
-            return variables[i] + len + 1;
-    return NULL;
-}
 
 #define READ(...) read_those((const char *const[]){__VA_ARGS__, NULL})
 
 static void read_those(const char *const *those)
 {
-    size_t count = 0;
-    for (; those[count]; count++) {
-        assert_true(count < VARIABLES_MAX);
-        variables[count] = those[count];
-    }
-    variables[count] = NULL;
+    environment = those;
     allotment_read(lookup, &given);
 }
 

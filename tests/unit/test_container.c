@@ -7,23 +7,12 @@
 
 #include <cmocka.h>
 
-#include <string.h>
-
 #include "config/config.h"
 #include "config/container.h"
+#include "surroundings.h"
 
-static const char *const  *environment; /* "NAME=value", NULL-terminated */
 static struct container    container;
 static struct sentinel_run run;
-
-static const char *lookup(const char *name)
-{
-    size_t len = strlen(name);
-    for (const char *const *variable = environment; *variable; variable++)
-        if (strncmp(*variable, name, len) == 0 && (*variable)[len] == '=')
-            return *variable + len + 1;
-    return NULL;
-}
 
 static void read_sharing(unsigned share, const char *const *with)
 {
@@ -35,16 +24,6 @@ static void read_sharing(unsigned share, const char *const *with)
 
 #define READ(...)               read_sharing(0, (const char *const[]){__VA_ARGS__, NULL})
 #define READ_SHARED(share, ...) read_sharing(share, (const char *const[]){__VA_ARGS__, NULL})
-
-static void assert_text(const char *given, const char *expected)
-{
-    if (!expected)
-        assert_null(given);
-    else if (!given)
-        fail_msg("nothing, not %s", expected);
-    else
-        assert_string_equal(given, expected);
-}
 
 static void assert_container(const char *pod, const char *space, const char *name, const char *image)
 {

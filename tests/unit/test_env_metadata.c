@@ -16,20 +16,11 @@
 #include "config/config.h"
 #include "config/env_metadata.h"
 #include "config/variables.h"
+#include "surroundings.h"
 
-static const char *const  *environment; /* "NAME=value", NULL-terminated */
 static const char         *job;         /* what the program is called */
 static struct sentinel_run run;
 static char                text[ENV_METADATA_TEXT_MAX];
-
-static const char *lookup(const char *name)
-{
-    size_t len = strlen(name);
-    for (const char *const *variable = environment; *variable; variable++)
-        if (strncmp(*variable, name, len) == 0 && (*variable)[len] == '=')
-            return *variable + len + 1;
-    return NULL;
-}
 
 static void fill_sharing(unsigned share, const char *const *with)
 {
@@ -40,16 +31,6 @@ static void fill_sharing(unsigned share, const char *const *with)
 
 #define FILL(...)             fill_sharing(0, (const char *const[]){__VA_ARGS__, NULL})
 #define FILL_SHARED(bit, ...) fill_sharing(bit, (const char *const[]){__VA_ARGS__, NULL})
-
-static void assert_text(const char *given, const char *expected)
-{
-    if (!expected)
-        assert_null(given);
-    else if (!given)
-        fail_msg("nothing, not %s", expected);
-    else
-        assert_string_equal(given, expected);
-}
 
 static void assert_run(const char *orchestrator, const char *executor, const char *id, const char *project,
                        const char *stage, const char *task)
