@@ -6,11 +6,12 @@
 #include "command.h"
 #include "fields.h"
 #include "filter.h"
+#include "jobs.h"
 #include "output.h"
 #include "runs.h"
 
 static const char help[] =
-    "Usage: pillion list [--json | --csv | --plain] [--sort FIELD] [FILTER...]\n"
+    "Usage: pillion list [--jobs] [--json | --csv | --plain] [--sort FIELD] [FILTER...]\n"
     "\n"
     "The runs of this user on this machine, newest last. LAST is for the other commands:\n"
     "~3 is the run that pillion show last~3 shows. CPU and GPU are the mean, in parts of what\n"
@@ -24,6 +25,8 @@ static const char help[] =
     "Filters; all that are given must hold:\n" FILTER_HELP "\n" WHOSE_HELP
     "  --all-users   the runs of all users of this machine; LAST is for --user USER\n"
     "\n"
+    "  --jobs        a line a job: the runs of all its nodes, tasks and steps; MEMORY is that of\n"
+    "                the largest, --last counts jobs\n"
     "  --sort FIELD  by a field of --csv or a column, the largest last; -FIELD: the largest first\n"
     "  --json, --csv one row a run, all fields\n"
     "\n"
@@ -31,13 +34,14 @@ static const char help[] =
     "  pillion list --failed --since 2d\n"
     "  pillion list --name 'train*' --sort memory --last 20\n"
     "  pillion list --csv > runs.csv\n"
+    "  pillion list --jobs --dir /nfs/alice/pillion --since 7d\n"
     "  sudo pillion list --user alice --failed\n"
     "  sudo pillion list --all-users --since 2h --sort -cpu\n";
 
 enum { GAP = 2, TEXT_MAX = 4100, NAME_WIDEST = 28, NARROW = 60, WIDE = 100 };
 
 struct order {
-    bool           json, csv, is_backwards, is_sorted;
+    bool           json, csv, is_backwards, is_sorted, is_of_jobs;
     enum run_field sort;
     struct filter  filter;
 };
@@ -284,6 +288,7 @@ static int read_order(int argc, char **argv, struct order *ret)
     static const struct option options[] = {{"json", no_argument, NULL, 'j'},
                                             {"csv", no_argument, NULL, 'c'},
                                             {"plain", no_argument, NULL, 'p'},
+                                            {"jobs", no_argument, NULL, 'J'},
                                             {"sort", required_argument, NULL, 's'},
                                             {"all-users", no_argument, NULL, WHOSE_ALL},
                                             FILTER_OPTIONS,
@@ -301,6 +306,8 @@ static int read_order(int argc, char **argv, struct order *ret)
             ret->csv = true;
         else if (option == 'p')
             output_use_plain();
+        else if (option == 'J')
+            ret->is_of_jobs = true;
         else if (option == 's')
             taken = take_sort(optarg, ret);
         else if (taken == 0)
@@ -322,8 +329,15 @@ int command_list(int argc, char **argv)
     int              code = read_order(argc, argv, &order);
     if (code >= 0)
         return code;
-    if (filter_select(&order.filter, &all) < 0)
+    size_t last = order.filter.last;
+    if (order.is_of_jobs) { /* so many jobs, not runs */
+        order.filter.last = 0;
+        fields_use_jobs();
+    }
+    if (filter_select(&order.filter, &all) < 0 || (order.is_of_jobs && jobs_list(&all, last) < 0)) {
+        filter_done(&all);
         return EXIT_NO;
+    }
     if (order.is_sorted)
         sort(&order, &all);
     if (order.json) {
@@ -333,7 +347,10 @@ int command_list(int argc, char **argv)
     } else {
         print_table(&all);
         if (all.count == 0)
-            complain("%s%s%s", all.total > 0 ? "no run is meant by these filters" : "there is no run yet",
+            complain("%s%s%s",
+                     all.total > 0 && order.is_of_jobs ? "no run is of a job"
+                     : all.total > 0                   ? "no run is meant by these filters"
+                                                       : "there is no run yet",
                      all.total == 0 && all.folder.user[0] != '\0' ? " of " : "", all.total == 0 ? all.folder.user : "");
         code = output_end(EXIT_YES);
     }
