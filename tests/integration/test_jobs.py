@@ -8,8 +8,6 @@ import json
 import os
 import pathlib
 import re
-import signal
-import subprocess
 import sys
 import tempfile
 
@@ -254,7 +252,8 @@ class Pages(JobsTest):
 
     def test_the_page_of_a_job_shows_its_nodes_and_no_more_than_fits(self):
         made_jobs.four(self.dir)
-        made_jobs.many(self.dir / "many", 100) if (self.dir / "many").mkdir(mode=0o700) is None else None
+        (self.dir / "many").mkdir(mode=0o700)
+        made_jobs.many(self.dir / "many", 100)
         four = self.report("4711", "four")
         self.answer("report", "--job", "4711", "--dir", self.dir / "many", "-o", self.work / "many.html")
         with tempfile.TemporaryDirectory() as profile, browser.Browser(profile) as driver:
@@ -350,17 +349,20 @@ class FourNodes(JobsTest):
         self.look(job)
 
     def look(self, job):
+        """What the page knows; what it makes of that is in Pages, and whoever wants to see it sets PILLION_PICTURES."""
         path = self.work / "four.html"
         self.answer("report", "--job", "4711", "-o", path)
-        with tempfile.TemporaryDirectory() as profile, browser.Browser(profile) as driver:
-            page = driver.page(width=1240)
-            page.open(path)
-            if os.environ.get("PILLION_PICTURES"):
+        known = json.loads(re.search(r'id="known">(.*?)</script>', path.read_text(), re.S).group(1))["job"]
+        for key in ("sum", "asked", "machines"):
+            self.assertEqual({name: value for name, value in known[key].items() if not isinstance(value, list)}, job[key])
+        for one, same in zip(known["nodes"], job["nodes"]):
+            self.assertEqual({key: value for key, value in one.items() if not isinstance(value, list)}, same)
+            self.assertLessEqual(abs(sum(value or 0 for value in one["cpu"]) * job["duration_s"] / len(one["cpu"]) - same["cpu_s"]), 0.15)
+        if os.environ.get("PILLION_PICTURES"):
+            with tempfile.TemporaryDirectory() as profile, browser.Browser(profile) as driver:
+                page = driver.page(width=1240)
+                page.open(path)
                 page.picture(os.path.join(os.environ["PILLION_PICTURES"], "real-four.png"))
-            text = page.value("document.body.innerText").replace("\u00a0", " ")
-        self.assertRegex(text, r"node3 was [23]\.\d s ahead of the file server")
-        self.assertRegex(text, r"node2: (lost|silent|killed)")
-        self.assertIn("%.2f" % job["sum"]["cpu_mean"], text)
 
 
 if __name__ == "__main__":

@@ -108,16 +108,17 @@ static char *copy(const char *text)
     return text != NULL && text[0] != '\0' ? strdup(text) : NULL;
 }
 
+static const char *begin_of(const struct record *record)
+{
+    const char *text = record->values[RUN_FIELD_started_at].text;
+    return text != NULL ? text : "";
+}
+
 static const struct record *first_of(const struct found *found, const size_t *jobs, size_t wanted)
 {
     const struct record *first = NULL;
     for (size_t i = 0; i < found->count; i++)
-        if (jobs[i] == wanted && (first == NULL || strcmp(found->records[i].values[RUN_FIELD_started_at].text != NULL
-                                                              ? found->records[i].values[RUN_FIELD_started_at].text
-                                                              : "",
-                                                          first->values[RUN_FIELD_started_at].text != NULL
-                                                              ? first->values[RUN_FIELD_started_at].text
-                                                              : "") < 0))
+        if (jobs[i] == wanted && (first == NULL || strcmp(begin_of(&found->records[i]), begin_of(first)) < 0))
             first = &found->records[i];
     return first;
 }
@@ -127,11 +128,13 @@ static void name_job(const struct filter *filter, const struct found *found, con
                      struct job *ret)
 {
     const struct record *first = first_of(found, jobs, wanted);
-    const struct value  *values = first->values;
-    const char          *id = values[RUN_FIELD_job].text, *orchestrator = values[RUN_FIELD_orchestrator].text;
-    size_t               root = membership_root(id, orchestrator);
-    const char          *slash = memrchr(id, '/', root);
-    size_t               before = slash != NULL && strchr(filter->job, '/') == NULL ? (size_t)(slash + 1 - id) : 0;
+    if (first == NULL)
+        return;
+    const struct value *values = first->values;
+    const char         *id = values[RUN_FIELD_job].text, *orchestrator = values[RUN_FIELD_orchestrator].text;
+    size_t              root = membership_root(id, orchestrator);
+    const char         *slash = memrchr(id, '/', root);
+    size_t              before = slash != NULL && strchr(filter->job, '/') == NULL ? (size_t)(slash + 1 - id) : 0;
     ret->id = strlen(filter->job) + before > root ? strdup(filter->job) : strndup(id, root);
     ret->name = copy(values[RUN_FIELD_job_name].text);
     if (ret->name == NULL)

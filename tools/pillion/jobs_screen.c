@@ -337,41 +337,51 @@ static void print_node(const struct widths *widths, const struct jobs_node *node
              strcmp(node->tone, "bad") == 0 ? PAINT_BAD : PAINT_NONE);
 }
 
+/* The columns by what the shown nodes have, and what is left is the curve's. */
+static void measure(const struct job *job, const bool *chosen, struct widths *ret)
+{
+    *ret = (struct widths){.name = 4, .word = 4, .gap = table_width() >= WIDE ? 2 : 1, .domain = domain_of(job)};
+    for (size_t i = 0; i < job->node_count; i++) {
+        if (!chosen[i])
+            continue;
+        size_t name = text_columns(job->nodes[i].name) - ret->domain, word = text_columns(job->nodes[i].word);
+        ret->name = name > ret->name ? name : ret->name;
+        ret->word = word > ret->word ? word : ret->word;
+        ret->has_gpu |= job->nodes[i].gpu_s >= 0;
+    }
+    size_t most = table_width() >= WIDE ? NAME_MOST : ret->has_gpu ? 8 : 12;
+    ret->name = ret->name < most ? ret->name : most;
+    ret->word = ret->word < WORD_MOST ? ret->word : WORD_MOST;
+    ret->curve = curve_after(ret->name + ret->word + (ret->has_gpu ? 5 + 7 : 5) + 11 + 6 + 8 + 4 * ret->gap);
+    for (size_t i = 0; i < job->node_count; i++) {
+        const float *series = job->nodes[i].series[ret->has_gpu ? JOBS_GPU : JOBS_CPU];
+        for (size_t cell = 0; series != NULL && cell < JOBS_GRID; cell++)
+            ret->top = fmax(ret->top, (double)series[cell]);
+    }
+}
+
 static void print_nodes(const struct job *job)
 {
-    struct widths widths = {.name = 4, .gap = table_width() >= WIDE ? 2 : 1};
+    struct widths widths;
     bool         *chosen = calloc(job->node_count + 1, sizeof *chosen);
     size_t        shown = 0;
     if (chosen == NULL)
         return;
     choose(job, chosen);
-    widths.domain = domain_of(job);
-    for (size_t i = 0; i < job->node_count; i++) {
-        if (!chosen[i])
-            continue;
-        size_t name = text_columns(job->nodes[i].name) - widths.domain, word = text_columns(job->nodes[i].word);
-        widths.name = name > widths.name ? name : widths.name;
-        widths.word = word > widths.word ? word : widths.word;
-        widths.has_gpu |= job->nodes[i].gpu_s >= 0;
-        shown++;
-    }
-    size_t most = table_width() >= WIDE ? NAME_MOST : widths.has_gpu ? 8 : 12;
-    widths.name = widths.name < most ? widths.name : most;
-    widths.word = widths.word < 4 ? 4 : widths.word < WORD_MOST ? widths.word : WORD_MOST;
-    widths.curve = curve_after(widths.name + widths.word + (widths.has_gpu ? 5 + 7 : 5) + 11 + 6 + 8 + 4 * widths.gap);
-    for (size_t i = 0; i < job->node_count; i++) {
-        const float *series = job->nodes[i].series[widths.has_gpu ? JOBS_GPU : JOBS_CPU];
-        for (size_t cell = 0; series != NULL && cell < JOBS_GRID; cell++)
-            widths.top = fmax(widths.top, (double)series[cell]);
-    }
+    measure(job, chosen, &widths);
     putchar('\n');
     print_paint(PAINT_FAINT);
     node_row(&widths, "node", "took", "CPU", "memory", "GPU", "",
-             widths.curve > 0 ? widths.has_gpu ? "GPU" : "CPU" : "", PAINT_NONE);
+             widths.curve == 0 ? ""
+             : widths.has_gpu  ? "GPU"
+                               : "CPU",
+             PAINT_NONE);
     print_paint(PAINT_NONE);
-    for (size_t i = 0; i < job->node_count; i++)
+    for (size_t i = 0; i < job->node_count; i++) {
         if (chosen[i])
             print_node(&widths, &job->nodes[i]);
+        shown += chosen[i];
+    }
     if (shown < job->node_count)
         printf("and %zu more nodes: pillion report --job %.100s\n", job->node_count - shown, job->id);
     putchar('\n');

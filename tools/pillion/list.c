@@ -322,6 +322,28 @@ static int read_order(int argc, char **argv, struct order *ret)
     return -1;
 }
 
+/* The runs, or their jobs: of those --last counts. */
+static int select_records(struct order *order, struct selection *ret)
+{
+    size_t last = order->filter.last;
+    if (!order->is_of_jobs)
+        return filter_select(&order->filter, ret);
+    order->filter.last = 0;
+    fields_use_jobs();
+    int result = filter_select(&order->filter, ret);
+    return result < 0 ? result : jobs_list(ret, last);
+}
+
+static void complain_of_none(const struct order *order, const struct selection *all)
+{
+    const char *user = all->total == 0 ? all->folder.user : "";
+    complain("%s%s%s",
+             all->total == 0     ? "there is no run yet"
+             : order->is_of_jobs ? "no run is of a job"
+                                 : "no run is meant by these filters",
+             user[0] != '\0' ? " of " : "", user);
+}
+
 int command_list(int argc, char **argv)
 {
     struct order     order = {0};
@@ -329,12 +351,7 @@ int command_list(int argc, char **argv)
     int              code = read_order(argc, argv, &order);
     if (code >= 0)
         return code;
-    size_t last = order.filter.last;
-    if (order.is_of_jobs) { /* so many jobs, not runs */
-        order.filter.last = 0;
-        fields_use_jobs();
-    }
-    if (filter_select(&order.filter, &all) < 0 || (order.is_of_jobs && jobs_list(&all, last) < 0)) {
+    if (select_records(&order, &all) < 0) {
         filter_done(&all);
         return EXIT_NO;
     }
@@ -347,11 +364,7 @@ int command_list(int argc, char **argv)
     } else {
         print_table(&all);
         if (all.count == 0)
-            complain("%s%s%s",
-                     all.total > 0 && order.is_of_jobs ? "no run is of a job"
-                     : all.total > 0                   ? "no run is meant by these filters"
-                                                       : "there is no run yet",
-                     all.total == 0 && all.folder.user[0] != '\0' ? " of " : "", all.total == 0 ? all.folder.user : "");
+            complain_of_none(&order, &all);
         code = output_end(EXIT_YES);
     }
     code = all.is_whole ? code : EXIT_NO;
