@@ -19,6 +19,7 @@
 
 #define GAP_TIMES   3.0 /* as report_json.c has it */
 #define GAP_SECONDS 2.0
+#define MOST_TIME   0.95 /* as advice.c has it */
 
 static const enum curve_id sources[JOBS_SERIES] = {
     [JOBS_MEMORY] = CURVE_MEMORY, [JOBS_GPU] = CURVE_GPU,
@@ -111,6 +112,8 @@ static void take_figures(struct jobs_run *run, const struct report_run *from)
     run->cpu_s = account_user_s(summary, state) + account_system_s(summary, state);
     run->memory_max_mib = figures[MEASURE_MEMORY].known > 0 ? figures[MEASURE_MEMORY].max : -1;
     run->memory_max_mib = fmax(run->memory_max_mib, account_peak_mib(state, SUBJECT_PROCESS));
+    run->cpu_max = figures[MEASURE_CPU].max;
+    run->enough_cpus = summary_cores(summary, MOST_TIME);
     run->gpu_s = figures[MEASURE_GPU].known > 0 ? figures[MEASURE_GPU].total : -1;
     run->vram_max_mib = figures[MEASURE_GPU_MEMORY].known > 0 ? figures[MEASURE_GPU_MEMORY].max : -1;
     run->cpus = cpus.value;
@@ -155,7 +158,8 @@ static int by_node(const void *a, const void *b)
     const struct jobs_run *x = a, *y = b;
     int                    order = strverscmp(x->machine, y->machine);
     order = order != 0 ? order : strcmp(x->boot, y->boot);
-    return order != 0 ? order : x->began < y->began ? -1 : x->began > y->began;
+    order = order != 0 ? order : (x->began > y->began) - (x->began < y->began);
+    return order != 0 ? order : strverscmp(x->job, y->job);
 }
 
 /* A pod is a node by its name, and several share a machine: that is told by its boot. Without one, by the name. */
@@ -341,9 +345,11 @@ static int find_given(struct job *job)
     }
     free(list);
     job->source = job->run_count > 0 ? job->runs[0].source : "";
-    for (size_t i = 1; i < job->run_count; i++)
+    for (size_t i = 1; i < job->run_count; i++) {
+        job->is_array |= !is_one_allocation(&job->runs[0], &job->runs[i]);
         if (strcmp(job->source, job->runs[i].source) != 0)
             job->source = "";
+    }
     return 0;
 }
 
