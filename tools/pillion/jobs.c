@@ -393,8 +393,8 @@ static int lay_node(struct job *job, size_t node, int series)
     return 0;
 }
 
-/* Of a machine, told by several runs at once: their mean. */
-static int lay_machine(struct job *job, size_t machine, int series, float *ret)
+/* Of a machine, told by several runs at once: their mean. True: any has told. */
+static bool lay_machine(struct job *job, size_t machine, int series, float *ret)
 {
     float seconds[JOBS_GRID] = {0};
     bool  is_known = false;
@@ -405,8 +405,11 @@ static int lay_machine(struct job *job, size_t machine, int series, float *ret)
         is_known = true;
         lay(job, &job->runs[i], series, ret, seconds);
     }
-    for (size_t i = 0; i < JOBS_GRID; i++)
+    for (size_t i = 0; i < JOBS_GRID; i++) {
         ret[i] = seconds[i] > 0 ? ret[i] / seconds[i] : -1.0F;
+        if (seconds[i] > 0) /* a cell may be longer than what was told of it */
+            job->sum[series].total += (double)ret[i] * fmin((double)seconds[i], grid_step(job));
+    }
     return is_known;
 }
 
@@ -416,10 +419,11 @@ static void add_to_sum(struct jobs_sum *sum, const float *series)
         sum->curve[i] = series[i] >= 0 ? fmaxf(sum->curve[i], 0) + series[i] : sum->curve[i];
 }
 
-static void close_sum(const struct job *job, struct jobs_sum *sum)
+static void close_sum(struct job *job, int series)
 {
-    double total = 0, known = 0;
-    sum->max = sum->mean = sum->total = -1;
+    struct jobs_sum *sum = &job->sum[series];
+    double           total = 0, known = 0;
+    sum->max = sum->mean = -1;
     for (size_t i = 0; i < JOBS_GRID; i++) {
         if (sum->curve[i] < 0)
             continue;
@@ -427,10 +431,12 @@ static void close_sum(const struct job *job, struct jobs_sum *sum)
         total += (double)sum->curve[i];
         sum->max = fmax(sum->max, (double)sum->curve[i]);
     }
-    if (known > 0) {
+    if (known > 0)
         sum->mean = total / known;
+    if (known <= 0)
+        sum->total = -1;
+    else if (!is_of_machine(series))
         sum->total = total * grid_step(job);
-    }
 }
 
 static double total_of(const struct job *job, const float *series)
@@ -470,7 +476,7 @@ static int lay_all(struct job *job)
         for (size_t at = 0; is_of_machine(series) && at < job->machine_count; at++)
             if (lay_machine(job, at, series, machine))
                 add_to_sum(&job->sum[series], machine);
-        close_sum(job, &job->sum[series]);
+        close_sum(job, series);
     }
     for (size_t node = 0; node < job->node_count; node++)
         node_from_grid(job, &job->nodes[node]);

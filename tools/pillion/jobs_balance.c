@@ -100,7 +100,7 @@ void jobs_balance(const struct job *job, struct jobs_balance *ret)
         ret->even = sum / (double)job->node_count / most;
     if (most < LEAST_CPU || least > ALIKE * most)
         ret->idlest = ret->busiest = SIZE_MAX;
-    if (took(&job->nodes[ret->slowest]) < LONGER * median_time(job))
+    if (took(&job->nodes[ret->slowest]) <= LONGER * median_time(job))
         ret->slowest = SIZE_MAX;
     if (job->nodes[ret->largest].memory_max_mib < 0)
         ret->largest = SIZE_MAX;
