@@ -28,7 +28,7 @@ enum variable_reader { IN_HOOK = 1, IN_ENGINE = 2, IN_COMMAND = 4, IN_CLIENT = 8
     ROW(PILLION_DIR,             IN_ENGINE | IN_COMMAND, \
         "$XDG_STATE_HOME/pillion, else ~/.local/state/pillion, else /tmp/pillion-UID", "where runs are kept") \
     ROW(PILLION_KEEP,            IN_ENGINE,                        "200,1G", "how many ended runs, how much of them") \
-    ROW(PILLION_OUTPUT,          IN_ENGINE,                        "unset", "another file for the CSV") \
+    ROW(PILLION_OUTPUT,          IN_ENGINE,                        "unset", "another file for the CSV; .jsonl: for JSON Lines") \
     ROW(TRACKER_OUTPUT,          IN_ENGINE,                        "unset", "the same, where that is unset") \
     ROW(PILLION_SIGNALS,         IN_ENGINE,                        "on",    "signals to die of finish the run first") \
     ROW(PILLION_EXIT_TIMEOUT,    IN_ENGINE,                        "5",     "seconds for which an end may be held") \
