@@ -94,10 +94,12 @@ void finish_run(struct run *run)
     sampling_row(run);
     int64_t finished_at = clock_real();
     write_end(run, finished_at);
+    otlp_export_last(run);
     if (run->origin == ORIGIN_ANOTHERS)
         journal_undelivered(&run->dir, "registered with another URL or token than the program has now", false);
     else if (run->config.token[0])
         hold_deliver(run, finished_at);
+    otlp_export_end(run);
     write_late_log(run);
     run->state = RUN_ENDED;
 }

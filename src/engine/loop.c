@@ -84,6 +84,7 @@ void loop_close(struct run *run)
     resend_backlog_drop(&run->backlog);
     probe_stop(&run->registration.probe);
     delivery_suspend(&run->delivery);
+    otlp_export_suspend(run);
     network_close(&run->network);
     if (run->collectors)
         collect_suspend(run->collectors);
@@ -247,6 +248,7 @@ static int64_t ride(struct run *run, int64_t now, int64_t *tick)
             cgroup_tags_look(&run->cgroup_tags, &run->dir, now);
         *tick = next_tick(run, now);
     }
+    otlp_export_step(run);
     if (begins) /* after a row that is due, since a driver may take seconds to answer, or for ever */
         registration_add_gpus(run);
     return clock_earlier(*tick, run->state == RUN_MADE ? deliver(run) : making_due(run));

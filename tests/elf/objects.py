@@ -18,7 +18,7 @@ CLIENT = BUILD / "lib" / "libpillion-sentinel.so.0"
 CLIENT_ARCHIVE = BUILD / "lib" / "libpillion-sentinel.a"
 
 ROOMS = ("hook", "engine", "config", "store", "delivery", "sentinel", "sentinel/http", "sentinel/cloud", "client",
-         "collect", "collect/tree", "collect/gpu", "collect/cgroup", "base", "libc")
+         "otlp", "collect", "collect/tree", "collect/gpu", "collect/cgroup", "base", "libc")
 FLOOR = (2, 17)
 
 

@@ -7,7 +7,7 @@ import objects
 
 MAY_CALL = {
     "hook": {"hook"},
-    "engine": {"engine", "config", "store", "delivery", "sentinel", "sentinel/http", "sentinel/cloud", "collect",
+    "engine": {"engine", "config", "store", "delivery", "otlp", "sentinel", "sentinel/http", "sentinel/cloud", "collect",
                "collect/tree", "collect/gpu", "collect/cgroup", "base", "libc"},
     "delivery": {"delivery", "store", "sentinel", "sentinel/http", "sentinel/cloud", "base"},
     "sentinel/cloud": {"sentinel/cloud", "sentinel", "sentinel/http", "base"},
@@ -15,6 +15,7 @@ MAY_CALL = {
     "sentinel": {"sentinel", "base"},
     "client": {"client", "config", "sentinel", "sentinel/http", "base"},
     "config": {"config", "sentinel", "base"},
+    "otlp": {"otlp", "base"},
     "store": {"store", "base"},
     "collect": {"collect", "base"},
     "collect/gpu": {"collect/gpu", "collect/tree", "base"},
