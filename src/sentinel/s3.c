@@ -156,7 +156,7 @@ static int put_url(const struct place *place, struct http_request *ret)
 static bool credentials_are_fine(const struct sentinel_credentials *credentials)
 {
     return credentials && api_token_is_fine(credentials->access_key) && api_token_is_fine(credentials->secret_key) &&
-           api_token_is_fine(credentials->session_token);
+           (!credentials->session_token || api_token_is_fine(credentials->session_token));
 }
 
 /* Signed headers go out as they were signed, the host too. */
@@ -184,7 +184,7 @@ static int put_headers(const struct s3_target *target, const struct sentinel_cre
         .path = place->path.data,
         .query = "",
         .headers = headers,
-        .header_count = ARRAY_LENGTH(headers),
+        .header_count = ARRAY_LENGTH(headers) - !credentials->session_token,
         .payload_hash = hash,
     };
     bytes_init(&authorization, AUTHORIZATION_MAX);

@@ -22,7 +22,7 @@ enum aws_kind {
     AWS_MACHINE,      /* the role of an EC2 machine */
 };
 
-enum { AWS_FROM_SIZE = 192, AWS_REASON_SIZE = 320 };
+enum { AWS_FROM_SIZE = 192, AWS_REASON_SIZE = 448 };
 
 struct aws_source {
     enum aws_kind               kind;
