@@ -254,6 +254,8 @@ int aws_sts_answer(struct text body, struct sentinel_credentials *ret)
     struct text expiration;
     char        expires[64];
     *ret = (struct sentinel_credentials){0};
+    if (!answer_element(body, "/Credentials>", &expiration)) /* it is cut off */
+        return -EBADMSG;
     if (!answer_element(body, "AccessKeyId>", &access) || !answer_element(body, "SecretAccessKey>", &secret) ||
         !answer_element(body, "SessionToken>", &session) || !answer_element(body, "Expiration>", &expiration) ||
         !text_copy(expiration, expires, sizeof expires))

@@ -76,6 +76,8 @@ __attribute__((format(printf, 2, 3))) static void refuse(struct aws_source *s, c
 static int settle_keys(struct aws_source *s, enum aws_kind kind, int error)
 {
     s->kind = kind;
+    if (error < 0)
+        sentinel_credentials_done(&s->keys);
     if (error == -EINVAL)
         refuse(s, "the keys of %s hold a space, a control character or one that is not ASCII", s->from);
     return error == -EINVAL ? 0 : error;
