@@ -94,7 +94,7 @@ static struct text read_file(const char *named, const char *usual, struct bytes 
     bytes_init(file, AWS_FILE_MAX);
     int error = find_file(named, usual, path) ? load(path, file) : -ENOENT;
     if (error < 0 && (named || (error != -ENOENT && error != -ENOTDIR)))
-        (void)snprintf(reterr, size, "%.60s is not read: %s", named ? named : usual + 1,
+        (void)snprintf(reterr, size, "%s%.60s is not read: %s", named ? "" : "~", named ? named : usual,
                        error == -EPERM ? "it is no regular file of this user or of root" : strerror(-error));
     return error < 0 ? text_of("") : text_span(file->data, file->len);
 }
