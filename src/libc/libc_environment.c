@@ -24,7 +24,7 @@ static const struct {
 };
 
 static const char rows_of_aws[][AWS_NAME_ROOM] = {
-#define ROW(name, readers) #name,
+#define ROW(name, ...) #name,
     VARIABLES_OF_AWS(ROW)
 #undef ROW
 };

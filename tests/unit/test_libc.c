@@ -392,7 +392,7 @@ static void the_snapshot_holds_what_the_engine_reads_and_nothing_else(void **sta
 
 static void keys_of_aws_are_in_the_snapshot_only_where_a_bucket_of_ones_own_is(void **state)
 {
-#define ROW(name, readers) {#name, #name "=value"},
+#define ROW(name, ...) {#name, #name "=value"},
     static const struct {
         const char *name, *entry;
     } rows[] = {VARIABLES_OF_AWS(ROW)};
