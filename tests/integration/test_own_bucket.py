@@ -11,9 +11,13 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from own_bucket import KEY, BucketServer, BucketTest  # noqa: E402
+from own_bucket import KEY, BucketTest  # noqa: E402
+from own_bucket_faults import ALL_OF_THEM, BucketFaultTest  # noqa: E402
 from sentinel_server import SentinelServer  # noqa: E402
 from served import PYTHON, Cases, pillion  # noqa: E402
+
+
+EACH = 13  # of so many faults one is tried here, another each day
 
 
 class Killed:
@@ -333,6 +337,18 @@ class Hold(BucketTest):
         self.bucket.up()
         self.sync()
         self.assertDelivered(self.only_run())
+
+
+class Faults(BucketFaultTest):
+    def test_a_sample_of_all_faults_costs_no_row(self):
+        """All of them: tests/fleet/test_own_bucket_faults.py."""
+        cases = {name: case for family in ALL_OF_THEM for name, case in family().items()}
+        day = int(time.time()) // 86400
+        names = sorted(cases)[day % EACH::EACH]
+        self.run_cases({name: cases[name] for name in names})
+
+    def test_faults_by_chance_cost_no_row(self):
+        self.run_seeds(6)
 
 
 if __name__ == "__main__":
