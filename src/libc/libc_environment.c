@@ -81,14 +81,14 @@ static bool names_a_bucket(const char *variable)
 
 static char **snapshot WARM;
 
-int corner_environment(const char *const *envp)
+int corner_environment(const char *const *envp, bool with_keys)
 {
     enum { WANTED_MAX = sizeof rows / sizeof *rows }; /* of a name that is there twice, the first counts */
     enum { AWS_MAX = sizeof rows_of_aws / sizeof *rows_of_aws };
     const struct beginnings ours = our_beginnings();
     const char             *wanted[WANTED_MAX + AWS_MAX];
     size_t                  count = 0, bytes = 0;
-    bool                    has_bucket = false;
+    bool                    has_bucket = with_keys;
     free(snapshot);
     snapshot = NULL;
     for (const char *const *at = envp; at && *at && count < WANTED_MAX; at++) {
