@@ -234,13 +234,16 @@ static void read_s3_uri(struct config *c, struct log *log)
 {
     static const char name[] = "PILLION_S3_URI";
     const char       *uri = environment_value(name);
+    const char       *secret = environment_value("AWS_SECRET_ACCESS_KEY"); /* in the place of a token */
     if (!uri)
         return;
     if (credentials_variable())
         log_line(log, LOG_WARN, "%s is not used: %s is set, and runs go to Sentinel", name, credentials_variable());
     else if (s3_check_place(uri, c->s3_uri, sizeof c->s3_uri) < 0)
         log_line(log, LOG_ERROR, "%s=%.200s is not valid: s3://bucket or s3://bucket/prefix; the run stays local", name,
-                 uri);
+                 strchr(uri, '@') ? "(…)" : uri);
+    else if (secret)
+        (void)text_copy(text_of(secret), c->secret, sizeof c->secret);
 }
 
 bool config_delivers(const struct config *c)
