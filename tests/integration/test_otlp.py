@@ -185,7 +185,8 @@ class Headers(OtlpTest):
         receiver = self.receiver(mood)
         env = self.env(receiver, OTEL_EXPORTER_OTLP_HEADERS=self.HEADERS, PILLION_LOG=self.tmp / "log.txt", PILLION_LOG_LEVEL="debug",
                        http_proxy="http://127.0.0.1:9")
-        result = self.python("import time; time.sleep(0.5)", env=env)
+        result = self.python("import time; time.sleep(0.5) # %s, and Bearer %s" % (KEY, KEY), env=env)
+        self.assertIn("# ***", self.only_run()["command"][-1])
         self.assertEqual(receiver.complaints, [])
         sent = dict(receiver.headers[0])
         self.assertEqual((sent["Authorization"], sent["x-scope-orgid"]), ("Bearer " + KEY, "team 1"))
