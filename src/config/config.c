@@ -284,11 +284,10 @@ static void read_api(struct config *c, struct log *log)
 }
 
 /* Headers are keys. They are for the receiver that their owner named, and go through no network in the clear. */
-static void read_otlp_headers(struct config *c, const char *endpoint, struct log *log)
+static void read_otlp_headers(struct config *c, bool in_the_clear, struct log *log)
 {
     static const char name[] = "OTEL_EXPORTER_OTLP_HEADERS";
     const char       *given = environment_value(name);
-    char              checked[CONFIG_URL_MAX];
     if (!given)
         return;
     if (!otel_headers_are_fine(given))
@@ -296,7 +295,7 @@ static void read_otlp_headers(struct config *c, const char *endpoint, struct log
     else if (conf_line_of("PILLION_OTLP_ENDPOINT"))
         log_line(log, LOG_WARN,
                  "%s is not sent: PILLION_OTLP_ENDPOINT is " CONF_PATH "'s, and nobody said that it is for that", name);
-    else if (api_check_url(endpoint, checked, sizeof checked) == -EACCES)
+    else if (in_the_clear)
         log_line(log, LOG_WARN,
                  "%s is not sent: it would go to PILLION_OTLP_ENDPOINT over plain http, which only this machine's own "
                  "is good enough for; use https",
@@ -319,7 +318,7 @@ static void read_otlp(struct config *c, struct log *log)
         return;
     }
     c->otlp = url;
-    read_otlp_headers(c, url, log);
+    read_otlp_headers(c, api_check_url(url, checked, sizeof checked) == -EACCES, log);
     c->otlp_service = environment_value("OTEL_SERVICE_NAME");
     if (attributes && !otel_attributes_are_fine(attributes))
         invalid(log, "OTEL_RESOURCE_ATTRIBUTES", attributes, "name=value, with commas, %XX for a comma in a value");

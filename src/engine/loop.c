@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "config/arguments.h"
 #include "base/program_name.h"
+#include "engine/otlp_export.h"
 #include "engine/run.h"
 #include "store/journal_read.h"
 
@@ -71,6 +72,7 @@ void loop_open(struct run *run)
     (void)journal_process_started(0, &run->pid_start);
     arguments_hide(run->arguments, run->config.secret);
     arguments_hide((char *[]){run->executable, NULL}, run->config.secret);
+    otlp_hide_in_arguments(&run->config, run->arguments);
     config_look_around(&run->config, program_name(run->executable, (const char *const *)run->arguments));
     cgroup_tags_begin(&run->cgroup_tags, &run->roots, &run->machine, &run->config);
     struct stat ns;

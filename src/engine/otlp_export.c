@@ -194,13 +194,10 @@ void otlp_export_end(struct run *run)
     struct otlp_export *o = run->otlp;
     if (!o || o->counts.rows == 0)
         return;
-    if (o->call) {
-        o->silent_until = INT64_MAX; /* nothing new is begun */
-        otlp_export_step(run);
-    }
-    otlp_export_suspend(run);
-    o->counts.dropped += o->waiting.len > 0;
+    o->counts.dropped += o->waiting.len > 0; /* nothing new is begun */
     bytes_clear(&o->waiting);
+    otlp_export_step(run);
+    otlp_export_suspend(run);
     const struct journal_otlp *c = &o->counts;
     log_line(&run->log, c->dropped > 0 || c->refused_points > 0 ? LOG_WARN : LOG_INFO,
              "PILLION_OTLP_ENDPOINT: of %llu rows %llu were taken, %llu not sent, %llu not answered; %llu data points "

@@ -30,5 +30,6 @@ void otlp_url(const struct config *config, char ret[static OTLP_URL_SIZE]);
 /* *body is taken over on success, *ret is the caller's then. 0, -ENOMEM, -EINVAL. */
 int  otlp_request(const struct config *config, struct bytes *body, struct http_request *ret);
 void otlp_hide_headers(const struct config *config, struct bytes *words); /* in what a receiver says */
+void otlp_hide_in_arguments(const struct config *config, char *const *arguments);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/arguments.h"
 #include "config/otel.h"
 #include "engine/otlp_export.h"
 #include "sentinel/requests.h"
@@ -64,21 +65,45 @@ int otlp_request(const struct config *config, struct bytes *body, struct http_re
     return 0;
 }
 
-/* What the receiver says may repeat what it was sent. */
-void otlp_hide_headers(const struct config *config, struct bytes *words)
+/* Calls for each header's value, and for what stands behind its last space ("Bearer KEY"). */
+static void for_each_secret(const struct config *config, void (*call)(const char *secret, void *data), void *data)
 {
     struct text list = text_of(config->otlp_headers ? config->otlp_headers : "");
     struct text key;
     struct text value;
     while (otel_pair(&list, &key, &value)) {
-        struct secrets secrets = {.count = 0};
-        struct bytes   text;
+        struct bytes text;
         bytes_init(&text, CONFIG_TEXT_MAX);
         otel_decode(value, &text);
-        const char *blank = text.data ? strrchr(text.data, ' ') : NULL;
-        secrets_add(&secrets, blank ? blank + 1 : NULL); /* "Bearer KEY" */
-        secrets_add(&secrets, text.data);
-        (void)secrets_hide(&secrets, words);
+        const char *space = text.data ? strrchr(text.data, ' ') : NULL;
+        if (space)
+            call(space + 1, data);
+        if (text.data)
+            call(text.data, data);
         bytes_done(&text);
     }
+}
+
+static void hide_in_words(const char *secret, void *words)
+{
+    struct secrets secrets = {.count = 0};
+    secrets_add(&secrets, secret);
+    (void)secrets_hide(&secrets, words);
+}
+
+static void hide_in_arguments(const char *secret, void *arguments)
+{
+    if (strlen(secret) >= BYTES_SECRET_MIN)
+        arguments_hide(arguments, secret);
+}
+
+/* What the receiver says may repeat what it was sent. */
+void otlp_hide_headers(const struct config *config, struct bytes *words)
+{
+    for_each_secret(config, hide_in_words, words);
+}
+
+void otlp_hide_in_arguments(const struct config *config, char *const *arguments)
+{
+    for_each_secret(config, hide_in_arguments, (void *)(uintptr_t)arguments);
 }

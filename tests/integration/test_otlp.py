@@ -5,12 +5,16 @@ that costs a row or holds an end."""
 import json
 import os
 import pathlib
+import re
 import socket
 import sys
+import tempfile
 import time
+import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from otlp_receiver import DeafPort, OtlpReceiver  # noqa: E402
+import dashboard  # noqa: E402
+from otlp_receiver import METRICS, DeafPort, OtlpReceiver  # noqa: E402
 from served import PYTHON, Cases, LocalTest, ServedTest, pillion  # noqa: E402
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -181,7 +185,8 @@ class Headers(OtlpTest):
         receiver = self.receiver(mood)
         env = self.env(receiver, OTEL_EXPORTER_OTLP_HEADERS=self.HEADERS, PILLION_LOG=self.tmp / "log.txt", PILLION_LOG_LEVEL="debug",
                        http_proxy="http://127.0.0.1:9")
-        result = self.python("import time; time.sleep(0.5)", env=env)
+        result = self.python("import time; time.sleep(0.5) # %s, and Bearer %s" % (KEY, KEY), env=env)
+        self.assertIn("# ***", self.only_run()["command"][-1])
         self.assertEqual(receiver.complaints, [])
         sent = dict(receiver.headers[0])
         self.assertEqual((sent["Authorization"], sent["x-scope-orgid"]), ("Bearer " + KEY, "team 1"))
@@ -229,40 +234,46 @@ PARTIAL = json.dumps({"partialSuccess": {"rejectedDataPoints": "2", "errorMessag
 # {name: (mood, at least so many rows are taken, at most so many, at most so many requests)} of a program of 0.8 s at 10 Hz.
 MOODS = {
     "hangs": ("hang", 0, 0, 1),
-    "is slow": (0.25, 2, 4, 4),
+    "is slow": (0.25, 1, 4, 4),
     "closes": ("close", 0, 0, 3),
     "answers garbage": ("garbage", 0, 0, 3),
     "answers without end": ("endless", 0, 0, 3),
-    "answers with a page": ("nonsense", 6, 10, 10),
+    "answers with a page": ("nonsense", 4, 10, 10),
     "is in trouble": ((500, {}, b"oops"), 0, 0, 3),
     "is overloaded": ((429, {"Retry-After": "100"}, b""), 0, 0, 1),
     "restarts": ((503, {"Retry-After": "Fri, 31 Dec 2038 23:59:59 GMT"}, b""), 0, 0, 1),
     "forbids": ((401, {}, b""), 0, 0, 3),
-    "takes a part": ((200, {"Content-Type": "application/json"}, PARTIAL), 6, 10, 10),
+    "takes a part": ((200, {"Content-Type": "application/json"}, PARTIAL), 4, 10, 10),
     "is ill once": (lambda number: (502, {}, b"") if number == 0 else None, 0, 6, 7),
 }
 
 
 class Moods(OtlpTest):
-    PROGRAM = "import time; time.sleep(0.75)"
+    PROGRAM = "import time; time.sleep(0.75); print(time.monotonic())"
 
     def case(self, name, url):
-        """The run of a program with a folder of its own, and its wall time."""
-        folder = self.tmp / name.replace(" ", "-")
-        folder.mkdir()
+        """The run of a program with a folder of its own, and the seconds that its end took."""
+        folder = pathlib.Path(tempfile.mkdtemp(prefix=name.replace(" ", "-"), dir=self.tmp))
         env = self.env(PILLION_DIR=folder, **({"PILLION_OTLP_ENDPOINT": url} if url else {}))
         result = pillion.run([PYTHON, "-S", "-c", self.PROGRAM], env=env, cwd=self.work)
-        self.assertEqual((result.status, result.stdout, result.stderr), (0, b"", b""), name)
+        took = time.monotonic() - float(result.stdout)
+        self.assertEqual((result.status, result.stderr), (0, b""), name)
         (run,) = pillion.runs(folder)
         self.assertEqual(run["state"], "local")
-        self.assertGreaterEqual(len(run.rows), 6, name)
-        for before, after in zip(run.rows, run.rows[1:]):
-            self.assertLess(after["timestamp"] - before["timestamp"], 0.4, name)
-        return run, result.wall
+        self.assertGreaterEqual(len(run.rows), 5, name)
+        return run, took
+
+    def assertNotHeld(self, name, url, took):
+        """On a busy machine a program may end late; one that is held always does."""
+        for _ in range(3):
+            if took < 0.3:
+                return
+            took = min(took, self.case(name, url)[1] - self.case("without", None)[1])
+        self.fail("%s: the end took %.2f s" % (name, took))
 
     def check(self, name, mood, least, most, requests):
         receiver = self.receiver(mood)
-        run, wall = self.case(name, receiver.url)
+        run, took = self.case(name, receiver.url)
         told = self.counted(run)
         self.assertTrue(least <= told["taken"] <= most, "%s: %s" % (name, told))
         self.assertLessEqual(receiver.requests, requests, name)
@@ -272,27 +283,21 @@ class Moods(OtlpTest):
         if name == "takes a part":
             self.assertEqual(told["refused_points"], 2 * told["taken"])
             self.assertIn("data points: 2: too many", run.log)
-        self.walls[name] = wall
+        self.assertNotHeld(name, receiver.url, took)
 
     def test_no_mood_costs_a_row_or_holds_an_end(self):
-        self.walls = {}
-        Cases(self, 4).run(dict({name: mood for name, mood in MOODS.items()}, **{}), self.check)
         deaf, nobody = DeafPort(True), DeafPort(False)
         self.addCleanup(deaf.stop)
         self.addCleanup(nobody.stop)
-        without = []
 
         def silent(name, url):
-            run, self.walls[name] = self.case(name, url)
-            if url is None:
-                without.append(self.walls.pop(name))
-            else:
-                self.assertEqual(self.counted(run)["taken"], 0, name)
+            run, took = self.case(name, url)
+            self.assertEqual(self.counted(run)["taken"], 0, name)
+            self.assertNotHeld(name, url, took)
 
-        Cases(self, 4).run({"is deaf": (deaf.url,), "is not there": (nobody.url,), "has no such name": ("http://nowhere.invalid:4318",),
-                            "without": (None,), "without again": (None,)}, silent)
-        late = {name: wall for name, wall in self.walls.items() if wall > max(without) + 0.3}
-        self.assertEqual(late, {}, "without: %s" % without)
+        nowhere = {"is deaf": (silent, deaf.url), "is not there": (silent, nobody.url), "has no such name": (silent, "http://nowhere.invalid:4318")}
+        moods = {name: (self.check, *mood) for name, mood in MOODS.items()}
+        Cases(self, 5).run(dict(moods, **nowhere), lambda name, check, *mood: check(name, *mood))
 
     def test_a_receiver_that_dies_and_comes_again_misses_nothing_but_points(self):
         receiver = self.receiver()
@@ -349,6 +354,27 @@ class Doctor(OtlpTest):
         self.assertIn(("cause", "PILLION_OTLP_ENDPOINT=ftp://x is not valid: an http or https URL, to which /v1/metrics is added; "
                        "unset is used"), self.found("ftp://x"))
         self.assertIn("PILLION_OTLP_ENDPOINT=(…) is not valid", str(self.found("http://user:pass@x")))
+
+
+class Names(unittest.TestCase):
+    def test_the_receiver_knows_what_is_sent_and_no_more(self):
+        table = re.findall(r'^    \{"([a-z.]+)", "([^"]+)",.*?, (COUNTER|LEVEL|GAUGE), (\w+)\},', (pillion.SOURCE / "src/otlp/metrics.c").read_text(), re.M)
+        kinds = {"COUNTER": "counter", "LEVEL": "updowncounter", "GAUGE": "gauge"}
+        self.assertEqual({name: (kinds[kind], unit, "asInt" if divisor == "WHOLE" else "asDouble") for name, unit, kind, divisor in table},
+                         {name: told[:3] for name, told in METRICS.items()})
+
+    def test_the_manual_names_them_all(self):
+        manual = (pillion.SOURCE / "tools/man/pillion.7").read_text()
+        section = manual[manual.index(".Sh OPENTELEMETRY"):manual.index(".Sh PROMISES")]
+        told = set(re.findall(r"^\.Li ((?:system|process|hw|pillion)\.[a-z._]+)", section, re.M))
+        self.assertEqual(told - {"hw.id"}, set(METRICS))
+
+    def test_the_dashboard_asks_for_what_is_sent(self):
+        asked = dashboard.metrics()
+        self.assertGreater(len(asked), 12)
+        self.assertEqual(asked - {dashboard.name(*key) for key in ((name, *METRICS[name][:2]) for name in METRICS)}, set())
+        labels = {re.sub(r"[^a-z]", "_", key) for _, _, _, attributes in METRICS.values() for key in attributes}
+        self.assertEqual(dashboard.labels() - labels - {"$job_label", "$run_label"}, set())
 
 
 if __name__ == "__main__":
