@@ -50,6 +50,8 @@ static bool is_anothers(const struct run *run, const cJSON *state)
     char token_id[9];
     if (!journal_text(state, "api_url"))
         return false;
+    if (journal_text(state, "destination"))
+        return !bucket_is_configured(&run->config, state);
     journal_token_id(run->config.token, token_id);
     return !run->config.token[0] || !journal_is(state, "api_url", run->config.api_url) ||
            !journal_is(state, "token_id", token_id);
@@ -198,6 +200,9 @@ static void create(struct run *run, const struct journal_begin *begin)
                  "no run directory in %s (%s): the run is kept in memory; set PILLION_DIR to a "
                  "writable folder",
                  run->home.path, strerror(-error));
+        run->dir.keeps_facts = begin->bucket != NULL; /* its documents are made of them */
+        if (begin->bucket)
+            journal_begin(&run->dir, begin);
         return;
     }
     run_dir_sign_lock(&run->dir);
@@ -239,18 +244,32 @@ static struct journal_begin begin_of(const struct run *run)
     };
 }
 
+/* A run that goes to a bucket is named before anything is written down of it. */
+static void name(struct run *run, struct journal_begin *begin, struct journal_bucket *bucket,
+                 char prefix[static BUCKET_PREFIX_SIZE])
+{
+    const struct delivery_run named = {.started_s = run->load_real / CLOCK_SECOND,
+                                       .host_name = run->machine.host_name,
+                                       .boot_id = run->machine.boot_id,
+                                       .pid = begin->pid};
+    if (run->origin != ORIGIN_ANOTHERS && delivery_name(&run->delivery, &named, bucket, prefix))
+        begin->bucket = bucket;
+}
+
 static void go_live(struct run *run)
 {
     run->state = RUN_MADE;
     log_attach(&run->log, run->dir.log);
     output_open(run);
-    if (run->config.token[0] && run->seat == SEAT_OWN && run->origin != ORIGIN_ANOTHERS)
+    if (config_delivers(&run->config) && run->seat == SEAT_OWN && run->origin != ORIGIN_ANOTHERS)
         registration_start(run);
 }
 
 bool create_continued(struct run *run)
 {
-    struct journal_begin begin = begin_of(run);
+    char                  prefix[BUCKET_PREFIX_SIZE];
+    struct journal_begin  begin = begin_of(run);
+    struct journal_bucket bucket;
     if (run->origin != ORIGIN_SOUGHT)
         return false;
     run->shape.main_process = atomic_load(&run->link->main_process);
@@ -263,6 +282,7 @@ bool create_continued(struct run *run)
     }
     create_not(run);
     registration_begin(run);
+    name(run, &begin, &bucket, prefix);
     journal_continue(&run->dir, &begin, run->origin != ORIGIN_ANOTHERS);
     go_live(run);
     return true;
@@ -270,8 +290,10 @@ bool create_continued(struct run *run)
 
 void create_run(struct run *run)
 {
-    struct journal_begin begin = begin_of(run);
-    struct bytes         baseline;
+    char                  prefix[BUCKET_PREFIX_SIZE];
+    struct journal_begin  begin = begin_of(run);
+    struct journal_bucket bucket;
+    struct bytes          baseline;
     if (create_continued(run))
         return;
     run->origin = ORIGIN_HERE;
@@ -285,6 +307,7 @@ void create_run(struct run *run)
     registration_begin(run);
     if (run->delivery.registration.len > 0 && !run->delivery.registration.failed)
         begin.registration = run->delivery.registration.data;
+    name(run, &begin, &bucket, prefix);
     create(run, &begin);
     bytes_done(&baseline);
     go_live(run);

@@ -3,6 +3,7 @@
 #include "sentinel/s3.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/array.h"
@@ -41,6 +42,22 @@ int s3_check_uri(const char *uri)
     char        bucket[S3_BUCKET_MAX + 1];
     const char *key = NULL;
     return parse_uri(uri, bucket, &key) ? 0 : -EINVAL;
+}
+
+int s3_check_place(const char *uri, char *ret, size_t size)
+{
+    char        key[S3_PLACE_MAX + sizeof "/k"];
+    struct text t = text_of(uri);
+    while (text_len(t) > 0 && t.end[-1] == '/')
+        t.end--;
+    ret[0] = '\0';
+    if (text_len(t) > S3_PLACE_MAX || strstr(text_len(t) > 5 ? uri + 5 : uri, "//"))
+        return -EINVAL;
+    for (const char *p = t.at; p < t.end; p++)
+        if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f || *p == '?' || *p == '#')
+            return -EINVAL;
+    (void)snprintf(key, sizeof key, "%.*s/k", (int)text_len(t), t.at);
+    return s3_check_uri(key) == 0 && text_copy(t, ret, size) ? 0 : -EINVAL;
 }
 
 bool s3_region_is_fine(const char *region)
@@ -156,7 +173,7 @@ static int put_url(const struct place *place, struct http_request *ret)
 static bool credentials_are_fine(const struct sentinel_credentials *credentials)
 {
     return credentials && api_token_is_fine(credentials->access_key) && api_token_is_fine(credentials->secret_key) &&
-           api_token_is_fine(credentials->session_token);
+           (!credentials->session_token || api_token_is_fine(credentials->session_token));
 }
 
 /* Signed headers go out as they were signed, the host too. */
@@ -184,7 +201,7 @@ static int put_headers(const struct s3_target *target, const struct sentinel_cre
         .path = place->path.data,
         .query = "",
         .headers = headers,
-        .header_count = ARRAY_LENGTH(headers),
+        .header_count = ARRAY_LENGTH(headers) - !credentials->session_token,
         .payload_hash = hash,
     };
     bytes_init(&authorization, AUTHORIZATION_MAX);

@@ -16,10 +16,19 @@
 #define S3_REGION_CHARACTERS TEXT_LOWER TEXT_DIGITS "-"
 #define S3_BUCKET_CHARACTERS S3_REGION_CHARACTERS "."
 
-enum { S3_BUCKET_MIN = 3, S3_BUCKET_MAX = 63, S3_REGION_SIZE = 32, S3_OBJECT_MAX = 64 * 1024 * 1024 };
+enum {
+    S3_BUCKET_MIN = 3,
+    S3_BUCKET_MAX = 63,
+    S3_REGION_SIZE = 32,
+    S3_PLACE_MAX = 512,
+    S3_OBJECT_MAX = 64 * 1024 * 1024
+};
 
 /* Checks "s3://bucket/key", key of at most 1024 bytes without control characters. 0, -EINVAL. */
 int s3_check_uri(const char *uri);
+/* Checks "s3://bucket" or "s3://bucket/prefix", a place below which keys are made: printable ASCII, no empty part,
+ * S3_PLACE_MAX at most. Writes it without trailing slashes. 0, -EINVAL. */
+int s3_check_place(const char *uri, char *ret, size_t size);
 /* [a-z0-9-]{1,31} */
 bool s3_region_is_fine(const char *region);
 /* Checks an http or https URL of ASCII, without user, query or fragment; a path in it is kept. Plain http may go
