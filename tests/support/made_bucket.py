@@ -64,7 +64,7 @@ def one(random_, number):
     user, team = random_.choice(WHO)
     gpus = random_.choice((1, 2, 4)) if job == "train,big" else 0
     seconds = round(random_.uniform(30, 7000), 3)
-    cores = random_.choice((0.1, 0.7, 1.5, 3.2))
+    cores = random_.choice((0.3, 0.7, 1.5, 3.2))
     peak = random_.randrange(20, 15000)
     tags = {} if user is None else {"user": user}
     more = {"state": "local", "key": "%s-%08x-%d-%016x" % (made_runs.stamp(began, "%Y%m%dT%H%M%SZ"), number % 7, 1000 + number,
