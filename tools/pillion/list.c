@@ -11,7 +11,7 @@
 #include "runs.h"
 
 static const char help[] =
-    "Usage: pillion list [--json | --csv | --plain] [--sort FIELD] [FILTER...]\n"
+    "Usage: pillion list [--json | --csv | --plain] [--sort FIELD] [FILTER...] [s3://BUCKET/PREFIX]\n"
     "\n"
     "The runs of this user on this machine, newest last. LAST is for the other commands:\n"
     "~3 is the run that pillion show last~3 shows. CPU and GPU are the mean, in parts of what\n"
@@ -28,10 +28,14 @@ static const char help[] =
     "  --sort FIELD  by a field of --csv or a column, the largest last; -FIELD: the largest first\n"
     "  --json, --csv one row a run, all fields\n"
     "\n"
+    "Of s3://BUCKET/PREFIX, where programs with PILLION_S3_URI put them, the runs of all machines,\n"
+    "by the keys that those would use; with --since older days are not looked at.\n"
+    "\n"
     "Examples:\n"
     "  pillion list --failed --since 2d\n"
     "  pillion list --name 'train*' --sort memory --last 20\n"
     "  pillion list --csv > runs.csv\n"
+    "  pillion list s3://bucket/fleet --since 7d --failed\n"
     "  sudo pillion list --user alice --failed\n"
     "  sudo pillion list --all-users --since 2h --sort -cpu\n";
 

@@ -18,12 +18,14 @@
 #include "output.h"
 #include "store/journal_read.h"
 
-static const char help[] = "Usage: pillion report [-o FILE] [--open] [--markdown] [RUN... | FILTER...]\n"
+static const char help[] = "Usage: pillion report [-o FILE] [--open] [--markdown] [s3://BUCKET/PREFIX]\n"
+                           "                      [RUN... | FILTER...]\n"
                            "\n"
                            "Makes one HTML file of a run, which needs no network and nothing beside it: what was\n"
                            "used, of what was given, by which command, and what stands out. Two to twenty runs are\n"
                            "laid over each other, the first is the base; more are a heat map, histograms, a table.\n"
-                           "RUN is an ID, the beginning of one, a directory, a CSV file, or \"last\" (the default).\n"
+                           "RUN is an ID, the beginning of one, a directory, a CSV file, or \"last\" (the default);\n"
+                           "behind s3://BUCKET/PREFIX it is one of a bucket of your own.\n"
                            "\n"
                            "  -o, --output FILE  the file to write, \"-\" for the standard output; without it\n"
                            "                     pillion-NAME.html in this directory, and its name is printed\n"
@@ -36,6 +38,7 @@ static const char help[] = "Usage: pillion report [-o FILE] [--open] [--markdown
                            "  pillion report last 20261128T1200 -o b.html  the last one against an older one\n"
                            "  pillion report --job 4711                    an array of any size\n"
                            "  pillion report --markdown >> \"$GITHUB_STEP_SUMMARY\"\n"
+                           "  pillion report s3://bucket/fleet --job 4711  its runs from all machines\n"
                            "  sudo pillion report --user alice -o alice.html\n";
 
 struct wish {

@@ -21,7 +21,8 @@
 #include "summary.h"
 
 static const char help[] =
-    "Usage: pillion show [--json | --plain | --follow] [--history N] [--servers] [RUN]\n"
+    "Usage: pillion show [--json | --plain | --follow] [--history N] [--servers]\n"
+    "                    [s3://BUCKET/PREFIX] [RUN]\n"
     "\n"
     "What a run used of what it was given, how it ended, and what to ask for next time: its\n"
     "whole process tree, and below that all of the machine in that time. RUN is an ID, the\n"
@@ -30,12 +31,13 @@ static const char help[] =
     "\n"
     "  -f, --follow     live, until the run ends; Ctrl-C leaves. The run is not touched\n"
     "      --history N  advice from the N newest runs of the same name, not from this one alone\n"
-    "      --servers    the cheapest cloud servers that would do. This alone asks the network:\n"
+    "      --servers    the cheapest cloud servers that would do. This option asks the network:\n"
     "                   the Keeper API of Spare Cores (or --servers=URL), for so many cores and\n"
     "                   so much memory, and says nothing of the run else\n"
     "      --json       the run's state, and its figures in \"summary\"\n"
     "      --plain      no colours, nothing but ASCII\n"
     "\n" WHOSE_HELP "\n"
+    "Of s3://BUCKET/PREFIX, where programs with PILLION_S3_URI put them, the run of any machine.\n"
     "\"used\" is the mean of CPU and GPU, and the maximum of memory, in parts of the limit.\n"
     "\n"
     "Examples:\n"
@@ -43,6 +45,7 @@ static const char help[] =
     "  pillion show last~1\n"
     "  pillion show --history 10 --json | jq .summary.advice\n"
     "  pillion show --follow\n"
+    "  pillion show s3://bucket/fleet last~1\n"
     "  sudo pillion show --user alice last~1\n"
     "  pillion show --dir /backup/alice/pillion 20261128T1236\n";
 
