@@ -60,6 +60,7 @@ void loop_open(struct run *run)
             &run->log, LOG_WARN,
             "/proc is another PID namespace's: what the run's own processes use is not known; mount a /proc of this "
             "one (unshare --mount-proc)");
+    output_prepare(run);
     collect_read(run->collectors, &run->last);
     /* The first row has all that the program has used since its run began, so that is when the row begins. */
     run->last.monotonic = run->load;

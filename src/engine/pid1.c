@@ -29,7 +29,7 @@ void pid1_end(struct run *run, int signal)
 
 bool pid1_owes(const struct run *run)
 {
-    return run_dir_is_in_memory(&run->dir) && run->config.token[0] && run->origin != ORIGIN_ANOTHERS &&
+    return run_dir_is_in_memory(&run->dir) && config_delivers(&run->config) && run->origin != ORIGIN_ANOTHERS &&
            !delivery_is_over(&run->delivery);
 }
 
@@ -93,7 +93,7 @@ void pid1_outlived(struct run *run)
 {
     if (run->state != RUN_RESTS)
         return;
-    if (run->config.token[0]) {
+    if (config_delivers(&run->config)) {
         pid1_begin(run);
         return;
     }

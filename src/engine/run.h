@@ -48,11 +48,12 @@ enum run_origin {
 
 /* PILLION_OUTPUT. */
 struct output {
-    int   fd;         /* -1 */
-    char *pattern;    /* NULL: not wanted by this image */
-    char *path;       /* what the pattern became, here or in an image before; NULL: not known yet */
-    char *before;     /* the path of process 1's run before this one: its rows stay there */
-    bool  has_header; /* it has those rows */
+    int                  fd;         /* -1 */
+    char                *pattern;    /* NULL: not wanted by this image */
+    char                *path;       /* what the pattern became, here or in an image before; NULL: not known yet */
+    char                *before;     /* the path of process 1's run before this one: its rows stay there */
+    bool                 has_header; /* it has those rows */
+    struct output_jsonl *jsonl;      /* NULL: CSV */
 };
 
 /* The clouds' answers, on their way into the registration. Until they are there, delivery does not begin. */
@@ -174,6 +175,11 @@ void create_not(struct run *run);       /* the run is not to be: what was made a
 void create_again(struct run *run);     /* opens what loop_close closed; without permission rows wait in memory */
 bool create_continued(struct run *run); /* the run of this process before its exec, if there is one */
 void create_run(struct run *run);       /* the run directory: a new one, or the one of this process before its exec */
+
+/* ---- output.c: PILLION_OUTPUT ---- */
+void output_prepare(struct run *run); /* before the baseline: JSON Lines have to have the details from there on */
+void output_open(struct run *run);    /* the run is made, or its files are opened again */
+void output_row(struct run *run, const struct sample *now); /* run->line has been encoded */
 
 /* ---- registration.c: the registration; delivery begins when all is in it ---- */
 void registration_begin(struct run *run);    /* the registration, unless it is there */

@@ -7,9 +7,10 @@ import objects
 
 MAY_CALL = {
     "hook": {"hook"},
-    "engine": {"engine", "config", "store", "delivery", "otlp", "sentinel", "sentinel/http", "sentinel/cloud", "collect",
-               "collect/tree", "collect/gpu", "collect/cgroup", "base", "libc"},
-    "delivery": {"delivery", "store", "sentinel", "sentinel/http", "sentinel/cloud", "base"},
+    "engine": {"engine", "config", "store", "delivery", "otlp", "sentinel", "sentinel/aws", "sentinel/http", "sentinel/cloud",
+               "collect", "collect/tree", "collect/gpu", "collect/cgroup", "base", "libc"},
+    "delivery": {"delivery", "store", "sentinel", "sentinel/aws", "sentinel/http", "sentinel/cloud", "base"},
+    "sentinel/aws": {"sentinel/aws", "sentinel", "base"},
     "sentinel/cloud": {"sentinel/cloud", "sentinel", "sentinel/http", "base"},
     "sentinel/http": {"sentinel/http", "sentinel", "base"},
     "sentinel": {"sentinel", "base"},

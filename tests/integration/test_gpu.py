@@ -199,8 +199,8 @@ class Figures(GpuTest):
                 self.assertAlmostEqual(used[name], told, delta=0.05 * told + 0.002)
 
     def test_each_gpu_stands_in_a_file_of_its_own_and_in_the_report(self):
-        self.world(CARDS + "temperature 0 64\npower 0 250500\ntemperature 1 31\n")
-        self.finish(self.python("import time; time.sleep(0.75)"))
+        self.world(CARDS + "temperature 0 64\npower 0 250500\ntemperature 1 31\nclock 0 1410\n")
+        self.finish(self.python("import time; time.sleep(0.75)", PILLION_OUTPUT=self.work / "rows.jsonl"))
         run = self.only_run()
         with open(run.path / "gpus.csv", newline="", encoding="utf-8") as file:
             lines = list(csv.DictReader(file))
@@ -209,6 +209,10 @@ class Figures(GpuTest):
             self.assertEqual([list(line.values())[2:] for line in mine], [cells] * len(mine), lines)
             self.assertEqual(len(mine), 1)  # of ten rows in which nothing changes one
         self.assertIn(lines[0]["timestamp"], [raw.partition(",")[0] for raw in run.raw_rows])
+        gpus = json.loads((self.work / "rows.jsonl").read_text().splitlines()[-1])["gpu"]
+        self.assertEqual([(gpu["uuid"], gpu["utilization_pct"], gpu["vram_used_bytes"], gpu["temperature_celsius"],
+                           gpu["power_watts"], gpu["frequency_mhz"]) for gpu in gpus],
+                         [("GPU-0", 40, 2 << 30, 64, 250.5, 1410), ("GPU-1", 0, 0, 31, None, None)])
         page = self.pillion("report", "-o", "-").stdout.decode()
         self.assertIn('{"gpu":0,"usage_mean":0.4,"usage_max":0.4,"memory_mean_mib":2048,"memory_max_mib":2048,"temperature_mean_c":64,'
                       '"temperature_max_c":64,"power_mean_w":250.5,"power_max_w":250.5}', page)

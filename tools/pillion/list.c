@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bucket.h"
 #include "command.h"
 #include "fields.h"
 #include "filter.h"
@@ -308,11 +309,12 @@ static int read_order(int argc, char **argv, struct order *ret)
         if (taken < 0)
             return EXIT_WRONG_CALL;
     }
-    if (optind < argc) {
-        complain("list takes no argument, only options; see pillion list --help");
+    if (optind + bucket_is_place(argv[optind]) < argc) {
+        complain("list takes no argument but s3://bucket/prefix, only options; see pillion list --help");
         return EXIT_WRONG_CALL;
     }
-    return -1;
+    const struct bucket_wanted wanted = filter_bucket(&ret->filter);
+    return bucket_take(argv[0], argc, argv, &wanted) < 0 ? EXIT_NO : -1;
 }
 
 int command_list(int argc, char **argv)

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "bucket.h"
 #include "command.h"
 #include "filter.h"
 #include "output.h"
@@ -102,6 +103,11 @@ static int read_options(int argc, char **argv, struct wish *ret)
         if (taken < 0)
             return EXIT_WRONG_CALL;
     }
+    struct bucket_wanted wanted = filter_bucket(&ret->filter);
+    if (bucket_is_place(argv[optind]) && !ret->filter.is_set && optind + 2 >= argc)
+        wanted.run = optind + 1 < argc ? argv[optind + 1] : "last";
+    if (bucket_take(argv[0], argc, argv, &wanted) < 0)
+        return EXIT_NO;
     if (ret->filter.is_set && optind < argc) {
         complain("report takes runs, or filters that choose them, and one of both; see pillion report --help");
         return EXIT_WRONG_CALL;
@@ -129,6 +135,8 @@ static int find_filtered(const struct filter *filter, struct list *ret)
         result = add(ret, whose_is_others() ? all.names.names[all.at[i]] : path);
     }
     filter_done(&all);
+    if (result == 0 && bucket_is_read() && ret->count > 1) /* all at once: each run asks for its own later */
+        result = bucket_fetch_rows((const char *const *)ret->names, ret->count);
     if (result == 0 && ret->count == 0) {
         complain("no run is meant by these filters; see pillion list");
         result = -ENOENT;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "account.h"
+#include "bucket.h"
 #include "command.h"
 #include "commands.h"
 #include "engine/cgroup_tags.h"
@@ -146,6 +147,15 @@ static long history_of(const char *text)
 
 static int take_run(int argc, char **argv, struct order *ret)
 {
+    bool                       is_bucket = bucket_is_place(argv[optind]);
+    const char                *run = optind + 1 < argc ? argv[optind + 1] : "last";
+    const struct bucket_wanted wanted = {.run = ret->history > 0 ? NULL : run};
+    if (is_bucket && ret->follow) {
+        complain("show: a bucket has rows once a minute, and none to follow; see pillion show --help");
+        return EXIT_WRONG_CALL;
+    }
+    if (is_bucket && argc - optind <= 2 && bucket_take(argv[0], argc, argv, &wanted) < 0)
+        return EXIT_NO;
     if (argc - optind > 1)
         complain("show takes one run; see pillion show --help");
     else if (ret->json && ret->follow)

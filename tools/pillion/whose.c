@@ -23,7 +23,7 @@ enum { USERS_MAX = 200 * 1000, ENTRIES_MAX = 1000 * 1000 };
 
 static struct {
     const char *dir, *name;
-    bool        all;
+    bool        all, is_bucket;
     char        words[300];
 } asked;
 
@@ -45,6 +45,13 @@ int whose_take(const char *command, int option, const char *value)
                    asked.name != NULL ? asked.name : "", asked.dir != NULL ? " --dir " : "",
                    asked.dir != NULL ? asked.dir : "");
     return 1;
+}
+
+void whose_use_bucket(const char *folder, const char *place)
+{
+    asked.dir = folder;
+    asked.is_bucket = true;
+    (void)snprintf(asked.words, sizeof asked.words, " %.290s", place);
 }
 
 bool whose_is_refused(const char *command, int option)
@@ -358,6 +365,8 @@ int whose_open(const char *(*lookup)(const char *name), struct run_folder *ret)
         (void)snprintf(what, sizeof what, "the runs in %s", asked.dir);
     else
         (void)snprintf(what, sizeof what, "the runs of %s", user.name);
+    if (asked.is_bucket)
+        ret->user[0] = '\0';
     if (result == -ENOENT && asked.dir == NULL) {
         ret->home = (struct state_dir){.dir = -1, .runs = -1};
         result = 0;
