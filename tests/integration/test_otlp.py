@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -16,6 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import dashboard  # noqa: E402
 from otlp_receiver import METRICS, DeafPort, OtlpReceiver  # noqa: E402
 from served import PYTHON, Cases, LocalTest, ServedTest, pillion  # noqa: E402
+from test_abuse_words import VALUES  # noqa: E402
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from certificates import Authority  # noqa: E402
@@ -165,6 +167,25 @@ class Resource(OtlpTest):
         self.launch("sleep", "0.15", env=self.env(PILLION_OTLP_ENDPOINT="collector:4318"))
         self.assertIn("PILLION_OTLP_ENDPOINT=collector:4318 is not valid", self.runs()[-1].log)
         self.assertIsNone(self.runs()[-1].get("otlp"))
+
+
+class Words(OtlpTest):
+    def test_whatever_the_variables_hold_what_is_sent_is_right(self):
+        def check(name, value):
+            receiver = self.receiver()
+            folder = self.tmp / name.replace(" ", "-")
+            env = {key.encode(): text.encode() for key, text in self.env(receiver, PILLION_DIR=folder).items()}
+            for variable in (b"OTEL_EXPORTER_OTLP_HEADERS", b"OTEL_RESOURCE_ATTRIBUTES", b"OTEL_SERVICE_NAME", b"TRACKER_ENV"):
+                env[variable] = value
+            env[b"LD_PRELOAD"] = os.fsencode(pillion.HOOK)
+            result = subprocess.run(["sleep", "0.15"], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            self.assertEqual((result.returncode, result.stdout), (0, b""), name)
+            self.assertGreaterEqual(len(pillion.wait_for(receiver.checked, 5, "a row with " + name)), 1)
+            self.assertEqual(self.counted(pillion.runs(folder)[0])["refused_points"], 0)
+
+        pairs = {"pairs": b"a=b,c=%2C" * 14000, "many": b",".join(b"k%d=%d" % (n, n) for n in range(200)), "encoded": b"%00=%ff,%0a=%0d",
+                 "no name": b"=", "signs": b"a=%", "cut": b"a=" + b"\xc3\xa4" * 60000}
+        Cases(self).run({name: (value,) for name, value in dict(VALUES, **pairs).items()}, check)
 
 
 class Headers(OtlpTest):
