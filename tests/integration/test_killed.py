@@ -246,6 +246,9 @@ class OwnBucket(KillsTest, BucketTest):
     def chosen(self, points):
         return list(super().chosen(points))[int(time.time()) // 86400 % self.every::self.every]
 
+    def server(self):
+        return BucketServer()
+
     def check_delivered(self, stretch, outcome, folder, bucket, lines):
         found = pillion.runs(folder)
         self.assertEqual(len(found), 1, found)
@@ -256,7 +259,7 @@ class OwnBucket(KillsTest, BucketTest):
 
     def kill_and_sync(self, name, stretch, point):
         folder = self.folder(name)
-        with BucketServer() as bucket:
+        with self.server() as bucket:
             begin, end, lasts, interval = self.stretches[stretch]
             env = self.env(PILLION_DIR=folder, **bucket.env(TRACKER_UPLOAD_INTERVAL=interval))
             outcome = self.kill_at(point, "pillion", (begin, end), ["sleep", lasts], env, True)

@@ -308,6 +308,32 @@ class Sync(Killed, BucketTest):
         self.assertEqual(listed[0]["destination"], self.bucket.place)
 
 
+class Doctor(BucketTest):
+    def ask(self, **variables):
+        """{check: (outcome, sentence)}, of the checks that are about the bucket."""
+        result = self.pillion("doctor", "--json", env=self.env(**variables))
+        found = {one["check"]: (one["outcome"], one["sentence"]) for one in json.loads(result.stdout)}
+        return {check: found.get(check, (None, "")) for check in ("variables", "destination", "keys", "s3", "token", "api")}
+
+    def test_it_names_the_bucket_and_where_the_keys_come_from(self):
+        found = self.ask()
+        self.assertEqual(found["destination"], ("ok", "runs go to %s at %s" % (self.bucket.place, self.bucket.url)))
+        self.assertEqual((found["keys"][0], found["s3"][0], found["token"][0]), ("ok", "ok", None))
+        self.assertIn("AWS_ACCESS_KEY_ID", found["keys"][1])
+        for _, sentence in found.values():
+            self.assertNotIn(self.bucket.key.secret_key, sentence)
+        self.assertEqual((self.bucket.objects, self.runs()), ({}, []))
+
+    def test_it_names_what_is_missing(self):
+        found = self.ask(AWS_ACCESS_KEY_ID="")
+        self.assertEqual(found["keys"][0], "cause")
+        self.bucket.down()
+        self.assertEqual(self.ask()["s3"][0], "cause")
+        found = self.ask(PILLION_S3_URI="bucket/x")
+        self.assertEqual((found["variables"][0], found["destination"][0], found["token"][0]), ("cause", None, "note"))
+        self.assertIn("PILLION_S3_URI=bucket/x", found["variables"][1])
+
+
 class Hold(BucketTest):
     """The end waits as for Sentinel: never longer than it may, and not again for a place that is sick."""
 

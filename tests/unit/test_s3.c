@@ -17,7 +17,7 @@
 #include "sentinel/s3.h"
 #include "server.h"
 
-enum { NOW = 1369353600 /* 2013-05-24T00:00:00Z */ };
+enum { CHECKED = 1024, NOW = 1369353600 /* 2013-05-24T00:00:00Z */ };
 
 static char access_key[] = "AKIAIOSFODNN7EXAMPLE";
 static char secret_key[] = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -45,6 +45,31 @@ static const char *header(const struct http_request *request, const char *name)
         if (strncmp(request->headers[i], name, len) == 0 && strncmp(request->headers[i] + len, ": ", 2) == 0)
             return request->headers[i] + len + 2;
     return "";
+}
+
+static void places_are_told_from_others(void **state)
+{
+    (void)state;
+    static const char *const right[] = {"s3://abc", "s3://a.b-c.9/p", "s3://abc/a/b=c+d", "s3://abc/%41~"};
+    static const char *const wrong[] = {"",         "s3://",         "s3://ab",       "S3://abc",     "s3:///abc",
+                                        "s3://Abc", "s3://abc//d",   "s3://abc/d e",  "s3://abc/d?e", "s3://abc/d#e",
+                                        "abc",      "s3://abc/\x7f", "s3://abc/\xc3", "http://abc/d", "s3://a@b/c"};
+    char                     place[CHECKED];
+    char                     with_slash[CHECKED];
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+        assert_int_equal(s3_check_place(right[i], place, sizeof place), 0);
+        assert_string_equal(place, right[i]);
+        (void)snprintf(with_slash, sizeof with_slash, "%s/", right[i]);
+        assert_int_equal(s3_check_place(with_slash, place, sizeof place), 0);
+        assert_string_equal(place, right[i]);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_int_equal(s3_check_place(wrong[i], place, sizeof place), -EINVAL);
+    char longest[S3_PLACE_MAX + 2] = "s3://abc/";
+    memset(longest + 9, 'x', S3_PLACE_MAX - 9);
+    assert_int_equal(s3_check_place(longest, place, sizeof place), 0);
+    longest[S3_PLACE_MAX] = 'x';
+    assert_int_equal(s3_check_place(longest, place, sizeof place), -EINVAL);
 }
 
 static void uris_of_objects_are_told_from_others(void **state)
@@ -535,6 +560,7 @@ static void what_goes_out_is_what_was_signed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(places_are_told_from_others),
         cmocka_unit_test(uris_of_objects_are_told_from_others),
         cmocka_unit_test(regions_are_of_few_characters),
         cmocka_unit_test(endpoints_are_http_urls_without_extras),

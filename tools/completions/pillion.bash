@@ -5,8 +5,8 @@ _pillion_options() {
     local filter="--last --since --failed --state --name --job" whose="--user --dir"
     case $1 in
     run) echo --name --output --summary --quiet ;;
-    list) echo --json --csv --plain --sort --all-users $filter $whose ;;
-    show) echo --json --plain --follow --history --servers $whose ;;
+    list) echo --jobs --json --csv --plain --sort --all-users $filter $whose ;;
+    show) echo --json --plain --follow --history --servers --job --since $whose ;;
     report) echo --output --open --markdown $filter $whose ;;
     export) echo --output $filter $whose ;;
     rm) echo --json --force --dry-run $filter ;;
