@@ -147,6 +147,7 @@ class Screens(BucketReadTest):
         self.call("report", self.bucket.place, "--job", "77", "-o", self.tmp / "job.html")
         rows = [name for name in self.asked("get") if "metrics/" in name]
         self.assertEqual(len(rows), 10)
+        self.assertEqual(len([name for name in self.asked("list") if "metrics/" in name]), 5)
         self.assertTrue((self.tmp / "job.html").stat().st_size > 10000)
 
 
