@@ -25,11 +25,15 @@ enum variable_reader { IN_HOOK = 1, IN_ENGINE = 2, IN_COMMAND = 4, IN_CLIENT = 8
     ROW(TRACKER_UPLOAD_INTERVAL, IN_ENGINE,                        "60",    "seconds between uploads to S3") \
     ROW(PILLION_UPLOAD_INTERVAL, IN_ENGINE,                        "60",    "the same, where that is unset") \
     ROW(PILLION_S3_ENDPOINT,     IN_ENGINE | IN_CLIENT,            "AWS",   "URL of a server that speaks S3") \
+    ROW(PILLION_OTLP_ENDPOINT,   IN_ENGINE,                        "unset", "a receiver of OpenTelemetry for the rows") \
+    ROW(OTEL_EXPORTER_OTLP_HEADERS, IN_ENGINE,                     "unset", "headers for it, such as its key") \
+    ROW(OTEL_RESOURCE_ATTRIBUTES, IN_ENGINE,                       "unset", "what else it is told of the run") \
+    ROW(OTEL_SERVICE_NAME,       IN_ENGINE,                        "unset", "the name of the run there") \
     ROW(PILLION_S3_URI,          IN_ENGINE,                        "unset", "without a token: a bucket of one's own") \
     ROW(PILLION_DIR,             IN_ENGINE | IN_COMMAND, \
         "$XDG_STATE_HOME/pillion, else ~/.local/state/pillion, else /tmp/pillion-UID", "where runs are kept") \
     ROW(PILLION_KEEP,            IN_ENGINE,                        "200,1G", "how many ended runs, how much of them") \
-    ROW(PILLION_OUTPUT,          IN_ENGINE,                        "unset", "another file for the CSV") \
+    ROW(PILLION_OUTPUT,          IN_ENGINE,                        "unset", "another file for the CSV; .jsonl: for JSON Lines") \
     ROW(TRACKER_OUTPUT,          IN_ENGINE,                        "unset", "the same, where that is unset") \
     ROW(PILLION_SIGNALS,         IN_ENGINE,                        "on",    "signals to die of finish the run first") \
     ROW(PILLION_EXIT_TIMEOUT,    IN_ENGINE,                        "5",     "seconds for which an end may be held") \

@@ -99,7 +99,8 @@ int run_document_started(const cJSON *state, struct bytes *ret)
     return close_document(ret);
 }
 
-/* Their names are words of the program's arguments, sometimes. The GPUs' seconds are nobody's name. */
+/* Their names are words of the program's arguments, sometimes. The GPUs' seconds are nobody's name; where there are
+ * GPUs 0 is a figure too: they stood idle. */
 static void put_commands(struct bytes *b, const cJSON *state)
 {
     const cJSON *commands = cJSON_GetObjectItemCaseSensitive(state, "commands");
@@ -108,7 +109,8 @@ static void put_commands(struct bytes *b, const cJSON *state)
     if (share_of(state) & SHARE_COMMAND)
         put_item(b, "commands", commands);
     cJSON_ArrayForEach(command, commands) gpu_s += journal_number(command, "gpu_s", 0);
-    if (gpu_s > 0) {
+    double gpus = journal_number(cJSON_GetObjectItemCaseSensitive(state, "registration"), "host_gpu_count", 0);
+    if (gpu_s > 0 || (gpus > 0 && cJSON_GetArraySize(commands) > 0)) {
         json_key(b, "gpu_s");
         bytes_decimal(b, gpu_s, 3);
     }

@@ -211,61 +211,6 @@ static void create(struct run *run, const struct journal_begin *begin)
         mark_ahead(&run->home, run->dir.id, false);
 }
 
-/* The path is absolute, as of the directory at load: an image that follows may stand in another. */
-static int output_path(const struct run *run, char ret[static PATH_MAX])
-{
-    char path[PATH_MAX];
-    if (run->output.path)
-        return text_copy(text_of(run->output.path), ret, PATH_MAX) ? 0 : -ENAMETOOLONG;
-    int error = config_output(run->output.pattern, (long)run->shape.main_process, run->machine.host_name, run->dir.id,
-                              path, sizeof path);
-    return error < 0 ? error : dir_absolute(path, ret);
-}
-
-/* Copies the rows that came before the run was made (PILLION_MIN_SECONDS). */
-static void copy_rows(struct run *run)
-{
-    struct bytes rows;
-    bytes_init(&rows, RUN_DIR_MEMORY_MAX);
-    if (run_dir_load_rows(&run->dir, &rows) == 0 && rows.len > 0)
-        (void)file_write(run->output.fd, rows.data, rows.len, NULL);
-    bytes_done(&rows);
-}
-
-/* Rows that the run has on disk stand in the output too: those of an image before, or of before a pause. */
-static void open_output(struct run *run)
-{
-    struct output *output = &run->output;
-    char           path[PATH_MAX];
-    bool           appends = run->dir.on_disk;
-    if ((!output->pattern && !output->path) || run->seat != SEAT_OWN)
-        return;
-    int  error = output_path(run, path);
-    bool goes_on = error == 0 && output->before && strcmp(path, output->before) == 0;
-    if (error == 0)
-        error = file_open_own(path, 0666, &output->fd);
-    if (error == 0 && !appends && !goes_on && ftruncate(output->fd, 0) < 0) {
-        error = -errno;
-        file_close(&output->fd);
-    }
-    if (error < 0) {
-        log_line(&run->log, LOG_WARN,
-                 "PILLION_OUTPUT=%.200s cannot be written (%s): it has to be a regular file of its user with one "
-                 "name; the run directory has the rows",
-                 output->path ? output->path : output->pattern, strerror(-error));
-        return;
-    }
-    output->has_header = goes_on && lseek(output->fd, 0, SEEK_END) > 0;
-    if (!appends)
-        copy_rows(run);
-    else if (run->dir.memory_rows.len > 0)
-        (void)file_write(output->fd, run->dir.memory_rows.data, run->dir.memory_rows.len, NULL);
-    if (output->path)
-        return;
-    journal_output(&run->dir, path);
-    output->path = strdup(path);
-}
-
 void create_again(struct run *run)
 {
     if (run->state == RUN_UNMADE)
@@ -278,7 +223,7 @@ void create_again(struct run *run)
                  strerror(-error));
     journal_paused(&run->dir, false);
     log_attach(&run->log, run->dir.log);
-    open_output(run);
+    output_open(run);
 }
 
 static struct journal_begin begin_of(const struct run *run)
@@ -315,7 +260,7 @@ static void go_live(struct run *run)
 {
     run->state = RUN_MADE;
     log_attach(&run->log, run->dir.log);
-    open_output(run);
+    output_open(run);
     if (config_delivers(&run->config) && run->seat == SEAT_OWN && run->origin != ORIGIN_ANOTHERS)
         registration_start(run);
 }

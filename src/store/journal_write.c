@@ -375,6 +375,22 @@ void journal_end(struct run_dir *run, const struct journal_end *end)
         (void)close_line(&line, run);
 }
 
+void journal_otlp(struct run_dir *run, const char *instance, const struct journal_otlp *counts)
+{
+    struct bytes line;
+    open_line(&line);
+    json_key(&line, "otlp");
+    bytes_char(&line, '{');
+    put_text(&line, "instance", instance);
+    put_number(&line, "rows", counts->rows);
+    put_number(&line, "taken", counts->taken);
+    put_number(&line, "dropped", counts->dropped);
+    put_number(&line, "unanswered", counts->unanswered);
+    put_number(&line, "refused_points", counts->refused_points);
+    bytes_char(&line, '}');
+    (void)close_line(&line, run);
+}
+
 void journal_goes_on(struct run_dir *run)
 {
     static const char line[] = "{\"state\":\"running\",\"finished_at\":null,\"duration_s\":null,\"exit_code\":null,"
