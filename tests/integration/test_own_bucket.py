@@ -17,7 +17,7 @@ from sentinel_server import SentinelServer  # noqa: E402
 from served import PYTHON, Cases, pillion  # noqa: E402
 
 
-EACH = 13  # of so many faults one is tried here, another each day
+EACH = 20  # of so many faults one is tried here, another each day
 
 
 class Killed:
@@ -374,7 +374,7 @@ class Faults(BucketFaultTest):
         self.run_cases({name: cases[name] for name in names})
 
     def test_faults_by_chance_cost_no_row(self):
-        self.run_seeds(6)
+        self.run_seeds(4)
 
 
 if __name__ == "__main__":
