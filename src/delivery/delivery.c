@@ -129,8 +129,11 @@ static int64_t place_in_crowd(const struct delivery *d)
 void delivery_begin(struct delivery *d)
 {
     set_phase(d, d->run_id[0] ? DELIVERY_STREAM : DELIVERY_REGISTER);
-    if (d->config->crowd > 0)
-        d->next_try = clock_monotonic() + place_in_crowd(d);
+    if (d->config->crowd > 0) {
+        int64_t place = place_in_crowd(d);
+        d->next_try = clock_monotonic() + place;
+        upload_later(&d->upload, place); /* or all send their batches in the same second of each minute */
+    }
 }
 
 bool delivery_is_over(const struct delivery *d)
