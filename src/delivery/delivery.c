@@ -501,6 +501,8 @@ static int64_t next_request(struct delivery *d, int64_t now, enum upload_step *r
     *ret_step = UPLOAD_NOTHING;
     if (d->phase == DELIVERY_REGISTER || d->phase == DELIVERY_FINISH)
         return document_due(d, now, ret_step);
+    if (d->phase == DELIVERY_FLUSH && !d->place->takes_rows && now < d->finish_after)
+        return d->finish_after; /* all of a crowd have last rows, in the same second */
     if (d->phase == DELIVERY_STREAM || d->phase == DELIVERY_FLUSH)
         *ret_step = upload_next(&d->upload, now, &due);
     return *ret_step != UPLOAD_NOTHING ? now : due;

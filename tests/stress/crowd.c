@@ -12,6 +12,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -413,6 +414,8 @@ int main(int argc, char **argv)
     struct leader *leaders = calloc(count, sizeof *leaders);
     if (!leaders)
         return 1;
+    (void)mallopt(M_MMAP_THRESHOLD, 8 << 20); /* each batch's buffers would be mapped and unmapped */
+    (void)mallopt(M_TRIM_THRESHOLD, 64 << 20);
     world.tokens = (double)order.rate;
     config.crowd = count;
     bytes_init(&rows, 1024 * 1024);
