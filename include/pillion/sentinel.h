@@ -79,11 +79,11 @@ struct sentinel_run {
     const char *cloud_vendor_id, *cloud_account_id, *cloud_region_id, *cloud_zone_id, *cloud_instance_type;
 };
 
-/* Temporary credentials for the run's place in S3. */
+/* Credentials for the run's place in S3; those of the API are temporary. */
 struct sentinel_credentials {
     char   *access_key;
     char   *secret_key;
-    char   *session_token;
+    char   *session_token; /* NULL: keys that are not temporary have none */
     char   *region;     /* NULL: not told */
     int64_t expires_at; /* seconds since 1970 UTC; INT64_MAX: not told; 0: told in a way that cannot be read */
 };

@@ -11,7 +11,14 @@ const char *environment_value(const char *name)
 
 bool environment_names_relative(void)
 {
-    static const char *const names[] = {"PILLION_DIR", "AWS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"};
+    static const char *const names[] = {"PILLION_DIR",
+                                        "AWS_CA_BUNDLE",
+                                        "CURL_CA_BUNDLE",
+                                        "SSL_CERT_FILE",
+                                        "AWS_CONFIG_FILE",
+                                        "AWS_SHARED_CREDENTIALS_FILE",
+                                        "AWS_WEB_IDENTITY_TOKEN_FILE",
+                                        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const char *value = environment_value(names[i]);
         if (value && *value != '/')

@@ -49,6 +49,8 @@ struct sample {
     uint64_t memory_total, memory_free, memory_used, memory_buffers, memory_cached, memory_active,
         memory_inactive;                          /* KiB */
     uint64_t memory_hugetlb;                      /* KiB */
+    uint64_t memory_available;                    /* KiB */
+    uint64_t swap_total, swap_free;               /* KiB */
     uint64_t space_total, space_used, space_free; /* bytes */
     /* Machine, counters since some fixed instant. */
     uint64_t cpu_user, cpu_system, cpu_interrupt; /* clock ticks: user+nice; system; irq+softirq */
@@ -124,6 +126,7 @@ struct machine {
 };
 
 struct collectors;
+struct details;
 
 /* Does what has to be done before main, on the program's thread. */
 void collect_prepare(const struct roots *roots);
@@ -161,6 +164,18 @@ struct gpu_state {
 };
 /* One by one, in the drivers' order: how many these are, `max` at most. */
 unsigned collect_gpu_states(const struct collectors *collectors, struct gpu_state *ret, unsigned max);
+/* What else is told of a GPU to who asks; "" or METRIC_NONE: nothing. */
+struct gpu_detail {
+    char     name[96], uuid[96];
+    uint64_t memory_total; /* bytes */
+    uint64_t clock;        /* MHz, of its cores */
+};
+/* In the order of collect_gpu_states, of which there are `count`. */
+void collect_gpu_details(struct collectors *collectors, struct gpu_detail *ret, unsigned count);
+/* From now on each reading keeps the parts of its sums (details.h); false: no memory for that. */
+bool collect_keep_details(struct collectors *collectors);
+/* The parts of the last reading; NULL: nobody keeps them. */
+const struct details *collect_details(const struct collectors *collectors);
 /* The use by command, as of the last reading (tree/commands.h); NULL: nothing is known of the tree. */
 struct commands *collect_commands(struct collectors *collectors);
 /* Where CPU energy is read (energy.h); NULL: it is not told. */

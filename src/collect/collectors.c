@@ -13,6 +13,7 @@
 #include "base/scratch.h"
 #include "collect/collect.h"
 #include "collect/cpu.h"
+#include "collect/details.h"
 #include "collect/disk.h"
 #include "collect/energy.h"
 #include "collect/gpu/gpu.h"
@@ -48,6 +49,7 @@ struct collectors {
     struct processes     processes;
     struct process_tree  tree;
     struct gpu           gpu;
+    struct details      *details; /* NULL: nobody asks */
 };
 
 enum { HELD = 11 };
@@ -163,6 +165,7 @@ static struct sample empty_sample(void)
 {
     struct sample s = {.monotonic = clock_monotonic(), .real = clock_real()};
     s.processes = s.memory_total = s.memory_free = s.memory_used = s.memory_buffers = s.memory_cached = METRIC_NONE;
+    s.memory_available = s.swap_total = s.swap_free = METRIC_NONE;
     s.memory_active = s.memory_inactive = s.memory_hugetlb = s.space_total = s.space_used = s.space_free = METRIC_NONE;
     s.cpu_user = s.cpu_system = s.cpu_interrupt = s.disk_read = s.disk_write = METRIC_NONE;
     s.cpu_energy = s.gpu_energy = METRIC_NONE;
@@ -215,15 +218,31 @@ static void read_subject(struct collectors *c, enum subject subject, struct samp
         read_gpus(c, ret);
 }
 
+static void read_details(struct collectors *c, enum subject subject, const struct sample *ret)
+{
+    if (subject == CPU)
+        details_read_cpus(c->details, &c->cpu, &c->scratch);
+    else if (subject == DISK)
+        details_read_disks(c->details, &c->disk, ret);
+    else if (subject == SPACE)
+        details_read_mounts(c->details, &c->space, &c->roots, ret);
+    else if (subject == NET)
+        details_read_interfaces(c->details, &c->net, ret);
+}
+
 void collect_read(struct collectors *c, struct sample *ret)
 {
     *ret = empty_sample();
+    if (c->details)
+        details_begin(c->details, ret->monotonic);
     for (enum subject subject = 0; subject < SUBJECTS; subject++) {
         if (!c->has[subject])
             continue;
         if (c->few_numbers)
             take_up(c, subject);
         read_subject(c, subject, ret);
+        if (c->details)
+            read_details(c, subject, ret);
         if (c->few_numbers)
             let_go(c, subject);
     }
@@ -282,6 +301,31 @@ unsigned collect_gpu_states(const struct collectors *c, struct gpu_state *ret, u
     return c && c->has[GPU] ? gpu_states(&c->gpu, ret, max) : 0;
 }
 
+void collect_gpu_details(struct collectors *c, struct gpu_detail *ret, unsigned count)
+{
+    if (c && c->has[GPU])
+        gpu_details(&c->gpu, ret, count);
+}
+
+bool collect_keep_details(struct collectors *c)
+{
+    if (c->details)
+        return true;
+    c->details = calloc(1, sizeof *c->details);
+    if (!c->details)
+        return false;
+    c->space.mounts.has_details = true;
+    c->space.parsed = false;
+    if (c->has[GPU])
+        gpu_keep_details(&c->gpu);
+    return true;
+}
+
+const struct details *collect_details(const struct collectors *c)
+{
+    return c ? c->details : NULL;
+}
+
 const char *collect_energy_source(const struct collectors *c)
 {
     return c && c->has[ENERGY] ? c->energy.source : NULL;
@@ -329,6 +373,9 @@ void collect_close(struct collectors *c)
         process_close(&c->tree);
     if (c->has[GPU])
         gpu_close(&c->gpu);
+    if (c->details)
+        details_done(c->details);
+    free(c->details);
     scratch_done(&c->scratch);
     free(c);
 }

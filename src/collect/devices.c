@@ -111,25 +111,36 @@ void devices_forget(struct devices *devices)
 
 /* The kernel lists disks by their position, in several pieces: when one goes in between, another may be left out once.
  * A disk that was left out comes back with more than it had; a new disk under its name, with less. */
-static void add_from_zero(struct devices *devices, const struct device *device)
+static void grown_from_zero(const struct device *device, uint64_t *ret_in, uint64_t *ret_out)
 {
     bool is_same = device->in >= device->in_before && device->out >= device->out_before;
-    devices->in_total += device->in - (is_same ? device->in_before : 0);
-    devices->out_total += device->out - (is_same ? device->out_before : 0);
+    *ret_in = device->in - (is_same ? device->in_before : 0);
+    *ret_out = device->out - (is_same ? device->out_before : 0);
+}
+
+void devices_growth(const struct devices *devices, const struct device *device, bool new_from_zero, uint64_t *ret_in,
+                    uint64_t *ret_out)
+{
+    *ret_in = *ret_out = 0;
+    if (device->was_present) {
+        *ret_in = saturating_subtract(device->in, device->in_before);
+        *ret_out = saturating_subtract(device->out, device->out_before);
+    } else if (!devices->begun || (new_from_zero && !devices->crowded)) {
+        grown_from_zero(device, ret_in, ret_out);
+    }
 }
 
 void devices_settle(struct devices *devices, bool new_from_zero)
 {
     for (size_t i = 0; i < devices->count; i++) {
-        struct device *device = &devices->list[i];
+        const struct device *device = &devices->list[i];
+        uint64_t             in = 0;
+        uint64_t             out = 0;
         if (!device->present || !device->counted)
             continue;
-        if (device->was_present) {
-            devices->in_total += saturating_subtract(device->in, device->in_before);
-            devices->out_total += saturating_subtract(device->out, device->out_before);
-        } else if (!devices->begun || (new_from_zero && !devices->crowded)) {
-            add_from_zero(devices, device);
-        }
+        devices_growth(devices, device, new_from_zero, &in, &out);
+        devices->in_total += in;
+        devices->out_total += out;
     }
     devices->begun = true;
 }

@@ -47,6 +47,9 @@ void devices_met(struct devices *devices);
 /* Adds the growth of the counted devices. `new_from_zero`: a device that appears after the first reading started
  * its counters at 0 then (disks; an interface may come out of another namespace with a past). */
 void devices_settle(struct devices *devices, bool new_from_zero);
+/* Tells what a counted device has added to the totals since the reading before the last one. */
+void devices_growth(const struct devices *devices, const struct device *device, bool new_from_zero, uint64_t *ret_in,
+                    uint64_t *ret_out);
 
 /* The next reading is of other devices, whatever their names: each gives its counters as a baseline. */
 void devices_forget(struct devices *devices);

@@ -17,6 +17,8 @@ enum {
     INACTIVE,
     RECLAIMABLE,
     HUGETLB,
+    SWAP_TOTAL,
+    SWAP_FREE,
     ENTRIES,
     MEMINFO_SIZE = 8192 /* 57 lines of 28 bytes in Linux 6.18 */
 };
@@ -34,10 +36,11 @@ void memory_close(struct memory *memory)
 
 static int parse(int fd, uint64_t ret[static ENTRIES])
 {
-    static const char *const names[ENTRIES] = {"MemTotal:", "MemFree:",  "MemAvailable:", "Buffers:", "Cached:",
-                                               "Active:",   "Inactive:", "SReclaimable:", "Hugetlb:"};
-    char                     content[MEMINFO_SIZE];
-    size_t                   len = 0;
+    static const char *const names[ENTRIES] = {
+        "MemTotal:", "MemFree:",      "MemAvailable:", "Buffers:",   "Cached:",  "Active:",
+        "Inactive:", "SReclaimable:", "Hugetlb:",      "SwapTotal:", "SwapFree:"};
+    char   content[MEMINFO_SIZE];
+    size_t len = 0;
     for (int i = 0; i < ENTRIES; i++)
         ret[i] = METRIC_NONE;
     int error = file_reread(fd, content, sizeof content, &len);
@@ -73,6 +76,9 @@ int memory_read(struct memory *memory, struct sample *ret)
     if (available == METRIC_NONE)
         available = plus(plus(plus(entry[FREE], entry[BUFFERS]), entry[CACHED]), entry[RECLAIMABLE]);
     ret->memory_total = entry[TOTAL];
+    ret->memory_available = available;
+    ret->swap_total = entry[SWAP_TOTAL];
+    ret->swap_free = entry[SWAP_FREE];
     ret->memory_free = entry[FREE];
     ret->memory_buffers = entry[BUFFERS];
     ret->memory_cached = plus(entry[CACHED], entry[RECLAIMABLE]);

@@ -181,6 +181,18 @@ static bool has_root(const struct entry *list, size_t count)
     return false;
 }
 
+static struct mount_detail *detail_of(const struct entry *e)
+{
+    struct mount_detail *detail = calloc(1, sizeof *detail);
+    if (!detail)
+        return NULL;
+    (void)text_copy(e->type, detail->type, sizeof detail->type);
+    (void)text_copy(e->source, detail->source, sizeof detail->source);
+    detail->major = (unsigned)e->major;
+    detail->minor = (unsigned)e->minor;
+    return detail;
+}
+
 int mounts_parse(struct mounts *mounts, struct text mountinfo)
 {
     size_t lines = 1;
@@ -192,15 +204,19 @@ int mounts_parse(struct mounts *mounts, struct text mountinfo)
     const struct entry *chosen[MOUNTS_KEPT_MAX];
     size_t              parsed = parse_all(mountinfo, list);
     size_t              count = choose(list, parsed, chosen);
-    struct mounts       fresh = {.list = calloc(count + 2, sizeof *fresh.list)};
+    struct mounts       fresh = {.list = calloc(count + 2, sizeof *fresh.list), .has_details = mounts->has_details};
     if (fresh.list && parsed > 0 && count < MOUNTS_KEPT_MAX && !has_root(list, parsed)) {
-        fresh.list[0] = (struct mount){.path = strdup("/"), .is_root = true};
+        fresh.list[0] = (struct mount){.path = strdup("/"),
+                                       .is_root = true,
+                                       .detail = fresh.has_details ? calloc(1, sizeof *fresh.list->detail) : NULL};
         fresh.count = fresh.list[0].path != NULL;
     }
     for (size_t i = 0; fresh.list && i < count; i++) {
         struct mount m = {.path = unescape(chosen[i]->path),
                           .is_root = text_is(chosen[i]->path, "/"),
                           .on_block = is_on_block_device(chosen[i])};
+        if (m.path && fresh.has_details)
+            m.detail = detail_of(chosen[i]);
         if (m.path)
             fresh.list[fresh.count++] = m;
     }
@@ -214,8 +230,10 @@ int mounts_parse(struct mounts *mounts, struct text mountinfo)
 
 void mounts_done(struct mounts *mounts)
 {
-    for (size_t i = 0; i < mounts->count; i++)
+    for (size_t i = 0; i < mounts->count; i++) {
         free(mounts->list[i].path);
+        free(mounts->list[i].detail);
+    }
     free(mounts->list);
     *mounts = (struct mounts){0};
 }

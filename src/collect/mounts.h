@@ -14,20 +14,32 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/text.h"
 
 enum { MOUNTS_READ_MAX = 16384, MOUNTS_KEPT_MAX = 256 };
 
+/* What is told of a mount to who asks for details. */
+struct mount_detail {
+    char     type[32], source[64];
+    unsigned major, minor;
+    char     disk[32]; /* the whole disk that it is on, "": none is known; see details.c */
+    bool     is_sought;
+    uint64_t total, free; /* bytes; 0: it does not count in the sums */
+};
+
 struct mount {
-    char *path;     /* mount point, unescaped */
-    bool  is_root;  /* holds / */
-    bool  on_block; /* on a block device */
+    char                *path;     /* mount point, unescaped */
+    bool                 is_root;  /* holds / */
+    bool                 on_block; /* on a block device */
+    struct mount_detail *detail;   /* NULL: nobody asks, or no memory */
 };
 
 struct mounts {
     struct mount *list;
     size_t        count;
+    bool          has_details; /* set by the owner: keep those too */
 };
 
 /* Replaces *mounts by what the content of mountinfo says. 0 or -ENOMEM (then *mounts is as before). */

@@ -70,12 +70,18 @@ int space_read(struct space *space, struct scratch *scratch, struct sample *ret)
     for (size_t i = 0; i < space->mounts.count; i++) {
         const struct mount *mount = &space->mounts.list[i];
         struct room         room;
+        if (mount->detail)
+            mount->detail->total = 0;
         if (!room_of(space, mount->path, &room))
             continue;
         if (mount->is_root && !mount->on_block)
             below_overlay = room;
         else if (below_overlay.total > 0 && is_same(&room, &below_overlay))
             continue;
+        if (mount->detail) {
+            mount->detail->total = room.total;
+            mount->detail->free = room.free;
+        }
         sum.total += room.total;
         sum.free += room.free;
     }

@@ -46,6 +46,8 @@ struct config {
     enum log_level    log_level;
     const char       *log;    /* PILLION_LOG, NULL; like all strings here a part of the environment's snapshot */
     const char       *output; /* the pattern in PILLION_OUTPUT, NULL */
+    const char       *otlp;   /* PILLION_OTLP_ENDPOINT, NULL: no row goes there, and the next three are NULL too */
+    const char       *otlp_headers, *otlp_attributes, *otlp_service; /* OTEL_…, config/otel.h; NULL */
     /* Only the metadata fields are used; job_name may be NULL. */
     struct sentinel_run metadata;
     /* Long texts come last, and are left alone where nothing is set: main pays for each page. */
@@ -57,6 +59,7 @@ struct config {
     char                 tag_text[CONFIG_TEXT_MAX];
     char                 env_metadata[ENV_METADATA_TEXT_MAX];
     char                 job_text[CONFIG_JOB_TEXT_MAX]; /* values of its tags */
+    char                 s3_uri[CONFIG_URL_MAX];        /* without a token: "s3://bucket/prefix", "" */
 };
 
 /* Reads everything through getenv, into a zeroed *ret. Never fails. An invalid value is logged once, with the variable,
@@ -67,6 +70,9 @@ void config_read(struct config *ret, const char *const *names, struct log *log);
 /* Fills metadata that was not set, and `container`, from the surroundings; `job` is the program's name. What is known
  * of a batch job, and what it was given, become tags. */
 void config_look_around(struct config *config, const char *job);
+
+/* Are runs to be delivered anywhere? */
+bool config_delivers(const struct config *config);
 
 /* Is there a tag of this key? */
 bool config_has_tag(const struct config *config, const char *key);

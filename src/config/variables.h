@@ -24,11 +24,16 @@ enum variable_reader { IN_HOOK = 1, IN_ENGINE = 2, IN_COMMAND = 4, IN_CLIENT = 8
     ROW(PILLION_INTERVAL,        IN_ENGINE,                        "1",     "seconds between rows") \
     ROW(TRACKER_UPLOAD_INTERVAL, IN_ENGINE,                        "60",    "seconds between uploads to S3") \
     ROW(PILLION_UPLOAD_INTERVAL, IN_ENGINE,                        "60",    "the same, where that is unset") \
-    ROW(PILLION_S3_ENDPOINT,     IN_ENGINE | IN_CLIENT,            "AWS",   "URL of a server that speaks S3") \
+    ROW(PILLION_S3_ENDPOINT,     IN_ENGINE | IN_COMMAND | IN_CLIENT, "AWS",   "URL of a server that speaks S3") \
+    ROW(PILLION_OTLP_ENDPOINT,   IN_ENGINE,                        "unset", "a receiver of OpenTelemetry for the rows") \
+    ROW(OTEL_EXPORTER_OTLP_HEADERS, IN_ENGINE,                     "unset", "headers for it, such as its key") \
+    ROW(OTEL_RESOURCE_ATTRIBUTES, IN_ENGINE,                       "unset", "what else it is told of the run") \
+    ROW(OTEL_SERVICE_NAME,       IN_ENGINE,                        "unset", "the name of the run there") \
+    ROW(PILLION_S3_URI,          IN_ENGINE,                        "unset", "without a token: a bucket of one's own") \
     ROW(PILLION_DIR,             IN_ENGINE | IN_COMMAND, \
         "$XDG_STATE_HOME/pillion, else ~/.local/state/pillion, else /tmp/pillion-UID", "where runs are kept") \
     ROW(PILLION_KEEP,            IN_ENGINE,                        "200,1G", "how many ended runs, how much of them") \
-    ROW(PILLION_OUTPUT,          IN_ENGINE,                        "unset", "another file for the CSV") \
+    ROW(PILLION_OUTPUT,          IN_ENGINE,                        "unset", "another file for the CSV; .jsonl: for JSON Lines") \
     ROW(TRACKER_OUTPUT,          IN_ENGINE,                        "unset", "the same, where that is unset") \
     ROW(PILLION_SIGNALS,         IN_ENGINE,                        "on",    "signals to die of finish the run first") \
     ROW(PILLION_EXIT_TIMEOUT,    IN_ENGINE,                        "5",     "seconds for which an end may be held") \
@@ -112,6 +117,29 @@ enum variable_reader { IN_HOOK = 1, IN_ENGINE = 2, IN_COMMAND = 4, IN_CLIENT = 8
     ROW(SLURM_JOB_NAME, IN_ENGINE) ROW(STAGE_NAME, IN_ENGINE) ROW(SYSTEM_JOBNAME, IN_ENGINE) \
     ROW(SYSTEM_STAGENAME, IN_ENGINE) ROW(SYSTEM_TEAMPROJECT, IN_ENGINE) ROW(TF_BUILD, IN_ENGINE) \
     ROW(TRAINING_JOB_ARN, IN_ENGINE) ROW(TRAINING_JOB_NAME, IN_ENGINE)
+
+/* Variables of the AWS SDKs, for a bucket of the user's own: where PILLION_S3_URI is unset, or empty, nobody looks at them.
+ * They are no part of the list above, for they hold keys, and their names are longer than all that share a width there. */
+#define VARIABLES_OF_AWS(ROW) \
+    ROW(AWS_ACCESS_KEY_ID,                      IN_ENGINE, "unset",   "the keys for PILLION_S3_URI") \
+    ROW(AWS_SECRET_ACCESS_KEY,                  IN_ENGINE, "unset",   "their secret half") \
+    ROW(AWS_SESSION_TOKEN,                      IN_ENGINE, "unset",   "of keys that expire") \
+    ROW(AWS_PROFILE,                            IN_ENGINE, "default", "the profile that has the keys") \
+    ROW(AWS_SHARED_CREDENTIALS_FILE,            IN_ENGINE, "unset",   "in place of ~/.aws/credentials") \
+    ROW(AWS_CONFIG_FILE,                        IN_ENGINE, "unset",   "in place of ~/.aws/config") \
+    ROW(AWS_ROLE_ARN,                           IN_ENGINE, "unset",   "the role of a web identity") \
+    ROW(AWS_WEB_IDENTITY_TOKEN_FILE,            IN_ENGINE, "unset",   "the file with its token") \
+    ROW(AWS_ROLE_SESSION_NAME,                  IN_ENGINE, "pillion", "what CloudTrail shows") \
+    ROW(AWS_ENDPOINT_URL_STS,                   IN_ENGINE, "AWS",     "the server that gives the role's keys") \
+    ROW(AWS_ENDPOINT_URL_S3,                    IN_ENGINE | IN_COMMAND, "AWS",     "the bucket's server, where PILLION_S3_ENDPOINT is unset") \
+    ROW(AWS_ENDPOINT_URL,                       IN_ENGINE | IN_COMMAND, "AWS",     "either, where that is unset") \
+    ROW(AWS_CONTAINER_CREDENTIALS_RELATIVE_URI, IN_ENGINE, "unset",   "where Amazon ECS gives keys") \
+    ROW(AWS_CONTAINER_CREDENTIALS_FULL_URI,     IN_ENGINE, "unset",   "where a container's server does") \
+    ROW(AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, IN_ENGINE, "unset",   "a file with the word for it") \
+    ROW(AWS_CONTAINER_AUTHORIZATION_TOKEN,      IN_ENGINE, "unset",   "the word itself") \
+    ROW(AWS_EC2_METADATA_DISABLED,              IN_ENGINE, "false",   "the machine's role is not asked for") \
+    ROW(AWS_REGION,                             IN_ENGINE, "unset",   "the bucket's region") \
+    ROW(AWS_DEFAULT_REGION,                     IN_ENGINE, "unset",   "the same, where that is unset")
 /* clang-format on */
 
 #define VARIABLE_NUMBER(name, ...) VARIABLE_##name,

@@ -13,6 +13,8 @@
 
 #include "base/dir.h"
 #include "base/file.h"
+#include "base/text.h"
+#include "sentinel/s3.h"
 #include "store/journal_write.h"
 
 #define PREFIX "api-"
@@ -46,7 +48,7 @@ static int open_folder(const struct state_dir *home)
 }
 
 /* Hashes alone: a URL is no file's name, and the token is nobody's business. */
-void api_mark_open(struct api_mark *m, const char *url, const char *token, const struct state_dir *home)
+static void open_mark(struct api_mark *m, const char *url, const char *token, const struct state_dir *home)
 {
     char url_id[9];
     char token_id[9];
@@ -54,6 +56,31 @@ void api_mark_open(struct api_mark *m, const char *url, const char *token, const
     journal_token_id(url, url_id);
     journal_token_id(token, token_id);
     (void)snprintf(m->name, sizeof m->name, PREFIX "%s-%s", url_id, token_id);
+}
+
+#define AWS "https://s3.amazonaws.com"
+
+static const char *s3_of(const struct config *config)
+{
+    return config->s3_endpoint[0] ? config->s3_endpoint : AWS;
+}
+
+void api_mark_open(struct api_mark *m, const struct config *config, const struct state_dir *home)
+{
+    char        bucket[S3_BUCKET_MAX + 1] = "";
+    struct text uri = text_of(config->s3_uri);
+    struct text name;
+    if (text_skip(&uri, "s3://") && text_until(&uri, '/', &name))
+        (void)text_copy(name, bucket, sizeof bucket);
+    if (bucket[0])
+        open_mark(m, s3_of(config), bucket, home);
+    else
+        open_mark(m, config->api_url, config->token, home);
+}
+
+void api_mark_open_s3(struct api_mark *m, const struct config *config, const struct state_dir *home)
+{
+    open_mark(m, s3_of(config), config->token, home);
 }
 
 void api_mark_close(struct api_mark *m)
@@ -86,10 +113,10 @@ static int64_t look(const struct api_mark *m, int fd, int64_t *ret_pause)
     return m->folder >= 0 && error == 0 && is_a_mark(&info) ? seconds_left(&info, ret_pause) : -1;
 }
 
-int64_t api_mark_left(const char *url, const char *token, const struct state_dir *home)
+int64_t api_mark_left(const struct config *config, const struct state_dir *home)
 {
     struct api_mark m;
-    api_mark_open(&m, url, token, home);
+    api_mark_open(&m, config, home);
     int64_t left = look(&m, -1, &m.pause);
     api_mark_close(&m);
     return left > 0 ? left : 0;

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "config/config.h"
 #include "store/state_dir.h"
 
 #define API_MARK_LONG CLOCK_SECOND /* an end that is held longer is a bad one, delivered or not */
@@ -42,13 +43,16 @@ struct api_mark_end {
     int     retry_after_s; /* that the API has asked for; -1 */
 };
 
-void api_mark_open(struct api_mark *m, const char *url, const char *token, const struct state_dir *home);
+/* The mark of the place that runs go to: the API, or the server of the user's own bucket and the bucket. */
+void api_mark_open(struct api_mark *m, const struct config *config, const struct state_dir *home);
+/* That of the S3 which Sentinel names. */
+void                 api_mark_open_s3(struct api_mark *m, const struct config *config, const struct state_dir *home);
 enum api_mark_answer api_mark_ask(struct api_mark *m);
 void                 api_mark_note(struct api_mark *m, const struct api_mark_end *end);
 void                 api_mark_close(struct api_mark *m);
 
 /* Seconds for which the mark stands on; 0: none does. Nothing is locked. */
-int64_t api_mark_left(const char *url, const char *token, const struct state_dir *home);
+int64_t api_mark_left(const struct config *config, const struct state_dir *home);
 /* Seconds for which an end sets the mark, 0: it does not, -1: it takes it away. `before`: for which the one that has
  * run out stood, 0: there was none. */
 int64_t api_mark_pause(const struct api_mark_end *end, int64_t before);

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "delivery/rising_timestamps.h"
 #include "sentinel/answers.h"
 #include "sentinel/requests.h"
 #include "sentinel/secrets.h"
@@ -32,7 +31,31 @@ void delivery_init(struct delivery *d, const struct config *config, struct run_d
                            .retry_after_s = -1};
     bytes_init(&d->registration, DELIVERY_INLINE_MAX);
     bytes_init(&d->finish, (size_t)2 * DELIVERY_SYNC_MAX);
-    upload_init(&d->upload, config, run, log);
+    d->place = &destination_sentinel;
+    upload_init(&d->upload, d->place, config, run, log);
+}
+
+static void use_bucket(struct delivery *d, struct bucket *bucket)
+{
+    d->place = &destination_bucket;
+    if (d->keys)
+        bucket_share_keys(bucket, d->keys);
+    upload_use_bucket(&d->upload, d->place, bucket);
+}
+
+bool delivery_name(struct delivery *d, const struct delivery_run *named, struct journal_bucket *ret,
+                   char prefix[static BUCKET_PREFIX_SIZE])
+{
+    struct bucket *bucket = d->config->s3_uri[0] && !d->upload.bucket ? bucket_of_config(d->config) : NULL;
+    if (bucket) {
+        const char *machine = bucket->share & SHARE_HOSTNAME ? named->host_name : NULL;
+        object_key_make(named->started_s, machine, named->boot_id, named->pid, &bucket->name);
+        use_bucket(d, bucket);
+    }
+    if (!d->upload.bucket)
+        return false;
+    *ret = bucket_for_journal(d->upload.bucket, prefix);
+    return true;
 }
 
 static void cancel(struct delivery *d)
@@ -71,8 +94,13 @@ static void restore_registration(struct delivery *d, const cJSON *registration)
 
 void delivery_restore(struct delivery *d, const cJSON *state)
 {
-    const char *run_id = journal_text(state, "sentinel_run_id");
+    const char    *run_id = journal_text(state, "sentinel_run_id");
+    struct bucket *bucket = bucket_of_state(d->config, state);
     restore_registration(d, cJSON_GetObjectItemCaseSensitive(state, "registration"));
+    if (bucket) {
+        use_bucket(d, bucket);
+        run_id = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(state, "started")) ? bucket->name.key : NULL;
+    }
     if (run_id && strlen(run_id) < sizeof d->run_id)
         memcpy(d->run_id, run_id, strlen(run_id) + 1);
     d->answered |= d->run_id[0] != '\0';
@@ -103,8 +131,11 @@ static int64_t place_in_crowd(const struct delivery *d)
 void delivery_begin(struct delivery *d)
 {
     set_phase(d, d->run_id[0] ? DELIVERY_STREAM : DELIVERY_REGISTER);
-    if (d->config->crowd > 0)
-        d->next_try = clock_monotonic() + place_in_crowd(d);
+    if (d->config->crowd > 0) {
+        int64_t place = place_in_crowd(d);
+        d->next_try = clock_monotonic() + place;
+        upload_later(&d->upload, place); /* or all send their batches in the same second of each minute */
+    }
 }
 
 bool delivery_is_over(const struct delivery *d)
@@ -114,62 +145,12 @@ bool delivery_is_over(const struct delivery *d)
 
 bool delivery_registers(const struct delivery *d)
 {
-    return d->phase == DELIVERY_REGISTER && d->call && http_has_connected(d->call);
-}
-
-enum { URI_SIZE = UPLOAD_PREFIX_SIZE + 32 };
-
-static size_t inline_max(const struct delivery *d)
-{
-    return d->upload.prefix[0] && d->inline_max > DELIVERY_INLINE_MAX ? DELIVERY_INLINE_MAX : d->inline_max;
+    return d->place->takes_both_once && d->phase == DELIVERY_REGISTER && d->call && http_has_connected(d->call);
 }
 
 static bool fits_inline(const struct delivery *d)
 {
-    return d->run->forgotten == 0 && run_dir_rows_size(d->run, true) <= inline_max(d);
-}
-
-static int compose_inline(struct delivery *d)
-{
-    struct bytes rows;
-    bytes_init(&rows, d->unanswered ? DELIVERY_SYNC_MAX : inline_max(d));
-    int error = run_dir_load_rows(d->run, &rows);
-    if (error == 0 && rows.len == 0)
-        error = -ENODATA;
-    if (error == 0)
-        error = rising_mend(&rows);
-    d->finish_facts.data_source = SENTINEL_DATA_INLINE;
-    d->finish_facts.data_csv = rows.data;
-    d->finish_facts.data_csv_len = rows.len;
-    if (error == 0)
-        error = request_finish_body(&d->finish_facts, &d->finish);
-    d->finish_facts.data_csv = NULL;
-    bytes_done(&rows);
-    return error;
-}
-
-static int compose_s3(struct delivery *d)
-{
-    size_t count = (size_t)d->upload.uploaded;
-    char **uris = calloc(count + 1, sizeof *uris);
-    char   uri[URI_SIZE];
-    int    error = uris ? 0 : -ENOMEM;
-    for (size_t i = 0; error == 0 && i < count; i++) {
-        error = upload_uri(&d->upload, i + 1, uri, sizeof uri);
-        uris[i] = error == 0 ? strdup(uri) : NULL;
-        if (error == 0 && !uris[i])
-            error = -ENOMEM;
-    }
-    d->finish_facts.data_source = SENTINEL_DATA_S3;
-    d->finish_facts.data_uris = (const char *const *)uris;
-    d->finish_facts.data_uri_count = count;
-    if (error == 0)
-        error = request_finish_body(&d->finish_facts, &d->finish);
-    d->finish_facts.data_uris = NULL;
-    for (size_t i = 0; uris && i < count; i++)
-        free(uris[i]);
-    free(uris);
-    return error;
+    return d->place->takes_rows && d->run->forgotten == 0 && run_dir_rows_size(d->run, true) <= delivery_inline_max(d);
 }
 
 /* Fixes the body of the finish: from here on each try sends the same. */
@@ -178,7 +159,7 @@ static void begin_finish(struct delivery *d, enum delivery_form form)
     cancel(d);
     bytes_done(&d->finish);
     d->form = form;
-    int error = form == DELIVERY_S3 ? compose_s3(d) : compose_inline(d);
+    int error = d->place->finish_compose(d);
     if (error < 0) {
         (void)snprintf(d->reason, sizeof d->reason, "the finish cannot be composed: %s", strerror(-error));
         give_up(d);
@@ -195,8 +176,18 @@ static void give_up_rows(struct delivery *d)
     const char *why = d->upload.reason[0]   ? d->upload.reason
                       : d->upload.prefix[0] ? "no time is left"
                                             : "the API named no place in S3";
-    (void)snprintf(d->reason, sizeof d->reason, "too many rows to go inline, and they cannot be uploaded: %.160s", why);
+    (void)snprintf(d->reason, sizeof d->reason, "%sthey cannot be uploaded: %.160s",
+                   d->place->takes_rows ? "too many rows to go inline, and " : "rows are left, and ", why);
     d->hopeless = !d->upload.prefix[0];
+    d->failed |= d->upload.bucket != NULL;
+    give_up(d);
+}
+
+/* Of beginning or end. */
+static void give_up_keys(struct delivery *d)
+{
+    (void)snprintf(d->reason, sizeof d->reason, "%s", d->upload.reason);
+    d->failed = true;
     give_up(d);
 }
 
@@ -298,86 +289,35 @@ static void try_again(struct delivery *d, const struct http_answer *answer, int6
 static void refuse(struct delivery *d, const struct http_answer *answer)
 {
     bool run_is_closed = answer->status == 404 || answer->status == 409 || answer->status == 410;
-    d->hopeless = retry_is_about_content(answer->status) ||
-                  (d->phase == DELIVERY_FINISH && run_is_closed && retry_is_of_the_api(answer));
+    d->hopeless = !d->upload.bucket && (retry_is_about_content(answer->status) ||
+                                        (d->phase == DELIVERY_FINISH && run_is_closed && retry_is_of_the_api(answer)));
     d->failed = !d->hopeless;
     give_up(d);
 }
 
-static bool repair_registration(struct delivery *d, const struct http_answer *answer)
-{
-    struct bytes repaired;
-    bytes_init(&repaired, d->registration.max);
-    int error = request_register_repair(d->registration.data, answer->body.data ? answer->body.data : "", &repaired);
-    if (error < 0 || repaired.failed) {
-        bytes_done(&repaired);
-        return false;
-    }
-    bytes_done(&d->registration);
-    d->registration = repaired;
-    return true;
-}
-
-static bool holds_secret(const struct secrets *secrets, const char *text)
-{
-    struct bytes copy;
-    bytes_init(&copy, HTTP_ANSWER_MAX);
-    bytes_text(&copy, text);
-    bool found = copy.failed || secrets_hide(secrets, &copy);
-    bytes_done(&copy);
-    return found;
-}
-
-/* The run's name and place stand in run.jsonl. Without a place the run is finished inline. */
-static int check_names(const struct delivery *d, struct sentinel_registration *registration)
-{
-    struct secrets secrets = {0};
-    secrets_add(&secrets, d->config->token);
-    secrets_add_credentials(&secrets, &registration->credentials);
-    if (registration->upload_uri_prefix && holds_secret(&secrets, registration->upload_uri_prefix)) {
-        free(registration->upload_uri_prefix);
-        registration->upload_uri_prefix = NULL;
-    }
-    return holds_secret(&secrets, registration->run_id) ? -EBADMSG : 0;
-}
-
 static void on_registered(struct delivery *d, const struct http_answer *answer, int64_t now)
 {
-    struct sentinel_registration registration = {0};
-    int error = answer_registration(answer->body.data ? answer->body.data : "", answer->body.len, &registration);
-    if (error == 0)
-        error = check_names(d, &registration);
-    if (error == 0 && strlen(registration.run_id) < sizeof d->run_id) {
-        memcpy(d->run_id, registration.run_id, strlen(registration.run_id) + 1);
-        journal_registered(d->run, d->run_id, registration.upload_uri_prefix);
-        d->reason[0] = '\0';
-        log_line(d->log, LOG_INFO, "registered as %s", d->run_id);
-        upload_registered(&d->upload, &registration, now);
-        set_phase(d, DELIVERY_STREAM);
-        if (d->ending)
-            choose_form(d);
-    } else {
+    if (d->place->registered(d, answer, now) < 0) {
         explain(d, answer, "register: the answer makes no sense");
         try_again(d, answer, now);
+        return;
     }
-    sentinel_registration_done(&registration);
+    d->reason[0] = '\0';
+    log_line(d->log, LOG_INFO, "registered as %s", d->run_id);
+    set_phase(d, DELIVERY_STREAM);
+    if (d->ending)
+        choose_form(d);
 }
 
 static void on_register_answer(struct delivery *d, const struct http_answer *answer, int64_t now)
 {
     explain(d, answer, "register");
-    switch (retry_judge_register(answer, &d->attempts)) {
+    switch (d->place->register_judge(d, answer)) {
     case VERDICT_OK:
         on_registered(d, answer, now);
         break;
     case VERDICT_REPAIR:
-        d->attempts.repaired = d->repairs++ > 0; /* tags have two forms to be tried */
-        if (repair_registration(d, answer)) {
-            log_line(d->log, LOG_WARN, "%s; sent once more without what it names", d->reason);
-            d->next_try = now;
-        } else {
-            refuse(d, answer);
-        }
+        d->next_try = now;
         break;
     case VERDICT_RETRY:
         try_again(d, answer, now);
@@ -394,7 +334,7 @@ static struct secrets secrets_of(const struct delivery *d)
 {
     struct secrets secrets = {0};
     secrets_add(&secrets, d->config->token);
-    secrets_add_credentials(&secrets, &d->upload.credentials);
+    secrets_add_credentials(&secrets, upload_credentials(&d->upload));
     return secrets;
 }
 
@@ -419,28 +359,20 @@ static void on_delivered(struct delivery *d, const struct http_answer *answer, b
     keep_result(d, &result);
     bytes_done(&result);
     d->phase = DELIVERY_DONE;
-    log_line(d->log, LOG_INFO, "finished at the API as %s", d->run_id);
+    log_line(d->log, LOG_INFO, "finished as %s", d->run_id);
 }
 
 static void on_finish_answer(struct delivery *d, const struct http_answer *answer, int64_t now)
 {
     explain(d, answer, "finish");
-    enum verdict verdict = retry_judge_finish(answer, &d->attempts);
-    /* 502 and 504: a server before the API had no answer of it. */
-    if ((answer->error && answer->sent) || answer->status == 502 || answer->status == 504)
-        d->attempts.unanswered = true;
-    switch (verdict) {
+    switch (d->place->finish_judge(d, answer)) {
     case VERDICT_OK:
-        on_delivered(d, answer, true);
+        on_delivered(d, answer, d->place->takes_rows);
         break;
     case VERDICT_ARRIVED:
-        if (retry_is_of_the_api(answer))
-            on_delivered(d, answer, false);
-        else
-            try_again(d, answer, now);
+        on_delivered(d, answer, false);
         break;
     case VERDICT_REPAIR:
-        d->attempts.repaired = d->gzip = true;
         d->next_try = now;
         break;
     case VERDICT_RETRY:
@@ -476,7 +408,7 @@ static void on_answer(struct delivery *d, struct http_answer *answer, int64_t no
     enum upload_step step = d->step;
     hide_secrets(d, answer);
     d->answered |= !answer->error;
-    if (step == UPLOAD_NOTHING || step == UPLOAD_REFRESH)
+    if (step == UPLOAD_NOTHING || step == UPLOAD_REFRESH || d->upload.bucket)
         note_health(d, answer, now);
     if (step != UPLOAD_NOTHING)
         upload_answer(&d->upload, step, answer, now);
@@ -503,9 +435,7 @@ static int build(struct delivery *d, enum upload_step step, struct http_request 
     const struct api api = {.base_url = d->config->api_url, .token = d->config->token};
     if (step != UPLOAD_NOTHING)
         return upload_request(&d->upload, step, &api, d->run_id, ret);
-    if (d->phase == DELIVERY_REGISTER)
-        return request_register(&api, d->registration.data, d->registration.len, ret);
-    return request_finish(&api, d->run_id, d->finish.data, d->finish.len, d->gzip, ret);
+    return d->phase == DELIVERY_REGISTER ? d->place->register_request(d, ret) : d->place->finish_request(d, ret);
 }
 
 static void limit_time(const struct delivery *d, int64_t now, struct http_request *request)
@@ -554,13 +484,27 @@ static int start_request(struct delivery *d, enum upload_step step, int64_t now)
     return error;
 }
 
+/* Beginning and end in a bucket are objects too: they cannot be put without keys, which are looked for when their time
+ * has come. */
+static int64_t document_due(struct delivery *d, int64_t now, enum upload_step *ret_step)
+{
+    if (!d->upload.bucket || now < d->next_try)
+        return d->next_try;
+    int64_t keys = d->place->keys_due(&d->upload, now, true);
+    if (now >= keys)
+        *ret_step = UPLOAD_REFRESH;
+    return now >= keys || d->upload.stopped || !d->place->keys_lack(&d->upload) ? now : keys;
+}
+
 /* Returns when the next request is to be made, and in *ret_step which. */
 static int64_t next_request(struct delivery *d, int64_t now, enum upload_step *ret_step)
 {
     int64_t due = INT64_MAX;
     *ret_step = UPLOAD_NOTHING;
     if (d->phase == DELIVERY_REGISTER || d->phase == DELIVERY_FINISH)
-        return d->next_try;
+        return document_due(d, now, ret_step);
+    if (d->phase == DELIVERY_FLUSH && !d->place->takes_rows && now < d->finish_after)
+        return d->finish_after; /* all of a crowd have last rows, in the same second */
     if (d->phase == DELIVERY_STREAM || d->phase == DELIVERY_FLUSH)
         *ret_step = upload_next(&d->upload, now, &due);
     return *ret_step != UPLOAD_NOTHING ? now : due;
@@ -581,7 +525,11 @@ void delivery_step(struct delivery *d, int64_t now)
         return;
     if (d->call || now < next_request(d, now, &step) || delivery_is_over(d))
         return;
-    if (d->phase == DELIVERY_FINISH && !announce_finish(d))
+    if (d->upload.bucket && d->upload.stopped && (d->phase == DELIVERY_REGISTER || d->phase == DELIVERY_FINISH)) {
+        give_up_keys(d);
+        return;
+    }
+    if (d->phase == DELIVERY_FINISH && step == UPLOAD_NOTHING && !announce_finish(d))
         return;
     d->step = step;
     d->begun = now;

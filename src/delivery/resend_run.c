@@ -30,22 +30,39 @@ void resend_run_init(struct resend_run *e, const struct config *config, const st
     run_dir_init(&e->run);
 }
 
-/* Returns why this run is not ours to deliver now; NULL: it is. */
-static const char *why_not(const struct resend_run *e, int dir)
+/* A leader has other programs' runs for its own bucket alone: who set another one for them may have had other keys. */
+static const char *why_not_bucket(const struct resend_run *e)
+{
+    return e->by_the_way && !bucket_is_configured(e->config, e->state) ? "made for another PILLION_S3_URI" : NULL;
+}
+
+static const char *why_not_place(const struct resend_run *e)
 {
     char        token_id[9];
     const char *api_url = journal_text(e->state, "api_url");
-    if (journal_is_newer(e->state))
-        return "a later version of pillion wrote it";
-    if (journal_is(e->state, "state", "local") && !e->named)
-        return "made without a token; name it to deliver it";
-    if (!e->config->token[0])
+    if (journal_text(e->state, "destination"))
+        return why_not_bucket(e);
+    if (!e->config->token[0] && !(e->config->s3_uri[0] && !api_url))
         return "no API token: set SENTINEL_API_TOKEN";
     if (api_url && strcmp(api_url, e->config->api_url) != 0)
         return "made for another SENTINEL_API_URL";
     journal_token_id(e->config->token, token_id);
     if (journal_text(e->state, "token_id") && !journal_is(e->state, "token_id", token_id))
         return "made with another API token";
+    return NULL;
+}
+
+/* Returns why this run is not ours to deliver now; NULL: it is. */
+static const char *why_not(const struct resend_run *e, int dir)
+{
+    const char *api_url = journal_text(e->state, "api_url");
+    const char *place = why_not_place(e);
+    if (journal_is_newer(e->state))
+        return "a later version of pillion wrote it";
+    if (journal_is(e->state, "state", "local") && !e->named)
+        return "made without a token; name it to deliver it";
+    if (place)
+        return place;
     if (journal_is(e->state, "state", "running") && !api_url && !e->named)
         return "made without a token; name it to deliver it";
     if (journal_is(e->state, "state", "local") || journal_is(e->state, "state", "undelivered"))
@@ -135,10 +152,30 @@ static const char *text_of_error(int error)
     return error == -ENODATA ? "it has no row" : error == -EBADMSG ? "damaged" : strerror(-error);
 }
 
+/* Without a token a run of no place goes to the user's bucket, under a name that it gets now. */
+static int name(struct resend_run *e)
+{
+    char                  prefix[BUCKET_PREFIX_SIZE];
+    struct journal_bucket bucket;
+    const cJSON          *machine = cJSON_GetObjectItemCaseSensitive(e->state, "machine");
+    const char           *boot_id = journal_text(machine, "boot_id");
+    const char           *host_name = journal_text(machine, "host_name");
+    const char           *started = journal_text(e->state, "started_at");
+    struct delivery_run   named = {.boot_id = boot_id ? boot_id : "",
+                                   .host_name = host_name ? host_name : "",
+                                   .pid = (pid_t)journal_number(e->state, "pid", 0)};
+    if (journal_text(e->state, "api_url"))
+        return e->delivery.upload.bucket || !journal_text(e->state, "destination") ? 0 : -EBADMSG;
+    if (started)
+        (void)clock_parse_utc(started, &named.started_s);
+    return delivery_name(&e->delivery, &named, &bucket, prefix) ? journal_bucket(&e->run, &bucket) : 0;
+}
+
 /* Prepares the delivery of a run that is locked and still to be delivered. */
 static enum resend_run_outcome set_out(struct resend_run *e)
 {
     delivery_init(&e->delivery, e->config, &e->run, &e->log, e->network);
+    e->delivery.keys = &e->keys;
     e->locked = true;
     log_attach(&e->log, e->run.log);
     int error = reload(e); /* the run may have been delivered between the look and the lock */
@@ -146,10 +183,13 @@ static enum resend_run_outcome set_out(struct resend_run *e)
         return over(e, RESEND_DELIVERED, "");
     if (error == 0 && !journal_text(e->state, "sentinel_run_id"))
         error = run_dir_append_state(&e->run, "{}", 2); /* a registration that cannot be noted is one too many */
+    if (error == 0) {
+        delivery_restore(&e->delivery, e->state);
+        error = name(e);
+    }
     if (error < 0)
         return over(e, RESEND_FAILED, text_of_error(error));
     end_lost_run(e);
-    delivery_restore(&e->delivery, e->state);
     if (e->delivery.registration.len == 0)
         bytes_text(&e->delivery.registration, "{}");
     delivery_begin(&e->delivery);
@@ -206,7 +246,8 @@ static bool has_tried_enough(const struct delivery *d, int64_t now)
         return true;
     if (d->call || (d->phase != DELIVERY_REGISTER && d->phase != DELIVERY_FINISH))
         return false;
-    return d->attempts.count >= TRIES || (d->holds && d->next_try > now);
+    return d->attempts.count >= TRIES || (d->upload.bucket && d->upload.refresh_tries >= TRIES) ||
+           (d->holds && d->next_try > now);
 }
 
 static void give_flush_a_limit(struct resend_run *e, int64_t now)
@@ -243,6 +284,12 @@ int64_t resend_run_due(struct resend_run *e)
 bool resend_run_is_under_way(const struct resend_run *e)
 {
     return e->locked;
+}
+
+void resend_run_forget_keys(struct resend_run *e)
+{
+    bucket_keys_free(e->keys);
+    e->keys = NULL;
 }
 
 void resend_run_drop(struct resend_run *e)

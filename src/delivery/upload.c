@@ -13,28 +13,32 @@
 #include "store/journal_read.h"
 #include "store/journal_write.h"
 
-#define UPLOAD_REFRESH_PAUSE (60 * CLOCK_SECOND) /* the least between two refreshes that nobody asked for */
-
-#define UPLOAD_LATEST_TIME (INT64_C(1) << 33) /* s since 1970: as ns it is still a number */
-
-enum { EARLY_REFRESH_MS = 10 * 1000, SHORTEST_ROW = 32 };
+enum { SHORTEST_ROW = 32 };
 enum { HEADER_MAX = 4096, OBJECT_URI_MAX = UPLOAD_PREFIX_SIZE + 32 };
 
-#define REFRESH_BEFORE (300 * CLOCK_SECOND)
-
-void upload_init(struct upload *u, const struct config *config, struct run_dir *run, struct log *log)
+void upload_init(struct upload *u, const struct destination *place, const struct config *config, struct run_dir *run,
+                 struct log *log)
 {
     *u = (struct upload){.run = run,
                          .log = log,
+                         .place = place,
                          .endpoint = config->s3_endpoint,
                          .interval = config->upload_interval,
                          .began = clock_monotonic()};
     u->next_batch = u->began + u->interval;
 }
 
+void upload_later(struct upload *u, int64_t later)
+{
+    u->began += later;
+    u->next_batch = u->began + u->interval;
+}
+
 void upload_done(struct upload *u)
 {
     sentinel_credentials_done(&u->credentials);
+    bucket_free(u->bucket);
+    u->bucket = NULL;
 }
 
 static uint64_t position(const cJSON *value)
@@ -53,17 +57,35 @@ static void take_prefix(struct upload *u, const char *prefix)
         memcpy(u->prefix, prefix, strlen(prefix) + 1);
 }
 
+void upload_rename(struct upload *u, const char *prefix)
+{
+    u->prefix[0] = '\0';
+    take_prefix(u, prefix);
+}
+
+void upload_use_bucket(struct upload *u, const struct destination *place, struct bucket *bucket)
+{
+    char prefix[UPLOAD_PREFIX_SIZE];
+    bucket_free(u->bucket);
+    u->place = place;
+    u->bucket = bucket;
+    u->endpoint = bucket->endpoint;
+    if (object_key_uri(&bucket->name, OBJECT_METRICS, bucket->uri, prefix, sizeof prefix) == 0)
+        upload_rename(u, prefix);
+}
+
 void upload_restore(struct upload *u, const cJSON *state)
 {
     const cJSON *batch = cJSON_GetObjectItemCaseSensitive(state, "batch");
-    take_prefix(u, journal_text(state, "upload_uri_prefix"));
+    if (!u->bucket)
+        take_prefix(u, journal_text(state, "upload_uri_prefix"));
     u->uploaded = position(cJSON_GetObjectItemCaseSensitive(state, "uploaded"));
     u->from = position(cJSON_GetArrayItem(batch, 0));
     u->to = position(cJSON_GetArrayItem(batch, 1));
     u->sealed = position(cJSON_GetObjectItemCaseSensitive(state, "sealed")) > u->uploaded && u->to > u->from;
     /* The state is damaged, or the line that names the run found no room: then it cannot be told what is stored, and
      * where. */
-    if (u->uploaded > u->to / SHORTEST_ROW || !journal_text(state, "sentinel_run_id")) {
+    if (u->uploaded > u->to / SHORTEST_ROW || (!u->bucket && !journal_text(state, "sentinel_run_id"))) {
         u->prefix[0] = '\0';
         u->uploaded = u->from = u->to = 0;
         u->sealed = false;
@@ -71,21 +93,26 @@ void upload_restore(struct upload *u, const cJSON *state)
     u->run->safe = u->sealed ? u->from : u->to;
 }
 
-/* The seconds left to the credentials, by S3's clock; negative when they have expired. */
-static int64_t seconds_left(const struct upload *u)
+const struct sentinel_credentials *upload_credentials(const struct upload *u)
+{
+    return u->bucket ? &u->bucket->keys->credentials : &u->credentials;
+}
+
+int64_t upload_seconds_left(const struct upload *u)
 {
     int64_t now = clock_real() / CLOCK_SECOND + u->skew;
-    return u->credentials.expires_at > INT64_MAX / 2 ? INT64_MAX : u->credentials.expires_at - now;
+    int64_t expires_at = upload_credentials(u)->expires_at;
+    return expires_at > INT64_MAX / 2 ? INT64_MAX : expires_at - now;
 }
 
 static bool lacks_credentials(const struct upload *u)
 {
-    return !u->credentials.access_key || u->rejected;
+    return u->place->keys_lack(u);
 }
 
 bool upload_has_good_credentials(const struct upload *u)
 {
-    return !lacks_credentials(u) && seconds_left(u) > 0;
+    return !lacks_credentials(u) && upload_seconds_left(u) > 0;
 }
 
 static void plan_batch(struct upload *u, int64_t now)
@@ -99,7 +126,7 @@ void upload_registered(struct upload *u, struct sentinel_registration *registrat
     sentinel_credentials_done(&u->credentials);
     u->credentials = registration->credentials;
     registration->credentials = (struct sentinel_credentials){0};
-    bool short_lived = u->credentials.access_key && seconds_left(u) < REFRESH_BEFORE / CLOCK_SECOND;
+    bool short_lived = u->credentials.access_key && upload_seconds_left(u) < UPLOAD_REFRESH_BEFORE / CLOCK_SECOND;
     u->next_refresh = short_lived ? now + UPLOAD_REFRESH_PAUSE : now;
 }
 
@@ -149,19 +176,6 @@ static int64_t later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* A refresh is due five minutes before the credentials expire, and not within a minute of the last one. At the end it
- * is worth its time only when they have expired. */
-static int64_t refresh_due(const struct upload *u, int64_t now)
-{
-    int64_t before = u->ending ? 0 : REFRESH_BEFORE;
-    if (seconds_left(u) > UPLOAD_LATEST_TIME)
-        return INT64_MAX;
-    int64_t left = seconds_left(u) * CLOCK_SECOND - before;
-    if (u->ending && left > 0)
-        return INT64_MAX;
-    return later(now + left, u->next_refresh);
-}
-
 /* True when there is a batch, or rows for one whose time has come. */
 static bool wants_to_put(struct upload *u, int64_t now)
 {
@@ -180,6 +194,8 @@ static const char *region_of(const struct upload *u)
 {
     if (u->region[0])
         return u->region;
+    if (u->bucket)
+        return bucket_region(u->bucket);
     if (u->credentials.region && s3_region_is_fine(u->credentials.region))
         return u->credentials.region;
     return u->endpoint[0] ? S3_DEFAULT_REGION : "";
@@ -191,8 +207,10 @@ enum upload_step upload_next(struct upload *u, int64_t now, int64_t *ret_due)
     if (!upload_is_possible(u))
         return UPLOAD_NOTHING;
     bool    wants = wants_to_put(u, now);
+    int64_t refresh = u->place->keys_due(u, now, wants);
     bool    without = lacks_credentials(u);
-    int64_t refresh = !without ? refresh_due(u, now) : wants ? later(u->next_refresh, u->next_try) : INT64_MAX;
+    if (u->stopped)
+        return UPLOAD_NOTHING;
     if (now >= refresh)
         return UPLOAD_REFRESH;
     int64_t put = wants ? u->next_try : u->ending ? INT64_MAX : later(u->next_batch, u->next_try);
@@ -296,6 +314,13 @@ static int make_object(struct upload *u, struct bytes *ret)
     return error;
 }
 
+int upload_put_request(const struct upload *u, const char *uri, const char *content_type, struct bytes *data,
+                       struct http_request *ret)
+{
+    const struct s3_target target = {.uri = uri, .region = region_of(u), .endpoint = u->endpoint};
+    return s3_put(&target, upload_credentials(u), content_type, clock_real() / CLOCK_SECOND + u->skew, data, ret);
+}
+
 static int put_request(struct upload *u, struct http_request *ret)
 {
     char         uri[OBJECT_URI_MAX];
@@ -307,20 +332,10 @@ static int put_request(struct upload *u, struct http_request *ret)
     error = upload_uri(u, u->uploaded + 1, uri, sizeof uri);
     if (error == 0)
         error = make_object(u, &object);
-    const struct s3_target target = {.uri = uri, .region = region_of(u), .endpoint = u->endpoint};
     if (error == 0)
-        error = s3_put(&target, &u->credentials, NULL, clock_real() / CLOCK_SECOND + u->skew, &object, ret);
+        error = upload_put_request(u, uri, NULL, &object, ret);
     if (error < 0)
         bytes_done(&object);
-    return error;
-}
-
-/* Batches wait no longer than this for new credentials while the old ones still serve. */
-static int refresh_request(const struct upload *u, const struct api *api, const char *run_id, struct http_request *ret)
-{
-    int error = request_refresh(api, run_id, ret);
-    if (error == 0 && upload_has_good_credentials(u))
-        ret->timeout_ms = EARLY_REFRESH_MS;
     return error;
 }
 
@@ -330,7 +345,7 @@ int upload_request(struct upload *u, enum upload_step step, const struct api *ap
     const struct s3_target target = {.uri = u->prefix, .endpoint = u->endpoint};
     switch (step) {
     case UPLOAD_REFRESH:
-        return refresh_request(u, api, run_id, ret);
+        return u->place->keys_request(u, api, run_id, ret);
     case UPLOAD_REGION:
         return s3_head_bucket(&target, ret);
     case UPLOAD_PUT:
@@ -341,8 +356,6 @@ int upload_request(struct upload *u, enum upload_step step, const struct api *ap
     return -EINVAL;
 }
 
-#define OLD_ONES_MAY_DO (300 * CLOCK_SECOND) /* after a refresh that was refused */
-
 static void explain(struct upload *u, const char *what, const struct http_answer *answer)
 {
     char described[200];
@@ -350,7 +363,7 @@ static void explain(struct upload *u, const char *what, const struct http_answer
     (void)snprintf(u->reason, sizeof u->reason, "%s: %s", what, described);
 }
 
-static void stop(struct upload *u)
+void upload_stop(struct upload *u)
 {
     u->stopped = true;
     log_line(u->log, LOG_ERROR, "%s; no more is uploaded until the end, the rows stay on disk", u->reason);
@@ -377,50 +390,68 @@ static void on_stored(struct upload *u, int64_t now)
         plan_batch(u, now);
 }
 
-/* Fresh credentials that S3 refuses too are not asked for anew at once. */
 static void on_retry(struct upload *u, const struct http_answer *answer, int64_t now)
 {
     try_again(u, answer, now);
     if (answer->error && u->region_is_guessed)
         u->region[0] = '\0';
-    if (!answer->error && u->attempts.refreshed && (answer->status == 400 || answer->status == 403)) {
-        u->rejected = true;
-        u->next_refresh = now + UPLOAD_REFRESH_PAUSE;
-    }
 }
 
-static void on_put_answer(struct upload *u, const struct http_answer *answer, int64_t now)
+/* Fresh keys that S3 refuses too are not asked for anew at once. */
+static void on_refused_again(struct upload *u, const struct http_answer *answer, int64_t now)
+{
+    if (answer->error || !u->attempts.refreshed || (answer->status != 400 && answer->status != 403))
+        return;
+    (void)u->place->keys_rejected(u, now);
+    u->next_refresh = now + UPLOAD_REFRESH_PAUSE;
+}
+
+enum verdict upload_judge(struct upload *u, const struct http_answer *answer, int64_t now)
 {
     char region[S3_REGION_SIZE] = "";
-    explain(u, "upload", answer);
-    u->silent = answer->error != 0;
     switch (s3_judge(answer, &u->attempts, region_of(u), region)) {
     case S3_STORED:
-        on_stored(u, now);
-        break;
+        return VERDICT_OK;
     case S3_RETRY:
-        on_retry(u, answer, now);
-        break;
+        on_refused_again(u, answer, now);
+        return VERDICT_RETRY;
     case S3_REFRESH:
         u->attempts.refreshed = true;
-        u->rejected = true;
-        u->next_refresh = u->next_try = now;
-        break;
+        return u->place->keys_rejected(u, now) ? VERDICT_REPAIR : VERDICT_REFUSED;
     case S3_MOVED:
         u->attempts.moved = true;
         u->region_is_guessed = false;
         memcpy(u->region, region, sizeof u->region);
-        u->next_try = now;
-        break;
+        return VERDICT_REPAIR;
     case S3_SKEWED:
         u->attempts.clock_set = true;
         if (answer->date < UPLOAD_LATEST_TIME)
             u->skew = answer->date - clock_real() / CLOCK_SECOND;
-        u->next_try = now;
         log_line(u->log, LOG_WARN, "this machine's clock is %lld s off S3's", (long long)-u->skew);
-        break;
+        return VERDICT_REPAIR;
     case S3_REFUSED:
-        stop(u);
+        break;
+    }
+    return VERDICT_REFUSED;
+}
+
+static void on_put_answer(struct upload *u, const struct http_answer *answer, int64_t now)
+{
+    explain(u, "upload", answer);
+    u->silent = answer->error != 0;
+    switch (upload_judge(u, answer, now)) {
+    case VERDICT_OK:
+        on_stored(u, now);
+        break;
+    case VERDICT_RETRY:
+        on_retry(u, answer, now);
+        break;
+    case VERDICT_REPAIR:
+        u->next_try = now;
+        break;
+    case VERDICT_ARRIVED:
+    case VERDICT_REFUSED:
+        upload_stop(u);
         break;
     }
 }
@@ -433,39 +464,6 @@ static void on_region_answer(struct upload *u, const struct http_answer *answer)
     (void)snprintf(u->region, sizeof u->region, "%s", u->region_is_guessed ? S3_DEFAULT_REGION : answer->bucket_region);
 }
 
-static bool is_no(const struct http_answer *answer)
-{
-    return !answer->error && answer->status >= 300 && answer->status <= 499 && answer->status != 408 &&
-           answer->status != 429;
-}
-
-static void on_refresh_answer(struct upload *u, const struct http_answer *answer, int64_t now)
-{
-    struct sentinel_credentials fresh = {0};
-    bool                        without = lacks_credentials(u);
-    bool                        yes = !answer->error && answer->status >= 200 && answer->status <= 299;
-    explain(u, "refresh of the credentials", answer);
-    if (yes && answer_credentials(answer->body.data ? answer->body.data : "", answer->body.len, &fresh) == 0) {
-        sentinel_credentials_done(&u->credentials);
-        u->credentials = fresh;
-        u->rejected = false;
-        u->refresh_tries = 0;
-        u->reason[0] = '\0';
-        u->next_refresh = now + UPLOAD_REFRESH_PAUSE;
-        return;
-    }
-    if (is_no(answer) && without) {
-        stop(u);
-        return;
-    }
-    int64_t pause = is_no(answer) ? OLD_ONES_MAY_DO : retry_pause(answer, ++u->refresh_tries);
-    if (!without && pause < UPLOAD_REFRESH_PAUSE)
-        pause = UPLOAD_REFRESH_PAUSE;
-    u->next_refresh = now + pause;
-    log_line(u->log, LOG_WARN, "%s%s; the next in %d s", u->reason, yes ? ", which makes no sense" : "",
-             (int)(pause / CLOCK_SECOND));
-}
-
 void upload_answer(struct upload *u, enum upload_step step, const struct http_answer *answer, int64_t now)
 {
     if (step == UPLOAD_PUT)
@@ -473,7 +471,7 @@ void upload_answer(struct upload *u, enum upload_step step, const struct http_an
     else if (step == UPLOAD_REGION)
         on_region_answer(u, answer);
     else if (step == UPLOAD_REFRESH)
-        on_refresh_answer(u, answer, now);
+        u->place->keys_answer(u, answer, now);
 }
 
 void upload_failed(struct upload *u, enum upload_step step, int error, int64_t now)
@@ -481,9 +479,9 @@ void upload_failed(struct upload *u, enum upload_step step, int error, int64_t n
     const struct http_answer none = {.error = error, .retry_after_s = -1};
     (void)snprintf(u->reason, sizeof u->reason, "a batch cannot be sent: %s", strerror(-error));
     if (step == UPLOAD_REFRESH)
-        u->next_refresh = now + retry_pause(&none, ++u->refresh_tries);
+        u->place->keys_failed(u, error, now);
     else if (u->ending) /* a disk that takes no line now will not in a moment */
-        stop(u);
+        upload_stop(u);
     else
         try_again(u, &none, now);
 }

@@ -29,7 +29,7 @@ enum { PRUNE_SECONDS = 3600, AGAIN_SECONDS = 1, YOUNG_SECONDS = 3, DAY_SECONDS =
 static void sweep_api_marks(const struct run *run)
 {
     struct api_mark mark;
-    api_mark_open(&mark, run->config.api_url, run->config.token, &run->home);
+    api_mark_open(&mark, &run->config, &run->home);
     api_mark_sweep(&mark);
     api_mark_close(&mark);
 }

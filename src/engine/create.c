@@ -50,6 +50,8 @@ static bool is_anothers(const struct run *run, const cJSON *state)
     char token_id[9];
     if (!journal_text(state, "api_url"))
         return false;
+    if (journal_text(state, "destination"))
+        return !bucket_is_configured(&run->config, state);
     journal_token_id(run->config.token, token_id);
     return !run->config.token[0] || !journal_is(state, "api_url", run->config.api_url) ||
            !journal_is(state, "token_id", token_id);
@@ -198,67 +200,15 @@ static void create(struct run *run, const struct journal_begin *begin)
                  "no run directory in %s (%s): the run is kept in memory; set PILLION_DIR to a "
                  "writable folder",
                  run->home.path, strerror(-error));
+        run->dir.keeps_facts = begin->bucket != NULL; /* its documents are made of them */
+        if (begin->bucket)
+            journal_begin(&run->dir, begin);
         return;
     }
     run_dir_sign_lock(&run->dir);
     journal_begin(&run->dir, begin);
     if (is_there)
         mark_ahead(&run->home, run->dir.id, false);
-}
-
-/* The path is absolute, as of the directory at load: an image that follows may stand in another. */
-static int output_path(const struct run *run, char ret[static PATH_MAX])
-{
-    char path[PATH_MAX];
-    if (run->output.path)
-        return text_copy(text_of(run->output.path), ret, PATH_MAX) ? 0 : -ENAMETOOLONG;
-    int error = config_output(run->output.pattern, (long)run->shape.main_process, run->machine.host_name, run->dir.id,
-                              path, sizeof path);
-    return error < 0 ? error : dir_absolute(path, ret);
-}
-
-/* Copies the rows that came before the run was made (PILLION_MIN_SECONDS). */
-static void copy_rows(struct run *run)
-{
-    struct bytes rows;
-    bytes_init(&rows, RUN_DIR_MEMORY_MAX);
-    if (run_dir_load_rows(&run->dir, &rows) == 0 && rows.len > 0)
-        (void)file_write(run->output.fd, rows.data, rows.len, NULL);
-    bytes_done(&rows);
-}
-
-/* Rows that the run has on disk stand in the output too: those of an image before, or of before a pause. */
-static void open_output(struct run *run)
-{
-    struct output *output = &run->output;
-    char           path[PATH_MAX];
-    bool           appends = run->dir.on_disk;
-    if ((!output->pattern && !output->path) || run->seat != SEAT_OWN)
-        return;
-    int  error = output_path(run, path);
-    bool goes_on = error == 0 && output->before && strcmp(path, output->before) == 0;
-    if (error == 0)
-        error = file_open_own(path, 0666, &output->fd);
-    if (error == 0 && !appends && !goes_on && ftruncate(output->fd, 0) < 0) {
-        error = -errno;
-        file_close(&output->fd);
-    }
-    if (error < 0) {
-        log_line(&run->log, LOG_WARN,
-                 "PILLION_OUTPUT=%.200s cannot be written (%s): it has to be a regular file of its user with one "
-                 "name; the run directory has the rows",
-                 output->path ? output->path : output->pattern, strerror(-error));
-        return;
-    }
-    output->has_header = goes_on && lseek(output->fd, 0, SEEK_END) > 0;
-    if (!appends)
-        copy_rows(run);
-    else if (run->dir.memory_rows.len > 0)
-        (void)file_write(output->fd, run->dir.memory_rows.data, run->dir.memory_rows.len, NULL);
-    if (output->path)
-        return;
-    journal_output(&run->dir, path);
-    output->path = strdup(path);
 }
 
 void create_again(struct run *run)
@@ -273,7 +223,7 @@ void create_again(struct run *run)
                  strerror(-error));
     journal_paused(&run->dir, false);
     log_attach(&run->log, run->dir.log);
-    open_output(run);
+    output_open(run);
 }
 
 static struct journal_begin begin_of(const struct run *run)
@@ -294,18 +244,32 @@ static struct journal_begin begin_of(const struct run *run)
     };
 }
 
+/* A run that goes to a bucket is named before anything is written down of it. */
+static void name(struct run *run, struct journal_begin *begin, struct journal_bucket *bucket,
+                 char prefix[static BUCKET_PREFIX_SIZE])
+{
+    const struct delivery_run named = {.started_s = run->load_real / CLOCK_SECOND,
+                                       .host_name = run->machine.host_name,
+                                       .boot_id = run->machine.boot_id,
+                                       .pid = begin->pid};
+    if (run->origin != ORIGIN_ANOTHERS && delivery_name(&run->delivery, &named, bucket, prefix))
+        begin->bucket = bucket;
+}
+
 static void go_live(struct run *run)
 {
     run->state = RUN_MADE;
     log_attach(&run->log, run->dir.log);
-    open_output(run);
-    if (run->config.token[0] && run->seat == SEAT_OWN && run->origin != ORIGIN_ANOTHERS)
+    output_open(run);
+    if (config_delivers(&run->config) && run->seat == SEAT_OWN && run->origin != ORIGIN_ANOTHERS)
         registration_start(run);
 }
 
 bool create_continued(struct run *run)
 {
-    struct journal_begin begin = begin_of(run);
+    char                  prefix[BUCKET_PREFIX_SIZE];
+    struct journal_begin  begin = begin_of(run);
+    struct journal_bucket bucket;
     if (run->origin != ORIGIN_SOUGHT)
         return false;
     run->shape.main_process = atomic_load(&run->link->main_process);
@@ -318,6 +282,7 @@ bool create_continued(struct run *run)
     }
     create_not(run);
     registration_begin(run);
+    name(run, &begin, &bucket, prefix);
     journal_continue(&run->dir, &begin, run->origin != ORIGIN_ANOTHERS);
     go_live(run);
     return true;
@@ -325,8 +290,10 @@ bool create_continued(struct run *run)
 
 void create_run(struct run *run)
 {
-    struct journal_begin begin = begin_of(run);
-    struct bytes         baseline;
+    char                  prefix[BUCKET_PREFIX_SIZE];
+    struct journal_begin  begin = begin_of(run);
+    struct journal_bucket bucket;
+    struct bytes          baseline;
     if (create_continued(run))
         return;
     run->origin = ORIGIN_HERE;
@@ -340,6 +307,7 @@ void create_run(struct run *run)
     registration_begin(run);
     if (run->delivery.registration.len > 0 && !run->delivery.registration.failed)
         begin.registration = run->delivery.registration.data;
+    name(run, &begin, &bucket, prefix);
     create(run, &begin);
     bytes_done(&baseline);
     go_live(run);

@@ -17,6 +17,7 @@
 #include "config/conf_environment.h"
 #include "config/config.h"
 #include "config/credentials.h"
+#include "delivery/own_credentials.h"
 #include "engine/examination.h"
 #include "sentinel/http/network.h"
 #include "sentinel/requests.h"
@@ -38,7 +39,7 @@ static void examine_lengths(const struct engine_examination *e, const struct con
         examination_tell(e, "variables", ENGINE_NOTE,
                          "a program that ends within PILLION_MIN_SECONDS=%.40s leaves no run",
                          environment_value("PILLION_MIN_SECONDS"));
-    if (config->exit_timeout == 0 && config->token[0])
+    if (config->exit_timeout == 0 && config_delivers(config))
         examination_tell(
             e, "variables", ENGINE_NOTE,
             "with PILLION_EXIT_TIMEOUT=0 nothing is delivered when a program ends, but later, by pillion sync");
@@ -242,11 +243,11 @@ static void examine_s3(struct engine_examination *e, const struct config *config
         http_perform(network->http, &request, clock_monotonic() + PATIENCE, &answer) == 0 && answer.error == 0)
         examination_tell(e, "s3", ENGINE_FINE, "%s (S3) is reached", url);
     else
-        examination_tell(e, "s3", ENGINE_CAUSE,
-                         "%s (S3) cannot be reached%s: %s; runs of up to 8 MiB of rows go to the API as a whole, "
-                         "larger ones wait for pillion sync",
-                         url, environment_proxy("https_proxy", "HTTPS_PROXY")[0] ? " (https_proxy is set)" : "",
-                         answer.message[0] ? answer.message : "no request can be made");
+        examination_tell(e, "s3", ENGINE_CAUSE, "%s (S3) cannot be reached%s: %s; %s wait for pillion sync", url,
+                         environment_proxy("https_proxy", "HTTPS_PROXY")[0] ? " (https_proxy is set)" : "",
+                         answer.message[0] ? answer.message : "no request can be made",
+                         config->s3_uri[0] ? "runs"
+                                           : "runs of up to 8 MiB of rows go to the API as a whole, larger ones");
     http_request_done(&request);
     http_answer_done(&answer);
 }
@@ -270,6 +271,58 @@ static void examine_api(struct engine_examination *e, const struct config *confi
     network_done(&network);
 }
 
+/* Asks for keys as a run would. */
+static void find_keys(struct own_credentials *keys, struct network *network)
+{
+    int64_t       until = clock_monotonic() + PATIENCE;
+    enum own_step step = OWN_NOTHING;
+    for (int64_t due = 0; !keys->hopeless && !own_credentials_are_good(keys) && clock_monotonic() < until;) {
+        struct http_request request = {0};
+        struct http_answer  answer = {0};
+        step = own_credentials_next(keys, clock_monotonic(), &due);
+        if (step == OWN_NOTHING && due >= until)
+            break;
+        if (step == OWN_NOTHING) {
+            network_poll(network, NULL, 0, due - clock_monotonic());
+            continue;
+        }
+        int error = own_credentials_request(keys, step, &request);
+        if (error == 0)
+            error = network_open(network, request.url);
+        if (error == 0)
+            error = http_perform(network->http, &request, until, &answer);
+        if (error < 0)
+            own_credentials_failed(keys, step, error, clock_monotonic());
+        else
+            own_credentials_answer(keys, step, &answer, clock_monotonic());
+        http_request_done(&request);
+        http_answer_done(&answer);
+    }
+}
+
+/* Nothing is put there: whether the keys may do that, the first run tells. */
+static void examine_bucket(struct engine_examination *e, const struct config *config)
+{
+    struct network          network;
+    struct own_credentials *keys = calloc(1, sizeof *keys);
+    network_init(&network);
+    if (keys) {
+        own_credentials_init(keys, config);
+        find_keys(keys, &network);
+        examination_tell(e, "destination", ENGINE_FINE, "runs go to %s%s%s", config->s3_uri,
+                         config->s3_endpoint[0] ? " at " : "", config->s3_endpoint);
+        if (own_credentials_are_good(keys))
+            examination_tell(e, "keys", ENGINE_FINE, "the keys for it are those of %s", keys->source.from);
+        else
+            examination_tell(e, "keys", ENGINE_CAUSE, "there are no keys for %s: %s", config->s3_uri,
+                             keys->reason[0] ? keys->reason : "nobody gives any");
+        own_credentials_done(keys);
+    }
+    free(keys);
+    examine_s3(e, config, &network);
+    network_done(&network);
+}
+
 int doctor_examine(struct engine_examination *e)
 {
     struct config *config = calloc(1, sizeof *config);
@@ -283,11 +336,14 @@ int doctor_examine(struct engine_examination *e)
         doctor_places(e, config);
     if (error == 0 && config->token[0])
         examine_api(e, config);
+    else if (error == 0 && config->s3_uri[0])
+        examine_bucket(e, config);
     else if (error == 0 && !credentials_variable())
-        examination_tell(
-            e, "token", ENGINE_NOTE,
-            "SENTINEL_API_TOKEN is not set: runs stay on this machine, and the network is not used, not even by this "
-            "command");
+        examination_tell(e, "token", ENGINE_NOTE, "SENTINEL_API_TOKEN is not set: runs stay on this machine%s",
+                         config->otlp ? ", and their rows go to PILLION_OTLP_ENDPOINT too"
+                                      : ", and the network is not used, not even by this command");
+    if (error == 0 && config->otlp)
+        doctor_otlp(e, config);
     bytes_wipe(config, sizeof *config);
     free(config);
     return error;

@@ -94,13 +94,13 @@ static void examine_directory(const struct engine_examination *e, const struct c
                          home.dir < 0 ? ", which the first one will make" : "");
     if (error == 0)
         examine_room(e, &home);
-    int64_t left = config->token[0] ? api_mark_left(config->api_url, config->token, &home) : 0;
+    int64_t left = config_delivers(config) ? api_mark_left(config, &home) : 0;
     if (left > 0)
         examination_tell(
             e, "api", ENGINE_CAUSE,
-            "the API was slow, or out of reach, when a program ended: for %d s from now programs that end do not wait "
+            "%s was slow, or out of reach, when a program ended: for %d s from now programs that end do not wait "
             "for it, and their runs go later",
-            (int)left);
+            config->s3_uri[0] ? "the bucket's server" : "the API", (int)left);
     state_dir_close(&home);
 }
 

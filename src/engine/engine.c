@@ -106,12 +106,13 @@ static void prepare(struct run *run, struct link *link, const struct engine_star
 }
 
 /* From now on getenv knows what the environment and the site's file say together. */
-static int take_environment(const char *const *environment, const struct conf *conf)
+static int take_environment(const char *const *environment, const struct conf *conf, bool with_keys)
 {
     const char **both = NULL;
     int          error = conf ? conf_environment(environment, conf, &both) : 0;
     if (error == 0)
-        error = libc_environment(both ? both : environment);
+        error = with_keys ? libc_environment_with_keys(both ? both : environment)
+                          : libc_environment(both ? both : environment);
     free(both);
     return error;
 }
@@ -120,7 +121,7 @@ static int start(struct link *link, const struct engine_start *start)
 {
     struct run *run = &the_run;
     core_file_without_data();
-    if (take_environment(start->environment, start->conf) < 0)
+    if (take_environment(start->environment, start->conf, false) < 0)
         return -ENOMEM;
     prepare(run, link, start);
     if (!run->executable || !run->arguments)
@@ -181,7 +182,7 @@ static int sync_runs(const struct engine_sync *sync)
     struct log log;
     core_file_without_data();
     core_file_without_stack(NULL);
-    if (take_environment(sync->environment, sync->conf) < 0)
+    if (take_environment(sync->environment, sync->conf, true) < 0)
         return -ENOMEM;
     struct config *config = calloc(1, sizeof *config);
     if (!config)
@@ -199,7 +200,7 @@ static int examine(struct engine_examination *examination)
 {
     core_file_without_data();
     core_file_without_stack(NULL);
-    if (take_environment(examination->environment, examination->conf) < 0)
+    if (take_environment(examination->environment, examination->conf, false) < 0)
         return -ENOMEM;
     return doctor_examine(examination);
 }

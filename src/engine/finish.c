@@ -63,7 +63,7 @@ static void write_end(struct run *run, int64_t finished_at)
         .rows = run->rows,
         .lost_rows = run->dir.lost_rows,
         .cost_cpu = run->account.cost_before + (run->seat == SEAT_PROGRAM ? 0 : clock_thread_cpu()),
-        .state = run->config.token[0] || run->origin == ORIGIN_ANOTHERS ? "undelivered" : "local",
+        .state = config_delivers(&run->config) || run->origin == ORIGIN_ANOTHERS ? "undelivered" : "local",
     };
     journal_end(&run->dir, &end);
     bytes_done(&commands);
@@ -94,10 +94,13 @@ void finish_run(struct run *run)
     sampling_row(run);
     int64_t finished_at = clock_real();
     write_end(run, finished_at);
+    otlp_export_last(run);
     if (run->origin == ORIGIN_ANOTHERS)
-        journal_undelivered(&run->dir, "registered with another URL or token than the program has now", false);
-    else if (run->config.token[0])
+        journal_undelivered(&run->dir, "begun for another place, or with another token, than the program has now",
+                            false);
+    else if (config_delivers(&run->config))
         hold_deliver(run, finished_at);
+    otlp_export_end(run);
     write_late_log(run);
     run->state = RUN_ENDED;
 }

@@ -47,10 +47,10 @@ static const char *no_hold(const struct run *run, struct hold *hold)
         return NULL;
     }
     if (d->last_failure && clock_monotonic() - d->last_failure < FAILED_RECENTLY)
-        return "the API failed within the last minute";
+        return d->phase == DELIVERY_REFUSED && d->reason[0] ? d->reason : "the server failed within the last minute";
     if (answer == API_MARK_STANDS)
-        return "the API was slow, or out of reach, when an earlier program ended";
-    return answer == API_MARK_IS_TRIED ? "another program tries the API at this moment" : NULL;
+        return "the server was slow, or out of reach, when an earlier program ended";
+    return answer == API_MARK_IS_TRIED ? "another program tries the server at this moment" : NULL;
 }
 
 /* Exit code and time of the end, for the finish; run.jsonl has the same, unless the disk is full. */
@@ -81,14 +81,13 @@ static void wait_for_network(struct run *run, int64_t due)
 {
     int64_t wait = due - clock_monotonic();
     network_poll(&run->network, NULL, 0, clock_earlier(wait, SLICE));
+    otlp_export_step(run);
 }
 
 /* S3 has a mark of its own: while it stands, nothing more is uploaded, and the rows go inline at once. */
 static bool s3_is_sick(const struct run *run, struct api_mark *mark)
 {
-    const struct upload *u = &run->delivery.upload;
-    const char          *place = u->endpoint[0] ? u->endpoint : "https://s3.amazonaws.com";
-    api_mark_open(mark, place, run->config.token, &run->home);
+    api_mark_open_s3(mark, &run->config, &run->home);
     enum api_mark_answer answer = api_mark_ask(mark);
     if (answer == API_MARK_NONE || answer == API_MARK_TO_TRY)
         return false;
@@ -99,9 +98,9 @@ static bool s3_is_sick(const struct run *run, struct api_mark *mark)
 static void limit_flush(struct run *run, struct hold *hold)
 {
     struct delivery *d = &run->delivery;
-    bool             few = run_dir_rows_size(&run->dir, true) <= DELIVERY_INLINE_MAX;
+    bool             few = d->place->takes_rows && run_dir_rows_size(&run->dir, true) <= DELIVERY_INLINE_MAX;
     d->flush_deadline = few ? hold->began + (hold->until - hold->began) * FLUSH_PERCENT / 100 : hold->until;
-    if (d->phase == DELIVERY_FLUSH && s3_is_sick(run, &hold->s3))
+    if (d->place->takes_rows && d->phase == DELIVERY_FLUSH && s3_is_sick(run, &hold->s3))
         d->flush_deadline = hold->began;
 }
 
@@ -133,7 +132,7 @@ static void deliver(struct run *run, struct hold *hold)
         if (delivery_is_over(d) || backs_off || (in_vain && !flushes))
             break;
         wait_for_network(run, clock_earlier(due, hold->until));
-        hold->s3_took += flushes ? clock_monotonic() - now : 0;
+        hold->s3_took += flushes && d->place->takes_rows ? clock_monotonic() - now : 0;
     }
     d->holds = false;
 }
@@ -203,7 +202,7 @@ void hold_deliver(struct run *run, int64_t finished_at)
     bool             quick = false;
     struct hold      hold = {.began = atomic_load(&run->link->hold_began), .s3 = {.folder = -1, .file = -1}};
     hold.until = hold.began + budget_of(run) - LOCAL_RESERVE;
-    api_mark_open(&hold.api, run->config.api_url, run->config.token, &run->home);
+    api_mark_open(&hold.api, &run->config, &run->home);
     const char *reason = try_to_deliver(run, &hold, finished_at, &quick);
     api_mark_close(&hold.s3);
     api_mark_close(&hold.api);

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "config/arguments.h"
 #include "base/program_name.h"
+#include "engine/otlp_export.h"
 #include "engine/run.h"
 #include "store/journal_read.h"
 
@@ -59,6 +60,7 @@ void loop_open(struct run *run)
             &run->log, LOG_WARN,
             "/proc is another PID namespace's: what the run's own processes use is not known; mount a /proc of this "
             "one (unshare --mount-proc)");
+    output_prepare(run);
     collect_read(run->collectors, &run->last);
     /* The first row has all that the program has used since its run began, so that is when the row begins. */
     run->last.monotonic = run->load;
@@ -70,6 +72,7 @@ void loop_open(struct run *run)
     (void)journal_process_started(0, &run->pid_start);
     arguments_hide(run->arguments, run->config.secret);
     arguments_hide((char *[]){run->executable, NULL}, run->config.secret);
+    otlp_hide_in_arguments(&run->config, run->arguments);
     config_look_around(&run->config, program_name(run->executable, (const char *const *)run->arguments));
     cgroup_tags_begin(&run->cgroup_tags, &run->roots, &run->machine, &run->config);
     struct stat ns;
@@ -83,6 +86,7 @@ void loop_close(struct run *run)
     resend_backlog_drop(&run->backlog);
     probe_stop(&run->registration.probe);
     delivery_suspend(&run->delivery);
+    otlp_export_suspend(run);
     network_close(&run->network);
     if (run->collectors)
         collect_suspend(run->collectors);
@@ -246,6 +250,7 @@ static int64_t ride(struct run *run, int64_t now, int64_t *tick)
             cgroup_tags_look(&run->cgroup_tags, &run->dir, now);
         *tick = next_tick(run, now);
     }
+    otlp_export_step(run);
     if (begins) /* after a row that is due, since a driver may take seconds to answer, or for ever */
         registration_add_gpus(run);
     return clock_earlier(*tick, run->state == RUN_MADE ? deliver(run) : making_due(run));

@@ -29,7 +29,7 @@ void pid1_end(struct run *run, int signal)
 
 bool pid1_owes(const struct run *run)
 {
-    return run_dir_is_in_memory(&run->dir) && run->config.token[0] && run->origin != ORIGIN_ANOTHERS &&
+    return run_dir_is_in_memory(&run->dir) && config_delivers(&run->config) && run->origin != ORIGIN_ANOTHERS &&
            !delivery_is_over(&run->delivery);
 }
 
@@ -50,6 +50,7 @@ static void forget(struct run *run)
 {
     struct log log;
     delivery_done(&run->delivery);
+    otlp_export_drop(run);
     run_dir_close(&run->dir);
     state_dir_close(&run->home);
     file_close(&run->output.fd);
@@ -92,7 +93,7 @@ void pid1_outlived(struct run *run)
 {
     if (run->state != RUN_RESTS)
         return;
-    if (run->config.token[0]) {
+    if (config_delivers(&run->config)) {
         pid1_begin(run);
         return;
     }

@@ -126,7 +126,7 @@ static void begin_delivery(struct run *run)
     run->registration.state = REGISTRATION_OVER;
     delivery_begin(&run->delivery);
     int64_t now = clock_monotonic();
-    int64_t left = api_mark_left(run->config.api_url, run->config.token, &run->home) * CLOCK_SECOND;
+    int64_t left = api_mark_left(&run->config, &run->home) * CLOCK_SECOND;
     if (run->delivery.phase == DELIVERY_REGISTER && left > 0)
         run->delivery.next_try = (run->delivery.next_try > now ? run->delivery.next_try : now) +
                                  clock_earlier(left, LATER_MAX);
@@ -135,7 +135,8 @@ static void begin_delivery(struct run *run)
 void registration_start(struct run *run)
 {
     bool is_registered = run->delivery.run_id[0] != '\0';
-    if (is_registered || run->config.cloud == CONFIG_CLOUD_OFF || is_said(&run->delivery.registration)) {
+    if (is_registered || !run->config.token[0] || run->config.cloud == CONFIG_CLOUD_OFF ||
+        is_said(&run->delivery.registration)) {
         begin_delivery(run);
     } else if (run->registration.cloud.vendor[0]) { /* process 1's run before this one has asked */
         say(run);

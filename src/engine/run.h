@@ -48,11 +48,12 @@ enum run_origin {
 
 /* PILLION_OUTPUT. */
 struct output {
-    int   fd;         /* -1 */
-    char *pattern;    /* NULL: not wanted by this image */
-    char *path;       /* what the pattern became, here or in an image before; NULL: not known yet */
-    char *before;     /* the path of process 1's run before this one: its rows stay there */
-    bool  has_header; /* it has those rows */
+    int                  fd;         /* -1 */
+    char                *pattern;    /* NULL: not wanted by this image */
+    char                *path;       /* what the pattern became, here or in an image before; NULL: not known yet */
+    char                *before;     /* the path of process 1's run before this one: its rows stay there */
+    bool                 has_header; /* it has those rows */
+    struct output_jsonl *jsonl;      /* NULL: CSV */
 };
 
 /* The clouds' answers, on their way into the registration. Until they are there, delivery does not begin. */
@@ -118,6 +119,7 @@ struct run {
     struct delivery       delivery;
     struct registration   registration;
     struct cgroup_tags    cgroup_tags;
+    struct otlp_export   *otlp;        /* rows for PILLION_OTLP_ENDPOINT; NULL: none so far */
     struct resend_backlog backlog;     /* the runs of others that are delivered along the way */
     int                   pruned;      /* the mark of that name, locked while old runs are pruned */
     bool                  is_pruned;   /* all of it: markers of the dead may be swept too */
@@ -174,6 +176,11 @@ void create_again(struct run *run);     /* opens what loop_close closed; without
 bool create_continued(struct run *run); /* the run of this process before its exec, if there is one */
 void create_run(struct run *run);       /* the run directory: a new one, or the one of this process before its exec */
 
+/* ---- output.c: PILLION_OUTPUT ---- */
+void output_prepare(struct run *run); /* before the baseline: JSON Lines have to have the details from there on */
+void output_open(struct run *run);    /* the run is made, or its files are opened again */
+void output_row(struct run *run, const struct sample *now); /* run->line has been encoded */
+
 /* ---- registration.c: the registration; delivery begins when all is in it ---- */
 void registration_begin(struct run *run);    /* the registration, unless it is there */
 void registration_add_gpus(struct run *run); /* asks their drivers; before registration_step */
@@ -191,6 +198,16 @@ void finish_run(struct run *run); /* the program ends: last row, totals, deliver
 
 /* ---- hold.c ---- */
 void hold_deliver(struct run *run, int64_t finished_at); /* while the program waits, if it has to */
+
+/* ---- otlp_export.c: each row to a receiver of OpenTelemetry's, where PILLION_OTLP_ENDPOINT names one ----
+ * One request is under way at most, and nothing waits for its answer: not a row, not the program, not its end. What
+ * cannot be sent is dropped and counted; sums are the run's so far, so the next row brings it all the same. */
+void otlp_export_row(struct run *run, const struct sample *now); /* is on disk; run->last is still the one before */
+void otlp_export_step(struct run *run);                          /* takes an answer, sends the row that waited for it */
+void otlp_export_last(struct run *run);                          /* the last row gets as far as it does at once */
+void otlp_export_end(struct run *run);                           /* tells what was sent, and what was not */
+void otlp_export_suspend(struct run *run);                       /* before the network is closed */
+void otlp_export_drop(struct run *run);                          /* another run begins */
 
 /* ---- pid1.c: process 1, which a signal does not end ---- */
 bool pid1_owes(const struct run *run);      /* its rows are in memory alone, and not delivered */

@@ -1,4 +1,4 @@
-/* A sample of everything, the row that it makes with the one before, and that row's way to disk and PILLION_OUTPUT. */
+/* A sample of everything, the row that it makes with the one before, and that row's way to disk. */
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <string.h>
@@ -10,19 +10,6 @@
 #include "engine/commands.h"
 #include "engine/gpus.h"
 #include "engine/run.h"
-
-/* PILLION_OUTPUT gets the same bytes; when its disk is full it gets no more. */
-static void copy_to_output(struct run *run)
-{
-    struct text rows = text_span(run->line.data, run->line.len);
-    struct text header;
-    if (run->rows == 0 && run->output.has_header)
-        (void)text_line(&rows, &header);
-    if (run->output.fd >= 0 && file_write(run->output.fd, rows.at, text_len(rows), NULL) < 0) {
-        log_line(&run->log, LOG_WARN, "PILLION_OUTPUT: %s; no more rows go there", strerror(errno));
-        file_close(&run->output.fd);
-    }
-}
 
 int64_t sampling_date(const struct run *run, int64_t monotonic)
 {
@@ -104,7 +91,7 @@ void sampling_row(struct run *run)
     (void)run_dir_append_row(&run->dir, run->line.data, run->line.len);
     if (run->dir.lost_rows > lost && lost == 0)
         log_line(&run->log, LOG_ERROR, "neither disk nor memory takes another row");
-    copy_to_output(run);
+    output_row(run, &now);
     struct text rows = text_span(run->line.data, run->line.len);
     struct text timestamp;
     if (run->rows == 0)
@@ -113,6 +100,7 @@ void sampling_row(struct run *run)
         commands_note_row(run, &now, timestamp);
         gpus_note_row(run, timestamp);
     }
+    otlp_export_row(run, &now);
     run->rows++;
     row_carry(&run->shape, &run->last, &now);
     row_keep(&run->last, &now);

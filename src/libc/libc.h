@@ -33,11 +33,17 @@
 /* Takes the snapshot that getenv answers from: of the variables in `envp`, those that the engine can have a use for.
  * To be called before main, once; a second call replaces the first. 0, or -ENOMEM: then getenv knows none.
  * Where the corner is not linked (the command, unit tests), getenv is libc's and there is nothing to take. */
-__attribute__((weak)) int corner_environment(const char *const *envp);
+__attribute__((weak)) int corner_environment(const char *const *envp, bool with_keys);
 
 static inline int libc_environment(const char *const *envp)
 {
-    return corner_environment ? corner_environment(envp) : 0;
+    return corner_environment ? corner_environment(envp, false) : 0;
+}
+
+/* With the keys for a bucket of the user's own also where none is named: runs that are delivered may name theirs. */
+static inline int libc_environment_with_keys(const char *const *envp)
+{
+    return corner_environment ? corner_environment(envp, true) : 0;
 }
 
 /* The calling thread has a descriptor table of its own from now on, with /dev/null as 0. `lost` is called, and does not

@@ -10,7 +10,7 @@
 #include "config/variables.h"
 #include "libc/libc.h"
 
-enum { NAME_ROOM = 31 };
+enum { NAME_ROOM = 31, AWS_NAME_ROOM = 40 };
 
 /* The names are as wide as the longest, so that two bytes tell most apart: the search runs before main, for each
  * variable there is. */
@@ -20,6 +20,12 @@ static const struct {
 } rows[] = {
 #define ROW(name, readers, ...) {#name, readers},
     VARIABLES(ROW) VARIABLES_OF_OTHERS(ROW)
+#undef ROW
+};
+
+static const char rows_of_aws[][AWS_NAME_ROOM] = {
+#define ROW(name, ...) #name,
+    VARIABLES_OF_AWS(ROW)
 #undef ROW
 };
 
@@ -54,21 +60,47 @@ static bool is_wanted(const char *variable, const struct beginnings *ours)
     return false;
 }
 
+/* These hold keys, and are looked at only where a bucket of the user's own is named. */
+static bool is_of_aws(const char *variable)
+{
+    if (strncmp(variable, "AWS_", strlen("AWS_")) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof rows_of_aws / sizeof *rows_of_aws; i++) {
+        size_t len = strlen(rows_of_aws[i]);
+        if (strncmp(variable, rows_of_aws[i], len) == 0 && variable[len] == '=')
+            return true;
+    }
+    return false;
+}
+
+static bool names_a_bucket(const char *variable)
+{
+    static const char beginning_of_it[] = "PILLION_S3_URI=";
+    return strncmp(variable, beginning_of_it, sizeof beginning_of_it - 1) == 0 && variable[sizeof beginning_of_it - 1];
+}
+
 static char **snapshot WARM;
 
-int corner_environment(const char *const *envp)
+int corner_environment(const char *const *envp, bool with_keys)
 {
     enum { WANTED_MAX = sizeof rows / sizeof *rows }; /* of a name that is there twice, the first counts */
+    enum { AWS_MAX = sizeof rows_of_aws / sizeof *rows_of_aws };
     const struct beginnings ours = our_beginnings();
-    const char             *wanted[WANTED_MAX];
+    const char             *wanted[WANTED_MAX + AWS_MAX];
     size_t                  count = 0, bytes = 0;
+    bool                    has_bucket = with_keys;
     free(snapshot);
     snapshot = NULL;
-    for (; envp && *envp && count < WANTED_MAX; envp++)
-        if (is_wanted(*envp, &ours)) {
-            wanted[count++] = *envp;
-            bytes += strlen(*envp) + 1;
-        }
+    for (const char *const *at = envp; at && *at && count < WANTED_MAX; at++) {
+        has_bucket |= names_a_bucket(*at);
+        if (is_wanted(*at, &ours))
+            wanted[count++] = *at;
+    }
+    for (const char *const *at = has_bucket ? envp : NULL; at && *at && count < WANTED_MAX + AWS_MAX; at++)
+        if (is_of_aws(*at))
+            wanted[count++] = *at;
+    for (size_t i = 0; i < count; i++)
+        bytes += strlen(wanted[i]) + 1;
     char **copy = malloc((count + 1) * sizeof *copy + bytes);
     if (!copy)
         return -ENOMEM;

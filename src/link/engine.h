@@ -103,7 +103,7 @@ enum engine_finding { ENGINE_FINE, ENGINE_CAUSE, ENGINE_NOTE };
 struct engine_examination {
     const char *const *environment;
     const struct conf *conf;
-    /* Called for each thing looked at: "conf", "variables", "directory", "output", "token", "ca-bundle", "api",
+    /* Called for each thing looked at: "conf", "variables", "directory", "output", "token", "destination", "keys", "ca-bundle", "api",
      * "clock", "s3". */
     void (*report)(void *context, const char *check, enum engine_finding finding, const char *sentence);
     void *context;

@@ -16,10 +16,19 @@
 #define S3_REGION_CHARACTERS TEXT_LOWER TEXT_DIGITS "-"
 #define S3_BUCKET_CHARACTERS S3_REGION_CHARACTERS "."
 
-enum { S3_BUCKET_MIN = 3, S3_BUCKET_MAX = 63, S3_REGION_SIZE = 32, S3_OBJECT_MAX = 64 * 1024 * 1024 };
+enum {
+    S3_BUCKET_MIN = 3,
+    S3_BUCKET_MAX = 63,
+    S3_REGION_SIZE = 32,
+    S3_PLACE_MAX = 512,
+    S3_OBJECT_MAX = 64 * 1024 * 1024
+};
 
 /* Checks "s3://bucket/key", key of at most 1024 bytes without control characters. 0, -EINVAL. */
 int s3_check_uri(const char *uri);
+/* Checks "s3://bucket" or "s3://bucket/prefix", a place below which keys are made: printable ASCII, no empty part,
+ * S3_PLACE_MAX at most. Writes it without trailing slashes. 0, -EINVAL. */
+int s3_check_place(const char *uri, char *ret, size_t size);
 /* [a-z0-9-]{1,31} */
 bool s3_region_is_fine(const char *region);
 /* Checks an http or https URL of ASCII, without user, query or fragment; a path in it is kept. Plain http may go
@@ -38,6 +47,21 @@ struct s3_target {
  * -ENOMEM, -EIO. Plain http to loopback goes through no proxy. */
 int s3_put(const struct s3_target *target, const struct sentinel_credentials *credentials, const char *content_type,
            int64_t now, struct bytes *data, struct http_request *ret);
+/* Composes a GET of an object, signed. timeout_ms is 60 s. 0, -EINVAL, -ENOMEM, -EIO. */
+int s3_get(const struct s3_target *target, const struct sentinel_credentials *credentials, int64_t now,
+           struct http_request *ret);
+
+struct s3_listing {
+    const char *delimiter;    /* NULL: none; what lies behind it is told once, as a folder */
+    const char *start_after;  /* a key, NULL: from the first on */
+    const char *continuation; /* of the answer before, NULL: it is the first */
+};
+
+/* Composes a GET of the list of keys that begin with that of target->uri, up to a thousand of them (ListObjectsV2). As
+ * s3_get. sentinel/s3_keys.h reads the answer. */
+int s3_list(const struct s3_target *target, const struct s3_listing *listing,
+            const struct sentinel_credentials *credentials, int64_t now, struct http_request *ret);
+
 /* Composes a HEAD of the bucket at AWS, unsigned, for its region: http_answer.bucket_region, whatever the status. 0,
  * -ENOMEM, -EINVAL (also with an endpoint: then nothing is asked of AWS). */
 int s3_head_bucket(const struct s3_target *target, struct http_request *ret);

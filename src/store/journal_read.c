@@ -24,7 +24,7 @@
 enum { LOOKS_AT_ONE = 20 }; /* 0.1 s apart: an image after an exec has the lock within a second */
 enum { QUIET = 10, FOREIGN_HOUR = 3600, DEFAULT_UPLOAD = 60, LONGEST_INTERVAL = 3600, LONGEST_UPLOAD = 86400 };
 enum { LINE_VALUES_MAX = 16 * 1024 }; /* a command has up to 4096 arguments */
-enum { KEYS_MAX = 256 }; /* ours has some forty: whatever the file says, a state has an end */
+enum { KEYS_MAX = 256 };              /* ours has some forty: whatever the file says, a state has an end */
 #define STATE_FILE_MAX ((off_t)1 << 30)
 
 /* Puts the members of `line` into `state`, in place of members with the same name. */
@@ -94,6 +94,26 @@ int journal_load_held(int file, cJSON **ret)
     cJSON *state = cJSON_CreateObject();
     bool   any = false;
     int    error = state ? merge_file(file, state, &any) : -ENOMEM;
+    if (error == 0 && !any)
+        error = -EBADMSG;
+    if (error < 0)
+        cJSON_Delete(state);
+    else
+        *ret = state;
+    return error;
+}
+
+int journal_load_run(const struct run_dir *run, cJSON **ret)
+{
+    struct bytes waiting;
+    cJSON       *state = cJSON_CreateObject();
+    bool         any = false;
+    int          error = !state ? -ENOMEM : run->state >= 0 ? merge_file(run->state, state, &any) : 0;
+    bytes_init(&waiting, RUN_DIR_STATE_MAX);
+    bytes_add(&waiting, run->facts.data, run->facts.len);
+    if (error == 0)
+        error = waiting.failed ? -ENOMEM : merge_lines(&waiting, state, &any);
+    bytes_done(&waiting);
     if (error == 0 && !any)
         error = -EBADMSG;
     if (error < 0)

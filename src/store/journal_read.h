@@ -9,11 +9,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "store/run_dir.h"
+
 /* Reads the merged state of the run whose directory is open at `dir`; free it with cJSON_Delete. Lines that are no
  * object, and a last line without \n, are skipped. 0, -ENOENT, -EFBIG, -EBADMSG (no line at all), -ENOMEM. */
 int journal_load(int dir, cJSON **ret);
 /* The same from run.jsonl itself, held open. */
 int journal_load_held(int file, cJSON **ret);
+/* That of an open run, with the lines that wait in memory. */
+int journal_load_run(const struct run_dir *run, cJSON **ret);
 
 /* Strings and numbers of the state; NULL or `fallback` when absent or of another type. */
 const char *journal_text(const cJSON *state, const char *key);

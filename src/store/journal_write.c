@@ -213,10 +213,26 @@ static void container(struct bytes *line, const struct container *c)
         bytes_char(line, '}');
 }
 
-/* Says where the run is to be delivered, and by whose token. */
-static void api(struct bytes *line, const struct config *config)
+/* `api_url` keeps versions of before buckets away from the run, whatever token they have. */
+static void bucket(struct bytes *line, const struct journal_bucket *b)
 {
-    char token_id[9];
+    put_text(line, "api_url", b->uri);
+    put_text(line, "destination", b->uri);
+    if (b->endpoint[0])
+        put_text(line, "s3_endpoint", b->endpoint);
+    put_text(line, "key", b->key);
+    put_text(line, "date", b->date);
+    put_text(line, "upload_uri_prefix", b->prefix);
+    put_number(line, "share", b->share);
+}
+
+/* Says where the run is to be delivered, and by whose token. */
+static void api(struct bytes *line, const struct journal_begin *begin)
+{
+    char                 token_id[9];
+    const struct config *config = begin->config;
+    if (begin->bucket)
+        bucket(line, begin->bucket);
     if (!config->token[0])
         return;
     journal_token_id(config->token, token_id);
@@ -261,7 +277,7 @@ void journal_begin(struct run_dir *run, const struct journal_begin *begin)
         json_key(&line, "registration");
         bytes_text(&line, begin->registration);
     }
-    api(&line, begin->config);
+    api(&line, begin);
     close_fact(&line, run);
 }
 
@@ -273,7 +289,7 @@ void journal_continue(struct run_dir *run, const struct journal_begin *begin, bo
     if (begin->cgroups) /* the image may be in another cgroup by now */
         write_cgroup_before(&line, begin->cgroups, begin->cgroup_before);
     if (with_api)
-        api(&line, begin->config);
+        api(&line, begin);
     close_fact(&line, run);
 }
 
@@ -312,6 +328,23 @@ void journal_registered(struct run_dir *run, const char *sentinel_run_id, const 
     close_fact(&line, run);
 }
 
+int journal_bucket(struct run_dir *run, const struct journal_bucket *b)
+{
+    struct bytes line;
+    open_line(&line);
+    bucket(&line, b);
+    if (!run->keeps_facts)
+        return close_line(&line, run);
+    close_fact(&line, run);
+    return 0;
+}
+
+void journal_started(struct run_dir *run)
+{
+    static const char line[] = "{\"started\":true}";
+    run_dir_append_fact(run, line, sizeof line - 1);
+}
+
 void journal_end(struct run_dir *run, const struct journal_end *end)
 {
     struct bytes line;
@@ -342,6 +375,25 @@ void journal_end(struct run_dir *run, const struct journal_end *end)
     put_number(&line, "rows", end->rows);
     if (end->lost_rows)
         put_number(&line, "lost_rows", end->lost_rows);
+    bytes_char(&line, '}');
+    if (run->keeps_facts)
+        close_fact(&line, run);
+    else
+        (void)close_line(&line, run);
+}
+
+void journal_otlp(struct run_dir *run, const char *instance, const struct journal_otlp *counts)
+{
+    struct bytes line;
+    open_line(&line);
+    json_key(&line, "otlp");
+    bytes_char(&line, '{');
+    put_text(&line, "instance", instance);
+    put_number(&line, "rows", counts->rows);
+    put_number(&line, "taken", counts->taken);
+    put_number(&line, "dropped", counts->dropped);
+    put_number(&line, "unanswered", counts->unanswered);
+    put_number(&line, "refused_points", counts->refused_points);
     bytes_char(&line, '}');
     (void)close_line(&line, run);
 }

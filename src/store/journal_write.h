@@ -13,17 +13,25 @@
 #include "config/config.h"
 #include "store/run_dir.h"
 
+/* Where a run goes that goes to a bucket of the user's own, and under which name. */
+struct journal_bucket {
+    const char *uri, *endpoint; /* endpoint "": AWS */
+    const char *key, *date, *prefix;
+    unsigned    share; /* enum share: what the user lets out */
+};
+
 struct journal_begin {
-    const struct config  *config;
-    const struct machine *machine;
-    const char *const    *arguments;
-    const char           *executable;
-    const char           *baseline;     /* JSON text: the counters before the first row */
-    const char           *registration; /* JSON text, "" when it could not be composed */
-    pid_t                 pid;
-    uint64_t              pid_start; /* clock ticks since boot */
-    uint64_t              pid_namespace;
-    int64_t               started_at; /* ns since 1970 */
+    const struct config         *config;
+    const struct journal_bucket *bucket; /* NULL: it goes to Sentinel, or nowhere */
+    const struct machine        *machine;
+    const char *const           *arguments;
+    const char                  *executable;
+    const char                  *baseline;     /* JSON text: the counters before the first row */
+    const char                  *registration; /* JSON text, "" when it could not be composed */
+    pid_t                        pid;
+    uint64_t                     pid_start; /* clock ticks since boot */
+    uint64_t                     pid_namespace;
+    int64_t                      started_at; /* ns since 1970 */
     /* The place of the run's cgroups, and their counts from before the run; NULL: not known. */
     const struct cgroup_watch  *cgroups;
     const struct cgroup_events *cgroup_before;
@@ -53,7 +61,18 @@ void journal_continues(struct run_dir *run, const char *id); /* the run that thi
 void journal_cgroup(struct run_dir *run, const struct cgroup_events *events, int64_t now);
 void journal_output(struct run_dir *run, const char *path); /* PILLION_OUTPUT, as the first image of the run meant it */
 void journal_registered(struct run_dir *run, const char *sentinel_run_id, const char *upload_uri_prefix);
+/* The bucket of a run that had none, or whose name was corrected. 0, -errno. */
+int journal_bucket(struct run_dir *run, const struct journal_bucket *bucket);
+/* The bucket has the run's beginning: from now on nothing in that changes. */
+void journal_started(struct run_dir *run);
 void journal_end(struct run_dir *run, const struct journal_end *end);
+/* What became of the rows for PILLION_OTLP_ENDPOINT: each is taken, dropped or unanswered. */
+struct journal_otlp {
+    uint64_t rows, taken, dropped, unanswered;
+    uint64_t refused_points; /* data points of rows that were taken */
+};
+/* instance: the run's name there. */
+void journal_otlp(struct run_dir *run, const char *instance, const struct journal_otlp *counts);
 void journal_goes_on(struct run_dir *run);                                      /* takes journal_end back */
 void journal_state(struct run_dir *run, const char *state, const char *result); /* result: JSON text or NULL */
 /* A batch is sealed: object `uploaded` + 1 holds the rows' bytes from `from` to `to`. 0 when that is on disk, -errno.

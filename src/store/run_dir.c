@@ -376,7 +376,7 @@ static int append_line(struct run_dir *run, const char *json, size_t len, bool i
     bytes_add(&line, json, len);
     bytes_char(&line, '\n');
     int error = line.failed ? -EFBIG : append_state(run, line.data, line.len);
-    if (error < 0 && is_fact && run->state >= 0 && !line.failed)
+    if (error < 0 && is_fact && (run->state >= 0 || run->keeps_facts) && !line.failed)
         bytes_add(&run->facts, line.data, line.len);
     run->facts.failed = false;
     bytes_done(&line);

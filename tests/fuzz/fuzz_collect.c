@@ -6,6 +6,9 @@
 #include "collect/affinity.h"
 #include "collect/cgroup/cgroup.h"
 #include "collect/collect.h"
+#include "collect/details.h"
+#include "base/json_read.h"
+#include "engine/jsonl.h"
 #include "engine/row.h"
 #include "folder.h"
 #include "pillion/columns.h"
@@ -50,6 +53,10 @@ static const struct file {
     {"sys/class/net/eth0/device/x", ""},
     {"sys/block/sda/size", "1000\n"},
     {"sys/block/sda/hidden", "0\n"},
+    {"sys/block/sda/device/model", "Disk\n"},
+    {"sys/block/sda/queue/rotational", "0\n"},
+    {"sys/class/net/eth0/operstate", "up\n"},
+    {"sys/class/net/eth0/speed", "1000\n"},
     {"sys/fs/cgroup/a.slice/memory.peak", "4096\n"},
     {"sys/fs/cgroup/a.slice/memory.max", "8192\n"},
     {"sys/fs/cgroup/a.slice/memory.events", "oom 1\noom_kill 1\n"},
@@ -60,7 +67,7 @@ static const struct file {
     {"sys/fs/cgroup/cpu/a.slice/cpu.cfs_quota_us", "50000\n"},
     {"sys/fs/cgroup/cpu/a.slice/cpu.cfs_period_us", "100000\n"},
 };
-enum { FILES = sizeof files / sizeof *files };
+enum { VALUES_MAX = 100000, FILES = sizeof files / sizeof *files };
 
 static void put(const struct file *file)
 {
@@ -88,6 +95,28 @@ static void check_row(const struct sample *before, const struct sample *now)
         cells += *p == ',';
     HOLDS(cells == PILLION_COLUMN_COUNT);
     bytes_done(&row);
+}
+
+/* The parts add up to what the row says, and are an object that a parser takes. */
+static void check_details(const struct collectors *collectors, const struct sample *before, const struct sample *now)
+{
+    const struct details *d = collect_details(collectors);
+    struct bytes          out;
+    uint64_t              read = 0, received = 0;
+    for (size_t i = 0; i < d->disk_count; i++)
+        read += d->disks[i].read;
+    for (size_t i = 0; i < d->interface_count; i++)
+        received += d->interfaces[i].received;
+    HOLDS(d->disk_count == DETAILS_DEVICES_MAX || now->disk_read == METRIC_NONE || before->disk_read == METRIC_NONE ||
+          read == now->disk_read - before->disk_read);
+    HOLDS(d->interface_count == DETAILS_DEVICES_MAX || now->net_recv == METRIC_NONE ||
+          before->net_recv == METRIC_NONE || received == now->net_recv - before->net_recv);
+    for (size_t i = 0; i < d->cpu_count; i++)
+        HOLDS(d->cpus[i].usage == METRIC_NONE || d->cpus[i].usage <= 10000);
+    bytes_init(&out, JSONL_LINE_MAX);
+    jsonl_encode(&(struct jsonl_row){.line = text_of("1.000"), .now = now, .details = d}, &out);
+    HOLDS(!out.failed && json_check(text_span(out.data, out.len), VALUES_MAX) == 0);
+    bytes_done(&out);
 }
 
 static void check_counters(const struct sample *a, const struct sample *b)
@@ -154,6 +183,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const uint8_t *feed = memchr(first, '\f', (size_t)(end - first));
     folder_write(file->name, first, (size_t)((feed ? feed : end) - first));
     HOLDS(collect_open(&roots, &tree, &collectors) == 0);
+    HOLDS(collect_keep_details(collectors));
     collect_read(collectors, &before);
     check_once(&roots, &tree, &before);
     if (feed)
@@ -161,6 +191,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     collect_read(collectors, &now);
     check_counters(&before, &now);
     check_row(&before, &now);
+    check_details(collectors, &before, &now);
     collect_close(collectors);
     put(file);
     return 0;

@@ -12,6 +12,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from otlp_receiver import OtlpReceiver  # noqa: E402
 from served import PYTHON, LocalTest, ServedTest, pillion  # noqa: E402
 
 FAKE = pillion.BUILD / "fake" / "libnvidia-ml.so.1"
@@ -125,6 +126,19 @@ class Figures(GpuTest):
         self.assertEqual(self.asked("Shutdown"), [])
         self.assertPrivate()
 
+    def test_a_receiver_of_opentelemetry_is_told_of_each(self):
+        with OtlpReceiver() as receiver:
+            self.world(CARDS + "power 0 61500\ntemperature 1 41\n")
+            self.finish(self.python("import time; time.sleep(0.75)", PILLION_OTLP_ENDPOINT=receiver.url))
+            row = pillion.wait_for(receiver.checked, 5, "a row")[-1]
+        self.assertEqual({key: told[2] for key, told in row.points.items() if "gpu" in key[0] or key[0][:3] == "hw."}, {
+            ("hw.gpu.utilization", "0", "general"): 0.4, ("hw.gpu.utilization", "1", "general"): 0.0,
+            ("hw.gpu.memory.usage", "0"): 2 * GIB, ("hw.gpu.memory.usage", "1"): 0.0,
+            ("hw.power", "0", "gpu"): 61.5, ("hw.temperature", "1", "gpu"): 41.0,
+            ("pillion.hw.gpu.utilization", "0"): 0.0, ("pillion.hw.gpu.utilization", "1"): 0.0,
+            ("pillion.hw.gpu.memory.usage", "0"): 0.0, ("pillion.hw.gpu.memory.usage", "1"): 0.0,
+            ("pillion.process.gpu.utilization",): 0.0, ("pillion.process.gpu.memory.usage",): 0.0})
+
     def test_what_the_trees_processes_use_is_theirs(self):
         text = ("import os, subprocess, sys, time; child = subprocess.Popen([sys.executable, '-S', '-c', "
                 "'import time; time.sleep(30)']); print(os.getpid(), child.pid, flush=True); sys.stdin.read(); "
@@ -185,8 +199,8 @@ class Figures(GpuTest):
                 self.assertAlmostEqual(used[name], told, delta=0.05 * told + 0.002)
 
     def test_each_gpu_stands_in_a_file_of_its_own_and_in_the_report(self):
-        self.world(CARDS + "temperature 0 64\npower 0 250500\ntemperature 1 31\n")
-        self.finish(self.python("import time; time.sleep(0.75)"))
+        self.world(CARDS + "temperature 0 64\npower 0 250500\ntemperature 1 31\nclock 0 1410\n")
+        self.finish(self.python("import time; time.sleep(0.75)", PILLION_OUTPUT=self.work / "rows.jsonl"))
         run = self.only_run()
         with open(run.path / "gpus.csv", newline="", encoding="utf-8") as file:
             lines = list(csv.DictReader(file))
@@ -195,6 +209,10 @@ class Figures(GpuTest):
             self.assertEqual([list(line.values())[2:] for line in mine], [cells] * len(mine), lines)
             self.assertEqual(len(mine), 1)  # of ten rows in which nothing changes one
         self.assertIn(lines[0]["timestamp"], [raw.partition(",")[0] for raw in run.raw_rows])
+        gpus = json.loads((self.work / "rows.jsonl").read_text().splitlines()[-1])["gpu"]
+        self.assertEqual([(gpu["uuid"], gpu["utilization_pct"], gpu["vram_used_bytes"], gpu["temperature_celsius"],
+                           gpu["power_watts"], gpu["frequency_mhz"]) for gpu in gpus],
+                         [("GPU-0", 40, 2 << 30, 64, 250.5, 1410), ("GPU-1", 0, 0, 31, None, None)])
         page = self.pillion("report", "-o", "-").stdout.decode()
         self.assertIn('{"gpu":0,"usage_mean":0.4,"usage_max":0.4,"memory_mean_mib":2048,"memory_max_mib":2048,"temperature_mean_c":64,'
                       '"temperature_max_c":64,"power_mean_w":250.5,"power_max_w":250.5}', page)

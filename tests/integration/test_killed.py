@@ -13,9 +13,11 @@ import re
 import signal
 import sys
 import threading
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from own_bucket import BucketServer, BucketTest  # noqa: E402
 from served import Cases, S3Server, SentinelServer, StreamedTest, pillion  # noqa: E402
 
 ALL = bool(os.environ.get("PILLION_TEST_ALL_POINTS"))
@@ -86,8 +88,11 @@ class Table:
         return "\n".join(lines)
 
 
-class KilledTest(StreamedTest):
+class KillsTest(pillion.PillionTest):
+    """What does not depend on where the rows go."""
+
     table = None
+    every = 0  # 1: each point of all, and a table
 
     @classmethod
     def setUpClass(cls):
@@ -100,7 +105,7 @@ class KilledTest(StreamedTest):
 
     @classmethod
     def tearDownClass(cls):
-        if ALL and cls.table is not None:
+        if (ALL or cls.every == 1) and cls.table is not None:
             print(cls.table, flush=True)
         super().tearDownClass()
 
@@ -109,9 +114,6 @@ class KilledTest(StreamedTest):
         path = self.tmp / name.replace(" ", "-") / "state"
         path.mkdir(mode=0o700, parents=True)
         return path
-
-    def case_env(self, folder, server, **extra):
-        return self.env(PILLION_DIR=folder, **dict(server.env(), **dict(server.s3.env(), **extra)))
 
     def kill_at(self, point, thread, stretch, argv, env, preload):
         words = ["LD_PRELOAD=%s" % pillion.HOOK] if preload else []
@@ -125,6 +127,11 @@ class KilledTest(StreamedTest):
         last = points[-1].number
         self.assertGreater(last, 6, "hardly a call was seen")
         return range(1, last + last // 10 + 2)
+
+
+class KilledTest(KillsTest, StreamedTest):
+    def case_env(self, folder, server, **extra):
+        return self.env(PILLION_DIR=folder, **dict(server.env(), **dict(server.s3.env(), **extra)))
 
     def no_complaints(self, server):
         """A finish whose answer nobody took is repeated, and refused: that is as it should be."""
@@ -223,6 +230,62 @@ class Sync(KilledTest):
     def test_sync_that_is_killed_is_done_by_the_next(self):
         points = self.chosen(self.kill_twice("count", 0).points)
         Cases(self).run({"sync %d" % point: (point,) for point in points}, self.kill_twice)
+
+
+class OwnBucket(KillsTest, BucketTest):
+    """A bucket of the user's own; each point of all in tests/fleet/test_own_bucket_killed.py."""
+
+    stretches = {
+        "beginning": ('"destination"', '"started":true', "1.3", "1"),
+        "first batch": ('"sealed":1,', '"uploaded":1,', "1.6", "1"),
+        "second batch": ('"sealed":2,', '"uploaded":2,', "2.4", "1"),
+        "end": ('"finished_at"', "end", "1.3", "1"),
+        "end of a short run": ('"started"', "end", "0.4", "60"),
+    }
+    every = 1 if ALL else 6
+
+    def chosen(self, points):
+        return list(super().chosen(points))[int(time.time()) // 86400 % self.every::self.every]
+
+    def server(self):
+        return BucketServer()
+
+    def check_delivered(self, stretch, outcome, folder, bucket, lines):
+        found = pillion.runs(folder)
+        self.assertEqual(len(found), 1, found)
+        arrived = set("".join(one.csv for one in bucket.runs()).split("\n"))
+        self.table.add(stretch, outcome, lines.count("\n") - 1, len(set(lines.split("\n")) - arrived))
+        self.assertEqual(self.assertDelivered(found[0], bucket).csv, lines)
+        self.assertEqual((len(bucket.runs()), bucket.complaints()), (1, []))
+
+    def kill_and_sync(self, name, stretch, point):
+        folder = self.folder(name)
+        with self.server() as bucket:
+            begin, end, lasts, interval = self.stretches[stretch]
+            env = self.env(PILLION_DIR=folder, **bucket.env(TRACKER_UPLOAD_INTERVAL=interval))
+            outcome = self.kill_at(point, "pillion", (begin, end), ["sleep", lasts], env, True)
+            found = pillion.runs(folder)
+            lines = whole_lines(found[0].path / "metrics.csv") if found else ""
+            if outcome.killed and not lines:
+                self.table.add(stretch, outcome, 0, 0)  # not a row yet: nothing is to be delivered
+                return outcome
+            if not outcome.killed:
+                self.assertEqual(outcome.status, 0, outcome.text)
+            result = pillion.command("sync", env=env)
+            self.assertEqual(result.status, 0, "%s\n%s" % (result, found[0].describe()))
+            self.check_delivered(stretch, outcome, folder, bucket, lines)
+        return outcome
+
+    def test_wherever_it_is_killed_each_row_is_there_once(self):
+        counted = Cases(self)
+        points = {}
+
+        def count(name, stretch):
+            points[stretch] = self.kill_and_sync(name, stretch, 0).points
+
+        counted.run({"count %s" % stretch: (stretch,) for stretch in self.stretches}, count)
+        Cases(self).run({"%s %d" % (stretch, point): (stretch, point) for stretch in self.stretches
+                         for point in self.chosen(points[stretch])}, self.kill_and_sync)
 
 
 if __name__ == "__main__":

@@ -119,44 +119,66 @@ class FaultTest(StreamedTest):
         self.assertEqual(state, "finished", run.describe())
 
 
+def faults_that_pass():
+    """{name: (endpoint, which, action, where the rows may be then)}: as objects, or left over by them: inline at Sentinel,
+    by a later sync in a bucket of the user's own. So are those that follow."""
+    cases = {}
+    outlast = "silent", "silent after", "slow answer", "endless", "wait long"  # the program, all of them
+    for position, endpoint in POSITIONS.items():
+        for name, action in PUT_FAULTS.items():
+            refused = name.startswith("moved") and position == "first"  # nothing is there yet
+            either = name in outlast or refused or name == "wait" or position == "last"  # no back-off at the end
+            forms = ("s3", "inline") if either else ("s3",)
+            cases["%s %s" % (position, name)] = (endpoint, 1, action, forms)
+    return cases
+
+
+def faults_that_stay():
+    cases = {}
+    for position, endpoint in POSITIONS.items():
+        for name, action in PUT_FAULTS.items():
+            forms = ("s3", "inline") if position == "last" or name in ("truncated", "slow answer") else ("inline",)
+            cases["always %s %s" % (position, name)] = (endpoint, "*", action, forms)
+    return cases
+
+
+def statuses():
+    cases = {"status %d" % status: ("put 2", 1, dict(status=status), ("s3",)) for status in STATUSES}
+    cases.update({"always %d" % status: ("put 2", "*", dict(status=status), ("inline",)) for status in STATUSES})
+    return cases
+
+
+def codes():
+    cases = {code: ("put 2", 1, dict(code=code), ("s3",)) for code in CODES}
+    cases.update({"always " + code: ("put 2", "*", dict(code=code), ("inline",)) for code in CODES})
+    cases.update({"%s with %d" % (code, status): ("put 2", 1, dict(code=code, status=status), ("s3",))
+                  for code in ("SlowDown", "ExpiredToken", "AccessDenied") for status in (400, 403, 500)})
+    return cases
+
+
+def redirects():
+    return {"redirect %d" % status: ("put 2", which, dict(redirect=True, status=status), ("s3", "inline"))
+            for status, which in ((301, 1), (302, "*"), (303, 1), (307, "*"), (308, 1))}
+
+
 class Uploads(FaultTest):
     def run_cases(self, cases):
         Cases(self, WORKERS).run(cases, self.check_put)
 
     def test_a_fault_that_passes_costs_nothing(self):
-        cases = {}
-        outlast = "silent", "silent after", "slow answer", "endless", "wait long"  # the program, all of them
-        for position, endpoint in POSITIONS.items():
-            for name, action in PUT_FAULTS.items():
-                refused = name.startswith("moved") and position == "first"  # nothing is there yet
-                either = name in outlast or refused or name == "wait" or position == "last"  # no back-off at the end
-                forms = ("s3", "inline") if either else ("s3",)
-                cases["%s %s" % (position, name)] = (endpoint, 1, action, forms)
-        self.run_cases(cases)
+        self.run_cases(faults_that_pass())
 
     def test_a_fault_that_stays_sends_all_rows_inline(self):
-        cases = {}
-        for position, endpoint in POSITIONS.items():
-            for name, action in PUT_FAULTS.items():
-                forms = ("s3", "inline") if position == "last" or name in ("truncated", "slow answer") else ("inline",)
-                cases["always %s %s" % (position, name)] = (endpoint, "*", action, forms)
-        self.run_cases(cases)
+        self.run_cases(faults_that_stay())
 
     def test_every_status_is_survived(self):
-        cases = {"status %d" % status: ("put 2", 1, dict(status=status), ("s3",)) for status in STATUSES}
-        cases.update({"always %d" % status: ("put 2", "*", dict(status=status), ("inline",)) for status in STATUSES})
-        self.run_cases(cases)
+        self.run_cases(statuses())
 
     def test_every_code_is_survived(self):
-        cases = {code: ("put 2", 1, dict(code=code), ("s3",)) for code in CODES}
-        cases.update({"always " + code: ("put 2", "*", dict(code=code), ("inline",)) for code in CODES})
-        cases.update({"%s with %d" % (code, status): ("put 2", 1, dict(code=code, status=status), ("s3",))
-                      for code in ("SlowDown", "ExpiredToken", "AccessDenied") for status in (400, 403, 500)})
-        self.run_cases(cases)
+        self.run_cases(codes())
 
     def test_credentials_are_taken_nowhere_else(self):
-        self.run_cases({"redirect %d" % status: ("put 2", which, dict(redirect=True, status=status), ("s3", "inline"))
-                        for status, which in ((301, 1), (302, "*"), (303, 1), (307, "*"), (308, 1))})
+        self.run_cases(redirects())
 
 
 class Refreshes(FaultTest):

@@ -8,6 +8,7 @@
  *   sample I TIMESTAMP UTIL         µs; 0: now
  *   process I LIST PID MEMORY       LIST c or g; for part P of a device cP, gP
  *   busy I PID TIMESTAMP SM
+ *   clock I MHZ                     the same; temperature, power too
  *   energy I MILLIJOULES            without the line: not supported
  *   part I TOTAL USED               a MIG device
  *   error FUNCTION CODE [I]         FUNCTION without "nvmlDeviceGet"
@@ -348,6 +349,20 @@ EXPORT int nvmlDeviceGetPowerUsage(struct handle *h, unsigned *ret)
 {
     int error = enter("PowerUsage", h);
     return error ? error : number_of(h, "power", ret);
+}
+
+EXPORT int nvmlDeviceGetClockInfo(struct handle *h, int domain, unsigned *ret)
+{
+    int error = enter("ClockInfo", h);
+    return error ? error : domain != 0 ? INVALID : number_of(h, "clock", ret);
+}
+
+EXPORT int nvmlDeviceGetUUID(struct handle *h, char *ret, unsigned size)
+{
+    int error = enter("UUID", h);
+    if (error == SUCCESS)
+        (void)snprintf(ret, size, "GPU-%d", h->index);
+    return error;
 }
 
 EXPORT int nvmlDeviceGetUtilizationRates(struct handle *h, unsigned ret[static 2])

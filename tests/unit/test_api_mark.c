@@ -36,8 +36,11 @@ static int drop(void **state)
 /* The mark as a process sees it, in this test's folder. */
 static struct api_mark opened(void)
 {
-    struct api_mark m;
-    api_mark_open(&m, url, token, &nowhere);
+    static struct config config;
+    struct api_mark      m;
+    (void)snprintf(config.api_url, sizeof config.api_url, "%s", url);
+    (void)snprintf(config.token, sizeof config.token, "%s", token);
+    api_mark_open(&m, &config, &nowhere);
     if (m.folder >= 0)
         close(m.folder);
     m.folder = folder_open(&folder);

@@ -603,7 +603,7 @@ static void an_object_that_s3_would_refuse_is_not_put(void **state)
     odd.credentials = NULL;
     assert_not_put(url, &odd);
     odd.credentials = &lacking;
-    lacking.session_token = NULL;
+    lacking.secret_key = NULL;
     assert_not_put(url, &odd);
     lacking = credentials;
     lacking.region = outlandish;

@@ -357,6 +357,26 @@ static void energy_is_power_by_the_time_and_none_while_asleep(void **state)
     assert_true(gpu_amd_has_energy(&amd));
 }
 
+static void a_cards_details_have_its_clock_if_that_is_asked_for(void **state)
+{
+    (void)state;
+    struct gpu_detail d = {.memory_total = METRIC_NONE, .clock = METRIC_NONE};
+    amdgpu(0, A, "77", "4096");
+    attribute(A, "product_name", "Instinct");
+    attribute(A, "mem_info_vram_total", "8192");
+    sensors(A, "freq1_input", "1710000000");
+    begins();
+    (void)reading();
+    gpu_amd_detail(&amd, 0, &d);
+    assert_true(d.clock == METRIC_NONE && d.memory_total == 8192);
+    assert_string_equal(d.name, "Instinct");
+    assert_string_equal(d.uuid, A);
+    amd.keeps_clock = true;
+    (void)reading();
+    gpu_amd_detail(&amd, 0, &d);
+    assert_int_equal(d.clock, 1710);
+}
+
 static void a_device_without_a_mean_tells_its_power_of_the_moment(void **state)
 {
     (void)state;
@@ -1027,6 +1047,7 @@ int main(void)
         test(a_model_without_a_name_is_told_by_its_numbers),
         test(a_device_that_sleeps_is_idle_and_not_asked),
         test(energy_is_power_by_the_time_and_none_while_asleep),
+        test(a_cards_details_have_its_clock_if_that_is_asked_for),
         test(a_device_without_a_mean_tells_its_power_of_the_moment),
         test(an_apus_power_is_left_out_for_it_has_the_cpus_in_it),
         test(an_idle_device_that_may_sleep_is_given_the_time_to),

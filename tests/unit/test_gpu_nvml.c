@@ -550,6 +550,31 @@ static void each_device_stands_as_it_was_found(void **state)
     assert_int_equal(calls_of("PowerUsage"), 3);
 }
 
+static void details_are_name_uuid_memory_and_clock(void **state)
+{
+    (void)state;
+    struct gpu_detail first = {.memory_total = METRIC_NONE, .clock = METRIC_NONE};
+    struct gpu_detail second = first;
+    world(TWO_CARDS "clock 1 1410\n");
+    gpu_nvml_suspend(&nvml);
+    gpu_nvml_allow(&nvml);
+    (void)reading(0);
+    assert_int_equal(calls_of("ClockInfo") + calls_of("UUID"), 0); /* only for who asks */
+    gpu_nvml_detail(&nvml, 0, &first);
+    gpu_nvml_detail(&nvml, 1, &second);
+    assert_string_equal(first.name, "Card");
+    assert_string_equal(second.uuid, "GPU-1");
+    assert_int_equal(first.memory_total, UINT64_C(16384) << 20);
+    assert_true(first.clock == METRIC_NONE && second.clock == 1410);
+    gpu_nvml_detail(&nvml, 0, &first);
+    assert_int_equal(calls_of("ClockInfo"), 2);    /* what a device has not got it is asked once */
+    world(TWO_CARDS "error MemoryInfo_v2 15 0\n"); /* lost */
+    (void)reading(0);
+    first = (struct gpu_detail){.memory_total = METRIC_NONE, .clock = METRIC_NONE};
+    gpu_nvml_detail(&nvml, 0, &first);
+    assert_true(first.name[0] == '\0' && first.memory_total == METRIC_NONE);
+}
+
 static void long_lists_are_read_whole(void **state)
 {
     static char text[60000];
@@ -623,6 +648,7 @@ int main(void)
         READS(energy_is_what_the_devices_used_since_the_first_reading),
         READS(a_device_that_tells_no_energy_is_asked_once),
         READS(each_device_stands_as_it_was_found),
+        READS(details_are_name_uuid_memory_and_clock),
         READS(long_lists_are_read_whole),
         READS(in_a_pid_namespace_a_number_is_believed_only_of_who_has_the_device_open),
         READS(the_facts_are_the_first_name_the_number_and_all_memory),

@@ -390,6 +390,31 @@ static void the_snapshot_holds_what_the_engine_reads_and_nothing_else(void **sta
     assert_null(getenv("HTTP_PROXY"));
 }
 
+static void keys_of_aws_are_in_the_snapshot_only_where_a_bucket_of_ones_own_is(void **state)
+{
+#define ROW(name, ...) {#name, #name "=value"},
+    static const struct {
+        const char *name, *entry;
+    } rows[] = {VARIABLES_OF_AWS(ROW)};
+#undef ROW
+    static const char *const buckets[] = {"PILLION_S3_URI=s3://bucket/prefix", "PILLION_S3_URI=", "PILLION_S3_UR=x"};
+    const char              *environment[sizeof rows / sizeof *rows + 4] = {"AWS_SECRET=1", "AWS_PROFILES=2"};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        environment[i + 2] = rows[i].entry;
+    for (size_t bucket = 0; bucket < sizeof buckets / sizeof *buckets; bucket++) {
+        environment[sizeof rows / sizeof *rows + 2] = buckets[bucket];
+        assert_int_equal(libc_environment(environment), 0);
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            const char *value = getenv(rows[i].name);
+            if ((value != NULL) != (bucket == 0) || (value && strcmp(value, "value") != 0))
+                fail_msg("%s is %s in the snapshot beside %s", rows[i].name, value ? value : "not", buckets[bucket]);
+        }
+        assert_null(getenv("AWS_SECRET"));
+        assert_null(getenv("AWS_PROFILES"));
+    }
+}
+
 static void strcasecmp_folds_ascii_alone(void **state)
 {
     (void)state;
@@ -496,6 +521,7 @@ int main(void)
         cmocka_unit_test(qsort_sorts_and_loses_nothing),
         cmocka_unit_test(getenv_answers_from_the_snapshot_alone),
         cmocka_unit_test(the_snapshot_holds_what_the_engine_reads_and_nothing_else),
+        cmocka_unit_test(keys_of_aws_are_in_the_snapshot_only_where_a_bucket_of_ones_own_is),
         cmocka_unit_test(strcasecmp_folds_ascii_alone),
         cmocka_unit_test(strerror_r_names_common_errors_and_numbers_the_others),
         cmocka_unit_test(streams_read_files_from_front_to_back),

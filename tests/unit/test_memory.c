@@ -25,13 +25,15 @@ static void used_is_total_less_available(void **state)
     struct sample s = read_meminfo("MemTotal:       16000 kB\nMemFree:         1000 kB\nMemAvailable:    9000 kB\n"
                                    "Buffers:          200 kB\nCached:          5000 kB\nSwapCached:       77 kB\n"
                                    "Active:          4000 kB\nInactive:        3000 kB\nActive(anon):    1 kB\n"
-                                   "SwapTotal:           0 kB\nSwapFree:            0 kB\nSReclaimable:     300 kB\n");
+                                   "SwapTotal:        4000 kB\nSwapFree:         1500 kB\nSReclaimable:     300 kB\n");
     assert_int_equal(s.memory_free, 1000);
     assert_int_equal(s.memory_used, 7000);
     assert_int_equal(s.memory_buffers, 200);
     assert_int_equal(s.memory_cached, 5300);
     assert_int_equal(s.memory_active, 4000);
     assert_int_equal(s.memory_inactive, 3000);
+    assert_int_equal(s.memory_available, 9000);
+    assert_true(s.swap_total == 4000 && s.swap_free == 1500);
 }
 
 static void an_old_kernel_without_available_is_estimated(void **state)
@@ -47,7 +49,7 @@ static void what_is_missing_is_none_and_not_zero(void **state)
     (void)state;
     struct sample s = read_meminfo("MemTotal: 16000 kB\nMemAvailable: 9000 kB\nCached: 7 kB\n");
     assert_true(s.memory_free == METRIC_NONE);
-    assert_true(s.memory_active == METRIC_NONE);
+    assert_true(s.memory_active == METRIC_NONE && s.swap_total == METRIC_NONE && s.swap_free == METRIC_NONE);
     assert_int_equal(s.memory_used, 7000);
     assert_int_equal(s.memory_cached, 7);
     s = read_meminfo("");

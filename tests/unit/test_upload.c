@@ -40,7 +40,7 @@ static struct http_request request;
 
 static void open_upload(void)
 {
-    upload_init(&u, &config, &run, &said);
+    upload_init(&u, &destination_sentinel, &config, &run, &said);
     u.began = now;
     u.next_batch = now + u.interval;
 }

@@ -76,7 +76,11 @@ _pillion() {
     -*) COMPREPLY=($(compgen -W "$(_pillion_options "$command")" -- "$word")) ;;
     *)
         case $command in
-        show | report | export | rm | sync)
+        list) COMPREPLY=($(compgen -W "$PILLION_S3_URI" -- "$word")) ;;
+        show | report)
+            COMPREPLY=($(compgen -W "last $PILLION_S3_URI $(pillion list --csv --last 50 2>/dev/null | sed -n '2,$s/,.*//p')" -- "$word"))
+            ;;
+        export | rm | sync)
             COMPREPLY=($(compgen -W "last $(pillion list --csv --last 50 2>/dev/null | sed -n '2,$s/,.*//p')" -- "$word"))
             ;;
         run) COMPREPLY=($(compgen -c -- "$word")) ;;

@@ -90,3 +90,4 @@ complete -c pillion -n '__pillion_in report' -l markdown -d 'Markdown in place o
 complete -c pillion -n '__pillion_in rm' -s f -l force -d 'Also what was not delivered'
 complete -c pillion -n '__pillion_in rm' -s n -l dry-run -d 'Only tell which'
 complete -c pillion -n '__pillion_in show report export rm sync' -k -a '(__pillion_runs)'
+complete -c pillion -n '__pillion_in list show report; and set -q PILLION_S3_URI' -a '$PILLION_S3_URI' -d 'A bucket of your own'

@@ -139,20 +139,36 @@ static void trouble_of(const struct show *show, struct ending *ret)
     else if (reason == NULL)
         (void)snprintf(ret->trouble, sizeof ret->trouble,
                        "%spillion sync tries again, %spillion doctor tells what is in the way.", whose, whose);
+    else if (journal_text(show->state, "destination") != NULL && strstr(reason, "403") != NULL)
+        (void)snprintf(next, sizeof next,
+                       "The bucket lets these keys put nothing there: %spillion doctor, then pillion sync.", whose);
     else if (strstr(reason, "401") != NULL || strstr(reason, "403") != NULL)
         (void)snprintf(next, sizeof next, "The token is refused: %spillion doctor, then pillion sync.", whose);
     if (reason != NULL)
         (void)snprintf(ret->trouble, sizeof ret->trouble, "%.500s%s %s", reason, stop(reason), next);
 }
 
+static void delivery_to_bucket(const struct show *show, const char *to, const char *objects, struct ending *ret)
+{
+    if (is_state(show, "finished"))
+        (void)snprintf(ret->delivery, sizeof ret->delivery, "sent to %.180s%s", to, objects);
+    else if (is_state(show, "running") || is_state(show, "finishing"))
+        (void)snprintf(ret->delivery, sizeof ret->delivery, "goes to %.180s%s", to, objects);
+    else
+        (void)snprintf(ret->delivery, sizeof ret->delivery, "waits for sync, to %.180s%s", to, objects);
+}
+
 static void delivery_of(const struct show *show, struct ending *ret)
 {
     const char *id = journal_text(show->state, "sentinel_run_id");
+    const char *to = journal_text(show->state, "destination");
     double      uploaded = journal_number(show->state, "uploaded", 0);
     char        objects[FIGURE_MAX] = "";
     if (uploaded >= 1 && uploaded < 1e9)
         (void)snprintf(objects, sizeof objects, ", %.0f object%s in S3", uploaded, uploaded < 2 ? "" : "s");
-    if (is_state(show, "finished"))
+    if (to != NULL)
+        delivery_to_bucket(show, to, objects, ret);
+    else if (is_state(show, "finished"))
         (void)snprintf(ret->delivery, sizeof ret->delivery, "delivered%s%.200s%s", id != NULL ? " as " : "",
                        id != NULL ? id : "", objects);
     else if (is_state(show, "local"))

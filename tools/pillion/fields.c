@@ -160,6 +160,7 @@ void fields_read(const char *id, const cJSON *state, const char *shown, long ord
     set_text(ret, RUN_FIELD_started_at, journal_text(state, "started_at"));
     set_text(ret, RUN_FIELD_finished_at, journal_text(state, "finished_at"));
     set_text(ret, RUN_FIELD_sentinel_run_id, journal_text(state, "sentinel_run_id"));
+    set_text(ret, RUN_FIELD_destination, journal_text(state, "destination"));
     set_text(ret, RUN_FIELD_reason, is_newer ? newer : journal_text(state, "reason"));
     set_number(ret, RUN_FIELD_duration_s, took);
     const cJSON *command = cJSON_GetObjectItemCaseSensitive(state, "command");

@@ -63,6 +63,7 @@ enum field_kind {
     FIELD(ended, "EXIT", FIELD_TEXT, 7, 4, 4)            \
     FIELD(machine, "MACHINE", FIELD_TEXT, 12, 12, 12)    \
     FIELD(sentinel_run_id, "", FIELD_TEXT, 0, 0, 0)      \
+    FIELD(destination, "", FIELD_TEXT, 0, 0, 0)          \
     FIELD(reason, "", FIELD_TEXT, 0, 0, 0)               \
     FIELD(command, "COMMAND", FIELD_COMMAND, 16, 13, 13)
 

@@ -106,6 +106,12 @@ int filter_take(struct filter *filter, const char *command, int option, const ch
     return 1;
 }
 
+struct bucket_wanted filter_bucket(const struct filter *filter)
+{
+    bool chooses = filter->is_failed || filter->state != NULL || filter->name != NULL || filter->job != NULL;
+    return (struct bucket_wanted){.since = filter->since, .newest = chooses ? 0 : filter->last};
+}
+
 /* Is `word` one of a list with commas? */
 static bool is_among(const char *list, const char *word)
 {

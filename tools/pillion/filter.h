@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "bucket.h"
 #include "fields.h"
 #include "runs.h"
 
@@ -36,6 +37,9 @@ enum filter_option { FILTER_LAST = 1000, FILTER_SINCE, FILTER_FAILED, FILTER_STA
 
 /* 1: taken; 0: not an option of these; -1 and a sentence: its value is wrong. */
 int filter_take(struct filter *filter, const char *command, int option, const char *value);
+
+/* What of a bucket has to be looked at for it. */
+struct bucket_wanted filter_bucket(const struct filter *filter);
 
 /* A run that is meant, while it is open. */
 struct filter_run {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "bucket.h"
 #include "jobs.h"
 #include "membership.h"
 #include "output.h"
@@ -187,6 +188,21 @@ static void tell_others(const struct filter *filter, const struct job *job)
                  job->others, job->others == 1 ? " is" : "s are", filter->job, when, whose_words());
 }
 
+/* Of a bucket the rows come from far: those of all runs of the job at once. */
+static int fetch_rows(const struct found *found, const struct loading *loading)
+{
+    const char **ids = bucket_is_read() ? calloc(found->count + 1, sizeof *ids) : NULL;
+    size_t       count = 0;
+    if (!bucket_is_read())
+        return 0;
+    for (size_t i = 0; ids != NULL && i < found->count; i++)
+        if (loading->jobs[i] == loading->wanted)
+            ids[count++] = found->records[i].values[RUN_FIELD_id].text;
+    int result = ids != NULL ? bucket_fetch_rows(ids, count) : -ENOMEM;
+    free(ids);
+    return result;
+}
+
 int jobs_load(const struct filter *filter, const char *command, jobs_visitor *each, void *context, struct job *ret)
 {
     struct found   found = {NULL, NULL, 0, 0};
@@ -202,6 +218,9 @@ int jobs_load(const struct filter *filter, const char *command, jobs_visitor *ea
     if (result == 0) {
         loading.jobs = jobs;
         name_job(filter, &found, jobs, loading.wanted, ret);
+        result = fetch_rows(&found, &loading);
+    }
+    if (result == 0) {
         output_be_quiet(true); /* what is wrong with the folders was said */
         result = filter_each(filter, load, &loading, &total, &is_whole);
         output_be_quiet(false);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bucket.h"
 #include "command.h"
 #include "fields.h"
 #include "filter.h"
@@ -12,6 +13,7 @@
 
 static const char help[] =
     "Usage: pillion list [--jobs] [--json | --csv | --plain] [--sort FIELD] [FILTER...]\n"
+    "                    [s3://BUCKET/PREFIX]\n"
     "\n"
     "The runs of this user on this machine, newest last. LAST is for the other commands:\n"
     "~3 is the run that pillion show last~3 shows. CPU and GPU are the mean, in parts of what\n"
@@ -30,10 +32,14 @@ static const char help[] =
     "  --sort FIELD  by a field of --csv or a column, the largest last; -FIELD: the largest first\n"
     "  --json, --csv one row a run, all fields\n"
     "\n"
+    "Of s3://BUCKET/PREFIX, where programs with PILLION_S3_URI put them, the runs of all machines,\n"
+    "by the keys that those would use; with --since older days are not looked at.\n"
+    "\n"
     "Examples:\n"
     "  pillion list --failed --since 2d\n"
     "  pillion list --name 'train*' --sort memory --last 20\n"
     "  pillion list --csv > runs.csv\n"
+    "  pillion list s3://bucket/fleet --since 7d --failed\n"
     "  pillion list --jobs --dir /nfs/alice/pillion --since 7d\n"
     "  sudo pillion list --user alice --failed\n"
     "  sudo pillion list --all-users --since 2h --sort -cpu\n";
@@ -315,11 +321,14 @@ static int read_order(int argc, char **argv, struct order *ret)
         if (taken < 0)
             return EXIT_WRONG_CALL;
     }
-    if (optind < argc) {
-        complain("list takes no argument, only options; see pillion list --help");
+    if (optind + bucket_is_place(argv[optind]) < argc) {
+        complain("list takes no argument but s3://bucket/prefix, only options; see pillion list --help");
         return EXIT_WRONG_CALL;
     }
-    return -1;
+    struct bucket_wanted wanted = filter_bucket(&ret->filter);
+    if (ret->is_of_jobs)
+        wanted.newest = 0;
+    return bucket_take(argv[0], argc, argv, &wanted) < 0 ? EXIT_NO : -1;
 }
 
 /* The runs, or their jobs: of those --last counts. */

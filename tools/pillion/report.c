@@ -12,18 +12,21 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "bucket.h"
 #include "command.h"
 #include "filter.h"
 #include "output.h"
 #include "store/journal_read.h"
 
-static const char help[] = "Usage: pillion report [-o FILE] [--open] [--markdown] [RUN... | FILTER...]\n"
+static const char help[] = "Usage: pillion report [-o FILE] [--open] [--markdown] [s3://BUCKET/PREFIX]\n"
+                           "                      [RUN... | FILTER...]\n"
                            "\n"
                            "Makes one HTML file of a run, which needs no network and nothing beside it: what was\n"
                            "used, of what was given, by which command, and what stands out. Two to twenty runs are\n"
                            "laid over each other, the first is the base; more are a heat map, histograms, a table.\n"
                            "With --job it is one job: its nodes over time, their sum, what was asked and used.\n"
-                           "RUN is an ID, the beginning of one, a directory, a CSV file, or \"last\" (the default).\n"
+                           "RUN is an ID, the beginning of one, a directory, a CSV file, or \"last\" (the default);\n"
+                           "behind s3://BUCKET/PREFIX it is one of a bucket of your own.\n"
                            "\n"
                            "  -o, --output FILE  the file to write, \"-\" for the standard output; without it\n"
                            "                     pillion-NAME.html in this directory, and its name is printed\n"
@@ -37,6 +40,7 @@ static const char help[] = "Usage: pillion report [-o FILE] [--open] [--markdown
                            "  pillion report --job 4711                    a job of many nodes, or an array\n"
                            "  pillion report --job 4711 --dir /mnt/a --dir /mnt/b\n"
                            "  pillion report --markdown >> \"$GITHUB_STEP_SUMMARY\"\n"
+                           "  pillion report s3://bucket/fleet --job 4711  its runs from all machines\n"
                            "  sudo pillion report --user alice -o alice.html\n";
 
 struct wish {
@@ -110,6 +114,11 @@ static int read_options(int argc, char **argv, struct wish *ret)
         if (taken < 0)
             return EXIT_WRONG_CALL;
     }
+    struct bucket_wanted wanted = filter_bucket(&ret->filter);
+    if (bucket_is_place(argv[optind]) && !ret->filter.is_set && optind + 2 >= argc)
+        wanted.run = optind + 1 < argc ? argv[optind + 1] : "last";
+    if (bucket_take(argv[0], argc, argv, &wanted) < 0)
+        return EXIT_NO;
     if (ret->filter.is_set && optind < argc) {
         complain("report takes runs, or filters that choose them, and one of both; see pillion report --help");
         return EXIT_WRONG_CALL;
@@ -137,6 +146,8 @@ static int find_filtered(const struct filter *filter, struct list *ret)
         result = add(ret, whose_is_others() ? all.names.names[all.at[i]] : path);
     }
     filter_done(&all);
+    if (result == 0 && bucket_is_read() && ret->count > 1) /* all at once: each run asks for its own later */
+        result = bucket_fetch_rows((const char *const *)ret->names, ret->count);
     if (result == 0 && ret->count == 0) {
         complain("no run is meant by these filters; see pillion list");
         result = -ENOENT;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "account.h"
+#include "bucket.h"
 #include "command.h"
 #include "commands.h"
 #include "engine/cgroup_tags.h"
@@ -22,8 +23,9 @@
 #include "summary.h"
 
 static const char help[] =
-    "Usage: pillion show [--json | --plain | --follow] [--history N] [--servers] [RUN]\n"
-    "       pillion show --job ID [--json | --plain] [--since WHEN]\n"
+    "Usage: pillion show [--json | --plain | --follow] [--history N] [--servers]\n"
+    "                    [s3://BUCKET/PREFIX] [RUN]\n"
+    "       pillion show --job ID [--json | --plain] [--since WHEN] [s3://BUCKET/PREFIX]\n"
     "\n"
     "What a run used of what it was given, how it ended, and what to ask for next time: its\n"
     "whole process tree, and below that all of the machine in that time. RUN is an ID, the\n"
@@ -32,7 +34,7 @@ static const char help[] =
     "\n"
     "  -f, --follow     live, until the run ends; Ctrl-C leaves. The run is not touched\n"
     "      --history N  advice from the N newest runs of the same name, not from this one alone\n"
-    "      --servers    the cheapest cloud servers that would do. This alone asks the network:\n"
+    "      --servers    the cheapest cloud servers that would do. This option asks the network:\n"
     "                   the Keeper API of Spare Cores (or --servers=URL), for so many cores and\n"
     "                   so much memory, and says nothing of the run else\n"
     "      --job ID     a job: the runs of all its nodes, tasks and steps as one. Of several jobs\n"
@@ -41,6 +43,7 @@ static const char help[] =
     "      --json       the run's state, and its figures in \"summary\"\n"
     "      --plain      no colours, nothing but ASCII\n"
     "\n" WHOSE_HELP "\n"
+    "Of s3://BUCKET/PREFIX, where programs with PILLION_S3_URI put them, the run of any machine.\n"
     "\"used\" is the mean of CPU and GPU, and the maximum of memory, in parts of the limit.\n"
     "\n"
     "Examples:\n"
@@ -48,6 +51,7 @@ static const char help[] =
     "  pillion show last~1\n"
     "  pillion show --history 10 --json | jq .summary.advice\n"
     "  pillion show --follow\n"
+    "  pillion show s3://bucket/fleet last~1\n"
     "  pillion show --job 4711 --dir /nfs/node1/pillion --dir /nfs/node2/pillion\n"
     "  sudo pillion show --user alice last~1\n"
     "  pillion show --dir /backup/alice/pillion 20261128T1236\n";
@@ -154,6 +158,16 @@ static long history_of(const char *text)
 
 static int take_run(int argc, char **argv, struct order *ret)
 {
+    bool                 is_bucket = bucket_is_place(argv[optind]);
+    struct bucket_wanted wanted = filter_bucket(&ret->filter);
+    if (ret->filter.job == NULL && ret->history == 0)
+        wanted.run = optind + 1 < argc ? argv[optind + 1] : "last";
+    if (is_bucket && ret->follow) {
+        complain("show: a bucket has rows once a minute, and none to follow; see pillion show --help");
+        return EXIT_WRONG_CALL;
+    }
+    if (is_bucket && argc - optind <= 2 && bucket_take(argv[0], argc, argv, &wanted) < 0)
+        return EXIT_NO;
     if (argc - optind > 1)
         complain("show takes one run; see pillion show --help");
     else if (ret->filter.is_set && ret->filter.job == NULL)

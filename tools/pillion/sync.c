@@ -12,9 +12,10 @@
 
 static const char help[] = "Usage: pillion sync [--json] [RUN...]\n"
                            "\n"
-                           "Delivers to Sentinel what has not arrived there: all runs that are undelivered or\n"
-                           "lost, or the named ones; a run made without a token only when it is named. One line\n"
-                           "for each. Exit status 0 when nothing is left to deliver, else 1.\n"
+                           "Delivers to Sentinel, or to the bucket that a run was begun for, what has not arrived\n"
+                           "there: all runs that are undelivered or lost, or the named ones; a run made without a\n"
+                           "token and a bucket only when it is named. One line for each. Exit status 0 when\n"
+                           "nothing is left to deliver, else 1.\n"
                            "\n"
                            "Examples:\n"
                            "  pillion sync\n"

@@ -19,15 +19,14 @@
 #include "run_file.h"
 #include "store/run_dir.h"
 
-enum { USERS_MAX = 200 * 1000, ENTRIES_MAX = 1000 * 1000 };
-
-enum { DIRS_MAX = 64 };
+enum { USERS_MAX = 200 * 1000, ENTRIES_MAX = 1000 * 1000, DIRS_MAX = 64 };
 
 static struct {
     const char *dir, *name;     /* the folder that is read now */
     const char *dirs[DIRS_MAX]; /* all that were named */
     size_t      dir_count;
-    bool        all, is_partial; /* a folder that was named could not be read */
+    bool        all, is_bucket;
+    bool        is_partial; /* a folder that was named could not be read */
     char        words[300];
 } asked;
 
@@ -59,6 +58,13 @@ int whose_take(const char *command, int option, const char *value)
     }
     make_words();
     return 1;
+}
+
+void whose_use_bucket(const char *folder, const char *place)
+{
+    asked.dir = folder;
+    asked.is_bucket = true;
+    (void)snprintf(asked.words, sizeof asked.words, " %.290s", place);
 }
 
 bool whose_is_refused(const char *command, int option)
@@ -384,6 +390,8 @@ int whose_open(const char *(*lookup)(const char *name), struct run_folder *ret)
         (void)snprintf(what, sizeof what, "the runs in %s", asked.dir);
     else
         (void)snprintf(what, sizeof what, "the runs of %s", user.name);
+    if (asked.is_bucket)
+        ret->user[0] = '\0';
     if (result == -ENOENT && asked.dir == NULL) {
         ret->home = (struct state_dir){.dir = -1, .runs = -1};
         result = 0;

@@ -37,6 +37,9 @@ int whose_take(const char *command, int option, const char *value);
 /* The sentence of a command that changes runs, where it is given one of these. True: it was. */
 bool whose_is_refused(const char *command, int option);
 
+/* The folder into which the runs of a bucket were fetched is meant, and `place` is what it is called. */
+void whose_use_bucket(const char *folder, const char *place);
+
 bool        whose_is_others(void);
 bool        whose_is_all(void);                /* more than one folder */
 bool        whose_is_partial(void);            /* one of those that were named could not be read, with a sentence */

@@ -42,6 +42,22 @@ unsigned gpu_states(const struct gpu *gpu, struct gpu_state *ret, unsigned max)
     return count;
 }
 
+void gpu_keep_details(struct gpu *gpu)
+{
+    gpu->amd.keeps_clock = gpu->has_amd;
+}
+
+void gpu_details(struct gpu *gpu, struct gpu_detail *ret, unsigned count)
+{
+    unsigned at = 0;
+    for (unsigned i = 0; i < count; i++)
+        ret[i] = (struct gpu_detail){.memory_total = METRIC_NONE, .clock = METRIC_NONE};
+    for (unsigned i = 0; gpu->has_nvml && i < gpu->nvml.count && at < count; i++)
+        gpu_nvml_detail(&gpu->nvml, i, &ret[at++]);
+    for (unsigned i = 0; gpu->has_amd && i < gpu->amd.cards && at < count; i++)
+        gpu_amd_detail(&gpu->amd, i, &ret[at++]);
+}
+
 const char *gpu_energy_source(const struct gpu *gpu)
 {
     bool nvml = gpu->has_nvml && gpu->nvml.has_energy;

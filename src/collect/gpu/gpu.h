@@ -35,6 +35,10 @@ void gpu_allow(struct gpu *gpu);
 void gpu_facts(struct gpu *gpu, struct machine *ret);
 /* Each device as the last reading found it: how many these are, `max` at most. */
 unsigned gpu_states(const struct gpu *gpu, struct gpu_state *ret, unsigned max);
+/* From now on the readings keep what gpu_details tells. */
+void gpu_keep_details(struct gpu *gpu);
+/* Tells more of each, in the same order; asks the drivers. */
+void gpu_details(struct gpu *gpu, struct gpu_detail *ret, unsigned count);
 /* Where energy is from: "nvml", "hwmon" (power by the time, of AMD's), both; NULL: nobody tells. */
 const char *gpu_energy_source(const struct gpu *gpu);
 void        gpu_suspend(struct gpu *gpu);

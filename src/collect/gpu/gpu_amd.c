@@ -46,8 +46,11 @@ static void add_card(struct gpu_amd *amd, const char *name)
     struct gpu_card *card = &amd->card[amd->cards];
     if (amd->cards == GPU_DEVICES_MAX || strlen(name) >= sizeof card->name)
         return;
-    *card = (struct gpu_card){
-        .usage = METRIC_NONE, .memory = METRIC_NONE, .temperature = METRIC_NONE, .power = METRIC_NONE};
+    *card = (struct gpu_card){.usage = METRIC_NONE,
+                              .memory = METRIC_NONE,
+                              .temperature = METRIC_NONE,
+                              .power = METRIC_NONE,
+                              .clock = METRIC_NONE};
     (void)snprintf(card->name, sizeof card->name, "%s", name);
     end_of_link(amd->drm, name, "device", card->pdev, sizeof card->pdev);
     amd->cards++;
@@ -61,7 +64,7 @@ int gpu_amd_open(struct gpu_amd *amd, const struct roots *roots)
     amd->roots = *roots;
     amd->cards = 0;
     amd->boot_ticks = 0;
-    amd->has_begun = amd->kfd_is_trees = false;
+    amd->has_begun = amd->kfd_is_trees = amd->keeps_clock = false;
     amd->drm = roots_open(roots->sys, "class/drm", O_DIRECTORY);
     if (amd->drm < 0)
         return -ENODEV;
@@ -107,6 +110,7 @@ static bool read_cards(struct gpu_amd *amd, int64_t now, struct gpu_reading *add
     for (unsigned i = 0; i < amd->cards; i++) {
         struct gpu_card *card = &amd->card[i];
         bool             has_client = amd->clients.search.has_kfd || device_of(amd, card);
+        card->keeps_clock = amd->keeps_clock;
         if (!gpu_card_read(card, amd->drm, has_client, now))
             continue;
         has_answered = true;
@@ -215,6 +219,18 @@ void gpu_amd_state(const struct gpu_amd *amd, unsigned card, struct gpu_state *r
                                                         : METRIC_NONE,
                               .temperature = c->temperature,
                               .power = c->power == METRIC_NONE ? METRIC_NONE : c->power / 1000};
+}
+
+void gpu_amd_detail(const struct gpu_amd *amd, unsigned i, struct gpu_detail *ret)
+{
+    const struct gpu_card *card = &amd->card[i];
+    char                   model[GPU_MODEL_SIZE] = "";
+    (void)snprintf(ret->uuid, sizeof ret->uuid, "%s", card->pdev);
+    if (card->clock != METRIC_NONE)
+        ret->clock = card->clock / 1000000;
+    if (amd->drm < 0 || !gpu_card_describe(card, amd->drm, model, &ret->memory_total))
+        return;
+    (void)snprintf(ret->name, sizeof ret->name, "%s", model);
 }
 
 bool gpu_amd_has_energy(const struct gpu_amd *amd)

@@ -25,6 +25,7 @@ struct gpu_amd {
     unsigned           cards;
     bool               has_begun;    /* there was a reading */
     bool               kfd_is_trees; /* see gpu_amd_kfd.h */
+    bool               keeps_clock;  /* set by the owner: gpu_amd_detail has it */
     uint64_t           boot_ticks;   /* the tree's at the last reading */
     struct gpu_clients clients;
 };
@@ -49,6 +50,8 @@ int gpu_amd_read(struct gpu_amd *amd, const struct process_tree *tree, int64_t n
 void gpu_amd_facts(const struct gpu_amd *amd, struct machine *add);
 /* A card as the last reading found it. */
 void gpu_amd_state(const struct gpu_amd *amd, unsigned card, struct gpu_state *ret);
+/* Model, PCI address, memory, and the clock of the last reading; *ret stays as it is where nothing is known. */
+void gpu_amd_detail(const struct gpu_amd *amd, unsigned card, struct gpu_detail *ret);
 /* A card has told its power. */
 bool gpu_amd_has_energy(const struct gpu_amd *amd);
 void gpu_amd_suspend(struct gpu_amd *amd);

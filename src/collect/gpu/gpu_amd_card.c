@@ -126,11 +126,13 @@ static void ask_sensors(struct gpu_card *card, int drm)
     uint64_t millidegrees = 0;
     if (!card->hwmon_is_sought)
         find_hwmon(card, drm);
-    card->power = card->temperature = METRIC_NONE;
+    card->power = card->temperature = card->clock = METRIC_NONE;
     if (card->has_power)
         (void)sensor_number(card, drm, card->has_average ? "power1_average" : "power1_input", &card->power);
     if (card->hwmon[0] && sensor_number(card, drm, "temp1_input", &millidegrees) == 0)
         card->temperature = millidegrees / 1000;
+    if (card->keeps_clock && card->hwmon[0])
+        (void)sensor_number(card, drm, "freq1_input", &card->clock);
 }
 
 /* Of a device that is left alone, the power that it had when it was found idle. */

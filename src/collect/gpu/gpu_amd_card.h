@@ -5,6 +5,7 @@
  *   memory  mem_info_vram_used   bytes
  *   power   hwmon/hwmonN/power1_average, power1_input     microwatts: the firmware's mean, or the figure of the moment
  *   energy                       power times the time since the last reading; a device that sleeps uses none
+ *   clock                        hwmon/hwmonN/freq1_input, Hz of the shader clock, only for who asks
  *   temperature                  hwmon/hwmonN/temp1_input, thousandths of a degree Celsius (amdgpu/thermal.rst)
  *
  * Power of a device without power1_cap is left out: it is an APU, whose figure has the CPU's in it.
@@ -32,12 +33,14 @@ struct gpu_card {
     uint64_t temperature; /* degrees Celsius, METRIC_NONE */
     uint64_t power;       /* microwatts, as it was last asked; METRIC_NONE */
     uint64_t energy;      /* microjoules since the first reading */
+    uint64_t clock;       /* Hz of the cores, if keeps_clock; METRIC_NONE */
     int64_t  read_at;     /* ns, 0: not yet */
 
     char hwmon[24];       /* "hwmon/hwmon3"; "": none */
     bool hwmon_is_sought; /* looked for once a run */
     bool has_power;
     bool has_average;
+    bool keeps_clock; /* set by the owner */
 
     int64_t  idle_since; /* ns, 0: not idle */
     int64_t  ask_at;     /* ns: left alone until then */

@@ -199,6 +199,27 @@ void gpu_nvml_facts(struct gpu_nvml *nvml, struct machine *add)
     add_to(&add->gpu_memory_mib, nvml->known_memory == METRIC_NONE ? METRIC_NONE : nvml->known_memory / MIB);
 }
 
+static void ask_text(int (*question)(nvmlDevice_t device, char *ret, unsigned size), struct nvml_device *device,
+                     char *ret, size_t size)
+{
+    if (!question || !nvml_device_answered(device, question(device->handle, ret, (unsigned)size)))
+        ret[0] = '\0';
+    ret[size - 1] = '\0';
+}
+
+void gpu_nvml_detail(struct gpu_nvml *nvml, unsigned i, struct gpu_detail *ret)
+{
+    struct nvml_device *device = &nvml->devices[i];
+    uint64_t            total = 0;
+    if (!nvml->live || device->lost || device->silent)
+        return;
+    ask_text(nvml->nvml->name, device, ret->name, sizeof ret->name);
+    ask_text(nvml->nvml->uuid, device, ret->uuid, sizeof ret->uuid);
+    if (!device->silent && nvml_device_memory(nvml->nvml, device, &total) != UINT64_MAX)
+        ret->memory_total = total;
+    ret->clock = nvml_device_clock(nvml->nvml, device);
+}
+
 void gpu_nvml_suspend(struct gpu_nvml *nvml)
 {
     shut_down(nvml);

@@ -53,6 +53,8 @@ void gpu_nvml_allow(struct gpu_nvml *nvml);
 int gpu_nvml_read(struct gpu_nvml *nvml, const struct process_tree *tree, int64_t now, struct gpu_reading *add);
 /* Asks the driver, if that is allowed and no reading has done so. */
 void gpu_nvml_facts(struct gpu_nvml *nvml, struct machine *add);
+/* Name, UUID, memory and clock of a device, by four calls; *ret stays as it is where it does not say. */
+void gpu_nvml_detail(struct gpu_nvml *nvml, unsigned device, struct gpu_detail *ret);
 /* The thread's descriptors go: NVML is shut down, and not allowed any more. */
 void gpu_nvml_suspend(struct gpu_nvml *nvml);
 /* The process ends: nothing is asked any more, nothing shut down. */

@@ -27,6 +27,7 @@ enum { NVML_INIT_FLAG_NO_GPUS = 1 };
 enum { NVML_GPU_UTILIZATION_SAMPLES = 1 };
 enum { NVML_DEVICE_MIG_ENABLE = 1 };
 enum { NVML_TEMPERATURE_GPU = 0 };
+enum { NVML_CLOCK_GRAPHICS = 0 };
 enum { NVML_NAME_SIZE = 96 };
 
 #define NVML_VALUE_NOT_AVAILABLE UINT64_MAX
@@ -96,6 +97,8 @@ struct nvml {
     int (*total_energy)(nvmlDevice_t device, unsigned long long *ret);  /* millijoules since the driver was loaded */
     int (*temperature)(nvmlDevice_t device, int sensor, unsigned *ret); /* degrees Celsius */
     int (*power)(nvmlDevice_t device, unsigned *ret);                   /* milliwatts */
+    int (*clock)(nvmlDevice_t device, int domain, unsigned *ret);       /* MHz */
+    int (*uuid)(nvmlDevice_t device, char *ret, unsigned size);
     int (*mig_mode)(nvmlDevice_t device, unsigned *ret_current, unsigned *ret_pending);
     int (*mig_max)(nvmlDevice_t device, unsigned *ret);
     int (*mig_handle)(nvmlDevice_t device, unsigned index, nvmlDevice_t *ret);

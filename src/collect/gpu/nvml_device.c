@@ -198,3 +198,13 @@ uint64_t nvml_device_power(const struct nvml *nvml, struct nvml_device *device)
     device->without_power = error == NVML_ERROR_NOT_SUPPORTED;
     return nvml_device_answered(device, error) ? now : UINT64_MAX;
 }
+
+uint64_t nvml_device_clock(const struct nvml *nvml, struct nvml_device *device)
+{
+    unsigned now = 0;
+    if (!nvml->clock || device->without_clock || device->silent)
+        return UINT64_MAX;
+    int error = nvml->clock(device->handle, NVML_CLOCK_GRAPHICS, &now);
+    device->without_clock = error == NVML_ERROR_NOT_SUPPORTED;
+    return nvml_device_answered(device, error) ? now : UINT64_MAX;
+}

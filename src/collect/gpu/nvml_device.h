@@ -29,6 +29,7 @@ struct nvml_device {
     bool             without_energy;
     bool             without_temperature;
     bool             without_power;
+    bool             without_clock;
     uint64_t         energy;                /* as it was last told, mJ; UINT64_MAX: not yet */
     uint64_t         seen;                  /* timestamp of the last sample of the device, µs since 1970 */
     uint64_t         process_seen;          /* and of its processes */
@@ -53,6 +54,8 @@ uint64_t nvml_device_energy(const struct nvml *nvml, struct nvml_device *device)
 /* Returns degrees Celsius, and milliwatts; UINT64_MAX: it does not say. */
 uint64_t nvml_device_temperature(const struct nvml *nvml, struct nvml_device *device);
 uint64_t nvml_device_power(const struct nvml *nvml, struct nvml_device *device);
+/* Returns MHz of the graphics clock; UINT64_MAX: it does not say. */
+uint64_t nvml_device_clock(const struct nvml *nvml, struct nvml_device *device);
 
 /* Makes room for `size` bytes at least; false: there is no more memory, or it would be too much. */
 bool nvml_buffer_grow(struct nvml_buffer *buffer, size_t size);

@@ -213,6 +213,8 @@ static int look_up(void)
         {"nvmlDeviceGetTotalEnergyConsumption", &functions.total_energy},
         {"nvmlDeviceGetTemperature", &functions.temperature},
         {"nvmlDeviceGetPowerUsage", &functions.power},
+        {"nvmlDeviceGetClockInfo", &functions.clock},
+        {"nvmlDeviceGetUUID", &functions.uuid},
         {"nvmlDeviceGetMigMode", &functions.mig_mode},
         {"nvmlDeviceGetMaxMigDeviceCount", &functions.mig_max},
         {"nvmlDeviceGetMigDeviceHandleByIndex", &functions.mig_handle},
