@@ -28,7 +28,7 @@ enum config_cloud { CONFIG_CLOUD_AUTO, CONFIG_CLOUD_PROBE, CONFIG_CLOUD_OFF };
 
 enum { CONFIG_URL_MAX = 1024, CONFIG_TAGS_MAX = 64, CONFIG_TEXT_MAX = 16 * 1024 };
 enum { CONFIG_JOB_TEXT_MAX = 512 };
-enum { CONFIG_OWN_TAGS_MAX = 13 }; /* nine of a job, three of cgroup_tags.c, and `continues` */
+enum { CONFIG_OWN_TAGS_MAX = 14 }; /* ten of a job, three of cgroup_tags.c, and `continues` */
 
 struct config {
     int64_t           interval;        /* ns */

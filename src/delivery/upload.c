@@ -28,6 +28,12 @@ void upload_init(struct upload *u, const struct destination *place, const struct
     u->next_batch = u->began + u->interval;
 }
 
+void upload_later(struct upload *u, int64_t later)
+{
+    u->began += later;
+    u->next_batch = u->began + u->interval;
+}
+
 void upload_done(struct upload *u)
 {
     sentinel_credentials_done(&u->credentials);

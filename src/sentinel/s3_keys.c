@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "sentinel/answers.h"
 
@@ -30,20 +31,44 @@ static bool take_element(struct text *t, const char *close, struct text *ret)
     return true;
 }
 
-/* %41, and + for a blank, as S3 encodes keys; XML's own escapes do not occur in that. */
-static bool decode_key(struct text t, char ret[static S3_KEY_SIZE])
+/* Takes the next character off, an escape of XML as what it stands for. */
+static char take_character(struct text *t)
+{
+    static const struct {
+        const char *escape;
+        char        meant;
+    } escapes[] = {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}, {"&#39;", '\''}};
+    for (size_t i = 0; *t->at == '&' && i < ARRAY_LENGTH(escapes); i++)
+        if (text_skip(t, escapes[i].escape))
+            return escapes[i].meant;
+    return *t->at++;
+}
+
+/* %41, and + for a blank, as S3 encodes keys. */
+static char take_encoded(struct text *t)
+{
+    int high = *t->at == '%' && text_len(*t) >= 3 ? ascii_hex_value(t->at[1]) : -1;
+    int low = high >= 0 ? ascii_hex_value(t->at[2]) : -1;
+    if (low < 0) {
+        bool is_blank = *t->at == '+';
+        char c = take_character(t);
+        return is_blank ? ' ' : c;
+    }
+    t->at += 3;
+    return (char)(high * 16 + low);
+}
+
+static bool decode(struct text t, char (*take)(struct text *t), char *ret, size_t size)
 {
     size_t n = 0;
-    for (; t.at < t.end && n < S3_KEY_SIZE - 1; n++) {
-        int high = *t.at == '%' && text_len(t) >= 3 ? ascii_hex_value(t.at[1]) : -1;
-        int low = high >= 0 ? ascii_hex_value(t.at[2]) : -1;
-        ret[n] = low >= 0 ? (char)(high * 16 + low) : *t.at == '+' ? ' ' : *t.at;
-        t.at += low >= 0 ? 3 : 1;
-        if (ascii_is_control(ret[n]))
-            return false;
+    while (t.at < t.end && n < size - 1) {
+        ret[n] = take(&t);
+        if (ascii_is_control(ret[n++]))
+            break;
     }
-    ret[n] = '\0';
-    return n > 0 && t.at == t.end;
+    bool good = n > 0 && t.at == t.end && !ascii_is_control(ret[n - 1]);
+    ret[good ? n : 0] = '\0';
+    return good;
 }
 
 /* "&quot;0cc1…-3&quot;", or with plain quotes. */
@@ -66,7 +91,7 @@ static bool read_contents(struct text t, struct s3_key *ret)
     struct text value;
     char        when[32];
     *ret = (struct s3_key){0};
-    if (!answer_element(t, "Key>", &value) || !decode_key(value, ret->key))
+    if (!answer_element(t, "Key>", &value) || !decode(value, take_encoded, ret->key, sizeof ret->key))
         return false;
     if (answer_element(t, "ETag>", &value))
         read_etag(value, ret->etag);
@@ -82,7 +107,7 @@ static bool read_folder(struct text t, struct s3_key *ret)
 {
     struct text value;
     *ret = (struct s3_key){.is_folder = true};
-    return answer_element(t, "Prefix>", &value) && decode_key(value, ret->key);
+    return answer_element(t, "Prefix>", &value) && decode(value, take_encoded, ret->key, sizeof ret->key);
 }
 
 bool s3_keys_next(struct text *body, struct s3_key *ret)
@@ -105,13 +130,11 @@ bool s3_keys_continue(struct text body, char ret[static S3_TOKEN_SIZE])
     struct text truncated;
     struct text token;
     ret[0] = '\0';
-    if (!answer_element(body, "IsTruncated>", &truncated) || !text_is(truncated, "true") ||
-        !answer_element(body, "NextContinuationToken>", &token))
+    if (!answer_element(body, "IsTruncated>", &truncated) || !text_is(truncated, "true"))
         return false;
-    for (const char *p = token.at; p < token.end; p++)
-        if (*p <= ' ' || *p >= 0x7f)
-            return false;
-    return text_len(token) > 0 && text_copy(token, ret, S3_TOKEN_SIZE);
+    if (answer_element(body, "NextContinuationToken>", &token)) /* a gateway's is the last key itself */
+        (void)decode(token, take_character, ret, S3_TOKEN_SIZE);
+    return true;
 }
 
 bool s3_keys_is_list(struct text body)

@@ -22,7 +22,7 @@ struct s3_key {
 /* Takes the next key, or folder, off the front of an answer; false: there is none. What is longer than it may be, or
  * has a control character, is passed over. */
 bool s3_keys_next(struct text *body, struct s3_key *ret);
-/* The answer goes on: the text that asks for what follows. */
+/* The answer goes on: the text that asks for what follows, "" where that cannot be told. */
 bool s3_keys_continue(struct text body, char ret[static S3_TOKEN_SIZE]);
 /* It is such an answer, and whole. */
 bool s3_keys_is_list(struct text body);

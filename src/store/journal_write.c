@@ -257,6 +257,10 @@ void journal_begin(struct run_dir *run, const struct journal_begin *begin)
     put_text(&line, "host_name", begin->machine->host_name);
     bytes_char(&line, '}');
     utc(&line, "started_at", begin->started_at);
+    if (run->clock_offset != 0) {
+        json_key(&line, "clock_offset_ms");
+        bytes_signed(&line, run->clock_offset / CLOCK_MILLISECOND);
+    }
     json_key(&line, "interval");
     bytes_decimal(&line, (double)begin->config->interval / 1e9, 3);
     json_key(&line, "baseline");

@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             HOLDS((unsigned char)*p >= ' ' && *p != 0x7f);
         HOLDS(strspn(key.etag, "0123456789abcdefABCDEF-") == strlen(key.etag));
     }
-    HOLDS(s3_keys_continue(text_span(text, size), token) == (token[0] != '\0'));
+    if (!s3_keys_continue(text_span(text, size), token))
+        HOLDS(token[0] == '\0');
     (void)s3_keys_is_list(text_span(text, size));
     bytes_init(&rows, ROOM);
     (void)gzip_expand(text, size, &rows);

@@ -13,7 +13,8 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import made_runs  # noqa: E402
-from readable_bucket import ReadableServer  # noqa: E402
+from own_bucket import BucketServer, BucketTest  # noqa: E402
+from readable_bucket import Reads, ReadableServer  # noqa: E402
 from served import LocalTest, pillion  # noqa: E402
 
 DAY = 86400
@@ -146,7 +147,43 @@ class Screens(BucketReadTest):
         self.call("report", self.bucket.place, "--job", "77", "-o", self.tmp / "job.html")
         rows = [name for name in self.asked("get") if "metrics/" in name]
         self.assertEqual(len(rows), 10)
+        self.assertEqual(len([name for name in self.asked("list") if "metrics/" in name]), 5)
         self.assertTrue((self.tmp / "job.html").stat().st_size > 10000)
+
+
+class ReadableBucket(Reads, BucketServer):
+    """What programs fill, and somebody else reads."""
+
+
+class Programs(BucketTest):
+    def test_what_programs_put_there_is_read_back(self):
+        self.bucket.stop()
+        self.bucket = ReadableBucket()
+        self.addCleanup(self.bucket.stop)
+        env = self.env(XDG_CACHE_HOME=str(self.tmp), PILLION_SHARE="hostname", SLURM_JOB_ID="78", SLURM_JOB_NAME="deep")
+        for status in (0, 3):
+            self.launch("sh", "-c", "sleep 0.5; exit %d" % status, env=env)
+        running = self.start("sleep", "600", env=env)
+        pillion.wait_for(lambda: len(self.bucket.runs()) == 3 and self.bucket.runs()[-1].objects, what="the third one's rows")
+        here = {run["key"]: run for run in self.runs()}
+        there = json.loads(self.pillion("list", self.bucket.place, "--json", "--job", "78", env=env).stdout)
+        self.assertEqual({one["id"] for one in there}, set(here))
+        for one in there:
+            run = here[one["id"]]
+            told = json.loads(self.pillion("show", "--json", run["id"], env=env).stdout)
+            read = json.loads(self.pillion("show", "--json", self.bucket.place, one["id"], env=env).stdout)
+            if one["state"] == "running":
+                self.assertEqual(run["state"], "running")
+                self.assertGreater(read["summary"]["rows"], 3)
+                continue
+            self.assertEqual((one["state"], one["exit_code"]), ("finished", run["exit_code"]))
+            self.assertEqual(read["summary"], told["summary"])
+        self.assertEqual([one["state"] for one in there].count("running"), 1)
+        running.signal(15)
+        running.wait()
+        states = {one["state"] for one in json.loads(self.pillion("list", self.bucket.place, "--json", env=env).stdout)}
+        self.assertEqual(states, {"finished"})
+        self.assertNoComplaints()
 
 
 class Asking(BucketReadTest):
@@ -184,7 +221,7 @@ class Asking(BucketReadTest):
         self.forget()
         self.bucket.add_run(found, csv, 30, ended=False)
         self.assertEqual(self.shown()["summary"]["rows"], 100)
-        self.assertEqual([name[-11:] for name in self.asked("get")], ["0003.csv.gz", "0004.csv.gz"])
+        self.assertEqual(sorted(name[-11:] for name in self.asked("get")), ["0003.csv.gz", "0004.csv.gz"])
         kept = next(self.cache.glob("pillion/s3-*/runs/*/metrics.csv"))
         self.assertEqual(kept.read_text(), csv)
         self.forget()
@@ -275,7 +312,7 @@ class Strangers(BucketReadTest):
         key = self.add(1, rows=90, batch=10)
         folder = "metrics/date=2026-11-28/run=%s/" % key
         good = self.bucket.objects["%s/%s0002.csv.gz" % (self.bucket.place, folder)]
-        bomb = gzip.compress(b"\0" * (100 << 20), mtime=0)
+        bomb = gzip.compress(b"\0" * (40 << 20), 1, mtime=0)
         for data, rows in ((b"", 80), (b"no gzip", 80), (good[:-9], 80), (good + b"x", 80), (bomb, 80),
                            (gzip.compress(b"other,names\n1,2\n"), 80), (gzip.compress(b"no line"), 80), (good, 90)):
             self.bucket.put(folder + "0002.csv.gz", data)

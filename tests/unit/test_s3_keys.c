@@ -30,7 +30,7 @@ static const char aws[] =
 static const char gateway[] =
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
     "<Name>b</Name><Prefix>p</Prefix><MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated>"
-    "<Contents><Key>p/0001.csv.gz</Key><LastModified>2026-11-29T10:00:00.123Z</LastModified>"
+    "<Contents><Key>p&apos;/0001.csv.gz</Key><LastModified>2026-11-29T10:00:00.123Z</LastModified>"
     "<ETag>\"0cc175b9c0f1b6a831c399e269772661-3\"</ETag><Size>1</Size><StorageClass>STANDARD</StorageClass>"
     "<Owner><ID>u</ID><DisplayName>U</DisplayName></Owner><Type>Normal</Type></Contents>"
     "<Contents><Key>p/0002.csv.gz</Key></Contents></ListBucketResult>";
@@ -65,13 +65,30 @@ static void the_keys_of_a_gateway_are_read(void **state)
     assert_false(s3_keys_continue(body, token));
     assert_string_equal(token, "");
     assert_true(s3_keys_next(&body, &key));
-    assert_string_equal(key.key, "p/0001.csv.gz");
+    assert_string_equal(key.key, "p'/0001.csv.gz");
     assert_string_equal(key.etag, "0cc175b9c0f1b6a831c399e269772661-3");
     assert_true(s3_keys_next(&body, &key));
     assert_string_equal(key.key, "p/0002.csv.gz");
     assert_string_equal(key.etag, "");
     assert_int_equal(key.modified, 0);
     assert_false(s3_keys_next(&body, &key));
+}
+
+static void a_token_is_taken_as_it_was_meant(void **state)
+{
+    (void)state;
+    char token[S3_TOKEN_SIZE];
+    assert_true(
+        s3_keys_continue(text_of("<IsTruncated>true</IsTruncated><NextContinuationToken>a&amp;b &lt;c&quot;/\xc3\xa9&x"
+                                 "</NextContinuationToken>"),
+                         token));
+    assert_string_equal(token, "a&b <c\"/\xc3\xa9&x");
+    assert_true(s3_keys_continue(text_of("<IsTruncated>true</IsTruncated>"), token));
+    assert_string_equal(token, "");
+    assert_true(s3_keys_continue(
+        text_of("<IsTruncated>true</IsTruncated><NextContinuationToken>a\x01-b</NextContinuationToken>"), token));
+    assert_string_equal(token, "");
+    assert_false(s3_keys_continue(text_of("<NextContinuationToken>a</NextContinuationToken>"), token));
 }
 
 static void what_is_no_key_is_passed_over(void **state)
@@ -138,9 +155,9 @@ static void a_bomb_ends_where_the_room_does(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_keys_of_aws_are_read),        cmocka_unit_test(the_keys_of_a_gateway_are_read),
-        cmocka_unit_test(what_is_no_key_is_passed_over),   cmocka_unit_test(what_was_packed_is_unpacked),
-        cmocka_unit_test(a_bomb_ends_where_the_room_does),
+        cmocka_unit_test(the_keys_of_aws_are_read),         cmocka_unit_test(the_keys_of_a_gateway_are_read),
+        cmocka_unit_test(a_token_is_taken_as_it_was_meant), cmocka_unit_test(what_is_no_key_is_passed_over),
+        cmocka_unit_test(what_was_packed_is_unpacked),      cmocka_unit_test(a_bomb_ends_where_the_room_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

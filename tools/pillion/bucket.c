@@ -32,6 +32,7 @@ struct bucket_run {
     char    etag[S3_ETAG_SIZE];
     int64_t modified;
     bool    has_ended;
+    bool    has_rows; /* they were fetched already, in this call */
 };
 
 static struct {
@@ -351,7 +352,7 @@ bool bucket_is_read(void)
     return the.is_read;
 }
 
-static const struct bucket_run *find(const char *id)
+static struct bucket_run *find(const char *id)
 {
     struct bucket_run wanted = {.has_ended = false};
     if (strlen(id) >= sizeof wanted.id || the.count == 0)
@@ -380,9 +381,11 @@ int bucket_fetch_rows(const char *const *ids, size_t count)
     size_t                  found = 0;
     int                     result = runs != NULL ? 0 : -ENOMEM;
     for (size_t i = 0; result == 0 && i < count; i++) {
-        const struct bucket_run *run = find(ids[i]);
-        if (run != NULL)
-            runs[found++] = (struct bucket_rows_run){.id = run->id, .date = run->date, .seen = run->modified};
+        struct bucket_run *run = find(ids[i]);
+        if (run == NULL || run->has_rows)
+            continue;
+        runs[found++] = (struct bucket_rows_run){.id = run->id, .date = run->date, .seen = run->modified};
+        run->has_rows = true;
     }
     if (result == 0)
         result = bucket_rows_fetch(&the.session, &the.cache, runs, found);

@@ -238,6 +238,8 @@ static int hear(struct slot *slot, const struct http_answer *answer)
         return -ENOMEM;
     if (question->is_list && s3_keys_continue(body, slot->continuation)) {
         slot->tries = 0;
+        if (slot->continuation[0] == '\0')
+            return -EBADMSG;
         return ++slot->pages < PAGES_MAX ? 0 : -E2BIG;
     }
     *slot = (struct slot){0};
