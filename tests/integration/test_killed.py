@@ -55,7 +55,7 @@ class Outcome:
 
 def general(name):
     """Without what differs from run to run."""
-    name = re.sub(r"[0-9]{8}T[0-9]{6}Z-\S*", "RUN", name)
+    name = re.sub(r"\Aapi-[0-9a-f]+-[0-9a-f]+\Z", "MARK", re.sub(r"[0-9]{8}T[0-9]{6}Z-\S*", "RUN", name))
     return re.sub(r"\A[0-9]+\Z", "PID", re.sub(r"\A[0-9]+-[0-9]+-[0-9]+\Z", "MARKER", name))
 
 
