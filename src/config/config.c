@@ -12,6 +12,7 @@
 #include "base/environment.h"
 #include "base/text.h"
 #include "config/conf_environment.h"
+#include "config/otel.h"
 #include "config/variables.h"
 #include "sentinel/requests.h"
 #include "sentinel/s3.h"
@@ -233,13 +234,16 @@ static void read_s3_uri(struct config *c, struct log *log)
 {
     static const char name[] = "PILLION_S3_URI";
     const char       *uri = environment_value(name);
+    const char       *secret = environment_value("AWS_SECRET_ACCESS_KEY"); /* in the place of a token */
     if (!uri)
         return;
     if (credentials_variable())
         log_line(log, LOG_WARN, "%s is not used: %s is set, and runs go to Sentinel", name, credentials_variable());
     else if (s3_check_place(uri, c->s3_uri, sizeof c->s3_uri) < 0)
         log_line(log, LOG_ERROR, "%s=%.200s is not valid: s3://bucket or s3://bucket/prefix; the run stays local", name,
-                 uri);
+                 strchr(uri, '@') ? "(…)" : uri);
+    else if (secret)
+        (void)text_copy(text_of(secret), c->secret, sizeof c->secret);
 }
 
 bool config_delivers(const struct config *c)
@@ -277,6 +281,49 @@ static void read_api(struct config *c, struct log *log)
     log_line(log, LOG_ERROR, "SENTINEL_API_URL=%.200s is not valid: %s; the run stays local", secret ? "(…)" : url,
              error == -EACCES ? "plain http goes to this machine alone, use https" : "an http or https URL");
     c->token[0] = c->api_url[0] = '\0';
+}
+
+/* Headers are keys. They are for the receiver that their owner named, and go through no network in the clear. */
+static void read_otlp_headers(struct config *c, bool in_the_clear, struct log *log)
+{
+    static const char name[] = "OTEL_EXPORTER_OTLP_HEADERS";
+    const char       *given = environment_value(name);
+    if (!given)
+        return;
+    if (!otel_headers_are_fine(given))
+        invalid(log, name, "(…)", "name=value, at most 12 of them with commas, %XX for a comma in a value");
+    else if (conf_line_of("PILLION_OTLP_ENDPOINT"))
+        log_line(log, LOG_WARN,
+                 "%s is not sent: PILLION_OTLP_ENDPOINT is " CONF_PATH "'s, and nobody said that it is for that", name);
+    else if (in_the_clear)
+        log_line(log, LOG_WARN,
+                 "%s is not sent: it would go to PILLION_OTLP_ENDPOINT over plain http, which only this machine's own "
+                 "is good enough for; use https",
+                 name);
+    else
+        c->otlp_headers = given;
+}
+
+/* Variables of OpenTelemetry's own are often there for the program, so without the endpoint they are not looked at. */
+static void read_otlp(struct config *c, struct log *log)
+{
+    const char *url = environment_value("PILLION_OTLP_ENDPOINT");
+    const char *attributes = environment_value("OTEL_RESOURCE_ATTRIBUTES");
+    char        checked[CONFIG_URL_MAX];
+    if (!url)
+        return;
+    if (s3_check_endpoint(url, checked, sizeof checked) < 0) {
+        invalid(log, "PILLION_OTLP_ENDPOINT", strchr(url, '@') ? "(…)" : url,
+                "an http or https URL, to which /v1/metrics is added");
+        return;
+    }
+    c->otlp = url;
+    read_otlp_headers(c, api_check_url(url, checked, sizeof checked) == -EACCES, log);
+    c->otlp_service = environment_value("OTEL_SERVICE_NAME");
+    if (attributes && !otel_attributes_are_fine(attributes))
+        invalid(log, "OTEL_RESOURCE_ATTRIBUTES", attributes, "name=value, with commas, %XX for a comma in a value");
+    else
+        c->otlp_attributes = attributes;
 }
 
 static void read_share(struct config *c, struct log *log)
@@ -450,6 +497,7 @@ void config_read(struct config *ret, const char *const *names, struct log *log)
     read_times(ret, log);
     read_keep(ret, log);
     read_share(ret, log);
+    read_otlp(ret, log);
     read_crowd(ret);
     allotment_read(environment_value, &ret->allotment);
     read_metadata(ret, log);

@@ -28,7 +28,7 @@ enum config_cloud { CONFIG_CLOUD_AUTO, CONFIG_CLOUD_PROBE, CONFIG_CLOUD_OFF };
 
 enum { CONFIG_URL_MAX = 1024, CONFIG_TAGS_MAX = 64, CONFIG_TEXT_MAX = 16 * 1024 };
 enum { CONFIG_JOB_TEXT_MAX = 512 };
-enum { CONFIG_OWN_TAGS_MAX = 13 }; /* nine of a job, three of cgroup_tags.c, and `continues` */
+enum { CONFIG_OWN_TAGS_MAX = 14 }; /* ten of a job, three of cgroup_tags.c, and `continues` */
 
 struct config {
     int64_t           interval;        /* ns */
@@ -46,6 +46,8 @@ struct config {
     enum log_level    log_level;
     const char       *log;    /* PILLION_LOG, NULL; like all strings here a part of the environment's snapshot */
     const char       *output; /* the pattern in PILLION_OUTPUT, NULL */
+    const char       *otlp;   /* PILLION_OTLP_ENDPOINT, NULL: no row goes there, and the next three are NULL too */
+    const char       *otlp_headers, *otlp_attributes, *otlp_service; /* OTEL_…, config/otel.h; NULL */
     /* Only the metadata fields are used; job_name may be NULL. */
     struct sentinel_run metadata;
     /* Long texts come last, and are left alone where nothing is set: main pays for each page. */

@@ -153,6 +153,7 @@ const struct env_metadata_tag env_metadata_tags[] = {
     {"job_partition", "{PBS_JOBID?}{PBS_QUEUE}"},
     {"job_partition", "{LSB_JOBID?}{LSB_QUEUE}"},
     {"job_partition", "{SGE_TASK_ID?}{QUEUE}"},
+    {"job_cluster", "{SLURM_JOB_ID?}{SLURM_CLUSTER_NAME}"}, /* its numbers are another's, too */
     {"job_array_index", "{SLURM_JOB_ID?}{SLURM_ARRAY_TASK_ID}"},
     {"job_array_index", "{PBS_JOBID?}{PBS_ARRAY_INDEX}"},
     {"job_array_index", "{PBS_JOBID?}{PBS_ARRAYID}"}, /* Torque */

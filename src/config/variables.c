@@ -80,7 +80,8 @@ bool variable_stands_for(const char *entry, size_t variable)
 
 bool variable_is_secret(size_t variable)
 {
-    return variable == VARIABLE_SENTINEL_API_TOKEN || variable == VARIABLE_SENTINEL_API_KEY;
+    return variable == VARIABLE_SENTINEL_API_TOKEN || variable == VARIABLE_SENTINEL_API_KEY ||
+           variable == VARIABLE_OTEL_EXPORTER_OTLP_HEADERS;
 }
 
 bool variable_is_users(size_t variable)

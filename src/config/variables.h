@@ -24,7 +24,11 @@ enum variable_reader { IN_HOOK = 1, IN_ENGINE = 2, IN_COMMAND = 4, IN_CLIENT = 8
     ROW(PILLION_INTERVAL,        IN_ENGINE,                        "1",     "seconds between rows") \
     ROW(TRACKER_UPLOAD_INTERVAL, IN_ENGINE,                        "60",    "seconds between uploads to S3") \
     ROW(PILLION_UPLOAD_INTERVAL, IN_ENGINE,                        "60",    "the same, where that is unset") \
-    ROW(PILLION_S3_ENDPOINT,     IN_ENGINE | IN_CLIENT,            "AWS",   "URL of a server that speaks S3") \
+    ROW(PILLION_S3_ENDPOINT,     IN_ENGINE | IN_COMMAND | IN_CLIENT, "AWS",   "URL of a server that speaks S3") \
+    ROW(PILLION_OTLP_ENDPOINT,   IN_ENGINE,                        "unset", "a receiver of OpenTelemetry for the rows") \
+    ROW(OTEL_EXPORTER_OTLP_HEADERS, IN_ENGINE,                     "unset", "headers for it, such as its key") \
+    ROW(OTEL_RESOURCE_ATTRIBUTES, IN_ENGINE,                       "unset", "what else it is told of the run") \
+    ROW(OTEL_SERVICE_NAME,       IN_ENGINE,                        "unset", "the name of the run there") \
     ROW(PILLION_S3_URI,          IN_ENGINE,                        "unset", "without a token: a bucket of one's own") \
     ROW(PILLION_DIR,             IN_ENGINE | IN_COMMAND, \
         "$XDG_STATE_HOME/pillion, else ~/.local/state/pillion, else /tmp/pillion-UID", "where runs are kept") \
@@ -78,6 +82,7 @@ enum variable_reader { IN_HOOK = 1, IN_ENGINE = 2, IN_COMMAND = 4, IN_CLIENT = 8
     ROW(SLURM_CPUS_ON_NODE, IN_ENGINE) ROW(SLURM_GPUS_ON_NODE, IN_ENGINE) ROW(SLURM_MEM_PER_NODE, IN_ENGINE) \
     ROW(SLURM_MEM_PER_CPU, IN_ENGINE) ROW(SLURM_JOB_START_TIME, IN_ENGINE) ROW(SLURM_JOB_END_TIME, IN_ENGINE) \
     ROW(SLURM_JOB_PARTITION, IN_ENGINE) ROW(SLURM_STEP_NUM_TASKS, IN_ENGINE) ROW(PBS_ARRAY_INDEX, IN_ENGINE) \
+    ROW(SLURM_CLUSTER_NAME, IN_ENGINE) \
     ROW(PBS_ARRAYID, IN_ENGINE) ROW(PBS_QUEUE, IN_ENGINE) ROW(PBS_NUM_PPN, IN_ENGINE) ROW(PBS_WALLTIME, IN_ENGINE) \
     ROW(NCPUS, IN_ENGINE) ROW(LSB_QUEUE, IN_ENGINE) ROW(LSB_MCPU_HOSTS, IN_ENGINE) ROW(LSB_JOBINDEX_END, IN_ENGINE) \
     ROW(QUEUE, IN_ENGINE) ROW(NSLOTS, IN_ENGINE) ROW(NHOSTS, IN_ENGINE) ROW(SGE_TASK_LAST, IN_ENGINE) \
@@ -126,8 +131,8 @@ enum variable_reader { IN_HOOK = 1, IN_ENGINE = 2, IN_COMMAND = 4, IN_CLIENT = 8
     ROW(AWS_WEB_IDENTITY_TOKEN_FILE,            IN_ENGINE, "unset",   "the file with its token") \
     ROW(AWS_ROLE_SESSION_NAME,                  IN_ENGINE, "pillion", "what CloudTrail shows") \
     ROW(AWS_ENDPOINT_URL_STS,                   IN_ENGINE, "AWS",     "the server that gives the role's keys") \
-    ROW(AWS_ENDPOINT_URL_S3,                    IN_ENGINE, "AWS",     "the bucket's server, where PILLION_S3_ENDPOINT is unset") \
-    ROW(AWS_ENDPOINT_URL,                       IN_ENGINE, "AWS",     "either, where that is unset") \
+    ROW(AWS_ENDPOINT_URL_S3,                    IN_ENGINE | IN_COMMAND, "AWS",     "the bucket's server, where PILLION_S3_ENDPOINT is unset") \
+    ROW(AWS_ENDPOINT_URL,                       IN_ENGINE | IN_COMMAND, "AWS",     "either, where that is unset") \
     ROW(AWS_CONTAINER_CREDENTIALS_RELATIVE_URI, IN_ENGINE, "unset",   "where Amazon ECS gives keys") \
     ROW(AWS_CONTAINER_CREDENTIALS_FULL_URI,     IN_ENGINE, "unset",   "where a container's server does") \
     ROW(AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, IN_ENGINE, "unset",   "a file with the word for it") \

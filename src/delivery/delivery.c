@@ -38,6 +38,8 @@ void delivery_init(struct delivery *d, const struct config *config, struct run_d
 static void use_bucket(struct delivery *d, struct bucket *bucket)
 {
     d->place = &destination_bucket;
+    if (d->keys)
+        bucket_share_keys(bucket, d->keys);
     upload_use_bucket(&d->upload, d->place, bucket);
 }
 

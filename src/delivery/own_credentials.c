@@ -167,7 +167,8 @@ static int64_t later(int64_t a, int64_t b)
 void own_credentials_rejected(struct own_credentials *o, int64_t now)
 {
     o->rejected = true;
-    o->next_try = later(o->next_try, now);
+    o->next_try = later(o->may_reject, now);
+    o->may_reject = o->next_try + RENEWAL_PAUSE;
     if (o->source.kind == AWS_ENVIRONMENT || o->source.kind == AWS_FILES) {
         char reason[AWS_REASON_SIZE];
         (void)snprintf(reason, sizeof reason, "S3 does not take %s (any more)", o->source.from);

@@ -41,9 +41,10 @@ struct own_credentials {
     char                        reason[AWS_REASON_SIZE]; /* why there are none, or no new ones; "" */
     bool                        hopeless;                /* there will be none: `reason` */
     bool                        rejected;                /* S3 does not take them any more */
-    bool                        ending;   /* the owner's to set: keys that still serve are not renewed any more */
-    int64_t                     skew;     /* the owner's to set: s, S3's clock minus ours */
-    int64_t                     next_try; /* ns CLOCK_MONOTONIC */
+    bool                        ending;     /* the owner's to set: keys that still serve are not renewed any more */
+    int64_t                     skew;       /* the owner's to set: s, S3's clock minus ours */
+    int64_t                     next_try;   /* ns CLOCK_MONOTONIC */
+    int64_t                     may_reject; /* the same: a refusal before then is not answered at once */
     unsigned                    tries;
 };
 
@@ -53,7 +54,8 @@ void own_credentials_done(struct own_credentials *o);
 
 /* There are keys, and as far as is known they serve. */
 bool own_credentials_are_good(const struct own_credentials *o);
-/* S3 has refused the keys as expired or unknown. Those that can be had anew are; else it is hopeless. */
+/* S3 has refused the keys as expired or unknown. Those that can be had anew are, at once, but not twice a minute; else
+ * it is hopeless. */
 void own_credentials_rejected(struct own_credentials *o, int64_t now);
 
 /* Tells what is to be asked now; OWN_NOTHING: *ret_due says when to ask again (INT64_MAX: no need). Keys of the

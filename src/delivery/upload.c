@@ -95,7 +95,7 @@ void upload_restore(struct upload *u, const cJSON *state)
 
 const struct sentinel_credentials *upload_credentials(const struct upload *u)
 {
-    return u->bucket ? &u->bucket->keys.credentials : &u->credentials;
+    return u->bucket ? &u->bucket->keys->credentials : &u->credentials;
 }
 
 int64_t upload_seconds_left(const struct upload *u)

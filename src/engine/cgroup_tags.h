@@ -13,7 +13,7 @@
 
 enum { CGROUP_TAGS = 3, CGROUP_TAG_MAX = 24 };
 
-_Static_assert(CGROUP_TAGS + 1 + 9 == CONFIG_OWN_TAGS_MAX, "these, `continues` of pid1.c, and those of a job");
+_Static_assert(CGROUP_TAGS + 1 + 10 == CONFIG_OWN_TAGS_MAX, "these, `continues` of pid1.c, and those of a job");
 
 struct cgroup_tags {
     struct cgroup_watch  watch;

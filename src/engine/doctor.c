@@ -339,10 +339,11 @@ int doctor_examine(struct engine_examination *e)
     else if (error == 0 && config->s3_uri[0])
         examine_bucket(e, config);
     else if (error == 0 && !credentials_variable())
-        examination_tell(
-            e, "token", ENGINE_NOTE,
-            "SENTINEL_API_TOKEN is not set: runs stay on this machine, and the network is not used, not even by this "
-            "command");
+        examination_tell(e, "token", ENGINE_NOTE, "SENTINEL_API_TOKEN is not set: runs stay on this machine%s",
+                         config->otlp ? ", and their rows go to PILLION_OTLP_ENDPOINT too"
+                                      : ", and the network is not used, not even by this command");
+    if (error == 0 && config->otlp)
+        doctor_otlp(e, config);
     bytes_wipe(config, sizeof *config);
     free(config);
     return error;

@@ -15,4 +15,7 @@ bool examination_tell_log(const struct engine_examination *e, const char *check,
 /* doctor_places.c: PILLION_DIR, the room that is left there, and PILLION_OUTPUT. */
 void doctor_places(const struct engine_examination *e, const struct config *config);
 
+/* doctor_otlp.c: PILLION_OTLP_ENDPOINT, where it is set. */
+void doctor_otlp(const struct engine_examination *e, const struct config *config);
+
 #endif

@@ -94,11 +94,13 @@ void finish_run(struct run *run)
     sampling_row(run);
     int64_t finished_at = clock_real();
     write_end(run, finished_at);
+    otlp_export_last(run);
     if (run->origin == ORIGIN_ANOTHERS)
         journal_undelivered(&run->dir, "begun for another place, or with another token, than the program has now",
                             false);
     else if (config_delivers(&run->config))
         hold_deliver(run, finished_at);
+    otlp_export_end(run);
     write_late_log(run);
     run->state = RUN_ENDED;
 }

@@ -81,6 +81,7 @@ static void wait_for_network(struct run *run, int64_t due)
 {
     int64_t wait = due - clock_monotonic();
     network_poll(&run->network, NULL, 0, clock_earlier(wait, SLICE));
+    otlp_export_step(run);
 }
 
 /* S3 has a mark of its own: while it stands, nothing more is uploaded, and the rows go inline at once. */

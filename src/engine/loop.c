@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "config/arguments.h"
 #include "base/program_name.h"
+#include "engine/otlp_export.h"
 #include "engine/run.h"
 #include "store/journal_read.h"
 
@@ -71,6 +72,7 @@ void loop_open(struct run *run)
     (void)journal_process_started(0, &run->pid_start);
     arguments_hide(run->arguments, run->config.secret);
     arguments_hide((char *[]){run->executable, NULL}, run->config.secret);
+    otlp_hide_in_arguments(&run->config, run->arguments);
     config_look_around(&run->config, program_name(run->executable, (const char *const *)run->arguments));
     cgroup_tags_begin(&run->cgroup_tags, &run->roots, &run->machine, &run->config);
     struct stat ns;
@@ -84,6 +86,7 @@ void loop_close(struct run *run)
     resend_backlog_drop(&run->backlog);
     probe_stop(&run->registration.probe);
     delivery_suspend(&run->delivery);
+    otlp_export_suspend(run);
     network_close(&run->network);
     if (run->collectors)
         collect_suspend(run->collectors);
@@ -247,6 +250,7 @@ static int64_t ride(struct run *run, int64_t now, int64_t *tick)
             cgroup_tags_look(&run->cgroup_tags, &run->dir, now);
         *tick = next_tick(run, now);
     }
+    otlp_export_step(run);
     if (begins) /* after a row that is due, since a driver may take seconds to answer, or for ever */
         registration_add_gpus(run);
     return clock_earlier(*tick, run->state == RUN_MADE ? deliver(run) : making_due(run));

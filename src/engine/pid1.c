@@ -50,6 +50,7 @@ static void forget(struct run *run)
 {
     struct log log;
     delivery_done(&run->delivery);
+    otlp_export_drop(run);
     run_dir_close(&run->dir);
     state_dir_close(&run->home);
     file_close(&run->output.fd);

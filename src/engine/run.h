@@ -119,6 +119,7 @@ struct run {
     struct delivery       delivery;
     struct registration   registration;
     struct cgroup_tags    cgroup_tags;
+    struct otlp_export   *otlp;        /* rows for PILLION_OTLP_ENDPOINT; NULL: none so far */
     struct resend_backlog backlog;     /* the runs of others that are delivered along the way */
     int                   pruned;      /* the mark of that name, locked while old runs are pruned */
     bool                  is_pruned;   /* all of it: markers of the dead may be swept too */
@@ -197,6 +198,16 @@ void finish_run(struct run *run); /* the program ends: last row, totals, deliver
 
 /* ---- hold.c ---- */
 void hold_deliver(struct run *run, int64_t finished_at); /* while the program waits, if it has to */
+
+/* ---- otlp_export.c: each row to a receiver of OpenTelemetry's, where PILLION_OTLP_ENDPOINT names one ----
+ * One request is under way at most, and nothing waits for its answer: not a row, not the program, not its end. What
+ * cannot be sent is dropped and counted; sums are the run's so far, so the next row brings it all the same. */
+void otlp_export_row(struct run *run, const struct sample *now); /* is on disk; run->last is still the one before */
+void otlp_export_step(struct run *run);                          /* takes an answer, sends the row that waited for it */
+void otlp_export_last(struct run *run);                          /* the last row gets as far as it does at once */
+void otlp_export_end(struct run *run);                           /* tells what was sent, and what was not */
+void otlp_export_suspend(struct run *run);                       /* before the network is closed */
+void otlp_export_drop(struct run *run);                          /* another run begins */
 
 /* ---- pid1.c: process 1, which a signal does not end ---- */
 bool pid1_owes(const struct run *run);      /* its rows are in memory alone, and not delivered */

@@ -100,6 +100,7 @@ void sampling_row(struct run *run)
         commands_note_row(run, &now, timestamp);
         gpus_note_row(run, timestamp);
     }
+    otlp_export_row(run, &now);
     run->rows++;
     row_carry(&run->shape, &run->last, &now);
     row_keep(&run->last, &now);

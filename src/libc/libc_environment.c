@@ -96,7 +96,7 @@ int corner_environment(const char *const *envp, bool with_keys)
         if (is_wanted(*at, &ours))
             wanted[count++] = *at;
     }
-    for (const char *const *at = envp; has_bucket && *at && count < WANTED_MAX + AWS_MAX; at++)
+    for (const char *const *at = has_bucket ? envp : NULL; at && *at && count < WANTED_MAX + AWS_MAX; at++)
         if (is_of_aws(*at))
             wanted[count++] = *at;
     for (size_t i = 0; i < count; i++)

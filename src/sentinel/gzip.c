@@ -1,4 +1,4 @@
-/* A gzip member, by zlib's deflate. */
+/* gzip, by zlib. */
 // SPDX-License-Identifier: Apache-2.0
 #include "sentinel/gzip.h"
 
@@ -44,5 +44,36 @@ int gzip_compress(const void *data, size_t len, struct bytes *ret)
         error = deflate_piece(&z, len > 0 ? Z_NO_FLUSH : Z_FINISH, ret);
     } while (error == 0 && len > 0);
     (void)deflateEnd(&z);
+    return error;
+}
+
+/* Up to the end of a member. */
+static int inflate_member(z_stream *z, struct bytes *ret)
+{
+    unsigned char block[GZIP_BLOCK];
+    for (int code = Z_OK; code != Z_STREAM_END;) {
+        z->next_out = block;
+        z->avail_out = sizeof block;
+        code = inflate(z, Z_NO_FLUSH);
+        if (code != Z_OK && code != Z_STREAM_END)
+            return code == Z_MEM_ERROR ? -ENOMEM : -EBADMSG;
+        bytes_add(ret, block, sizeof block - z->avail_out);
+        if (ret->failed)
+            return ret->len + sizeof block > ret->max ? -EFBIG : -ENOMEM;
+    }
+    return 0;
+}
+
+int gzip_expand(const void *data, size_t len, struct bytes *ret)
+{
+    z_stream z = {.next_in = data, .avail_in = len < GZIP_PIECE_MAX ? (uInt)len : 0};
+    if (len == 0 || z.avail_in != len)
+        return len == 0 ? -EBADMSG : -EFBIG;
+    if (inflateInit2(&z, GZIP_WINDOW) != Z_OK)
+        return -ENOMEM;
+    int error = inflate_member(&z, ret);
+    while (error == 0 && z.avail_in > 0)
+        error = inflateReset(&z) == Z_OK ? inflate_member(&z, ret) : -EIO;
+    (void)inflateEnd(&z);
     return error;
 }

@@ -21,6 +21,7 @@ enum {
     PUT_TIMEOUT_MS = 120 * 1000,
     HEAD_CONNECT_TIMEOUT_MS = 5 * 1000,
     HEAD_TIMEOUT_MS = 10 * 1000,
+    GET_TIMEOUT_MS = 60 * 1000,
 };
 
 static bool parse_uri(const char *uri, char ret_bucket[static S3_BUCKET_MAX + 1], const char **ret_key)
@@ -156,14 +157,18 @@ static int place_at_endpoint(const char *bucket, const char *endpoint, struct pl
     return 0;
 }
 
-static int put_url(const struct place *place, struct http_request *ret)
+/* `query` "": none. */
+static int put_url(const struct place *place, const char *query, struct http_request *ret)
 {
     struct bytes url;
-    bytes_init(&url, ENDPOINT_MAX + URL_MAX);
+    bytes_init(&url, ENDPOINT_MAX + 2 * URL_MAX);
     bytes_text(&url, place->scheme);
     bytes_text(&url, "://");
     bytes_add(&url, place->host.data, place->host.len);
     bytes_add(&url, place->path.data, place->path.len);
+    if (*query)
+        bytes_char(&url, '?');
+    bytes_text(&url, query);
     ret->url = place->host.failed || place->path.failed ? NULL : bytes_take(&url);
     ret->no_proxy_at_all = place->no_proxy_at_all;
     bytes_done(&url);
@@ -178,7 +183,7 @@ static bool credentials_are_fine(const struct sentinel_credentials *credentials)
 
 /* Signed headers go out as they were signed, the host too. */
 static int put_headers(const struct s3_target *target, const struct sentinel_credentials *credentials,
-                       const struct place *place, int64_t now, struct http_request *ret)
+                       const struct place *place, const char *query, int64_t now, struct http_request *ret)
 {
     char         hash[SIGV4_HASH_SIZE];
     char         when[17];
@@ -197,9 +202,9 @@ static int put_headers(const struct s3_target *target, const struct sentinel_cre
         .region = target->region,
         .service = "s3",
         .when = when,
-        .method = "PUT",
+        .method = ret->method == HTTP_PUT ? "PUT" : "GET",
         .path = place->path.data,
-        .query = "",
+        .query = query,
         .headers = headers,
         .header_count = ARRAY_LENGTH(headers) - !credentials->session_token,
         .payload_hash = hash,
@@ -239,10 +244,10 @@ int s3_put(const struct s3_target *target, const struct sentinel_credentials *cr
         bytes_char(&place.path, '/');
     sigv4_encode(key, true, &place.path);
     if (error == 0)
-        error = put_url(&place, ret);
+        error = put_url(&place, "", ret);
     ret->body = *data;
     if (error == 0)
-        error = put_headers(target, credentials, &place, now, ret);
+        error = put_headers(target, credentials, &place, "", now, ret);
     if (error == 0)
         error = http_request_header(ret, "Content-Type", content_type ? content_type : "application/gzip");
     place_done(&place);
@@ -269,8 +274,79 @@ int s3_head_bucket(const struct s3_target *target, struct http_request *ret)
         return -EINVAL;
     place_init(&place);
     place_at_aws(bucket, NULL, &place);
-    int error = put_url(&place, ret);
+    int error = put_url(&place, "", ret);
     place_done(&place);
+    return error;
+}
+
+/* `key` NULL: the bucket itself. */
+static int compose_get(const struct s3_target *target, const char *bucket, const char *key,
+                       const struct sentinel_credentials *credentials, const char *query, int64_t now,
+                       struct http_request *ret)
+{
+    struct place place;
+    *ret = (struct http_request){.method = HTTP_GET, .timeout_ms = GET_TIMEOUT_MS};
+    if (!s3_region_is_fine(target->region) || !credentials_are_fine(credentials))
+        return -EINVAL;
+    int error = 0;
+    place_init(&place);
+    if (target->endpoint && *target->endpoint)
+        error = place_at_endpoint(bucket, target->endpoint, &place);
+    else
+        place_at_aws(bucket, target->region, &place);
+    if (error == 0 && key && place.path.len > 1)
+        bytes_char(&place.path, '/');
+    if (key)
+        sigv4_encode(key, true, &place.path);
+    if (error == 0)
+        error = put_url(&place, query, ret);
+    if (error == 0)
+        error = put_headers(target, credentials, &place, query, now, ret);
+    place_done(&place);
+    if (error < 0)
+        http_request_done(ret);
+    return error == -E2BIG ? -EINVAL : error;
+}
+
+int s3_get(const struct s3_target *target, const struct sentinel_credentials *credentials, int64_t now,
+           struct http_request *ret)
+{
+    char        bucket[S3_BUCKET_MAX + 1];
+    const char *key = NULL;
+    *ret = (struct http_request){0};
+    return parse_uri(target->uri, bucket, &key) ? compose_get(target, bucket, key, credentials, "", now, ret) : -EINVAL;
+}
+
+static void put_parameter(const char *name, const char *value, struct bytes *query)
+{
+    if (!value)
+        return;
+    if (query->len > 0)
+        bytes_char(query, '&');
+    bytes_text(query, name);
+    bytes_char(query, '=');
+    sigv4_encode(value, false, query);
+}
+
+int s3_list(const struct s3_target *target, const struct s3_listing *listing,
+            const struct sentinel_credentials *credentials, int64_t now, struct http_request *ret)
+{
+    char         bucket[S3_BUCKET_MAX + 1];
+    const char  *prefix = NULL;
+    struct bytes query;
+    *ret = (struct http_request){0};
+    if (!parse_uri(target->uri, bucket, &prefix))
+        return -EINVAL;
+    bytes_init(&query, URL_MAX);
+    put_parameter("continuation-token", listing->continuation, &query); /* in the order of their names */
+    put_parameter("delimiter", listing->delimiter, &query);
+    put_parameter("encoding-type", "url", &query);
+    put_parameter("list-type", "2", &query);
+    put_parameter("prefix", prefix, &query);
+    put_parameter("start-after", listing->continuation ? NULL : listing->start_after, &query);
+    int error = query.failed ? -EINVAL
+                             : compose_get(target, bucket, NULL, credentials, query.data ? query.data : "", now, ret);
+    bytes_done(&query);
     return error;
 }
 

@@ -47,6 +47,21 @@ struct s3_target {
  * -ENOMEM, -EIO. Plain http to loopback goes through no proxy. */
 int s3_put(const struct s3_target *target, const struct sentinel_credentials *credentials, const char *content_type,
            int64_t now, struct bytes *data, struct http_request *ret);
+/* Composes a GET of an object, signed. timeout_ms is 60 s. 0, -EINVAL, -ENOMEM, -EIO. */
+int s3_get(const struct s3_target *target, const struct sentinel_credentials *credentials, int64_t now,
+           struct http_request *ret);
+
+struct s3_listing {
+    const char *delimiter;    /* NULL: none; what lies behind it is told once, as a folder */
+    const char *start_after;  /* a key, NULL: from the first on */
+    const char *continuation; /* of the answer before, NULL: it is the first */
+};
+
+/* Composes a GET of the list of keys that begin with that of target->uri, up to a thousand of them (ListObjectsV2). As
+ * s3_get. sentinel/s3_keys.h reads the answer. */
+int s3_list(const struct s3_target *target, const struct s3_listing *listing,
+            const struct sentinel_credentials *credentials, int64_t now, struct http_request *ret);
+
 /* Composes a HEAD of the bucket at AWS, unsigned, for its region: http_answer.bucket_region, whatever the status. 0,
  * -ENOMEM, -EINVAL (also with an endpoint: then nothing is asked of AWS). */
 int s3_head_bucket(const struct s3_target *target, struct http_request *ret);

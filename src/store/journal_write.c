@@ -257,6 +257,10 @@ void journal_begin(struct run_dir *run, const struct journal_begin *begin)
     put_text(&line, "host_name", begin->machine->host_name);
     bytes_char(&line, '}');
     utc(&line, "started_at", begin->started_at);
+    if (run->clock_offset != 0) {
+        json_key(&line, "clock_offset_ms");
+        bytes_signed(&line, run->clock_offset / CLOCK_MILLISECOND);
+    }
     json_key(&line, "interval");
     bytes_decimal(&line, (double)begin->config->interval / 1e9, 3);
     json_key(&line, "baseline");
@@ -329,7 +333,10 @@ int journal_bucket(struct run_dir *run, const struct journal_bucket *b)
     struct bytes line;
     open_line(&line);
     bucket(&line, b);
-    return close_line(&line, run);
+    if (!run->keeps_facts)
+        return close_line(&line, run);
+    close_fact(&line, run);
+    return 0;
 }
 
 void journal_started(struct run_dir *run)
@@ -373,6 +380,22 @@ void journal_end(struct run_dir *run, const struct journal_end *end)
         close_fact(&line, run);
     else
         (void)close_line(&line, run);
+}
+
+void journal_otlp(struct run_dir *run, const char *instance, const struct journal_otlp *counts)
+{
+    struct bytes line;
+    open_line(&line);
+    json_key(&line, "otlp");
+    bytes_char(&line, '{');
+    put_text(&line, "instance", instance);
+    put_number(&line, "rows", counts->rows);
+    put_number(&line, "taken", counts->taken);
+    put_number(&line, "dropped", counts->dropped);
+    put_number(&line, "unanswered", counts->unanswered);
+    put_number(&line, "refused_points", counts->refused_points);
+    bytes_char(&line, '}');
+    (void)close_line(&line, run);
 }
 
 void journal_goes_on(struct run_dir *run)

@@ -66,6 +66,13 @@ int journal_bucket(struct run_dir *run, const struct journal_bucket *bucket);
 /* The bucket has the run's beginning: from now on nothing in that changes. */
 void journal_started(struct run_dir *run);
 void journal_end(struct run_dir *run, const struct journal_end *end);
+/* What became of the rows for PILLION_OTLP_ENDPOINT: each is taken, dropped or unanswered. */
+struct journal_otlp {
+    uint64_t rows, taken, dropped, unanswered;
+    uint64_t refused_points; /* data points of rows that were taken */
+};
+/* instance: the run's name there. */
+void journal_otlp(struct run_dir *run, const char *instance, const struct journal_otlp *counts);
 void journal_goes_on(struct run_dir *run);                                      /* takes journal_end back */
 void journal_state(struct run_dir *run, const char *state, const char *result); /* result: JSON text or NULL */
 /* A batch is sealed: object `uploaded` + 1 holds the rows' bytes from `from` to `to`. 0 when that is on disk, -errno.

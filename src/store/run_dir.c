@@ -172,6 +172,7 @@ static int open_folder(const struct state_dir *home, struct run_dir *run)
         run_dir_suspend(run);
         return -EPERM;
     }
+    run->made_at = (int64_t)info.st_mtim.tv_sec * CLOCK_SECOND + info.st_mtim.tv_nsec;
     return open_files(run);
 }
 
@@ -234,13 +235,24 @@ void run_dir_sign_lock(const struct run_dir *run)
         (void)file_write(run->lock, id, len, NULL);
 }
 
+/* A file server dates what it makes by its own clock; on a disk of our own that is ours, at most a tick ago. What may
+ * be the delay of the call, or a date in whole seconds (FAT has every second one), is no difference. */
+static int64_t clock_offset(int64_t made_at, int64_t before, int64_t after)
+{
+    int64_t unsure = made_at % CLOCK_SECOND == 0 ? 2 * CLOCK_SECOND : CLOCK_SECOND / 2;
+    return before - made_at > unsure ? before - made_at : made_at - after > unsure ? after - made_at : 0;
+}
+
 /* -EEXIST also where somebody sweeps a blank folder, and came between its making and its lock. */
 static int make_folder(const struct state_dir *home, struct run_dir *run)
 {
-    int error = dir_make(home->runs, run->id);
+    int64_t before = clock_real();
+    int     error = dir_make(home->runs, run->id);
+    int64_t after = clock_real();
     if (error < 0)
         return error;
     error = open_folder(home, run);
+    run->clock_offset = error == 0 || error == -ENOLCK ? clock_offset(run->made_at, before, after) : 0;
     return error == -EBUSY || error == -ENOENT ? -EEXIST : error;
 }
 
@@ -281,6 +293,7 @@ int run_dir_open(const struct state_dir *home, const char *id, struct run_dir *r
 void run_dir_take_files(struct run_dir *run, struct run_dir *from)
 {
     memcpy(run->id, from->id, sizeof run->id);
+    run->clock_offset = from->clock_offset;
     run->dir = from->dir;
     run->state = from->state;
     run->rows = from->rows;

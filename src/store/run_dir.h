@@ -38,6 +38,8 @@ struct run_dir {
     struct bytes facts;                       /* lines of run.jsonl that the disk refused, and that no other repeats */
     bool         keeps_facts;                 /* without a directory too: somebody reads them with journal_load_run */
     bool         log_later;                   /* a new directory gets its log by run_dir_make_log */
+    int64_t      made_at;                     /* of the folder, ns since 1970, by the file server's clock */
+    int64_t      clock_offset;                /* ns that our clock was ahead of that one; 0: nothing to speak of */
 };
 
 void run_dir_init(struct run_dir *run);

@@ -17,8 +17,8 @@ ENGINE = BUILD / "lib" / "libpillion-engine.so"
 CLIENT = BUILD / "lib" / "libpillion-sentinel.so.0"
 CLIENT_ARCHIVE = BUILD / "lib" / "libpillion-sentinel.a"
 
-ROOMS = ("hook", "engine", "config", "store", "delivery", "sentinel", "sentinel/aws", "sentinel/http",
-         "sentinel/cloud", "client", "collect", "collect/tree", "collect/gpu", "collect/cgroup", "base", "libc")
+ROOMS = ("hook", "engine", "config", "store", "delivery", "sentinel", "sentinel/aws", "sentinel/http", "sentinel/cloud",
+         "client", "otlp", "collect", "collect/tree", "collect/gpu", "collect/cgroup", "base", "libc")
 FLOOR = (2, 17)
 
 

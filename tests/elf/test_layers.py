@@ -7,7 +7,7 @@ import objects
 
 MAY_CALL = {
     "hook": {"hook"},
-    "engine": {"engine", "config", "store", "delivery", "sentinel", "sentinel/aws", "sentinel/http", "sentinel/cloud",
+    "engine": {"engine", "config", "store", "delivery", "otlp", "sentinel", "sentinel/aws", "sentinel/http", "sentinel/cloud",
                "collect", "collect/tree", "collect/gpu", "collect/cgroup", "base", "libc"},
     "delivery": {"delivery", "store", "sentinel", "sentinel/aws", "sentinel/http", "sentinel/cloud", "base"},
     "sentinel/aws": {"sentinel/aws", "sentinel", "base"},
@@ -16,6 +16,7 @@ MAY_CALL = {
     "sentinel": {"sentinel", "base"},
     "client": {"client", "config", "sentinel", "sentinel/http", "base"},
     "config": {"config", "sentinel", "base"},
+    "otlp": {"otlp", "base"},
     "store": {"store", "base"},
     "collect": {"collect", "base"},
     "collect/gpu": {"collect/gpu", "collect/tree", "base"},

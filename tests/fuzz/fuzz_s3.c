@@ -85,12 +85,27 @@ static void endpoint(const char *text)
     put("s3://bucket/key", text, "http");
 }
 
+/* What is taken stays as it is, and makes keys. */
+static void place(const char *text)
+{
+    char checked[S3_PLACE_MAX + 2];
+    char again[S3_PLACE_MAX + 2];
+    char key[S3_PLACE_MAX + 4];
+    if (s3_check_place(text, checked, sizeof checked) != 0)
+        return;
+    HOLDS(s3_check_place(checked, again, sizeof again) == 0 && strcmp(checked, again) == 0);
+    HOLDS(checked[strlen(checked) - 1] != '/');
+    (void)snprintf(key, sizeof key, "%s/k", checked);
+    HOLDS(s3_check_uri(key) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = fuzz_text(data, size);
     answer(text, size);
     uri(text);
     endpoint(text);
+    place(text);
     (void)s3_region_is_fine(text);
     free(text);
     return 0;

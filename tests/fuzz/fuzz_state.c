@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// run.jsonl as anything: whatever is loaded is an object, and asking whether its process lives is safe.
+// run.jsonl as anything: whatever is loaded is an object, asking whether its process lives is safe, its documents are
+// JSON, and a bucket that it names has names that can be in a URL.
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/json_read.h"
+#include "delivery/bucket.h"
+#include "delivery/run_document.h"
 #include "fuzz.h"
 #include "store/journal_read.h"
 
@@ -38,6 +42,28 @@ static void clean(void)
     }
 }
 
+static void document(const cJSON *state)
+{
+    struct bytes text;
+    if (run_document_ended(state, 1, &text) == 0)
+        HOLDS(json_check(text_span(text.data, text.len), SIZE_MAX) == 0);
+    bytes_done(&text);
+}
+
+static void bucket(const cJSON *state)
+{
+    static struct config config;
+    char                 prefix[BUCKET_PREFIX_SIZE];
+    char                 uri[BUCKET_PREFIX_SIZE + 16];
+    struct bucket       *b = bucket_of_state(&config, state);
+    if (!b)
+        return;
+    const struct journal_bucket said = bucket_for_journal(b, prefix);
+    (void)snprintf(uri, sizeof uri, "%s/1", said.prefix);
+    HOLDS(s3_check_uri(uri) == 0);
+    bucket_free(b);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static int registered;
@@ -52,6 +78,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         (void)journal_text(state, "id");
         (void)journal_number(state, "pid", 0);
         (void)journal_liveness(state, folder());
+        document(state);
+        bucket(state);
         cJSON_Delete(state);
     } else {
         HOLDS(state == NULL);

@@ -141,6 +141,42 @@ def stored_runs(objects):
     return stored
 
 
+class GatewayBucket:
+    """The same interface to a place in a RADOS Gateway's bucket, for keys of a role that may put objects below it and do
+    nothing else."""
+
+    requests = ()
+
+    def __init__(self, gateway, prefix, seconds=3600):
+        self.gateway, self.prefix = gateway, prefix
+        self.place = "s3://%s/%s" % (gateway.bucket, prefix)
+        self.renew(seconds)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def renew(self, seconds=3600):
+        self.keys = self.gateway.credentials(self.prefix, seconds)
+
+    def env(self, **extra):
+        return dict({"PILLION_S3_URI": self.place, "PILLION_S3_ENDPOINT": "", "AWS_ENDPOINT_URL_S3": self.gateway.url,
+                     "AWS_ACCESS_KEY_ID": self.keys["access_key"], "AWS_SECRET_ACCESS_KEY": self.keys["secret_key"],
+                     "AWS_SESSION_TOKEN": self.keys["session_token"]}, **extra)
+
+    def read_all(self):
+        return {key[len(self.prefix) + 1:]: self.gateway.read(key) for key in self.gateway.keys(self.prefix + "/")}
+
+    def runs(self):
+        return stored_runs(self.read_all())
+
+    @staticmethod
+    def complaints():
+        return []
+
+
 class BucketTest(LocalTest):
     """Runs that go to self.bucket."""
 

@@ -12,6 +12,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from otlp_receiver import OtlpReceiver  # noqa: E402
 from served import LocalTest, pillion  # noqa: E402
 import own_etc  # noqa: E402
 
@@ -192,6 +193,20 @@ class Settings(SiteTest):
         found = json.loads(self.ask("sync", "--json").stdout)
         self.assertEqual(len(found), 2, found)
         self.assertIn("token", [one["reason"] for one in found if one["id"] == second["id"]][0])
+
+    def test_a_receiver_of_the_sites_gets_rows_but_no_header_of_a_user(self):
+        receiver = OtlpReceiver()
+        self.addCleanup(receiver.stop)
+        self.conf("force PILLION_OTLP_ENDPOINT=%s" % receiver.url, "OTEL_EXPORTER_OTLP_HEADERS=site=secret")
+        run = self.new_run("sleep", "0.3", env=self.env(OTEL_EXPORTER_OTLP_HEADERS="x-key=of-a-user"))
+        self.assertGreaterEqual(len(pillion.wait_for(receiver.checked, 5, "a row")), 1)
+        self.assertEqual([pair for headers in receiver.headers for pair in headers if pair[0] in ("x-key", "site")], [])
+        self.assertIn("OTEL_EXPORTER_OTLP_HEADERS is not sent: PILLION_OTLP_ENDPOINT is /etc/pillion.conf's", run.log)
+        self.assertNotIn("secret", run.log)
+        with OtlpReceiver() as mine:  # a destination is the user's to say
+            self.new_run("sleep", "0.3", env=self.env(PILLION_OTLP_ENDPOINT=mine.url, OTEL_EXPORTER_OTLP_HEADERS="x-key=of-a-user"))
+            pillion.wait_for(mine.checked, 5, "a row")
+            self.assertIn(("x-key", "of-a-user"), mine.headers[0])
 
     def test_all_is_well(self):
         self.conf("# ours", "PILLION_INTERVAL=2", "force PILLION_KEEP=50,1G")

@@ -12,6 +12,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from otlp_receiver import OtlpReceiver  # noqa: E402
 from served import PYTHON, LocalTest, ServedTest, pillion  # noqa: E402
 
 FAKE = pillion.BUILD / "fake" / "libnvidia-ml.so.1"
@@ -124,6 +125,19 @@ class Figures(GpuTest):
         self.assertEqual(len(self.asked("Init")), 1)
         self.assertEqual(self.asked("Shutdown"), [])
         self.assertPrivate()
+
+    def test_a_receiver_of_opentelemetry_is_told_of_each(self):
+        with OtlpReceiver() as receiver:
+            self.world(CARDS + "power 0 61500\ntemperature 1 41\n")
+            self.finish(self.python("import time; time.sleep(0.75)", PILLION_OTLP_ENDPOINT=receiver.url))
+            row = pillion.wait_for(receiver.checked, 5, "a row")[-1]
+        self.assertEqual({key: told[2] for key, told in row.points.items() if "gpu" in key[0] or key[0][:3] == "hw."}, {
+            ("hw.gpu.utilization", "0", "general"): 0.4, ("hw.gpu.utilization", "1", "general"): 0.0,
+            ("hw.gpu.memory.usage", "0"): 2 * GIB, ("hw.gpu.memory.usage", "1"): 0.0,
+            ("hw.power", "0", "gpu"): 61.5, ("hw.temperature", "1", "gpu"): 41.0,
+            ("pillion.hw.gpu.utilization", "0"): 0.0, ("pillion.hw.gpu.utilization", "1"): 0.0,
+            ("pillion.hw.gpu.memory.usage", "0"): 0.0, ("pillion.hw.gpu.memory.usage", "1"): 0.0,
+            ("pillion.process.gpu.utilization",): 0.0, ("pillion.process.gpu.memory.usage",): 0.0})
 
     def test_what_the_trees_processes_use_is_theirs(self):
         text = ("import os, subprocess, sys, time; child = subprocess.Popen([sys.executable, '-S', '-c', "

@@ -92,6 +92,7 @@ class KillsTest(pillion.PillionTest):
     """What does not depend on where the rows go."""
 
     table = None
+    every = 0  # 1: each point of all, and a table
 
     @classmethod
     def setUpClass(cls):
@@ -104,7 +105,7 @@ class KillsTest(pillion.PillionTest):
 
     @classmethod
     def tearDownClass(cls):
-        if ALL and cls.table is not None:
+        if (ALL or cls.every == 1) and cls.table is not None:
             print(cls.table, flush=True)
         super().tearDownClass()
 
@@ -246,6 +247,9 @@ class OwnBucket(KillsTest, BucketTest):
     def chosen(self, points):
         return list(super().chosen(points))[int(time.time()) // 86400 % self.every::self.every]
 
+    def server(self):
+        return BucketServer()
+
     def check_delivered(self, stretch, outcome, folder, bucket, lines):
         found = pillion.runs(folder)
         self.assertEqual(len(found), 1, found)
@@ -256,7 +260,7 @@ class OwnBucket(KillsTest, BucketTest):
 
     def kill_and_sync(self, name, stretch, point):
         folder = self.folder(name)
-        with BucketServer() as bucket:
+        with self.server() as bucket:
             begin, end, lasts, interval = self.stretches[stretch]
             env = self.env(PILLION_DIR=folder, **bucket.env(TRACKER_UPLOAD_INTERVAL=interval))
             outcome = self.kill_at(point, "pillion", (begin, end), ["sleep", lasts], env, True)

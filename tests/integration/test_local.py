@@ -422,6 +422,7 @@ class Log(LocalTest):
         ("PILLION_CLOUD", "yes please", "auto", "auto"),
         ("PILLION_LOG_LEVEL", "loud", "debug", "warn"),
         ("PILLION_S3_ENDPOINT", "not a url", "", ""),
+        ("PILLION_OTLP_ENDPOINT", "localhost:4318", "http", "unset"),
         ("TRACKER_TAGS", "no equals sign", "", ""),
     ]
 

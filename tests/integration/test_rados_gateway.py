@@ -19,6 +19,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from served import ServedTest, pillion  # noqa: E402
 from sentinel_server import EXPIRY_FORMATS, SentinelServer  # noqa: E402
+from own_bucket import BucketTest, GatewayBucket  # noqa: E402
 from test_client import find_probe  # noqa: E402
 import rados_gateway  # noqa: E402
 
@@ -228,6 +229,57 @@ class Sync(GatewayTest):
         self.addCleanup(gateway.allow)
         self.sync()
         self.assertEqual(self.assertDelivered(self.only_run())["finish"]["data_source"], "inline")
+
+
+class OwnBucket(BucketTest):
+    """A bucket of the user's own, and keys of a role that may put objects and nothing else. Killed at each write there:
+    tests/fleet/test_own_bucket_rados.py."""
+
+    def setUp(self):
+        pillion.PillionTest.setUp(self)
+        self.bucket = GatewayBucket(gateway, "own/" + self.id().rsplit(".", 1)[1])
+
+    def uploaded(self, number):
+        pillion.wait_for(lambda: any(run.get("uploaded", 0) >= number for run in self.runs()), timeout=60,
+                         what="%d objects" % number)
+
+    def test_the_keys_may_put_and_do_nothing_else(self):
+        self.launch("sleep", "0.3")
+        if self.only_run()["state"] != "finished":  # the mark of a test before this one stands
+            self.sync()
+        one = self.assertDelivered(self.only_run())
+        key = "%s/runs/date=%s/%s.json" % (self.bucket.prefix, one.date, one.key)
+        self.assertEqual(gateway.get(key, self.bucket.keys).status, 403)
+        self.assertEqual(gateway.request("GET", "/bucket", self.bucket.keys).status, 403)
+
+    def test_a_run_is_stored_object_by_object_and_a_killed_one_by_sync(self):
+        program = self.until_told()
+        self.uploaded(2)
+        self.end(program)
+        self.assertGreaterEqual(len(self.assertDelivered(self.only_run()).objects), 2)
+        killed = self.start("sleep", "600", env=self.env(PILLION_DIR=self.tmp / "other"))
+        pillion.wait_for(lambda: any(run.get("uploaded") for run in pillion.runs(self.tmp / "other")), timeout=60, what="1")
+        killed.signal(signal.SIGKILL)
+        killed.wait()
+        self.sync(env=self.env(PILLION_DIR=self.tmp / "other"))
+        self.assertDelivered(pillion.runs(self.tmp / "other")[0])
+
+    def test_keys_that_expire_and_a_role_that_is_gone_leave_the_run_for_sync(self):
+        self.bucket.renew(4)
+        program = self.until_told()
+        self.uploaded(1)
+        pillion.wait_for(lambda: "403" in self.only_run().log, timeout=60, what="the refusal")
+        self.end(program)
+        run = self.only_run()
+        self.assertEqual(run["state"], "undelivered")
+        self.bucket.renew()
+        gateway.forbid()
+        try:
+            self.sync(status=1)
+        finally:
+            gateway.allow()
+        self.sync()
+        self.assertDelivered(self.only_run())
 
 
 class Client(pillion.PillionTest):

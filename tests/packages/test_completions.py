@@ -71,7 +71,7 @@ def in_zsh(*words):
     """The options of _arguments' specifications, of '(-o --output)--output[text]:…', and the first words of lists."""
     found = set()
     for line in words_of("zsh", ZSH, *words):
-        line = re.sub(r"^\([^)]*\)", "", line)
+        line = re.sub(r"^\([^)]*\)", "", line).lstrip("*")  # a star: more than once
         name = re.match(r"(--[a-z-]+?)(?:=-?)?\[", line) or re.match(r"([a-z]+):", line)
         if name and not re.match(r"(run|URL):", line[line.find("["):] if "[" in line else ""):
             found.add(name.group(1))

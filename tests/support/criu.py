@@ -1,88 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """CRIU, which freezes a process into files and makes it again of them. Debian 12's own does not know newer kernels, so
-it comes from Debian 13, with the libraries and the loader of that system, by apt-get with lists of its own: nothing is
-installed. It is kept in the cache that the dependencies are kept in."""
-import fcntl
+it comes from a newer one (newer.py)."""
 import os
-import pathlib
-import shutil
-import subprocess
 import unittest
 
-SUITE = "trixie"
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-
-
-def cache():
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return pathlib.Path(os.environ.get("PILLION_CACHE") or home + "/pillion") / "systems"
-
-
-def repositories():
-    """Those that apt is set up with."""
-    if not shutil.which("apt-get"):
-        return []
-    done = subprocess.run(["apt-get", "indextargets", "--format", "$(SITE)"], stdout=subprocess.PIPE)
-    return [site for site in dict.fromkeys(done.stdout.decode().split()) if "debian" in site and "security" not in site]
-
-
-def run(*argv, timeout=120):
-    """The last words of what failed, or None."""
-    try:
-        done = subprocess.run(list(map(str, argv)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=timeout)
-    except subprocess.TimeoutExpired:
-        return "not within %d s: %s" % (timeout, argv[0])
-    return None if done.returncode == 0 else done.stdout[-500:].decode(errors="replace")
-
-
-def fetch(site, folder):
-    """Unpacks CRIU and what it needs into folder / "root"."""
-    shutil.rmtree(folder, ignore_errors=True)
-    for name in ("state/lists/partial", "cache/archives/partial", "root"):
-        (folder / name).mkdir(parents=True)
-    (folder / "sources").write_text("deb [signed-by=%s] %s %s main\n" % (KEYRING, site, SUITE))
-    apt = ["apt-get", "-q", "-y"]
-    for option in ("Dir::State=%s/state", "Dir::Cache=%s/cache", "Dir::Etc::sourcelist=%s/sources"):
-        apt += ["-o", option % folder]
-    apt += ["-o", "Dir::State::status=/dev/null", "-o", "Dir::Etc::sourceparts=-", "-o", "APT::Sandbox::User=root"]
-    error = run(*apt, "update") or run(*apt, "--no-install-recommends", "--download-only", "install", "criu")
-    for package in sorted((folder / "cache/archives").glob("*.deb")):
-        error = error or run("dpkg-deb", "-x", package, folder / "root")
-    for name in ("state", "cache", "sources"):
-        path = folder / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    return error
-
-
-def had():
-    """The folder with it, made if need be."""
-    path = cache() / ("criu-" + SUITE)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open("%s.lock" % path, "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        part = path.with_name(path.name + ".part")
-        error = "apt is set up with no repository"
-        for site in [] if path.exists() else repositories():
-            error = fetch(site, part)
-            if error is None:
-                part.rename(path)
-                break
-        shutil.rmtree(part, ignore_errors=True)
-    if not path.exists():
-        raise unittest.SkipTest("no CRIU is to be had: %s" % error)
-    return path / "root"
+import newer
 
 
 def command():
     """The words that a command of CRIU's begins with. SkipTest where there is none, or this machine is none for it."""
     if os.geteuid() != 0:
         raise unittest.SkipTest("no CRIU is to be had: it works for root alone")
-    root = had()
-    loader = next((root / "usr").glob("lib*/ld-linux-*.so.*"), None) or next(root.glob("usr/lib/ld-linux-*.so.*"))
-    library = next((root / "usr/lib").glob("*-linux-gnu"))
-    words = [str(loader), "--library-path", str(library), str(root / "usr/sbin/criu")]
-    error = run(*words, "check")
+    words = newer.command(newer.unpacked("CRIU", ["criu"], with_dependencies=True), "usr/sbin/criu")
+    error = newer.run(*words, "check")
     if error is not None:
         raise unittest.SkipTest("no CRIU is to be had: this kernel does not let it work: %s" % error)
     return words

@@ -573,6 +573,57 @@ static void an_s3_endpoint_is_a_url(void **state)
     assert_null(strstr(said.early.data, "password"));
 }
 
+static void a_bucket_of_ones_own_is_a_place_below_which_keys_are_made(void **state)
+{
+    (void)state;
+    read_with("PILLION_S3_URI", "s3://bucket/a/b/");
+    assert_silent();
+    assert_string_equal(config.s3_uri, "s3://bucket/a/b");
+    assert_true(config_delivers(&config));
+    read_with("PILLION_S3_URI", "s3://bucket");
+    assert_string_equal(config.s3_uri, "s3://bucket");
+    read_with("PILLION_S3_URI", "https://bucket/a");
+    assert_non_null(strstr(said_text(), "PILLION_S3_URI=https://bucket/a is not valid"));
+    assert_string_equal(config.s3_uri, "");
+    assert_false(config_delivers(&config));
+    read_with("PILLION_S3_URI", "");
+    assert_silent();
+    assert_false(config_delivers(&config));
+}
+
+static void a_token_wins_over_a_bucket_and_so_does_one_of_no_use(void **state)
+{
+    (void)state;
+    static const char *const tokens[] = {"a-token", "no token"};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(setenv("SENTINEL_API_TOKEN", tokens[i], 1), 0);
+        read_with("PILLION_S3_URI", "s3://bucket/a");
+        assert_non_null(strstr(said_text(), "PILLION_S3_URI is not used: SENTINEL_API_TOKEN is set"));
+        assert_string_equal(config.s3_uri, "");
+        assert_int_equal(config_delivers(&config), i == 0);
+        assert_int_equal(unsetenv("SENTINEL_API_TOKEN"), 0);
+    }
+}
+
+static void the_aws_tools_names_of_a_server_count_for_such_a_bucket_alone(void **state)
+{
+    (void)state;
+    assert_int_equal(setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1", 1), 0);
+    read_with("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:2");
+    assert_string_equal(config.s3_endpoint, "");
+    assert_int_equal(setenv("PILLION_S3_URI", "s3://bucket", 1), 0);
+    read_config();
+    assert_string_equal(config.s3_endpoint, "http://127.0.0.1:1");
+    read_with("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:2");
+    assert_string_equal(config.s3_endpoint, "http://127.0.0.1:2");
+    read_with("PILLION_S3_ENDPOINT", "http://127.0.0.1:3");
+    assert_string_equal(config.s3_endpoint, "http://127.0.0.1:3");
+    read_with("AWS_ENDPOINT_URL_S3", "no url"); /* AWS itself is not where the user meant */
+    assert_string_equal(config.s3_uri, "");
+    assert_non_null(strstr(said_text(), "the run stays local"));
+    assert_int_equal(unsetenv("PILLION_S3_URI") | unsetenv("AWS_ENDPOINT_URL"), 0);
+}
+
 static void yes_and_no_have_many_words(void **state)
 {
     (void)state;
@@ -715,6 +766,9 @@ int main(void)
         TEST(words_are_checked),
         cmocka_unit_test(clouds_are_asked_as_told),
         TEST(an_s3_endpoint_is_a_url),
+        TEST(a_bucket_of_ones_own_is_a_place_below_which_keys_are_made),
+        TEST(a_token_wins_over_a_bucket_and_so_does_one_of_no_use),
+        TEST(the_aws_tools_names_of_a_server_count_for_such_a_bucket_alone),
         TEST(yes_and_no_have_many_words),
         TEST(a_crowd_is_the_larger_of_step_and_array),
         TEST(a_crowd_is_of_nodes_under_each_launcher_and_of_ranks_only_where_each_has_a_run),

@@ -160,6 +160,9 @@ static void partition_array_index_and_rank_are_told_by_each_system(void **state)
     assert_tag("job_name", "nightly");
     FILL("SLURM_JOB_ID=44", "SLURM_STEP_ID=1", "SLURM_PROCID=4", "SLURM_STEP_NUM_TASKS=8");
     assert_job_tags(NULL, NULL, "4", "8");
+    assert_tag("job_cluster", NULL);
+    FILL("SLURM_JOB_ID=44", "SLURM_CLUSTER_NAME=north");
+    assert_tag("job_cluster", "north");
     FILL("SLURM_JOB_ID=44", "SLURM_STEP_ID=1", "SLURM_PROCID=1", "SLURM_STEP_NUM_TASKS=2", "OMPI_COMM_WORLD_RANK=16",
          "OMPI_COMM_WORLD_SIZE=32"); /* mpirun's daemons are the step, its ranks are the program's */
     assert_job_tags(NULL, NULL, "16", "32");

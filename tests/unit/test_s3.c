@@ -17,7 +17,7 @@
 #include "sentinel/s3.h"
 #include "server.h"
 
-enum { NOW = 1369353600 /* 2013-05-24T00:00:00Z */ };
+enum { CHECKED = 1024, NOW = 1369353600 /* 2013-05-24T00:00:00Z */ };
 
 static char access_key[] = "AKIAIOSFODNN7EXAMPLE";
 static char secret_key[] = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -45,6 +45,31 @@ static const char *header(const struct http_request *request, const char *name)
         if (strncmp(request->headers[i], name, len) == 0 && strncmp(request->headers[i] + len, ": ", 2) == 0)
             return request->headers[i] + len + 2;
     return "";
+}
+
+static void places_are_told_from_others(void **state)
+{
+    (void)state;
+    static const char *const right[] = {"s3://abc", "s3://a.b-c.9/p", "s3://abc/a/b=c+d", "s3://abc/%41~"};
+    static const char *const wrong[] = {"",         "s3://",         "s3://ab",       "S3://abc",     "s3:///abc",
+                                        "s3://Abc", "s3://abc//d",   "s3://abc/d e",  "s3://abc/d?e", "s3://abc/d#e",
+                                        "abc",      "s3://abc/\x7f", "s3://abc/\xc3", "http://abc/d", "s3://a@b/c"};
+    char                     place[CHECKED];
+    char                     with_slash[CHECKED];
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+        assert_int_equal(s3_check_place(right[i], place, sizeof place), 0);
+        assert_string_equal(place, right[i]);
+        (void)snprintf(with_slash, sizeof with_slash, "%s/", right[i]);
+        assert_int_equal(s3_check_place(with_slash, place, sizeof place), 0);
+        assert_string_equal(place, right[i]);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_int_equal(s3_check_place(wrong[i], place, sizeof place), -EINVAL);
+    char longest[S3_PLACE_MAX + 2] = "s3://abc/";
+    memset(longest + 9, 'x', S3_PLACE_MAX - 9);
+    assert_int_equal(s3_check_place(longest, place, sizeof place), 0);
+    longest[S3_PLACE_MAX] = 'x';
+    assert_int_equal(s3_check_place(longest, place, sizeof place), -EINVAL);
 }
 
 static void uris_of_objects_are_told_from_others(void **state)
@@ -186,6 +211,50 @@ static void keys_that_are_not_temporary_have_no_session_token(void **state)
     assert_non_null(strstr(header(&request, "Authorization"),
                            "Signature=739c864dc4870df47e57c879d3f82e4d4894ad63abb32d0f800514856ff75a36"));
     http_request_done(&request);
+}
+
+/* The signatures are botocore's (1.43.11, S3SigV4Auth). */
+static void assert_got(int error, struct http_request *request, const char *url, const char *signature)
+{
+    assert_int_equal(error, 0);
+    assert_int_equal(request->method, HTTP_GET);
+    assert_string_equal(request->url, url);
+    const char *authorization = header(request, "Authorization");
+    assert_string_equal(authorization + strlen(authorization) - 64, signature);
+    http_request_done(request);
+}
+
+static void lists_and_objects_are_asked_for_as_the_reference_client_does(void **state)
+{
+    (void)state;
+    struct sentinel_credentials lasting = credentials;
+    struct http_request         request;
+    lasting.session_token = NULL;
+    struct s3_target  target = {"s3://examplebucket/a b/date=", "us-east-1", NULL};
+    struct s3_listing days = {.delimiter = "/", .start_after = "a b/date=2013"};
+    assert_got(s3_list(&target, &days, &lasting, NOW, &request), &request,
+               "https://examplebucket.s3.us-east-1.amazonaws.com/"
+               "?delimiter=%2F&encoding-type=url&list-type=2&prefix=a%20b%2Fdate%3D&start-after=a%20b%2Fdate%3D2013",
+               "c5cd726cda52a2cb1c3423db901fb1431d17849a081cceec61e87c9c6d6c4730");
+    const struct s3_listing on = {.start_after = "not again", .continuation = "1+x=="};
+    target.uri = "s3://examplebucket/p";
+    assert_got(s3_list(&target, &on, &lasting, NOW, &request), &request,
+               "https://examplebucket.s3.us-east-1.amazonaws.com/"
+               "?continuation-token=1%2Bx%3D%3D&encoding-type=url&list-type=2&prefix=p",
+               "ea08f926fe46b099b163be632180079c62ee9e93d96b73cc9458bdd0871058af");
+    target.endpoint = "http://127.0.0.1:9000";
+    assert_got(s3_list(&target, &(struct s3_listing){0}, &lasting, NOW, &request), &request,
+               "http://127.0.0.1:9000/examplebucket?encoding-type=url&list-type=2&prefix=p",
+               "162ef83378a786ac95bf3d00fd477c5bb0a0efdd272b9e20564d37dba3522089");
+    target = (struct s3_target){"s3://examplebucket/runs/date=2013-05-24/K.json", "us-east-1", NULL};
+    assert_got(s3_get(&target, &lasting, NOW, &request), &request,
+               "https://examplebucket.s3.us-east-1.amazonaws.com/runs/date%3D2013-05-24/K.json",
+               "ddbc7c2465773050ee1c540860221b4d6d2b8a968b72798ef21c4e907b5c8026");
+    target.region = "R";
+    assert_int_equal(s3_get(&target, &lasting, NOW, &request), -EINVAL);
+    assert_null(request.url);
+    target = (struct s3_target){"s3://x", "us-east-1", NULL};
+    assert_int_equal(s3_list(&target, &days, &lasting, NOW, &request), -EINVAL);
 }
 
 static void assert_url(const char *uri, const char *region, const char *endpoint, const char *url, const char *host)
@@ -491,11 +560,13 @@ static void what_goes_out_is_what_was_signed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(places_are_told_from_others),
         cmocka_unit_test(uris_of_objects_are_told_from_others),
         cmocka_unit_test(regions_are_of_few_characters),
         cmocka_unit_test(endpoints_are_http_urls_without_extras),
         cmocka_unit_test(an_object_is_signed_as_the_reference_client_signs_it),
         cmocka_unit_test(keys_that_are_not_temporary_have_no_session_token),
+        cmocka_unit_test(lists_and_objects_are_asked_for_as_the_reference_client_does),
         cmocka_unit_test(buckets_are_addressed_by_host_at_aws_but_for_names_with_dots),
         cmocka_unit_test(buckets_are_addressed_by_path_elsewhere),
         cmocka_unit_test(keys_are_encoded_and_keep_their_slashes),

@@ -6,7 +6,7 @@ set(report_maker "${CMAKE_CURRENT_LIST_DIR}/report_texts.cmake")
 
 function(pillion_report target)
     set(made "${CMAKE_BINARY_DIR}/report/report_texts.c")
-    set(texts page.html style.css charts.js page.js)
+    set(texts page.html style.css charts.js job.js page.js)
     list(TRANSFORM texts PREPEND "${report_folder}/")
     add_custom_command(OUTPUT "${made}" DEPENDS ${texts} "${report_maker}" VERBATIM
         COMMAND ${CMAKE_COMMAND} "-DFOLDER=${report_folder}" "-DMADE=${made}" -P "${report_maker}")

@@ -5,8 +5,8 @@ _pillion_options() {
     local filter="--last --since --failed --state --name --job" whose="--user --dir"
     case $1 in
     run) echo --name --output --summary --quiet ;;
-    list) echo --json --csv --plain --sort --all-users $filter $whose ;;
-    show) echo --json --plain --follow --history --servers $whose ;;
+    list) echo --jobs --json --csv --plain --sort --all-users $filter $whose ;;
+    show) echo --json --plain --follow --history --servers --job --since $whose ;;
     report) echo --output --open --markdown $filter $whose ;;
     export) echo --output $filter $whose ;;
     rm) echo --json --force --dry-run $filter ;;
@@ -76,7 +76,11 @@ _pillion() {
     -*) COMPREPLY=($(compgen -W "$(_pillion_options "$command")" -- "$word")) ;;
     *)
         case $command in
-        show | report | export | rm | sync)
+        list) COMPREPLY=($(compgen -W "$PILLION_S3_URI" -- "$word")) ;;
+        show | report)
+            COMPREPLY=($(compgen -W "last $PILLION_S3_URI $(pillion list --csv --last 50 2>/dev/null | sed -n '2,$s/,.*//p')" -- "$word"))
+            ;;
+        export | rm | sync)
             COMPREPLY=($(compgen -W "last $(pillion list --csv --last 50 2>/dev/null | sed -n '2,$s/,.*//p')" -- "$word"))
             ;;
         run) COMPREPLY=($(compgen -c -- "$word")) ;;

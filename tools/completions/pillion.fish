@@ -60,15 +60,16 @@ complete -c pillion -n '__pillion_in list show rm sync doctor env' -l json -d 'F
 complete -c pillion -n '__pillion_in list show' -l plain -d 'No colours, ASCII alone'
 
 complete -c pillion -n '__pillion_in list report export rm' -l last -x -d 'The newest of them'
-complete -c pillion -n '__pillion_in list report export rm' -l since -x -a '1h 1d 7d today yesterday' -d 'Begun since then'
+complete -c pillion -n '__pillion_in list show report export rm' -l since -x -a '1h 1d 7d today yesterday' -d 'Begun since then'
 complete -c pillion -n '__pillion_in list report export rm' -l failed -d 'Only those that failed'
 complete -c pillion -n '__pillion_in list report export rm' -l state -x -a 'running finishing finished local undelivered lost damaged' -d 'In that state'
 complete -c pillion -n '__pillion_in list report export rm' -l name -x -d 'Of that name'
-complete -c pillion -n '__pillion_in list report export rm' -l job -x -d 'Of that job'
+complete -c pillion -n '__pillion_in list show report export rm' -l job -x -d 'Of that job'
 
 complete -c pillion -n '__pillion_in list show report export' -l user -x -a '(__fish_complete_users)' -d 'The runs of that user'
 complete -c pillion -n '__pillion_in list show report export' -l dir -x -a '(__fish_complete_directories)' -d 'The runs in that folder'
 complete -c pillion -n '__pillion_in list' -l all-users -d 'The runs of all users'
+complete -c pillion -n '__pillion_in list' -l jobs -d 'A line a job'
 
 complete -c pillion -n '__pillion_in run' -s n -l name -x -d 'Job name of the run'
 complete -c pillion -n '__pillion_in run' -s o -l output -r -F -d 'Also write the CSV there'
@@ -89,3 +90,4 @@ complete -c pillion -n '__pillion_in report' -l markdown -d 'Markdown in place o
 complete -c pillion -n '__pillion_in rm' -s f -l force -d 'Also what was not delivered'
 complete -c pillion -n '__pillion_in rm' -s n -l dry-run -d 'Only tell which'
 complete -c pillion -n '__pillion_in show report export rm sync' -k -a '(__pillion_runs)'
+complete -c pillion -n '__pillion_in list show report; and set -q PILLION_S3_URI' -a '$PILLION_S3_URI' -d 'A bucket of your own'

@@ -94,8 +94,8 @@ bool account_is_given(struct limit limit)
 
 bool account_is_own_tag(const char *key)
 {
-    static const char *const of_job[] = {"name", "partition",  "array_index", "rank",   "ranks",
-                                         "cpus", "memory_mib", "gpus",        "seconds"};
+    static const char *const of_job[] = {"name",  "partition", "cluster",    "array_index", "rank",
+                                         "ranks", "cpus",      "memory_mib", "gpus",        "seconds"};
     for (size_t i = 0; strncmp(key, "job_", 4) == 0 && i < ARRAY_LENGTH(of_job); i++)
         if (strcmp(key + 4, of_job[i]) == 0)
             return true;

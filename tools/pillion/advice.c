@@ -69,7 +69,11 @@ static void decide_memory(const struct advice *a, struct request *ret)
     } else {
         ret->memory_mib = fmax(a->memory_mib * MEMORY_MORE, LEAST_MEMORY);
         (void)snprintf(ret->memory_why, ADVICE_TEXT_MAX, "at most it had %s at once%s, and a fifth more is to spare",
-                       most, a->runs > 1 ? " in any of these runs" : "");
+                       most,
+                       a->nodes > 1    ? " on any node"
+                       : a->nodes == 1 ? ""
+                       : a->runs > 1   ? " in any of these runs"
+                                       : "");
     }
     ret->memory_mib = ceil(ret->memory_mib / MEMORY_STEP) * MEMORY_STEP;
 }
@@ -100,26 +104,34 @@ void advice_decide(const struct advice *a, struct request *ret)
     *ret = (struct request){.gpus = a->gpu_part > 0 && a->gpus > 0 ? fmin(a->gpus, fmax(1, a->gpus_used)) : 0};
     if (a->runs == 0)
         return;
+    ret->nodes = a->nodes;
     decide_memory(a, ret);
     decide_cpus(a, ret);
     figure_seconds(a->seconds, longest);
     ret->minutes = fmax(1, ceil(a->seconds * TIME_MORE / 60));
     (void)snprintf(ret->time_why, ADVICE_TEXT_MAX, "%s %s, and half as much again is to spare",
-                   a->runs > 1 ? "the longest took" : "this one run took", longest);
+                   a->nodes > 0  ? "this job took"
+                   : a->runs > 1 ? "the longest took"
+                                 : "this one run took",
+                   longest);
     if (a->rows < LEAST_ROWS || a->seconds < LEAST_TIME)
         (void)snprintf(ret->thin, ADVICE_TEXT_MAX, "This rests on %.0f row%s and %s: too little to count on.", a->rows,
                        a->rows < 2 ? "" : "s", longest);
+    else if (a->nodes > 0)
+        (void)snprintf(ret->thin, ADVICE_TEXT_MAX, "This rests on one job.");
     else if (a->runs == 1)
         (void)snprintf(ret->thin, ADVICE_TEXT_MAX, "This rests on one run.");
 }
 
 static void slurm_line(const struct request *r, char ret[static ADVICE_TEXT_MAX])
 {
-    char gpus[40] = "";
+    char gpus[40] = "", nodes[40] = "";
     long minutes = r->minutes < 1e7 ? (long)r->minutes : 10000000;
     if (r->gpus > 0)
-        (void)snprintf(gpus, sizeof gpus, " --gpus=%.0f", r->gpus);
-    (void)snprintf(ret, ADVICE_TEXT_MAX, "#SBATCH --mem=%.0fM --cpus-per-task=%.0f --time=%02ld:%02ld:00%s",
+        (void)snprintf(gpus, sizeof gpus, " --gpus%s=%.0f", r->nodes > 1 ? "-per-node" : "", r->gpus);
+    if (r->nodes > 1)
+        (void)snprintf(nodes, sizeof nodes, "--nodes=%zu ", r->nodes);
+    (void)snprintf(ret, ADVICE_TEXT_MAX, "#SBATCH %s--mem=%.0fM --cpus-per-task=%.0f --time=%02ld:%02ld:00%s", nodes,
                    r->memory_mib, r->cpus, minutes / 60, minutes % 60, gpus);
 }
 

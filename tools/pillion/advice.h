@@ -15,6 +15,7 @@ enum { ADVICE_TEXT_MAX = 320 };
 /* Gathered over one run, or over the history of its job. */
 struct advice {
     size_t runs;
+    size_t nodes; /* of a job, for each of which this is asked; 0: of one run after the other */
     double rows;
     double memory_mib;                     /* the most at once */
     double cpus;                           /* cores at its busiest */
@@ -30,6 +31,7 @@ struct advice {
 /* What is asked for; 0: nothing can be said. */
 struct request {
     double memory_mib, cpus, minutes, gpus;
+    size_t nodes;
     char   memory_why[ADVICE_TEXT_MAX], cpus_why[ADVICE_TEXT_MAX], time_why[ADVICE_TEXT_MAX], thin[ADVICE_TEXT_MAX];
 };
 

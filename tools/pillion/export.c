@@ -222,6 +222,8 @@ int command_export(int argc, char **argv)
         complain("export takes runs, or filters that choose them, not both; see pillion export --help");
         return EXIT_WRONG_CALL;
     }
+    if (!whose_is_one(argv[0]))
+        return EXIT_WRONG_CALL;
     int result = optind < argc ? filter_named(argv + optind, (size_t)(argc - optind), &all)
                                : filter_select(&filter, &all);
     int code = EXIT_NO;

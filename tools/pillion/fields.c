@@ -14,6 +14,7 @@
 #include "commands.h"
 #include "csv.h"
 #include "ending.h"
+#include "membership.h"
 #include "runs.h"
 #include "store/journal_read.h"
 #include "whose.h"
@@ -117,9 +118,13 @@ static void read_name(const cJSON *state, struct record *ret)
 /* Of its batch job, as far as that is told. */
 static void read_job(const cJSON *state, struct record *ret)
 {
-    char        text[CELLS_TEXT_MAX];
+    char        text[CELLS_TEXT_MAX], job[MEMBERSHIP_ID_MAX];
     const char *name = account_tag(state, "job_name"), *task = account_registered(state, "task_name");
-    set_text(ret, RUN_FIELD_job, account_registered(state, "external_run_id"));
+    set_text(ret, RUN_FIELD_job, membership_id(state, job) ? job : NULL);
+    const char *by = account_registered(state, "orchestrator");
+    by = by != NULL ? by : journal_text(cJSON_GetObjectItemCaseSensitive(state, "allotment"), "by");
+    set_text(ret, RUN_FIELD_orchestrator, by);
+    set_text(ret, RUN_FIELD_cluster, account_tag(state, "job_cluster"));
     set_text(ret, RUN_FIELD_job_name, name);
     set_text(ret, RUN_FIELD_task, task);
     set_text(ret, RUN_FIELD_partition, account_tag(state, "job_partition"));
@@ -148,7 +153,10 @@ void fields_read(const char *id, const cJSON *state, const char *shown, long ord
     set_text(ret, RUN_FIELD_id, id);
     set_text(ret, RUN_FIELD_state, shown);
     read_job(state, ret);
-    set_text(ret, RUN_FIELD_machine, journal_text(cJSON_GetObjectItemCaseSensitive(state, "machine"), "host_name"));
+    const cJSON *machine = cJSON_GetObjectItemCaseSensitive(state, "machine");
+    const char  *boot = journal_text(machine, "boot_id");
+    (void)snprintf(ret->boot, sizeof ret->boot, "%s", boot != NULL ? boot : "");
+    set_text(ret, RUN_FIELD_machine, journal_text(machine, "host_name"));
     set_text(ret, RUN_FIELD_started_at, journal_text(state, "started_at"));
     set_text(ret, RUN_FIELD_finished_at, journal_text(state, "finished_at"));
     set_text(ret, RUN_FIELD_sentinel_run_id, journal_text(state, "sentinel_run_id"));
@@ -224,10 +232,18 @@ void fields_text(const struct record *record, enum run_field field, char *ret, s
     (void)snprintf(ret, size, "%s", value->text != NULL ? value->text : text);
 }
 
-/* Others are what only people see. The user is a column where others' runs are asked for. */
+static bool are_jobs;
+
+void fields_use_jobs(void)
+{
+    are_jobs = true;
+}
+
+/* Others are what only people see. The user is a column where others' runs are asked for, and jobs have nodes. */
 static bool is_for_programs(enum run_field field)
 {
-    bool is_asked = field != RUN_FIELD_user || whose_is_others();
+    bool of_job = field == RUN_FIELD_nodes || field == RUN_FIELD_runs;
+    bool is_asked = field == RUN_FIELD_user ? whose_is_others() : !of_job || are_jobs;
     return field != RUN_FIELD_ordinal && field != RUN_FIELD_ended && field != RUN_FIELD_asked && is_asked;
 }
 

@@ -30,6 +30,10 @@ enum field_kind {
     FIELD(name, "NAME", FIELD_TEXT, 10, 1, 1)            \
     FIELD(job, "JOB", FIELD_TEXT, 10, 10, 1)             \
     FIELD(job_name, "", FIELD_TEXT, 0, 0, 0)             \
+    FIELD(orchestrator, "", FIELD_TEXT, 0, 0, 0)         \
+    FIELD(cluster, "", FIELD_TEXT, 0, 0, 0)              \
+    FIELD(nodes, "NODES", FIELD_COUNT, 5, 0, 4)          \
+    FIELD(runs, "RUNS", FIELD_COUNT, 4, 0, 4)            \
     FIELD(task, "TASK", FIELD_TEXT, 10, 0, 8)            \
     FIELD(asked, "ASKED", FIELD_TEXT, 21, 0, 5)          \
     FIELD(asked_cpus, "", FIELD_COUNT, 0, 0, 0)          \
@@ -86,7 +90,8 @@ struct value {
 
 struct record {
     struct value values[RUN_FIELD_COUNT];
-    char        *command; /* as JSON, NULL: none */
+    char        *command;  /* as JSON, NULL: none */
+    char         boot[40]; /* the machine's boot ID, "": not known */
 };
 
 /* `ordinal` 0 is the newest run, -1: not known. Free with fields_free. */
@@ -94,6 +99,8 @@ void fields_read(const char *id, const cJSON *state, const char *shown, long ord
 void fields_free(struct record *record);
 /* Whose run it is; "" where nobody asked for that. */
 void fields_user(struct record *record, const char *user);
+/* From now on the records are jobs, with their nodes and runs. */
+void fields_use_jobs(void);
 bool fields_known(const struct record *record, enum run_field field);
 
 /* What a person sees of it: "-" when unknown. */

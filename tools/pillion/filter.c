@@ -13,6 +13,7 @@
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "membership.h"
 #include "output.h"
 #include "run_file.h"
 
@@ -105,6 +106,12 @@ int filter_take(struct filter *filter, const char *command, int option, const ch
     return 1;
 }
 
+struct bucket_wanted filter_bucket(const struct filter *filter)
+{
+    bool chooses = filter->is_failed || filter->state != NULL || filter->name != NULL || filter->job != NULL;
+    return (struct bucket_wanted){.since = filter->since, .newest = chooses ? 0 : filter->last};
+}
+
 /* Is `word` one of a list with commas? */
 static bool is_among(const char *list, const char *word)
 {
@@ -114,13 +121,6 @@ static bool is_among(const char *list, const char *word)
         if (text_is(one, word))
             return true;
     return false;
-}
-
-/* 3 is job 3, and its tasks 3_1 or 3[1], its steps 3.0, its attempts 3-2. */
-static bool is_of_job(const char *job, const char *wanted)
-{
-    size_t len = strlen(wanted);
-    return job != NULL && strncmp(job, wanted, len) == 0 && strchr("_.[-", job[len]) != NULL;
 }
 
 /* A rank is called as its job is, what a script starts by its own name: each is found by both. */
@@ -144,27 +144,47 @@ static bool is_meant(const struct filter *filter, const struct record *record, d
         return false;
     if (filter->name != NULL && !is_named(values, filter->name))
         return false;
-    return filter->job == NULL || is_of_job(values[RUN_FIELD_job].text, filter->job);
+    return filter->job == NULL || membership_is_of(values[RUN_FIELD_job].text, filter->job);
+}
+
+/* Lets the visitor have a run, if that is meant. */
+static int visit_one(const struct filter *filter, const struct selection *in, size_t at, filter_visitor *visit,
+                     void *context)
+{
+    struct record     record;
+    struct filter_run run = {
+        .id = in->names.names[at], .folder = &in->folder, .dir = -1, .record = &record, .ordinal = (long)at};
+    cJSON *state = NULL;
+    int    result = 0;
+    if (runs_open(&in->folder.home, run.id, &run.dir) < 0)
+        return 0;
+    int error = run_file_state(run.dir, &state);
+    run.state = state;
+    run.shown = error == 0 ? run_state_shown(state, run.dir) : error == -ENOTSUP ? "newer" : "damaged";
+    run.ordinal = (long)(in->names.count - 1 - at);
+    fields_read(run.id, state, run.shown, run.ordinal, &record);
+    fields_user(&record, in->folder.user);
+    if (is_meant(filter, &record, run_time(state, "started_at")))
+        result = visit(context, &run);
+    if (!run.is_taken)
+        fields_free(&record);
+    cJSON_Delete(state);
+    close(run.dir);
+    return result;
+}
+
+static int take_record(void *context, struct filter_run *run)
+{
+    struct record *into = context;
+    *into = *run->record;
+    run->is_taken = true;
+    return 1;
 }
 
 /* True: it is meant, and its fields are there. */
 static bool read_one(const struct filter *filter, const struct selection *selection, size_t at, struct record *ret)
 {
-    const char *id = selection->names.names[at];
-    cJSON      *state = NULL;
-    int         dir = -1;
-    if (runs_open(&selection->folder.home, id, &dir) < 0)
-        return false;
-    int         error = run_file_state(dir, &state);
-    const char *shown = error == 0 ? run_state_shown(state, dir) : error == -ENOTSUP ? "newer" : "damaged";
-    fields_read(id, state, shown, (long)(selection->names.count - 1 - at), ret);
-    fields_user(ret, selection->folder.user);
-    bool good = is_meant(filter, ret, run_time(state, "started_at"));
-    if (!good)
-        fields_free(ret);
-    cJSON_Delete(state);
-    close(dir);
-    return good;
+    return visit_one(filter, selection, at, take_record, ret) > 0;
 }
 
 /* From the newest on, so that --last stops early. */
@@ -234,7 +254,8 @@ static void keep_last(const struct filter *filter, struct selection *all)
     memmove(all->records, all->records + left_out, all->count * sizeof *all->records);
 }
 
-/* `pillion show --user` finds runs of a user's first place by their number, not those of a second one. */
+/* `pillion show --user` finds runs of a user's first place by their number, not those of a second one, nor those of
+ * several folders. */
 static void forget_ordinals(struct selection *all)
 {
     for (size_t i = 0; i < all->count; i++) {
@@ -253,7 +274,7 @@ static int gather(void *context, const struct run_folder *folder)
         result = 0;
     else if (result == 0)
         result = read_all(gathering->filter, &one);
-    if (strcmp(gathering->user, folder->user) == 0)
+    if (strcmp(gathering->user, folder->user) == 0 || whose_words()[0] != '\0')
         forget_ordinals(&one);
     memcpy(gathering->user, folder->user, sizeof gathering->user);
     struct record *more = result == 0 ? realloc(into->records, (into->count + one.count + 1) * sizeof *more) : NULL;
@@ -273,6 +294,14 @@ static int gather(void *context, const struct run_folder *folder)
     return result;
 }
 
+static void tell_refused(size_t refused)
+{
+    if (refused > 0 && geteuid() != 0)
+        complain("the places of %zu users cannot be read: only root may; try: sudo pillion list --all-users", refused);
+    else if (refused > 0)
+        complain("the places of %zu users cannot be read, not even by root", refused);
+}
+
 static int select_all(const struct filter *filter, struct selection *ret)
 {
     struct gathering gathering = {.filter = filter, .into = ret};
@@ -283,11 +312,8 @@ static int select_all(const struct filter *filter, struct selection *ret)
         complain("there are more than %d runs: choose by --last, --since, or --user", ALL_MAX);
     else if (result < 0)
         complain("the runs cannot be read: %s", strerror(-result));
-    if (refused > 0 && geteuid() != 0)
-        complain("the places of %zu users cannot be read: only root may; try: sudo pillion list --all-users", refused);
-    else if (refused > 0)
-        complain("the places of %zu users cannot be read, not even by root", refused);
-    ret->is_whole = refused == 0;
+    tell_refused(refused);
+    ret->is_whole = refused == 0 && !whose_is_partial();
     keep_last(filter, ret);
     return result;
 }
@@ -303,6 +329,50 @@ int filter_select(const struct filter *filter, struct selection *ret)
     ret->total = ret->names.count;
     if (result < 0)
         complain("the runs cannot be read: %s", strerror(-result));
+    return result;
+}
+
+/* ------------------------------------------------------------------------------------------------ one by one */
+
+struct walk {
+    const struct filter *filter;
+    filter_visitor      *visit;
+    void                *context;
+    size_t               total;
+};
+
+static int walk_folder(void *context, const struct run_folder *folder)
+{
+    struct walk     *walk = context;
+    struct selection in = {.folder = *folder};
+    int              result = runs_read(folder, &in.names);
+    if (result == -EACCES || result == -EPERM)
+        result = 0;
+    for (size_t i = in.names.count; result >= 0 && i-- > 0;)
+        result = visit_one(walk->filter, &in, i, walk->visit, walk->context);
+    walk->total += in.names.count;
+    runs_free(&in.names);
+    return result < 0 ? result : 0;
+}
+
+int filter_each(const struct filter *filter, filter_visitor *visit, void *context, size_t *ret_total, bool *ret_whole)
+{
+    struct walk       walk = {filter, visit, context, 0};
+    struct run_folder own;
+    size_t            refused = 0;
+    int               result;
+    if (whose_is_all()) {
+        result = whose_each(runs_lookup, walk_folder, &walk, &refused);
+        tell_refused(refused);
+    } else {
+        result = runs_folder(&own);
+        if (result == 0) {
+            result = walk_folder(&walk, &own);
+            state_dir_close(&own.home);
+        }
+    }
+    *ret_total = walk.total;
+    *ret_whole = refused == 0 && !whose_is_partial();
     return result;
 }
 

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "bucket.h"
 #include "fields.h"
 #include "runs.h"
 
@@ -36,6 +37,26 @@ enum filter_option { FILTER_LAST = 1000, FILTER_SINCE, FILTER_FAILED, FILTER_STA
 
 /* 1: taken; 0: not an option of these; -1 and a sentence: its value is wrong. */
 int filter_take(struct filter *filter, const char *command, int option, const char *value);
+
+/* What of a bucket has to be looked at for it. */
+struct bucket_wanted filter_bucket(const struct filter *filter);
+
+/* A run that is meant, while it is open. */
+struct filter_run {
+    const char              *id;
+    const struct run_folder *folder;
+    int                      dir;
+    const cJSON             *state; /* NULL: it cannot be read */
+    const char              *shown; /* run_state_shown */
+    long                     ordinal;
+    struct record           *record;   /* freed behind the visitor, unless it takes it away */
+    bool                     is_taken; /* it did */
+};
+
+/* Visits each run that is meant, the newest of a folder first, whatever `last` says. 0, the first thing below 0 that a
+ * visitor returned, or -errno and a sentence. *ret_total of them were looked at; *ret_whole: nothing was hidden. */
+typedef int filter_visitor(void *context, struct filter_run *run);
+int filter_each(const struct filter *filter, filter_visitor *visit, void *context, size_t *ret_total, bool *ret_whole);
 
 /* The runs that are meant, oldest first. */
 struct selection {

@@ -3,14 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bucket.h"
 #include "command.h"
 #include "fields.h"
 #include "filter.h"
+#include "jobs.h"
 #include "output.h"
 #include "runs.h"
 
 static const char help[] =
-    "Usage: pillion list [--json | --csv | --plain] [--sort FIELD] [FILTER...]\n"
+    "Usage: pillion list [--jobs] [--json | --csv | --plain] [--sort FIELD] [FILTER...]\n"
+    "                    [s3://BUCKET/PREFIX]\n"
     "\n"
     "The runs of this user on this machine, newest last. LAST is for the other commands:\n"
     "~3 is the run that pillion show last~3 shows. CPU and GPU are the mean, in parts of what\n"
@@ -24,20 +27,27 @@ static const char help[] =
     "Filters; all that are given must hold:\n" FILTER_HELP "\n" WHOSE_HELP
     "  --all-users   the runs of all users of this machine; LAST is for --user USER\n"
     "\n"
+    "  --jobs        a line a job: the runs of all its nodes, tasks and steps; MEMORY is that of\n"
+    "                the largest, --last counts jobs\n"
     "  --sort FIELD  by a field of --csv or a column, the largest last; -FIELD: the largest first\n"
     "  --json, --csv one row a run, all fields\n"
+    "\n"
+    "Of s3://BUCKET/PREFIX, where programs with PILLION_S3_URI put them, the runs of all machines,\n"
+    "by the keys that those would use; with --since older days are not looked at.\n"
     "\n"
     "Examples:\n"
     "  pillion list --failed --since 2d\n"
     "  pillion list --name 'train*' --sort memory --last 20\n"
     "  pillion list --csv > runs.csv\n"
+    "  pillion list s3://bucket/fleet --since 7d --failed\n"
+    "  pillion list --jobs --dir /nfs/alice/pillion --since 7d\n"
     "  sudo pillion list --user alice --failed\n"
     "  sudo pillion list --all-users --since 2h --sort -cpu\n";
 
 enum { GAP = 2, TEXT_MAX = 4100, NAME_WIDEST = 28, NARROW = 60, WIDE = 100 };
 
 struct order {
-    bool           json, csv, is_backwards, is_sorted;
+    bool           json, csv, is_backwards, is_sorted, is_of_jobs;
     enum run_field sort;
     struct filter  filter;
 };
@@ -284,6 +294,7 @@ static int read_order(int argc, char **argv, struct order *ret)
     static const struct option options[] = {{"json", no_argument, NULL, 'j'},
                                             {"csv", no_argument, NULL, 'c'},
                                             {"plain", no_argument, NULL, 'p'},
+                                            {"jobs", no_argument, NULL, 'J'},
                                             {"sort", required_argument, NULL, 's'},
                                             {"all-users", no_argument, NULL, WHOSE_ALL},
                                             FILTER_OPTIONS,
@@ -301,6 +312,8 @@ static int read_order(int argc, char **argv, struct order *ret)
             ret->csv = true;
         else if (option == 'p')
             output_use_plain();
+        else if (option == 'J')
+            ret->is_of_jobs = true;
         else if (option == 's')
             taken = take_sort(optarg, ret);
         else if (taken == 0)
@@ -308,11 +321,36 @@ static int read_order(int argc, char **argv, struct order *ret)
         if (taken < 0)
             return EXIT_WRONG_CALL;
     }
-    if (optind < argc) {
-        complain("list takes no argument, only options; see pillion list --help");
+    if (optind + bucket_is_place(argv[optind]) < argc) {
+        complain("list takes no argument but s3://bucket/prefix, only options; see pillion list --help");
         return EXIT_WRONG_CALL;
     }
-    return -1;
+    struct bucket_wanted wanted = filter_bucket(&ret->filter);
+    if (ret->is_of_jobs)
+        wanted.newest = 0;
+    return bucket_take(argv[0], argc, argv, &wanted) < 0 ? EXIT_NO : -1;
+}
+
+/* The runs, or their jobs: of those --last counts. */
+static int select_records(struct order *order, struct selection *ret)
+{
+    size_t last = order->filter.last;
+    if (!order->is_of_jobs)
+        return filter_select(&order->filter, ret);
+    order->filter.last = 0;
+    fields_use_jobs();
+    int result = filter_select(&order->filter, ret);
+    return result < 0 ? result : jobs_list(ret, last);
+}
+
+static void complain_of_none(const struct order *order, const struct selection *all)
+{
+    const char *user = all->total == 0 ? all->folder.user : "";
+    complain("%s%s%s",
+             all->total == 0     ? "there is no run yet"
+             : order->is_of_jobs ? "no run is of a job"
+                                 : "no run is meant by these filters",
+             user[0] != '\0' ? " of " : "", user);
 }
 
 int command_list(int argc, char **argv)
@@ -322,8 +360,10 @@ int command_list(int argc, char **argv)
     int              code = read_order(argc, argv, &order);
     if (code >= 0)
         return code;
-    if (filter_select(&order.filter, &all) < 0)
+    if (select_records(&order, &all) < 0) {
+        filter_done(&all);
         return EXIT_NO;
+    }
     if (order.is_sorted)
         sort(&order, &all);
     if (order.json) {
@@ -333,8 +373,7 @@ int command_list(int argc, char **argv)
     } else {
         print_table(&all);
         if (all.count == 0)
-            complain("%s%s%s", all.total > 0 ? "no run is meant by these filters" : "there is no run yet",
-                     all.total == 0 && all.folder.user[0] != '\0' ? " of " : "", all.total == 0 ? all.folder.user : "");
+            complain_of_none(&order, &all);
         code = output_end(EXIT_YES);
     }
     code = all.is_whole ? code : EXIT_NO;

@@ -56,10 +56,19 @@ size_t print_character(const char *c)
     return len;
 }
 
+static bool is_quiet;
+
+void output_be_quiet(bool quiet)
+{
+    is_quiet = quiet;
+}
+
 void complain(const char *format, ...)
 {
     char    line[1024];
     va_list args;
+    if (is_quiet)
+        return;
     va_start(args, format);
     (void)vsnprintf(line, sizeof line, format, args); /* NOLINT(clang-analyzer-valist.Uninitialized): it is */
     va_end(args);

@@ -12,6 +12,7 @@ enum { FIGURE_MAX = 32 };
 
 /* "pillion: …" and a line end on stderr. */
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
+void output_be_quiet(bool quiet); /* complains of nothing meanwhile: it was said */
 
 /* Flushes stdout: `code`, or EXIT_NO with a sentence when it could not all be written. */
 int output_end(int code);

@@ -12,17 +12,21 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "bucket.h"
 #include "command.h"
 #include "filter.h"
 #include "output.h"
 #include "store/journal_read.h"
 
-static const char help[] = "Usage: pillion report [-o FILE] [--open] [--markdown] [RUN... | FILTER...]\n"
+static const char help[] = "Usage: pillion report [-o FILE] [--open] [--markdown] [s3://BUCKET/PREFIX]\n"
+                           "                      [RUN... | FILTER...]\n"
                            "\n"
                            "Makes one HTML file of a run, which needs no network and nothing beside it: what was\n"
                            "used, of what was given, by which command, and what stands out. Two to twenty runs are\n"
                            "laid over each other, the first is the base; more are a heat map, histograms, a table.\n"
-                           "RUN is an ID, the beginning of one, a directory, a CSV file, or \"last\" (the default).\n"
+                           "With --job it is one job: its nodes over time, their sum, what was asked and used.\n"
+                           "RUN is an ID, the beginning of one, a directory, a CSV file, or \"last\" (the default);\n"
+                           "behind s3://BUCKET/PREFIX it is one of a bucket of your own.\n"
                            "\n"
                            "  -o, --output FILE  the file to write, \"-\" for the standard output; without it\n"
                            "                     pillion-NAME.html in this directory, and its name is printed\n"
@@ -33,8 +37,10 @@ static const char help[] = "Usage: pillion report [-o FILE] [--open] [--markdown
                            "Examples:\n"
                            "  pillion report --open                        the last run\n"
                            "  pillion report last 20261128T1200 -o b.html  the last one against an older one\n"
-                           "  pillion report --job 4711                    an array of any size\n"
+                           "  pillion report --job 4711                    a job of many nodes, or an array\n"
+                           "  pillion report --job 4711 --dir /mnt/a --dir /mnt/b\n"
                            "  pillion report --markdown >> \"$GITHUB_STEP_SUMMARY\"\n"
+                           "  pillion report s3://bucket/fleet --job 4711  its runs from all machines\n"
                            "  sudo pillion report --user alice -o alice.html\n";
 
 struct wish {
@@ -50,12 +56,18 @@ struct list {
 
 int report_load(const char *name, struct report_run *ret)
 {
+    struct run_place place;
+    int              result = runs_find(name, &place);
     *ret = (struct report_run){.place = {.dir = -1, .csv = -1}};
+    return result == 0 ? report_read(&place, ret) : result;
+}
+
+int report_read(const struct run_place *place, struct report_run *ret)
+{
+    *ret = (struct report_run){.place = *place};
     curves_init(&ret->curves);
     struct summary_listener listener = {curves_row, &ret->curves};
-    int                     result = runs_find(name, &ret->place);
-    if (result == 0)
-        result = show_load(&ret->place, listener, &ret->show);
+    int                     result = show_load(&ret->place, listener, &ret->show);
     if (result == 0 && ret->curves.failed) {
         complain("out of memory");
         result = -ENOMEM;
@@ -102,6 +114,11 @@ static int read_options(int argc, char **argv, struct wish *ret)
         if (taken < 0)
             return EXIT_WRONG_CALL;
     }
+    struct bucket_wanted wanted = filter_bucket(&ret->filter);
+    if (bucket_is_place(argv[optind]) && !ret->filter.is_set && optind + 2 >= argc)
+        wanted.run = optind + 1 < argc ? argv[optind + 1] : "last";
+    if (bucket_take(argv[0], argc, argv, &wanted) < 0)
+        return EXIT_NO;
     if (ret->filter.is_set && optind < argc) {
         complain("report takes runs, or filters that choose them, and one of both; see pillion report --help");
         return EXIT_WRONG_CALL;
@@ -129,6 +146,8 @@ static int find_filtered(const struct filter *filter, struct list *ret)
         result = add(ret, whose_is_others() ? all.names.names[all.at[i]] : path);
     }
     filter_done(&all);
+    if (result == 0 && bucket_is_read() && ret->count > 1) /* all at once: each run asks for its own later */
+        result = bucket_fetch_rows((const char *const *)ret->names, ret->count);
     if (result == 0 && ret->count == 0) {
         complain("no run is meant by these filters; see pillion list");
         result = -ENOENT;
@@ -178,14 +197,14 @@ static int add_run(struct bytes *page, cJSON *runs, struct report_run *run, size
     return result;
 }
 
-static cJSON *begin_known(size_t count)
+cJSON *report_known(const char *kind)
 {
     char   made[21];
     cJSON *known = cJSON_CreateObject();
     clock_format_utc(clock_real() / CLOCK_SECOND, made);
     cJSON_AddStringToObject(known, "version", PILLION_VERSION);
     cJSON_AddStringToObject(known, "made", made);
-    cJSON_AddStringToObject(known, "kind", count == 1 ? "run" : count <= REPORT_OVERLAID_MAX ? "compare" : "many");
+    cJSON_AddStringToObject(known, "kind", kind);
     cJSON_AddArrayToObject(known, "runs");
     return known;
 }
@@ -194,7 +213,9 @@ static cJSON *begin_known(size_t count)
 static int make_page(const struct list *list, struct bytes *page, char ret_id[static RUN_DIR_ID_MAX])
 {
     static struct report_run run;
-    cJSON                   *known = begin_known(list->count);
+    size_t                   count = list->count;
+    const char              *kind = count == 1 ? "run" : count <= REPORT_OVERLAID_MAX ? "compare" : "many";
+    cJSON                   *known = report_known(kind);
     cJSON                   *runs = cJSON_GetObjectItemCaseSensitive(known, "runs");
     struct advice            advice;
     int                      result = 0;
@@ -281,12 +302,18 @@ static int markdown(const struct list *list, const struct wish *wish)
     return result < 0 ? EXIT_NO : EXIT_YES;
 }
 
+/* The newest runs of a job are runs, and so is Markdown. */
+static bool is_of_job(const struct wish *wish)
+{
+    return wish->filter.job != NULL && wish->filter.last == 0 && !wish->is_markdown;
+}
+
 static int html(const struct list *list, const struct wish *wish)
 {
     char         id[RUN_DIR_ID_MAX] = "", path[PATH_MAX];
     struct bytes page;
     bytes_init(&page, REPORT_PAGE_MAX);
-    int result = make_page(list, &page, id);
+    int result = is_of_job(wish) ? report_job(&wish->filter, &page, id) : make_page(list, &page, id);
     if (wish->output != NULL)
         (void)snprintf(path, sizeof path, "%s", wish->output);
     else
@@ -311,7 +338,9 @@ int command_report(int argc, char **argv)
     int         code = read_options(argc, argv, &wish);
     if (code >= 0)
         return code;
-    if (find_all(argc, argv, &wish, &list) < 0)
+    if (!is_of_job(&wish) && !whose_is_one(argv[0]))
+        return EXIT_WRONG_CALL;
+    if (!is_of_job(&wish) && find_all(argc, argv, &wish, &list) < 0)
         code = EXIT_NO;
     else
         code = wish.is_markdown ? markdown(&list, &wish) : html(&list, &wish);

@@ -7,6 +7,7 @@
 #include "curves.h"
 #include "ending.h"
 #include "fields.h"
+#include "filter.h"
 #include "findings.h"
 #include "runs.h"
 #include "show.h"
@@ -28,7 +29,9 @@ struct report_run {
 };
 
 /* Opens and reads RUN; says what is wrong on stderr when it is not 0. */
-int  report_load(const char *name, struct report_run *ret);
+int report_load(const char *name, struct report_run *ret);
+/* The same of a run that is open; ret has the place then, whatever is returned. */
+int  report_read(const struct run_place *place, struct report_run *ret);
 void report_done(struct report_run *run);
 
 /* report_json.c: what the page knows of a run besides its curves. `per` rows are one there. */
@@ -44,6 +47,12 @@ const char *report_reason(const struct report_run *run);
 void report_page_begin(struct bytes *page, const char *title);
 int report_page_curves(struct bytes *page, const struct report_run *run, size_t number, size_t budget, size_t *ret_per);
 int report_page_end(struct bytes *page, cJSON *known);
+
+/* What every page knows; a kind is one of page.js. */
+cJSON *report_known(const char *kind);
+
+/* report_job.c: the whole page, and a name for its file. 0; -errno and a sentence. */
+int report_job(const struct filter *filter, struct bytes *page, char ret_id[static RUN_DIR_ID_MAX]);
 
 /* report_markdown.c: at most 60 lines, in calls for run 0, 1 … of `count`. */
 void report_markdown_add(struct bytes *b, const struct report_run *run, size_t number, size_t count);

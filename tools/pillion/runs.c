@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "bucket.h"
 #include "hook/hook.h"
 #include "liveness.h"
 #include "output.h"
@@ -86,6 +87,8 @@ static int read_names(DIR *dir, uid_t owner, struct run_names *ret, size_t *ret_
     int    result = 0;
     for (struct dirent *entry; result == 0 && (entry = readdir(dir)) != NULL;) {
         if (entry->d_name[0] == '.' || strlen(entry->d_name) >= RUN_DIR_ID_MAX)
+            continue;
+        if (bucket_is_read() && !bucket_has(entry->d_name))
             continue;
         if (whose_is_others() && looked_at++ >= OTHERS_MAX)
             return -E2BIG;
@@ -248,6 +251,8 @@ static int find_listed(const char *name, struct run_place *ret)
         (void)snprintf(ret->id, sizeof ret->id, "%s", id);
         (void)snprintf(ret->path, sizeof ret->path, "%.3900s/%s", all->folder.path, id);
         memcpy(ret->user, all->folder.user, sizeof ret->user);
+        if (bucket_is_read())
+            result = bucket_fetch_rows(&id, 1);
     } else if (id != NULL) {
         complain("%s: %s", id, result == -EPERM ? "it is a link, or another user's" : strerror(-result));
     }

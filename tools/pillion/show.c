@@ -8,11 +8,14 @@
 #include <unistd.h>
 
 #include "account.h"
+#include "bucket.h"
 #include "command.h"
 #include "commands.h"
 #include "engine/cgroup_tags.h"
 #include "fields.h"
+#include "filter.h"
 #include "history.h"
+#include "jobs.h"
 #include "keeper.h"
 #include "output.h"
 #include "run_file.h"
@@ -20,7 +23,9 @@
 #include "summary.h"
 
 static const char help[] =
-    "Usage: pillion show [--json | --plain | --follow] [--history N] [--servers] [RUN]\n"
+    "Usage: pillion show [--json | --plain | --follow] [--history N] [--servers]\n"
+    "                    [s3://BUCKET/PREFIX] [RUN]\n"
+    "       pillion show --job ID [--json | --plain] [--since WHEN] [s3://BUCKET/PREFIX]\n"
     "\n"
     "What a run used of what it was given, how it ended, and what to ask for next time: its\n"
     "whole process tree, and below that all of the machine in that time. RUN is an ID, the\n"
@@ -29,12 +34,16 @@ static const char help[] =
     "\n"
     "  -f, --follow     live, until the run ends; Ctrl-C leaves. The run is not touched\n"
     "      --history N  advice from the N newest runs of the same name, not from this one alone\n"
-    "      --servers    the cheapest cloud servers that would do. This alone asks the network:\n"
+    "      --servers    the cheapest cloud servers that would do. This option asks the network:\n"
     "                   the Keeper API of Spare Cores (or --servers=URL), for so many cores and\n"
     "                   so much memory, and says nothing of the run else\n"
+    "      --job ID     a job: the runs of all its nodes, tasks and steps as one. Of several jobs\n"
+    "                   with that ID the newest; --since, --dir and --user choose\n"
+    "      --since WHEN of a job: runs begun since then; see pillion list --help\n"
     "      --json       the run's state, and its figures in \"summary\"\n"
     "      --plain      no colours, nothing but ASCII\n"
     "\n" WHOSE_HELP "\n"
+    "Of s3://BUCKET/PREFIX, where programs with PILLION_S3_URI put them, the run of any machine.\n"
     "\"used\" is the mean of CPU and GPU, and the maximum of memory, in parts of the limit.\n"
     "\n"
     "Examples:\n"
@@ -42,6 +51,8 @@ static const char help[] =
     "  pillion show last~1\n"
     "  pillion show --history 10 --json | jq .summary.advice\n"
     "  pillion show --follow\n"
+    "  pillion show s3://bucket/fleet last~1\n"
+    "  pillion show --job 4711 --dir /nfs/node1/pillion --dir /nfs/node2/pillion\n"
     "  sudo pillion show --user alice last~1\n"
     "  pillion show --dir /backup/alice/pillion 20261128T1236\n";
 
@@ -128,10 +139,11 @@ void show_done(struct show *show)
 }
 
 struct order {
-    bool        json, follow;
-    long        history;
-    const char *servers; /* the Keeper API, NULL: not asked */
-    const char *run;
+    bool          json, follow;
+    long          history;
+    const char   *servers; /* the Keeper API, NULL: not asked */
+    const char   *run;
+    struct filter filter; /* of a job */
 };
 
 /* 0: it is no such number. */
@@ -146,8 +158,24 @@ static long history_of(const char *text)
 
 static int take_run(int argc, char **argv, struct order *ret)
 {
+    bool                 is_bucket = bucket_is_place(argv[optind]);
+    struct bucket_wanted wanted = filter_bucket(&ret->filter);
+    if (ret->filter.job == NULL && ret->history == 0)
+        wanted.run = optind + 1 < argc ? argv[optind + 1] : "last";
+    if (is_bucket && ret->follow) {
+        complain("show: a bucket has rows once a minute, and none to follow; see pillion show --help");
+        return EXIT_WRONG_CALL;
+    }
+    if (is_bucket && argc - optind <= 2 && bucket_take(argv[0], argc, argv, &wanted) < 0)
+        return EXIT_NO;
     if (argc - optind > 1)
         complain("show takes one run; see pillion show --help");
+    else if (ret->filter.is_set && ret->filter.job == NULL)
+        complain("show: --since goes with --job; see pillion show --help");
+    else if (ret->filter.job != NULL && (optind < argc || ret->follow || ret->history > 0 || ret->servers != NULL))
+        complain("show: --job goes with --json, --plain and --since alone; see pillion show --help");
+    else if (ret->filter.job == NULL && !whose_is_one("show"))
+        return EXIT_WRONG_CALL; /* it has its sentence */
     else if (ret->json && ret->follow)
         complain("show: --json and --follow do not go together; see pillion show --help");
     else
@@ -162,11 +190,18 @@ static int read_order(int argc, char **argv, struct order *ret)
                                             {"follow", no_argument, NULL, 'f'},
                                             {"history", required_argument, NULL, 'H'},
                                             {"servers", optional_argument, NULL, 's'},
+                                            {"job", required_argument, NULL, FILTER_JOB},
+                                            {"since", required_argument, NULL, FILTER_SINCE},
                                             WHOSE_OPTIONS,
                                             OPTIONS_COMMON};
     opterr = 0;
     optind = 1;
     for (int option; (option = getopt_long(argc, argv, ":fhV", options, NULL)) != -1;) {
+        int taken = filter_take(&ret->filter, argv[0], option, optarg);
+        if (taken < 0)
+            return EXIT_WRONG_CALL;
+        if (taken > 0)
+            continue;
         if (option == 'j')
             ret->json = true;
         else if (option == 'p')
@@ -209,11 +244,23 @@ static int show_once(const struct order *order)
     return code;
 }
 
+static int show_job(const struct order *order)
+{
+    static struct job job;
+    int               code = EXIT_NO;
+    if (jobs_load(&order->filter, "show", NULL, NULL, &job) == 0)
+        code = order->json ? output_json(jobs_json(&job, false), EXIT_YES) : jobs_page(&job);
+    jobs_done(&job);
+    return code;
+}
+
 int command_show(int argc, char **argv)
 {
     struct order order = {.run = NULL};
     int          code = read_order(argc, argv, &order);
     if (code >= 0)
         return code;
+    if (order.filter.job != NULL)
+        return show_job(&order);
     return order.follow ? show_follow(order.run) : show_once(&order);
 }

@@ -24,8 +24,13 @@ static double mean(const double *values, size_t from, size_t to)
 
 size_t spark_draw(const double *values, size_t count, size_t width, bool utf8, char ret[static SPARK_TEXT_MAX])
 {
+    return spark_draw_to(values, count, width, utf8, 0, ret);
+}
+
+size_t spark_draw_to(const double *values, size_t count, size_t width, bool utf8, double top,
+                     char ret[static SPARK_TEXT_MAX])
+{
     double drawn[SPARK_MAX];
-    double top = 0;
     if (count == 0)
         width = 0;
     if (width > SPARK_MAX)

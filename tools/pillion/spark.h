@@ -12,5 +12,8 @@ enum { SPARK_MAX = 160, SPARK_TEXT_MAX = SPARK_MAX * 3 + 1 };
  * lies in. The lowest level is 0, the highest the largest value drawn; a negative value is a gap. Returns the number
  * of characters. */
 size_t spark_draw(const double *values, size_t count, size_t width, bool utf8, char ret[static SPARK_TEXT_MAX]);
+/* The same, the highest level being `top` where that is more: for curves below each other. */
+size_t spark_draw_to(const double *values, size_t count, size_t width, bool utf8, double top,
+                     char ret[static SPARK_TEXT_MAX]);
 
 #endif

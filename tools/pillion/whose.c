@@ -19,20 +19,35 @@
 #include "run_file.h"
 #include "store/run_dir.h"
 
-enum { USERS_MAX = 200 * 1000, ENTRIES_MAX = 1000 * 1000 };
+enum { USERS_MAX = 200 * 1000, ENTRIES_MAX = 1000 * 1000, DIRS_MAX = 64 };
 
 static struct {
-    const char *dir, *name;
-    bool        all;
+    const char *dir, *name;     /* the folder that is read now */
+    const char *dirs[DIRS_MAX]; /* all that were named */
+    size_t      dir_count;
+    bool        all, is_bucket;
+    bool        is_partial; /* a folder that was named could not be read */
     char        words[300];
 } asked;
+
+static void make_words(void)
+{
+    int len = snprintf(asked.words, sizeof asked.words, "%s%.60s", asked.name != NULL ? " --user " : "",
+                       asked.name != NULL ? asked.name : "");
+    for (size_t i = 0; i < asked.dir_count && len >= 0 && (size_t)len < sizeof asked.words; i++)
+        len += snprintf(asked.words + len, sizeof asked.words - (size_t)len, " --dir %.200s", asked.dirs[i]);
+}
 
 int whose_take(const char *command, int option, const char *value)
 {
     if (option != WHOSE_DIR && option != WHOSE_USER && option != WHOSE_ALL)
         return 0;
+    if (option == WHOSE_DIR && asked.dir_count == DIRS_MAX) {
+        complain("%s: at most %d folders at once; see pillion %s --help", command, DIRS_MAX, command);
+        return -1;
+    }
     if (option == WHOSE_DIR)
-        asked.dir = value;
+        asked.dirs[asked.dir_count++] = asked.dir = value;
     else if (option == WHOSE_USER)
         asked.name = value;
     else
@@ -41,10 +56,15 @@ int whose_take(const char *command, int option, const char *value)
         complain("%s: --all-users goes with neither --user nor --dir; see pillion %s --help", command, command);
         return -1;
     }
-    (void)snprintf(asked.words, sizeof asked.words, "%s%.60s%s%.200s", asked.name != NULL ? " --user " : "",
-                   asked.name != NULL ? asked.name : "", asked.dir != NULL ? " --dir " : "",
-                   asked.dir != NULL ? asked.dir : "");
+    make_words();
     return 1;
+}
+
+void whose_use_bucket(const char *folder, const char *place)
+{
+    asked.dir = folder;
+    asked.is_bucket = true;
+    (void)snprintf(asked.words, sizeof asked.words, " %.290s", place);
 }
 
 bool whose_is_refused(const char *command, int option)
@@ -64,7 +84,19 @@ bool whose_is_others(void)
 
 bool whose_is_all(void)
 {
-    return asked.all;
+    return asked.all || asked.dir_count > 1;
+}
+
+bool whose_is_partial(void)
+{
+    return asked.is_partial;
+}
+
+bool whose_is_one(const char *command)
+{
+    if (asked.dir_count > 1)
+        complain("%s reads one --dir; several are for list, and for --job of show and report", command);
+    return asked.dir_count <= 1;
 }
 
 const char *whose_words(void)
@@ -358,6 +390,8 @@ int whose_open(const char *(*lookup)(const char *name), struct run_folder *ret)
         (void)snprintf(what, sizeof what, "the runs in %s", asked.dir);
     else
         (void)snprintf(what, sizeof what, "the runs of %s", user.name);
+    if (asked.is_bucket)
+        ret->user[0] = '\0';
     if (result == -ENOENT && asked.dir == NULL) {
         ret->home = (struct state_dir){.dir = -1, .runs = -1};
         result = 0;
@@ -468,8 +502,8 @@ static int visit_user(const struct user *user, const char *(*lookup)(const char 
     return result;
 }
 
-int whose_each(const char *(*lookup)(const char *name), int (*visit)(void *context, const struct run_folder *folder),
-               void *context, size_t *ret_refused)
+static int each_user(const char *(*lookup)(const char *name),
+                     int (*visit)(void *context, const struct run_folder *folder), void *context, size_t *ret_refused)
 {
     const char  *shared = lookup("PILLION_DIR");
     struct users users = {0};
@@ -490,4 +524,29 @@ int whose_each(const char *(*lookup)(const char *name), int (*visit)(void *conte
         user_free(&users.list[i]);
     free(users.list);
     return result;
+}
+
+/* A folder that cannot be read has its sentence, and the others are read. */
+static int each_folder(const char *(*lookup)(const char *name),
+                       int (*visit)(void *context, const struct run_folder *folder), void *context)
+{
+    struct run_folder folder;
+    int               result = 0;
+    for (size_t i = 0; result == 0 && i < asked.dir_count; i++) {
+        asked.dir = asked.dirs[i];
+        int opened = whose_open(lookup, &folder);
+        if (opened == 0)
+            result = visit(context, &folder);
+        asked.is_partial |= opened < 0;
+        state_dir_close(&folder.home);
+    }
+    leave();
+    return result;
+}
+
+int whose_each(const char *(*lookup)(const char *name), int (*visit)(void *context, const struct run_folder *folder),
+               void *context, size_t *ret_refused)
+{
+    *ret_refused = 0;
+    return asked.all ? each_user(lookup, visit, context, ret_refused) : each_folder(lookup, visit, context);
 }

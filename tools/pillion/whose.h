@@ -37,15 +37,20 @@ int whose_take(const char *command, int option, const char *value);
 /* The sentence of a command that changes runs, where it is given one of these. True: it was. */
 bool whose_is_refused(const char *command, int option);
 
+/* The folder into which the runs of a bucket were fetched is meant, and `place` is what it is called. */
+void whose_use_bucket(const char *folder, const char *place);
+
 bool        whose_is_others(void);
-bool        whose_is_all(void);
-const char *whose_words(void); /* " --user alice", to be put behind a command; "" */
+bool        whose_is_all(void);                /* more than one folder */
+bool        whose_is_partial(void);            /* one of those that were named could not be read, with a sentence */
+bool        whose_is_one(const char *command); /* else with a sentence: several were named */
+const char *whose_words(void);                 /* " --user alice", to be put behind a command; "" */
 
 /* Opens the folder of the runs that are meant; `lookup` as state_dir_open has it. 0, also where there is none yet;
  * -errno and a sentence. */
 int whose_open(const char *(*lookup)(const char *name), struct run_folder *ret);
-/* Opens the folders of all users of this machine one after the other, for `visit`. *ret_refused: of so many users there
- * may be more, and we may not look. 0, or what visit returned. */
+/* Opens the folders of all users of this machine one after the other, or those that were named, for `visit`.
+ * *ret_refused: of so many users there may be more, and we may not look. 0, or what visit returned. */
 int whose_each(const char *(*lookup)(const char *name), int (*visit)(void *context, const struct run_folder *folder),
                void *context, size_t *ret_refused);
 

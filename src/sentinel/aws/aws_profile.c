@@ -57,6 +57,7 @@ static bool section_name(struct text line, struct text *ret)
 {
     if (!text_skip(&line, "["))
         return false;
+    *ret = line;
     (void)text_until(&line, ']', ret);
     text_trim(ret);
     return true;

@@ -326,13 +326,13 @@ function gpusOf(run) {
 }
 
 /* What to ask for next time, with the reasons. */
-function adviceOf(advice) {
+function adviceOf(advice, each = "") {
     if (!advice) return null;
     const cpus = advice.cpus + (advice.cpus === 1 ? " core: " : " cores: ");
     const why = [mib(advice.memory_mib) + " of memory: " + advice.memory_why + ".", cpus + advice.cpus_why + ".",
         (advice.minutes < 100 ? advice.minutes + " min" : secondsText(advice.minutes * 60)) + ": " + advice.time_why + ".", advice.caution];
     const lines = [advice.slurm, advice.kubernetes].map((line) => element("div.command", {}, element("code", {}, line), copyButton(line)));
-    return element("section.advice", {}, element("h2", {}, "To ask for next time"), element("p", {}, why.filter(Boolean).join(" ")), ...lines);
+    return element("section.advice", {}, element("h2", {}, "To ask for next time" + each), element("p", {}, why.filter(Boolean).join(" ")), ...lines);
 }
 
 /* A cell that a spreadsheet would take for a formula is told to be text. */
@@ -531,7 +531,7 @@ function heatMap(runs) {
                 const value = valueAt(run, x / width * end);
                 if (value === null) continue;
                 const part = partOf(run, value);
-                pen.fillStyle = "hsl(" + (215 - 190 * part) + "," + (55 + 25 * part) + "%," + (isDark ? 18 + 42 * part : 93 - 45 * part) + "%)";
+                pen.fillStyle = heatColor(part, isDark);
                 pen.fillRect(x, i * height, 2, height > 4 ? height - 1 : height);
             }
         });
@@ -564,7 +564,7 @@ theme();
 {
     const known = JSON.parse(document.getElementById("known").textContent), page = document.getElementById("page");
     for (const run of known.runs) run.limits = run.summary.limits;
-    const show = {run: showRun, compare: showCompared, many: showMany}[known.kind];
+    const show = {run: showRun, compare: showCompared, many: showMany, job: showJob}[known.kind];
     show(page, known).then(() => page.dataset.ready = known.kind, (error) => {
         page.append(element("p.bad", {}, "This browser cannot show the report: " + error.message));
         console.error(error);

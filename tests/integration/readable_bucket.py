@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A strict S3 that is read too: ListObjectsV2 and GET, and runs that are put into it as programs would. Standard library
+only.
+
+    with ReadableServer() as bucket:
+        run = bucket.add_run(state, csv, batch=20)
+        ... pillion list s3://bucket/fleet, env=bucket.env() ...
+        bucket.of("list"), bucket.of("get"), bucket.complaints()
+
+Endpoints for faults: "list" and "get". A page has `page` keys.
+"""
+import email.utils
+import gzip
+import hashlib
+import json
+import pathlib
+import sys
+import time
+import urllib.parse
+
+sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import made_runs  # noqa: E402
+from s3_server import Grant, Refused, S3Server, amz_date  # noqa: E402, F401
+from strict_server import Answer  # noqa: E402
+
+
+class Reads:
+    """For a server whose `objects` are {URI: bytes}."""
+
+    page = 1000
+
+    def locate(self, method, path, headers):
+        names, fields = super().locate(method, path, headers)
+        if method != "GET":
+            return names, fields
+        fields["asked"] = dict(urllib.parse.parse_qsl(fields["query"], keep_blank_values=True))
+        return ["list" if not fields["key"] else "get"], fields
+
+    def admitted(self, request, handler):
+        if request.endpoint not in ("get", "list"):
+            super().admitted(request, handler)
+
+    def carry_out(self, request):
+        if request.endpoint not in ("get", "list"):
+            return super().carry_out(request)
+        try:
+            with self.lock:
+                self.authenticate(request)
+                return self.list(request) if request.endpoint == "list" else self.get(request)
+        except Refused as refused:
+            return self.refuse(request, refused)
+
+    def get(self, request):
+        if request.query or request.raw:
+            request.complain("a query, or a body")
+        if request.uri not in self.objects:
+            raise Refused("NoSuchKey", "The specified key does not exist.", met=True)
+        body = self.objects[request.uri]
+        return Answer(200, body, {"ETag": '"%s"' % self.etag(request.uri),
+                                  "Last-Modified": email.utils.formatdate(self.time_of(request.uri), usegmt=True)})
+
+    def etag(self, uri):
+        return hashlib.md5(self.objects[uri]).hexdigest()
+
+    def time_of(self, uri):
+        return getattr(self, "times", {}).get(uri, time.time())
+
+    def list(self, request):
+        asked = request.asked
+        names = [part.partition("=")[0] for part in request.query.split("&")]
+        if asked.get("list-type") != "2" or asked.get("encoding-type") != "url" or names != sorted(names):
+            request.complain("no list as it should be: %s" % request.query)
+        start = "s3://%s/" % request.bucket
+        keys = sorted((uri[len(start):] for uri in self.objects if uri.startswith(start)), key=lambda key: key.encode())
+        prefix, delimiter = asked.get("prefix", ""), asked.get("delimiter")
+        token = asked.get("continuation-token")
+        after = bytes.fromhex(token[2:]).decode() if token else asked.get("start-after", "")
+        found, truncated = [], False
+        for key in keys:
+            if not key.startswith(prefix):
+                continue
+            end = key.find(delimiter, len(prefix)) if delimiter else -1
+            name = key if end < 0 else key[:end + 1]
+            if name <= after or (found and found[-1][0] == name):
+                continue
+            if len(found) == self.page:
+                truncated = True
+                break
+            found.append((name, start + key if end < 0 else None))
+        quote = urllib.parse.quote_plus
+        text = ['<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">',
+                "<Name>%s</Name><Prefix>%s</Prefix><KeyCount>%d</KeyCount><MaxKeys>%d</MaxKeys><EncodingType>url</EncodingType>"
+                "<IsTruncated>%s</IsTruncated>" % (request.bucket, quote(prefix, safe="/"), len(found), self.page,
+                                                   str(truncated).lower())]
+        if truncated:
+            text.append("<NextContinuationToken>1/%s</NextContinuationToken>" % found[-1][0].encode().hex())
+        for name, uri in found:
+            if uri is None:
+                text.append("<CommonPrefixes><Prefix>%s</Prefix></CommonPrefixes>" % quote(name, safe="/"))
+            else:
+                modified = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(self.time_of(uri)))
+                text.append("<Contents><Key>%s</Key><LastModified>%s</LastModified><ETag>&quot;%s&quot;</ETag><Size>%d</Size>"
+                            "<StorageClass>STANDARD</StorageClass></Contents>"
+                            % (quote(name, safe="/"), modified, self.etag(uri), len(self.objects[uri])))
+        return Answer(200, "".join(text + ["</ListBucketResult>"]).encode(), {})
+
+
+class ReadableServer(Reads, S3Server):
+    def __init__(self, place="s3://bucket/fleet", **options):
+        self.place, self.times = place, {}
+        super().__init__(**options)
+        self.key = Grant(place, 1e9, "AKIA0123456789ABCDEF", "a-secret-of-somebodys-own+/=", None)
+        self.grants[self.key.access_key] = self.key
+
+    def env(self, **extra):
+        return dict({"PILLION_S3_ENDPOINT": self.url, "AWS_REGION": self.region, "AWS_ACCESS_KEY_ID": self.key.access_key,
+                     "AWS_SECRET_ACCESS_KEY": self.key.secret_key}, **extra)
+
+    def put(self, name, data, seconds=None):
+        """An object below the place, `seconds` since 1970 old."""
+        with self.lock:
+            uri = "%s/%s" % (self.place, name)
+            self.objects[uri] = data if isinstance(data, bytes) else data.encode()
+            self.times[uri] = time.time() if seconds is None else seconds
+
+    def remove(self, name):
+        with self.lock:
+            del self.objects["%s/%s" % (self.place, name)]
+
+    def add_run(self, found, csv=None, batch=50, ended=True, number=1, last=None):
+        """As a program would put it: `found` is made_runs.state's; its key is returned. `last`: when its last object was
+        stored."""
+        began = found["started_at"]
+        key = "%s-%s" % (found["id"], "%016x" % number)
+        date = "date=%s" % began[:10]
+        document = {name: value for name, value in found.items() if name not in ("pid", "pid_start", "machine")}
+        document.update(id=key, machine={"boot": "01234567", "host_name": found["machine"]["host_name"]})
+        start = {name: value for name, value in document.items()
+                 if name not in ("finished_at", "duration_s", "exit_code", "signal", "totals", "cost")}
+        self.put("started/%s/%s.json" % (date, key), json.dumps(dict(start, state="running")), last)
+        for number, text in enumerate(batches(csv, batch) if csv else [], 1):
+            self.put("metrics/%s/run=%s/%04d.csv.gz" % (date, key, number), gzip.compress(text.encode(), mtime=0), last)
+        if ended:
+            self.put("runs/%s/%s.json" % (date, key), json.dumps(document), last)
+        return key
+
+
+def batches(csv, size):
+    """Each with the line of names."""
+    header, *rows = csv.splitlines(keepends=True)
+    return [header + "".join(rows[at:at + size]) for at in range(0, len(rows), size)]

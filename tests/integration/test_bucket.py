@@ -1,0 +1,401 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""list, show and report of runs in a bucket of one's own: what is shown, what is asked for it, what is kept, and what
+strangers may put there."""
+import gzip
+import json
+import os
+import re
+import resource
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import made_runs  # noqa: E402
+from own_bucket import BucketServer, BucketTest  # noqa: E402
+from readable_bucket import Reads, ReadableServer  # noqa: E402
+from served import LocalTest, pillion  # noqa: E402
+
+DAY = 86400
+BEGAN = made_runs.BEGAN
+SECRETS = ("a-secret-of-somebodys-own", "AKIA0123456789ABCDEF")
+
+
+def limit():
+    """What would take more memory than a reader needs fails."""
+    if "ASAN_OPTIONS" not in os.environ:  # a sanitizer maps terabytes
+        resource.setrlimit(resource.RLIMIT_AS, (256 << 20, 256 << 20))
+
+
+class BucketReadTest(LocalTest):
+    bucket_options = {}
+
+    def setUp(self):
+        super().setUp()
+        self.bucket = ReadableServer(**self.bucket_options)
+        self.addCleanup(self.bucket.stop)
+        self.cache = self.tmp / "cache"
+        self.cache.mkdir(mode=0o755)
+
+    def env(self, **extra):
+        return super().env(**dict(self.bucket.env(XDG_CACHE_HOME=str(self.cache)), **extra))
+
+    def call(self, *words, status=0, quiet=True, env=None, **keywords):
+        result = self.pillion(*words, cwd=self.work, env=self.env() if env is None else env, **keywords)
+        told = "%s: %s" % (words, result)
+        self.assertEqual(result.status, status, told)
+        if quiet and status == 0:
+            self.assertEqual(result.stderr, b"", told)
+        for secret in SECRETS:
+            self.assertNotIn(secret.encode(), result.stdout + result.stderr, told)
+        return result
+
+    def listed(self, *words, **keywords):
+        return json.loads(self.call("list", self.bucket.place, "--json", *words, **keywords).stdout)
+
+    def ids(self, *words, **keywords):
+        return [one["id"] for one in self.listed(*words, **keywords)]
+
+    def shown(self, *words, **keywords):
+        return json.loads(self.call("show", "--json", self.bucket.place, *words, **keywords).stdout)
+
+    def run_of(self, number=1, began=BEGAN, rows=100, **more):
+        """The state of a run, and its rows."""
+        seconds = more.get("seconds", 600.0)
+        return made_runs.state(began, 1000 + number, **dict({"seconds": 600.0}, **more)), made_runs.rows(began, seconds, rows)
+
+    def add(self, number=1, began=BEGAN, rows=100, batch=30, ended=True, last=None, **more):
+        found, csv = self.run_of(number, began, rows, **more)
+        return self.bucket.add_run(found, csv, batch, ended, number, began if last is None else last)
+
+    def asked(self, endpoint):
+        """Paths, or what the keys of a list begin with, since the last time."""
+        found = [one.asked.get("prefix") if endpoint == "list" else one.key for one in self.bucket.of(endpoint)]
+        return found
+
+    def forget(self):
+        with self.bucket.lock:
+            self.bucket.requests.clear()
+
+    def assertNoComplaints(self):
+        self.assertEqual(self.bucket.complaints(), [])
+
+
+class Screens(BucketReadTest):
+    def test_a_run_looks_as_it_does_at_home(self):
+        found, csv = self.run_of()
+        key = self.bucket.add_run(found, csv, 30, last=BEGAN)
+        made_runs.write(self.tmp / "home", found, csv)
+        there, here = self.shown(), json.loads(self.call("show", "--json", "--dir", self.tmp / "home").stdout)
+        self.assertEqual(there["summary"], here["summary"])
+        self.assertEqual((there["id"], there["state"], there["summary"]["rows"]), (key, "finished", 100))
+        one, other = self.listed()[0], json.loads(self.call("list", "--json", "--dir", self.tmp / "home").stdout)[0]
+        for name in ("name", "duration_s", "cpu_s", "exit_code", "memory_peak_mib"):
+            self.assertEqual(one[name], other[name], name)
+        self.assertIsNone(one.get("user"))
+        page = self.call("show", "--plain", self.bucket.place).stdout.decode()
+        self.assertIn("resnet-baseline", page)
+        self.call("report", self.bucket.place, "-o", self.tmp / "page.html")
+        self.assertIn("resnet-baseline", (self.tmp / "page.html").read_text())
+        self.assertNoComplaints()
+
+    def test_a_run_is_named_as_at_home(self):
+        keys = [self.add(number, BEGAN + number * DAY) for number in range(3)]
+        self.assertEqual(self.ids(), keys)
+        self.assertEqual(self.shown()["id"], keys[2])
+        self.assertEqual(self.shown("last~2")["id"], keys[0])
+        self.assertEqual(self.shown(keys[1])["id"], keys[1])
+        self.assertEqual(self.shown(keys[1][:9])["id"], keys[1])
+        for word in ("last~3", "20200101", "nothing"):
+            result = self.call("show", self.bucket.place, word, status=1)
+            self.assertTrue(result.stderr.startswith(b"pillion: "), result)
+        self.call("list", self.bucket.place, "more", status=2)
+        self.call("show", self.bucket.place, "--follow", status=2)
+        self.call("list", self.bucket.place, "--dir", self.tmp, status=1)
+
+    def test_a_run_without_an_end_is_running_while_it_is_young_and_lost_when_it_is_old(self):
+        now = time.time()
+        young = self.add(1, now - 600, ended=False, last=now - 600)
+        goes_on = self.add(2, now - 30 * 3600, ended=False, last=now - 30 * 3600)
+        self.bucket.put("metrics/date=%s/run=%s/0005.csv.gz" % (made_runs.stamp(now - 30 * 3600)[:10], goes_on), b"x", now - 60)
+        old = self.add(3, now - 20 * 3600, ended=False, last=now - 20 * 3600)
+        older = self.add(4, now - 30 * DAY, ended=False, last=now - 30 * DAY)
+        states = {one["id"]: one["state"] for one in self.listed()}
+        self.assertEqual(states, {young: "running", goes_on: "running", old: "lost", older: "lost"})
+        asked = [name for name in self.asked("list") if "metrics" in name]
+        self.assertEqual(sorted(name.split("run=")[1] for name in asked), sorted(key + "/" for key in (goes_on, old)))
+        self.assertEqual(self.ids("--state", "lost"), [older, old])
+
+    def test_a_start_becomes_an_end(self):
+        found, csv = self.run_of(began=time.time() - 60)
+        key = self.bucket.add_run(found, csv, 30, ended=False)
+        self.assertEqual(self.listed()[0]["state"], "running")
+        self.assertEqual(self.shown()["summary"]["rows"], 100)
+        self.bucket.add_run(found, csv + csv.splitlines()[-1].replace(csv.splitlines()[-1].split(".")[0], "1999999999") + "\n", 30)
+        self.assertEqual(self.listed()[0]["state"], "finished")
+        self.assertEqual(self.shown()["summary"]["rows"], 101)
+        self.assertEqual(self.ids(), [key])
+
+    def test_the_whole_of_a_job_is_reported(self):
+        for number in range(5):
+            found = made_runs.job("77.0", BEGAN + number, 300 + number, "solve", "solve", number, seconds=600.0)
+            self.bucket.add_run(found, made_runs.rows(BEGAN + number, 600.0, 40), 20, True, number, BEGAN)
+        self.add(9)
+        self.assertEqual(len(self.ids("--job", "77")), 5)
+        self.forget()
+        self.call("report", self.bucket.place, "--job", "77", "-o", self.tmp / "job.html")
+        rows = [name for name in self.asked("get") if "metrics/" in name]
+        self.assertEqual(len(rows), 10)
+        self.assertEqual(len([name for name in self.asked("list") if "metrics/" in name]), 5)
+        self.assertTrue((self.tmp / "job.html").stat().st_size > 10000)
+
+
+class ReadableBucket(Reads, BucketServer):
+    """What programs fill, and somebody else reads."""
+
+
+class Programs(BucketTest):
+    def test_what_programs_put_there_is_read_back(self):
+        self.bucket.stop()
+        self.bucket = ReadableBucket()
+        self.addCleanup(self.bucket.stop)
+        env = self.env(XDG_CACHE_HOME=str(self.tmp), PILLION_SHARE="hostname", SLURM_JOB_ID="78", SLURM_JOB_NAME="deep")
+        for status in (0, 3):
+            self.launch("sh", "-c", "sleep 0.5; exit %d" % status, env=env)
+        running = self.start("sleep", "600", env=env)
+        pillion.wait_for(lambda: len(self.bucket.runs()) == 3 and self.bucket.runs()[-1].objects, what="the third one's rows")
+        here = {run["key"]: run for run in self.runs()}
+        there = json.loads(self.pillion("list", self.bucket.place, "--json", "--job", "78", env=env).stdout)
+        self.assertEqual({one["id"] for one in there}, set(here))
+        for one in there:
+            run = here[one["id"]]
+            told = json.loads(self.pillion("show", "--json", run["id"], env=env).stdout)
+            read = json.loads(self.pillion("show", "--json", self.bucket.place, one["id"], env=env).stdout)
+            if one["state"] == "running":
+                self.assertEqual(run["state"], "running")
+                self.assertGreater(read["summary"]["rows"], 3)
+                continue
+            self.assertEqual((one["state"], one["exit_code"]), ("finished", run["exit_code"]))
+            self.assertEqual(read["summary"], told["summary"])
+        self.assertEqual([one["state"] for one in there].count("running"), 1)
+        running.signal(15)
+        running.wait()
+        states = {one["state"] for one in json.loads(self.pillion("list", self.bucket.place, "--json", env=env).stdout)}
+        self.assertEqual(states, {"finished"})
+        self.assertNoComplaints()
+
+
+class Asking(BucketReadTest):
+    def test_since_looks_at_no_older_day(self):
+        now = time.time()
+        keys = [self.add(number, now - number * 5 * DAY) for number in range(6)]
+        self.assertEqual(self.ids("--since", "7d"), [keys[1], keys[0]])
+        lists = self.asked("list")
+        days = {re.search(r"date=([0-9-]+)/", name)[1] for name in lists if re.search(r"date=[0-9]", name)}
+        self.assertEqual(days, {made_runs.stamp(now)[:10], made_runs.stamp(now - 5 * DAY)[:10]})
+        self.assertEqual(len(self.asked("get")), 2)
+        self.forget()
+        self.assertEqual(self.ids("--last", "1"), [keys[0]])
+        self.assertEqual(self.asked("get"), [])
+        self.assertEqual(len(self.asked("list")), 4)  # the days, twice, and the newest of them, twice
+
+    def test_what_is_here_is_not_fetched_again(self):
+        for number in range(4):
+            self.add(number, BEGAN + number * DAY)
+        self.ids()
+        self.assertEqual(len(self.asked("get")), 4)
+        self.shown()
+        self.assertEqual(len(self.asked("get")), 4 + 4)
+        self.forget()
+        self.ids()
+        self.shown()
+        self.assertEqual(self.asked("get"), [])
+        self.assertNoComplaints()
+
+    def test_new_objects_alone_are_fetched(self):
+        found, csv = self.run_of(began=time.time() - 60, rows=100)
+        lines = csv.splitlines(keepends=True)
+        self.bucket.add_run(found, "".join(lines[:61]), 30, ended=False)
+        self.assertEqual(self.shown()["summary"]["rows"], 60)
+        self.forget()
+        self.bucket.add_run(found, csv, 30, ended=False)
+        self.assertEqual(self.shown()["summary"]["rows"], 100)
+        self.assertEqual(sorted(name[-11:] for name in self.asked("get")), ["0003.csv.gz", "0004.csv.gz"])
+        kept = next(self.cache.glob("pillion/s3-*/runs/*/metrics.csv"))
+        self.assertEqual(kept.read_text(), csv)
+        self.forget()
+        self.bucket.add_run(found, csv.replace("120", "121"), 30, ended=False)  # somebody has replaced them
+        self.assertEqual(self.shown()["summary"]["rows"], 100)
+        self.assertEqual(len(self.asked("get")), 4)
+        self.assertEqual(kept.read_text(), csv.replace("120", "121"))
+
+    def test_lists_of_many_pages_are_read_to_their_ends(self):
+        self.bucket.page = 3
+        keys = [self.add(number, BEGAN + number, rows=20, batch=2) for number in range(11)]
+        self.assertEqual(self.ids(), keys)
+        self.assertEqual(self.shown()["summary"]["rows"], 20)
+        self.assertNoComplaints()
+
+    def test_many_are_asked_for_at_once(self):
+        for number in range(60):
+            self.add(number, BEGAN + number, rows=2)
+        self.bucket.fault("get", held=0.1)
+        began = time.monotonic()
+        self.assertEqual(len(self.ids()), 60)
+        self.assertLess(time.monotonic() - began, 3.0)  # 6 s one after the other
+
+    def test_another_region_another_clock_and_a_sick_server_are_met(self):
+        self.add(1)
+        self.bucket.clock_offset = 7200
+        self.bucket.fault("list", 1, code="SlowDown").fault("list", 2, drop=True).fault("get", 1, status=500)
+        self.assertEqual(len(self.ids(env=self.env(AWS_REGION="us-west-2"))), 1)
+        self.bucket.fault("list", code="InternalError")
+        result = self.call("list", self.bucket.place, status=1)
+        self.assertRegex(result.stderr, rb"cannot be listed: HTTP 500")
+
+    def test_a_bucket_that_says_no_is_told_so(self):
+        self.bucket.fault("list", code="AccessDenied")
+        result = self.call("list", self.bucket.place, status=1)
+        self.assertRegex(result.stderr, rb"cannot be listed: HTTP 403 AccessDenied")
+        self.assertEqual(len(self.bucket.of("list")), 2)
+        self.bucket.heal()
+        env = self.env(AWS_SECRET_ACCESS_KEY="another-secret-of-somebodys-own")
+        self.assertRegex(self.call("list", self.bucket.place, status=1, env=env).stderr, rb"SignatureDoesNotMatch")
+        env = {name: value for name, value in self.env(HOME=str(self.tmp)).items() if not name.startswith("AWS_")}
+        result = self.call("list", self.bucket.place, status=1, env=env)
+        self.assertRegex(result.stderr, rb"there are no keys in the environment or ~/.aws")
+        for place in ("s3://", "s3://x", "s3:///a", "s3://Bucket/a"):
+            self.call("list", place, status=1)
+
+    def test_keys_come_from_a_profile_too(self):
+        key = self.add(1)
+        (self.tmp / ".aws").mkdir()
+        (self.tmp / ".aws/credentials").write_text("[fleet]\naws_access_key_id = %s\naws_secret_access_key = %s\n"
+                                                   % (self.bucket.key.access_key, self.bucket.key.secret_key))
+        (self.tmp / ".aws/config").write_text("[profile fleet]\nregion = %s\n" % self.bucket.region)
+        env = {name: value for name, value in self.env(HOME=str(self.tmp)).items() if not name.startswith("AWS_")}
+        self.assertEqual(self.ids(env=dict(env, AWS_PROFILE="fleet")), [key])
+        self.assertRegex(self.call("list", self.bucket.place, status=1, env=dict(env, AWS_PROFILE="other")).stderr,
+                         rb"AWS_PROFILE=other is in none of the two files")
+
+
+class Strangers(BucketReadTest):
+    """Whoever may write into the bucket may write anything."""
+
+    def test_keys_that_are_no_runs_are_left_out(self):
+        key = self.add(1)
+        for name in ("started/date=2026-11-28/../../../x.json", "runs/date=2026-11-28/..json", "runs/date=2026-11-28/.x.json",
+                     "runs/date=2026-11-28/a/b.json", "runs/date=2026-11-28/%s.json" % ("a" * 300),
+                     "runs/date=2026-11-28/a b.json", "runs/date=2026-11-28/x.txt", "runs/date=2026-11-28/\u20ac.json",
+                     "runs/date=../x.json", "runs/date=2026-1128x/y.json", "runs/other.json"):
+            self.bucket.put(name, "{}")
+        before = {str(path) for path in self.tmp.rglob("*")}
+        result = self.call("list", self.bucket.place, "--json", quiet=False)
+        self.assertEqual([one["id"] for one in json.loads(result.stdout)], [key])
+        self.assertRegex(result.stderr, rb"keys are no run's, and left out")
+        new = {str(path) for path in self.tmp.rglob("*")} - before
+        self.assertTrue(all(path.startswith(str(self.cache / "pillion")) for path in new), new)
+        self.assertFalse([path for path in self.tmp.rglob("x*") if "pillion" in str(path)])
+
+    def test_documents_that_are_none_are_damaged_runs(self):
+        for number, text in enumerate(("", "[]", "null", "{", "\0\1\2", '{"a":1}{"b":2}', "[" * 100000, '{"state":7}',
+                                       json.dumps({"state": "finished", "format": 99}), "{}\n{}")):
+            self.bucket.put("runs/date=2026-11-28/20261128T123600Z-a-1-%016x.json" % number, text)
+        states = [one["state"] for one in self.listed()]
+        self.assertEqual(sorted(states), ["damaged"] * 9 + ["newer"])
+        for number in range(10):
+            result = self.pillion("show", self.bucket.place, "20261128T123600Z-a-1-%016x" % number, env=self.env())
+            self.assertIn(result.status, (0, 1), result)
+
+    def test_objects_that_are_no_rows_are_left_out(self):
+        key = self.add(1, rows=90, batch=10)
+        folder = "metrics/date=2026-11-28/run=%s/" % key
+        good = self.bucket.objects["%s/%s0002.csv.gz" % (self.bucket.place, folder)]
+        bomb = gzip.compress(b"\0" * (40 << 20), 1, mtime=0)
+        for data, rows in ((b"", 80), (b"no gzip", 80), (good[:-9], 80), (good + b"x", 80), (bomb, 80),
+                           (gzip.compress(b"other,names\n1,2\n"), 80), (gzip.compress(b"no line"), 80), (good, 90)):
+            self.bucket.put(folder + "0002.csv.gz", data)
+            self.assertEqual(self.shown(quiet=False, preexec_fn=limit)["summary"]["rows"], rows, data[:20])
+        self.bucket.remove(folder + "0003.csv.gz")
+        result = self.call("show", "--json", self.bucket.place, quiet=False)
+        self.assertEqual(json.loads(result.stdout)["summary"]["rows"], 20)
+        self.assertRegex(result.stderr, rb"object 3 of its rows is missing, and 6 behind it are left out")
+
+    def test_no_answer_takes_more_memory_than_it_may(self):
+        self.add(1)
+        for endpoint, action in (("list", dict(endless=True)), ("get", dict(endless=True)), ("get", dict(huge=8 << 20)),
+                                 ("list", dict(garbage=True))):
+            self.bucket.heal()
+            self.bucket.fault(endpoint, **action)
+            result = self.call("list", self.bucket.place, status=1, preexec_fn=limit)
+            self.assertRegex(result.stderr, rb"larger than allowed|no HTTP|not HTTP")
+
+
+class Cache(BucketReadTest):
+    def test_it_is_this_users_alone(self):
+        self.add(1)
+        self.ids()
+        for path in (self.cache / "pillion").rglob("*"):
+            self.assertEqual(path.stat().st_mode & 0o077, 0, path)
+        self.assertEqual((self.cache / "pillion").stat().st_mode & 0o777, 0o700)
+        home = self.tmp / "a home"
+        home.mkdir()
+        self.assertEqual(len(self.ids(env=self.env(XDG_CACHE_HOME=None, HOME=str(home)))), 1)
+        self.assertTrue((home / ".cache/pillion").is_dir())
+
+    def test_a_folder_that_is_none_of_ours_is_not_used(self):
+        self.add(1)
+        elsewhere = self.tmp / "elsewhere"
+        elsewhere.mkdir()
+        (self.cache / "pillion").symlink_to(elsewhere)
+        result = self.call("list", self.bucket.place, status=1)
+        self.assertRegex(result.stderr, rb"cannot be used: a folder on the way is a link, or another user's; name another")
+        self.assertEqual(list(elsewhere.iterdir()), [])
+        self.call("list", self.bucket.place, status=1, env=self.env(XDG_CACHE_HOME=None, HOME="/proc"))
+        if os.geteuid() == 0:
+            (self.cache / "pillion").unlink()
+            (self.cache / "pillion").mkdir(mode=0o777)
+            os.chown(self.cache / "pillion", 4711, 4711)
+            self.call("list", self.bucket.place, status=1)
+
+    def test_a_link_in_the_place_of_a_file_is_replaced_or_refused(self):
+        key = self.add(1)
+        self.ids()
+        folder = next(self.cache.glob("pillion/s3-*"))
+        victim = self.tmp / "victim"
+        victim.write_text("mine")
+        (folder / "runs" / key / "metrics.csv").symlink_to(victim)
+        self.pillion("show", self.bucket.place, env=self.env())
+        (folder / "etags" / key).unlink()
+        (folder / "etags" / key).symlink_to(victim)
+        self.ids()
+        self.assertEqual(victim.read_text(), "mine")
+
+    def test_what_was_not_used_for_long_makes_room(self):
+        old, new = self.add(1), self.add(2, BEGAN + DAY)
+        self.ids()
+        self.shown(old)
+        folder = next(self.cache.glob("pillion/s3-*"))
+        os.truncate(folder / "runs" / old / "metrics.csv", 3 << 30)
+        os.utime(folder / "etags" / old, (BEGAN, BEGAN))
+        self.bucket.place, place = "s3://bucket/other", self.bucket.place
+        self.ids()
+        self.assertFalse((folder / "runs" / old).exists())
+        self.assertFalse((folder / "etags" / old).exists())
+        self.assertTrue((folder / "runs" / new / "run.jsonl").exists())
+        self.bucket.place = place
+        self.assertEqual(self.ids(), [old, new])
+
+    def test_two_at_a_time_wait_for_each_other(self):
+        for number in range(8):
+            self.add(number, BEGAN + number)
+        self.bucket.fault("get", held=0.1)
+        both = [self.start(pillion.COMMAND, "show", "--json", self.bucket.place, env=self.env()) for _ in range(2)]
+        for one in both:
+            result = one.wait()
+            self.assertEqual((result.status, json.loads(result.stdout)["summary"]["rows"]), (0, 100), result)
+
+
+if __name__ == "__main__":
+    pillion.main()

@@ -1,0 +1,369 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs of one job as one: which belong together, what they add up to, and how it is shown.
+
+With PILLION_GOLDEN=write in the environment the pictures in tests/golden/screens are made anew; with PILLION_PICTURES=FOLDER
+the pages are photographed there."""
+import json
+import os
+import pathlib
+import re
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import made_jobs  # noqa: E402
+from made_jobs import killed, node, silent  # noqa: E402
+from served import PYTHON, LocalTest, pillion  # noqa: E402
+import browser  # noqa: E402
+
+WIDTHS = (40, 80, 120)
+PLACE = {"TZ": "Europe/Berlin", "LC_ALL": "C.UTF-8"}
+DAY = 86400.0
+
+
+def flat(cores, memory, gpus=None, machine=10000):
+    return lambda t: (cores, memory, gpus, machine)
+
+
+class JobsTest(LocalTest):
+    def setUp(self):
+        super().setUp()
+        self.dir.mkdir(mode=0o700, exist_ok=True)
+
+    def answer(self, *words, status=0, **variables):
+        result = self.pillion(*map(str, words), env=self.env(**dict(PLACE, **variables)))
+        self.assertEqual(result.status, status, result)
+        self.said = result.stderr.decode()
+        return result.stdout.decode()
+
+    def job(self, job="4711", *words):
+        return json.loads(self.answer("show", "--json", "--job", job, *words))
+
+    def jobs(self, *words):
+        return [(one["job"], one["nodes"], one["runs"]) for one in json.loads(self.answer("list", "--jobs", "--json", *words))]
+
+    def near(self, figure, truth, part=0.005):
+        self.assertLessEqual(abs(figure - truth), part * abs(truth) + 1e-9, "%s is not %s" % (figure, truth))
+
+
+class Sums(JobsTest):
+    def test_nodes_that_begin_and_end_apart_with_other_intervals_and_a_hole_add_up(self):
+        node(self.dir, "a", flat(2, 1000), 100, pid=1)
+        node(self.dir, "b", flat(3, 2000), 100, began=50, interval=5, pid=2, holes=((20, 47),))
+        job = self.job()
+        self.near(job["duration_s"], 150)
+        self.near(job["sum"]["cpu_s"], 500)
+        self.near(job["sum"]["cpu_mean"], 500 / 150)
+        self.near(job["sum"]["cpu_max"], 5)
+        self.near(job["sum"]["memory_max_mib"], 3000)
+        self.near(job["sum"]["memory_mean_mib"], 2000)
+        self.near(job["sum"]["disk_write_bytes"], 2 * 100 * 3000)
+        self.near(job["machines"]["net_recv_bytes"], 2 * 100 * 1000)
+        self.near(job["machines"]["memory_max_mib"], 20000)
+        self.near(job["asked"]["cpus"], 8)
+        self.near(job["asked"]["cpu_s"], 8 * 150)  # a batch system holds all nodes until the last is done
+        self.near(job["asked"]["cpu_part"], 500 / 1200)
+        self.near(job["asked"]["memory_mib"], 16384)
+        self.assertEqual([(one["name"], one.get("gap_s")) for one in job["nodes"]], [("a", None), ("b", 30.0)])
+        self.near(job["nodes"][1]["gap_at_s"], 70)
+
+    def test_two_steps_of_a_node_are_one_machine_and_one_request(self):
+        node(self.dir, "a", flat(1, 700), 100, pid=1, job="4711.0")
+        node(self.dir, "a", flat(2, 800), 60, began=20, pid=2, job="4711.1")
+        node(self.dir, "a", flat(0.01, 5), 100, pid=3, job="4711")
+        job = self.job()
+        self.assertEqual((len(job["nodes"]), job["machines"]["count"], len(job["runs"])), (1, 1, 3))
+        self.near(job["sum"]["memory_max_mib"], 1505)
+        self.near(job["nodes"][0]["memory_max_mib"], 1505)
+        self.near(job["sum"]["cpu_s"], 100 + 120 + 1)
+        self.near(job["machines"]["memory_max_mib"], 10000)
+        self.near(job["machines"]["net_recv_bytes"], 100 * 1000)
+        self.near(job["asked"]["cpus"], 4)
+        self.near(job["asked"]["cpu_s"], 400)
+        self.assertEqual(job["balance"], {"failed": 0})
+
+    def test_tasks_of_an_array_had_what_they_asked_for_at_once_or_in_turns(self):
+        for task in range(4):
+            node(self.dir, "a", flat(1, 100), 50, began=60 * (task // 2), job="4711_%d" % task, pid=task + 1, given=(2, 1024, 60))
+        job = self.job()
+        self.near(job["asked"]["cpus"], 4)  # two at a time
+        self.near(job["asked"]["cpu_s"], 4 * 2 * 50)
+        self.near(job["asked"]["memory_mib"], 2048)
+        self.near(job["sum"]["memory_max_mib"], 200)
+        self.near(self.job("4711_2")["asked"]["cpus"], 2)
+        self.assertEqual(self.job("4711_2")["job"], "4711_2")
+
+    def test_pods_of_one_machine_are_nodes_and_one_machine(self):
+        for i in (1, 2):
+            node(self.dir, "train-%d" % i, flat(1, 500), 100, job=None, boot="the same", pid=i, given=None, orchestrator="kubernetes",
+                 container={"pod": "train-%d-x7k2p" % i, "namespace": "ml", "index": str(i)})
+        job = self.job("train")
+        self.assertEqual((job["job"], len(job["nodes"]), job["machines"]["count"]), ("ml/train", 2, 1))
+        self.near(job["machines"]["memory_max_mib"], 10000)
+        self.near(job["sum"]["memory_max_mib"], 1000)
+        self.assertEqual(self.job("ml/train")["runs"], job["runs"])
+
+    def test_gpus_add_up_and_say_which_node_waits(self):
+        for i, used in enumerate((4.0, 4.0, 0.2)):
+            node(self.dir, "g%d" % i, flat(1, 500, used), 100, pid=i + 1, gpus=4)
+        job = self.job()
+        self.near(job["sum"]["gpu_s"], 820)
+        self.near(job["sum"]["gpu_max"], 8.2)
+        self.near(job["asked"]["gpu_part"], 820 / 1200)
+        self.assertEqual((job["balance"]["idlest"], job["balance"]["work"]), ("g2", "GPU"))
+        self.assertIn("1 of 3 nodes did next to nothing (g2: 20.0 s of GPU time): ask for 2 nodes", job["advice"])
+        self.assertIn("--nodes=3 ", job["ask_for"]["slurm"])
+        self.assertIn("--gpus-per-node=4", job["ask_for"]["slurm"])
+
+    def test_a_node_that_fell_silent_is_told(self):
+        node(self.dir, "a", flat(1, 500), 600, pid=1, state="running", finished_at=None, duration_s=None, exit_code=None, totals=None)
+        node(self.dir, "b", flat(1, 500), 300, pid=2, **silent())
+        # a `running` run of another machine counts as such until its files are old
+        for path in (self.dir / "runs").glob("*/*"):
+            os.utime(path)
+        words = {one["name"]: one.get("word") for one in self.job()["nodes"]}
+        self.assertEqual(words, {"a": "running", "b": "silent"})
+
+    def test_advice_is_the_first_thing_that_is_wrong(self):
+        for number, (figures, more, words) in enumerate((
+                (((3.9, 7000), (3.9, 7000)), {}, "used what it asked for"), (((3.9, 7000), (1.2, 7000)), {}, "The work is uneven"),
+                (((1.1, 7000), (1.2, 7000)), {}, "All nodes together used"), (((3.9, 700), (3.9, 900)), {}, "No node had more than 11 %"),
+                (((3.9, 7000), (3.9, 8192)), killed(cgroup={"oom_kills": 1}), "b ran out of memory"))):
+            for i, (cores, memory) in enumerate(figures):
+                node(self.dir, "ab"[i], flat(cores, memory), 100, job="%d" % (number + 1), pid=10 * number + i + 1, **(more if i else {}))
+            self.assertIn(words, self.job(str(number + 1))["advice"])
+
+
+class Membership(JobsTest):
+    def test_the_same_number_is_not_the_same_job(self):
+        """Of another cluster, another orchestrator, another name, and of weeks later."""
+        node(self.dir, "a", flat(1, 1), 50, pid=1, job="7.0", cluster="north")
+        node(self.dir, "b", flat(1, 1), 50, pid=2, job="7.0", cluster="north")
+        node(self.dir, "a", flat(1, 1), 50, pid=3, job="7.1", began=3 * DAY, cluster="north")
+        node(self.dir, "s", flat(1, 1), 50, pid=4, job="7.0", cluster="south")
+        node(self.dir, "p", flat(1, 1), 50, pid=5, job="7.head", orchestrator="pbs")
+        node(self.dir, "n", flat(1, 1), 50, pid=6, job="7.0", name="other", cluster="north")
+        node(self.dir, "a", flat(1, 1), 50, pid=7, job="7.0", began=30 * DAY, cluster="north")
+        self.assertEqual(sorted(self.jobs()), sorted([("7", 2, 3), ("7", 1, 1), ("7", 1, 1), ("7", 1, 1), ("7", 1, 1)]))
+        self.assertEqual(len(self.job("7")["runs"]), 1)
+        self.assertIn("4 older jobs", self.said)
+
+    def test_what_a_user_calls_a_job_is_whole_and_ends_each_night(self):
+        for day in range(3):
+            for i in (1, 2):
+                node(self.dir, "h%d" % i, flat(1, 1), 3600, began=day * DAY, pid=10 * day + i, interval=60, job="nightly_1.5", given=None, orchestrator=None)
+        node(self.dir, "h1", flat(1, 1), 3600, pid=99, job="nightly_1.6", given=None, orchestrator=None)
+        self.assertEqual(self.jobs(), [("nightly_1.5", 2, 2), ("nightly_1.6", 1, 1), ("nightly_1.5", 2, 2), ("nightly_1.5", 2, 2)])
+        self.assertEqual(self.jobs("--last", "1"), [("nightly_1.5", 2, 2)])
+        self.assertEqual(self.job("nightly_1.5")["started_at"], "2026-11-30T12:36:00Z")
+
+    def test_a_job_in_several_folders_is_one(self):
+        folders = [self.work / name for name in "xy"]
+        for number, folder in enumerate(folders):
+            folder.mkdir(mode=0o700)
+            node(folder, "n%d" % number, flat(1, 100), 100, pid=number + 1)
+        places = [word for folder in folders for word in ("--dir", folder)]
+        self.assertEqual(self.jobs(*places), [("4711", 2, 2)])
+        self.assertEqual([one["name"] for one in self.job("4711", *places)["nodes"]], ["n0", "n1"])
+        self.assertEqual(len(json.loads(self.answer("list", "--json", *places))), 2)
+        for words in (("show", "last"), ("report", "last"), ("export",), ("report", "--failed")):
+            self.answer(*words, *places, status=2)
+            self.assertIn("reads one --dir", self.said)
+        self.answer("list", "--jobs", *places, "--dir", self.work / "none", status=1)
+
+    def test_wrong_words_have_their_sentences(self):
+        node(self.dir, "a", flat(1, 1), 50)
+        for words, status, said in ((("show", "--job", "1"), 1, "list --jobs"), (("show", "--job", "4711", "last"), 2, "--job goes with"),
+                                    (("show", "--since", "2h"), 2, "goes with --job"), (("report", "--job", "1"), 1, "list --jobs")):
+            self.assertEqual(self.answer(*words, status=status), "")
+            self.assertIn(said, self.said)
+
+
+class Clocks(JobsTest):
+    def test_rows_of_a_node_whose_clock_was_off_are_moved_and_it_is_said(self):
+        for clock in (3.0, -7.5):
+            with self.subTest(clock):
+                job = "%d" % (100 + clock)
+                node(self.dir, "right", flat(1, 100), 60, pid=1, job=job)
+                node(self.dir, "wrong", flat(1, 100), 60, pid=2, job=job, clock=clock)
+                found = self.job(job)
+                self.near(found["duration_s"], 60)
+                self.near(found["sum"]["memory_mean_mib"], 200)
+                self.assertEqual([one.get("clock_offset_s") for one in found["nodes"]], [None, clock])
+                text = self.answer("show", "--plain", "--job", job)
+                self.assertIn("wrong 3.0 s ahead of the file server's" if clock > 0 else "wrong 7.5 s behind the file server's", text)
+
+
+class Pictures(JobsTest):
+    def check(self, name, text, width):
+        path = pillion.GOLDEN / "screens" / ("%s-%d.txt" % (name, width))
+        if os.environ.get("PILLION_GOLDEN") == "write":
+            path.write_text(text)
+        self.assertEqual(text, path.read_text(), path.name)
+        self.assertLessEqual(max(map(len, text.splitlines())), width, path.name)
+
+    def test_plain_pictures_are_the_golden_ones(self):
+        made_jobs.four(self.dir)
+        made_jobs.gpus(self.dir)
+        for width in WIDTHS:
+            self.check("list-jobs", self.answer("list", "--plain", "--jobs", COLUMNS=str(width)), width)
+            self.check("show-job", self.answer("show", "--plain", "--job", "4711", COLUMNS=str(width)), width)
+            self.check("show-job-gpus", self.answer("show", "--plain", "--job", "88", COLUMNS=str(width)), width)
+
+    def test_json_is_the_golden_one(self):
+        made_jobs.four(self.dir)
+        path, text = pillion.GOLDEN / "job.json", self.answer("show", "--json", "--job", "4711")
+        if os.environ.get("PILLION_GOLDEN") == "write":
+            path.write_text(text)
+        self.assertEqual(json.loads(text), json.loads(path.read_text()))
+
+    def test_of_many_nodes_those_that_matter_are_shown(self):
+        made_jobs.many(self.dir, 60)
+        text = self.answer("show", "--plain", "--job", "4711", COLUMNS="80")
+        for name in ("cn0107", "cn0111", "cn0142", "cn0157"):
+            self.assertRegex(text, r"(?m)^%s " % name)
+        self.assertIn("and 44 more nodes: pillion report --job 4711", text)
+
+    def test_words_of_strangers_steer_nothing(self):
+        node(self.dir, "\x1b]0;x\x07", flat(1, 100), 50, pid=1, name="</script><img src=x>\x1b[2J")
+        node(self.dir, "<b>", flat(1, 100), 50, pid=2, name="</script><img src=x>\x1b[2J")
+        self.assertNotRegex(self.answer("show", "--job", "4711", COLUMNS="80"), r"[\x00-\x09\x0b-\x1f\x7f]")
+        page = self.answer("report", "--job", "4711", "-o", "-")
+        self.assertNotIn("<img", page)
+
+
+class Pages(JobsTest):
+    """In a browser, as a user would see it."""
+
+    def setUp(self):
+        super().setUp()
+        if browser.program() is None:
+            raise AssertionError("chromium is missing: apt-get install chromium")
+
+    def photograph(self, page, name):
+        if os.environ.get("PILLION_PICTURES"):
+            page.picture(os.path.join(os.environ["PILLION_PICTURES"], name + ".png"))
+
+    def report(self, job, name):
+        path = self.work / (name + ".html")
+        self.answer("report", "--job", job, "-o", path)
+        return path
+
+    def test_the_page_of_a_job_shows_its_nodes_and_no_more_than_fits(self):
+        made_jobs.four(self.dir)
+        (self.dir / "many").mkdir(mode=0o700)
+        made_jobs.many(self.dir / "many", 100)
+        four = self.report("4711", "four")
+        self.answer("report", "--job", "4711", "--dir", self.dir / "many", "-o", self.work / "many.html")
+        with tempfile.TemporaryDirectory() as profile, browser.Browser(profile) as driver:
+            for path, width, dark, nodes in ((four, 1240, False, 4), (four, 400, True, 4), (self.work / "many.html", 400, False, 100)):
+                page = driver.page(width=width, dark=dark)
+                page.open(path)
+                self.photograph(page, "%s-%d-%s" % (path.stem, width, "dark" if dark else "light"))
+                self.assertEqual((page.console, page.requests), ([], []))
+                self.assertLessEqual(page.value("document.documentElement.scrollWidth"), width)
+                self.assertEqual(page.value("[...document.querySelectorAll('table')][0].querySelectorAll('tbody tr').length"), nodes)
+                if path == four:
+                    self.look_at_four(page)
+                page.call("Page.close")
+
+    def look_at_four(self, page):
+        text = page.value("document.body.innerText").replace("\u00a0", " ")
+        for words in ("node2: killed, by SIGKILL", "node3 was 3.0 s ahead of the file server", "3 finished, 1 killed", "8.68 of 16 cores", "The work is uneven"):
+            self.assertIn(words, text)
+        told = page.value("""(() => {
+            const canvas = document.querySelector('.heat canvas'), box = canvas.getBoundingClientRect();
+            const at = (line, part) => {
+                canvas.parentElement.dispatchEvent(new PointerEvent('pointermove', {clientX: box.left + 62 + (box.width - 72) * part, clientY: box.top + box.height * (line + 0.5) / 4}));
+                return document.querySelector('figure.nodes figcaption small').textContent;
+            };
+            return [at(1, 0.25), at(1, 0.75), at(3, 0.45), at(0, 0.5)];
+        })()""")
+        self.assertRegex(told[0], r"^node2 at 0:30: [23]\.\d+ cores, \d\d %$")
+        self.assertEqual(told[1:3], ["node2 at 1:30: over", "node4 at 0:54: no rows"])
+        self.assertRegex(told[3], r"^node1 at 1:00: 3\.\d+ cores")
+
+
+BURN = r"""
+import os, resource, sys, time
+seconds, ends, mib, dies = float(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "dies"
+began = time.monotonic()
+held = bytearray(os.urandom(1 << 20) * mib)
+while time.process_time() < seconds:
+    sum(range(20000))
+while time.monotonic() < began + ends:
+    time.sleep(0.02)
+usage = resource.getrusage(resource.RUSAGE_SELF)
+began = int(open("/proc/self/stat").read().rsplit(")")[1].split()[19]) / os.sysconf("SC_CLK_TCK")  # by the kernel, since its boot
+open(sys.argv[5], "w").write("%r %r" % (usage.ru_utime + usage.ru_stime, began))
+if dies:
+    os.kill(os.getpid(), 9)
+"""
+
+
+class FourNodes(JobsTest):
+    """Four real leaders, each in a network, a PID and an UTS namespace of its own; the folder is shared."""
+
+    ENDS = 3.5
+
+    def start_node(self, number, cpu_s, mib, dies, clock):
+        home, name = self.work, "node%d" % number
+        program = [PYTHON, "-S", "-c", BURN, str(cpu_s), str(self.ENDS - (1.5 if dies else 0)), str(mib), "dies" if dies else "lives", str(home / name)]
+        step = {"SLURM_JOB_ID": "4711", "SLURM_STEP_ID": "0", "SLURM_PROCID": str(number), "SLURM_LOCALID": "0", "SLURM_STEP_NUM_TASKS": "4",
+                "SLURM_JOB_NAME": "simulate", "SLURM_CLUSTER_NAME": "north", "SLURM_CPUS_ON_NODE": "1", "SLURM_MEM_PER_NODE": "256"}
+        inside = 'hostname "$0" && mount -t proc proc /proc && "$@"; exit 0'
+        begin = [sys.executable, str(pathlib.Path(browser.__file__).with_name("own_clock.py")), str(clock), str(pillion.HOOK)] if clock else \
+            ["env", "LD_PRELOAD=%s" % pillion.HOOK]
+        apart = ["unshare", "--net", "--uts", "--pid", "--fork", "--kill-child", "--mount", "--propagation", "private"]
+        if os.geteuid() != 0:
+            apart[1:1] = ["--user", "--map-root-user"]
+        return self.start(*apart, "sh", "-c", inside, name, *begin, *program, env=self.env(PILLION_INTERVAL="0.1", **step), preload=False)
+
+    def test_a_killed_leader_and_a_clock_three_seconds_ahead_are_told_and_the_sum_is_right(self):
+        wanted = {1: (1.0, 40, False, 0), 2: (0.3, 30, True, 0), 3: (0.8, 20, False, 3), 4: (0.2, 60, False, 0)}
+        nodes = [self.start_node(number, *what) for number, what in wanted.items()]
+        for one in nodes:
+            result = one.wait(60)
+            self.assertEqual(result.status, 0, result)
+        told = {"node%d" % number: (self.work / ("node%d" % number)).read_text().split() for number in wanted}
+        truth = {name: float(words[0]) for name, words in told.items()}
+        began = {name: float(words[1]) - min(float(words[1]) for words in told.values()) for name, words in told.items()}
+        job = self.job()
+        found = {one["name"]: one for one in job["nodes"]}
+        self.assertEqual(sorted(found), sorted(truth))
+        for name, seconds in truth.items():
+            self.assertLessEqual(abs(found[name]["cpu_s"] - seconds), 0.15, (name, found[name]["cpu_s"], seconds))
+        self.assertLessEqual(abs(job["sum"]["cpu_s"] - sum(truth.values())), 0.3)
+        self.assertEqual((job["job"], job["cluster"], job["machines"]["count"]), ("4711", "north", 1))
+        self.assertLessEqual(abs(found["node3"]["clock_offset_s"] - 3), 0.5)
+        self.assertEqual([name for name, one in found.items() if "clock_offset_s" in one], ["node3"])
+        self.assertEqual([name for name, one in found.items() if one["tone"] == "bad"], ["node2"])
+        first = min(one["began_s"] for one in found.values())
+        for name, seconds in began.items():  # with its clock's three seconds in it node3 would be that late
+            self.assertLessEqual(abs(found[name]["began_s"] - first - seconds), 0.7, (name, began, found))
+        at_once = sum(mib for _, mib, _, _ in wanted.values())
+        self.assertGreater(job["sum"]["memory_max_mib"], at_once)
+        self.assertLess(job["sum"]["memory_max_mib"], at_once + 4 * 25)
+        self.assertEqual(job["asked"], {**job["asked"], "cpus": 4, "memory_mib": 1024, "by": "Slurm"})
+        self.look(job)
+
+    def look(self, job):
+        """What the page knows; what it makes of that is in Pages, and whoever wants to see it sets PILLION_PICTURES."""
+        path = self.work / "four.html"
+        self.answer("report", "--job", "4711", "-o", path)
+        known = json.loads(re.search(r'id="known">(.*?)</script>', path.read_text(), re.S).group(1))["job"]
+        for key in ("sum", "asked", "machines"):
+            self.assertEqual({name: value for name, value in known[key].items() if not isinstance(value, list)}, job[key])
+        for one, same in zip(known["nodes"], job["nodes"]):
+            self.assertEqual({key: value for key, value in one.items() if not isinstance(value, list)}, same)
+            self.assertLessEqual(abs(sum(value or 0 for value in one["cpu"]) * job["duration_s"] / len(one["cpu"]) - same["cpu_s"]), 0.15)
+        if os.environ.get("PILLION_PICTURES"):
+            with tempfile.TemporaryDirectory() as profile, browser.Browser(profile) as driver:
+                page = driver.page(width=1240)
+                page.open(path)
+                page.picture(os.path.join(os.environ["PILLION_PICTURES"], "real-four.png"))
+
+
+if __name__ == "__main__":
+    pillion.main()

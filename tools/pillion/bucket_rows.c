@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bucket_rows.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "output.h"
+#include "sentinel/gzip.h"
+#include "sentinel/s3_keys.h"
+#include "store/run_dir.h"
+
+#define ROWS_MAX (UINT64_C(1) << 30) /* bytes of a run */
+
+enum {
+    OBJECTS_MAX = 200 * 1000,
+    OBJECT_MAX = 8 * 1024 * 1024, /* packed; ours are 256 KiB of rows */
+    UNPACKED_MAX = 32 * 1024 * 1024,
+    AT_A_TIME = 64,
+    AT_A_TIME_SIZE = 8 * 1024 * 1024, /* bytes of those, as they are listed */
+    HEADER_MAX = 16 * 1024,
+};
+
+/* A number, as objects are called; its ETag. */
+struct object {
+    uint64_t number, size;
+    char     etag[S3_ETAG_SIZE];
+};
+
+/* A run, while its rows are fetched. */
+struct work {
+    const struct bucket_rows_run *run;
+    struct object                *objects; /* in order, from 1 on without a gap */
+    size_t                        count, room;
+    struct bucket_kept            kept;
+    struct bytes                  header; /* the line of names, as the first object has it */
+    int                           file;
+    uint64_t                      good;       /* bytes of rows up to there */
+    bool                          is_damaged; /* an object is missing or no object: what follows is not noted */
+};
+
+/* An object that has come, packed, until those before it have. */
+struct arrival {
+    struct bytes packed;
+    bool         is_there;
+};
+
+void bucket_rows_folder(const char *id, const char *date, char ret[static BUCKET_KEY_SIZE])
+{
+    (void)snprintf(ret, BUCKET_KEY_SIZE, "/metrics/date=%s/run=%s/", date, id);
+}
+
+/* --------------------------------------------------------------------------------------------------------- listing */
+
+/* "0001.csv.gz"; 0: it is no such name. */
+static uint64_t number_of(struct text name)
+{
+    uint64_t number = 0;
+    if (text_len(name) < 4 || !ascii_is_digit(*name.at) || !text_unsigned(&name, &number) || !text_is(name, ".csv.gz"))
+        return 0;
+    return number <= OBJECTS_MAX ? number : 0;
+}
+
+static bool take_objects(void *context, const struct bucket_question *question, struct text body, bool is_there)
+{
+    struct work  *work = context;
+    struct s3_key key;
+    (void)question;
+    (void)is_there;
+    while (work->count < OBJECTS_MAX && s3_keys_next(&body, &key)) {
+        const char *slash = strrchr(key.key, '/');
+        uint64_t    number = slash != NULL ? number_of(text_of(slash + 1)) : 0;
+        if (number == 0)
+            continue;
+        if (work->count == work->room) {
+            size_t         room = work->room == 0 ? 64 : 2 * work->room;
+            struct object *more = realloc(work->objects, room * sizeof *more);
+            if (more == NULL)
+                return false;
+            work->objects = more;
+            work->room = room;
+        }
+        work->objects[work->count].number = number;
+        work->objects[work->count].size = key.size;
+        memcpy(work->objects[work->count++].etag, key.etag, S3_ETAG_SIZE);
+    }
+    return true;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = ((const struct object *)a)->number;
+    uint64_t y = ((const struct object *)b)->number;
+    return (x > y) - (x < y);
+}
+
+/* Those from 1 on, as far as they go. */
+static void cut_at_gap(struct work *work)
+{
+    size_t kept = 0;
+    if (work->count > 1)
+        qsort(work->objects, work->count, sizeof *work->objects, by_number);
+    while (kept < work->count && work->objects[kept].number == kept + 1)
+        kept++;
+    if (kept < work->count)
+        complain("%s: object %zu of its rows is missing, and %zu behind it are left out", work->run->id, kept + 1,
+                 work->count - kept);
+    work->count = kept;
+}
+
+/* What ETags the first `count` objects have. */
+static int hash_of(const struct work *work, size_t count, char ret[static SIGV4_HASH_SIZE])
+{
+    struct bytes all;
+    bytes_init(&all, (size_t)OBJECTS_MAX * S3_ETAG_SIZE);
+    for (size_t i = 0; i < count; i++) {
+        bytes_text(&all, work->objects[i].etag);
+        bytes_char(&all, ' ');
+    }
+    int result = all.failed ? -ENOMEM : sigv4_hash(all.data, all.len, ret);
+    bytes_done(&all);
+    return result;
+}
+
+/* --------------------------------------------------------------------------------------------------------- joining */
+
+static struct text first_line(const struct bytes *rows)
+{
+    const char *end = rows->len > 0 ? memchr(rows->data, '\n', rows->len) : NULL;
+    return text_span(rows->data, end != NULL ? (size_t)(end - rows->data) + 1 : 0);
+}
+
+/* Each object has the line of names, the whole has it once. */
+static int join(struct work *work, const struct bytes *rows)
+{
+    struct text header = first_line(rows);
+    struct text rest = {header.end, rows->data + rows->len};
+    bool        is_first = work->header.len == 0;
+    if (text_len(header) == 0 || text_len(header) > HEADER_MAX)
+        return -EBADMSG;
+    if (is_first)
+        bytes_add(&work->header, header.at, text_len(header));
+    if (text_len(header) != work->header.len || memcmp(header.at, work->header.data, work->header.len) != 0)
+        return -EBADMSG;
+    if (is_first)
+        rest.at = header.at;
+    while (rest.end > rest.at && rest.end[-1] != '\n') /* no line is cut */
+        rest.end--;
+    if (work->kept.rows_size + text_len(rest) > ROWS_MAX)
+        return -EFBIG;
+    int result = file_write(work->file, rest.at, text_len(rest), NULL);
+    work->kept.rows_size += result == 0 ? text_len(rest) : 0;
+    return result;
+}
+
+static bool take_rows(void *context, const struct bucket_question *question, struct text body, bool is_there)
+{
+    struct arrival *arrival = context;
+    (void)question;
+    arrival->is_there = is_there;
+    bytes_init(&arrival->packed, OBJECT_MAX);
+    bytes_add(&arrival->packed, body.at, text_len(body));
+    return !arrival->packed.failed;
+}
+
+static int unpack(struct work *work, struct arrival *arrival)
+{
+    struct bytes rows;
+    bytes_init(&rows, UNPACKED_MAX);
+    int error = arrival->is_there ? gzip_expand(arrival->packed.data, arrival->packed.len, &rows) : -ENOENT;
+    if (error == 0)
+        error = join(work, &rows);
+    bytes_done(&rows);
+    bytes_done(&arrival->packed);
+    return error;
+}
+
+/* How many of the next objects are asked for together. */
+static size_t some(const struct work *work, size_t first)
+{
+    uint64_t size = 0;
+    size_t   count = 0;
+    while (first + count < work->count && count < AT_A_TIME && (count == 0 || size < AT_A_TIME_SIZE))
+        size += work->objects[first + count++].size;
+    return count;
+}
+
+/* Takes up what is here: the first objects, if they are the same ones. */
+static int begin(struct work *work, const struct bucket_cache *cache)
+{
+    char hash[SIGV4_HASH_SIZE];
+    bucket_cache_kept(cache, work->run->id, &work->kept);
+    bool same = work->kept.objects > 0 && work->kept.objects <= work->count &&
+                hash_of(work, (size_t)work->kept.objects, hash) == 0 && strcmp(hash, work->kept.hash) == 0;
+    if (!same)
+        work->kept.objects = work->kept.rows_size = 0;
+    work->file = bucket_cache_cut(cache, work->run->id, RUN_DIR_ROWS, work->kept.rows_size);
+    if (work->file == -EPERM && same) { /* the file is not what was noted */
+        work->kept.objects = work->kept.rows_size = 0;
+        work->file = bucket_cache_cut(cache, work->run->id, RUN_DIR_ROWS, 0);
+    }
+    if (work->file < 0)
+        return work->file;
+    if (work->kept.objects > 0) {
+        struct bytes start;
+        char         block[HEADER_MAX];
+        ssize_t      n = pread(work->file, block, sizeof block, 0);
+        start = (struct bytes){.data = block, .len = n > 0 ? (size_t)n : 0};
+        struct text header = first_line(&start);
+        bytes_add(&work->header, header.at, text_len(header));
+    }
+    return 0;
+}
+
+static void tell_damage(struct work *work, uint64_t number, int error)
+{
+    work->is_damaged = true;
+    complain("%s: object %llu of its rows is left out: %s", work->run->id, (unsigned long long)number,
+             error == -ENOENT    ? "it is gone"
+             : error == -EFBIG   ? "it is too large"
+             : error == -EBADMSG ? "it is no gzip with rows of this run"
+                                 : strerror(-error));
+}
+
+/* The next objects, many at a time, in their order. */
+static int fetch_some(struct bucket_session *session, struct work *work, size_t first, size_t count)
+{
+    struct arrival          arrivals[AT_A_TIME] = {0};
+    struct bucket_question *questions = calloc(AT_A_TIME, sizeof *questions);
+    if (questions == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        char folder[BUCKET_KEY_SIZE];
+        bucket_rows_folder(work->run->id, work->run->date, folder);
+        questions[i] = (struct bucket_question){.answer_max = OBJECT_MAX, .heard = take_rows, .context = &arrivals[i]};
+        (void)snprintf(questions[i].key, BUCKET_KEY_SIZE, "%.900s%04llu.csv.gz", folder,
+                       (unsigned long long)work->objects[first + i].number);
+    }
+    int result = bucket_session_ask(session, questions, count);
+    for (size_t i = 0; result == 0 && i < count; i++) {
+        int error = unpack(work, &arrivals[i]);
+        if (error == -EBADMSG || error == -EFBIG || error == -ENOENT)
+            tell_damage(work, first + i + 1, error);
+        else
+            result = error;
+        if (result == 0 && !work->is_damaged) {
+            work->kept.objects = first + i + 1;
+            work->good = work->kept.rows_size;
+        }
+    }
+    for (size_t i = 0; i < count; i++)
+        bytes_done(&arrivals[i].packed);
+    free(questions);
+    return result;
+}
+
+static int fetch(struct bucket_session *session, const struct bucket_cache *cache, struct work *work)
+{
+    int  result = begin(work, cache);
+    bool is_new = result == 0 && work->kept.objects < work->count;
+    work->good = work->kept.rows_size;
+    for (size_t at = (size_t)work->kept.objects, count; result == 0 && at < work->count; at += count) {
+        count = some(work, at);
+        result = fetch_some(session, work, at, count);
+    }
+    work->kept.rows_size = work->good;
+    if (is_new && hash_of(work, (size_t)work->kept.objects, work->kept.hash) == 0)
+        (void)bucket_cache_note(cache, work->run->id, &work->kept);
+    if (work->file >= 0)
+        close(work->file);
+    bucket_cache_set_time(cache, work->run->id, RUN_DIR_ROWS, work->run->seen);
+    if (result == -ENOMEM)
+        complain("out of memory");
+    else if (result < 0 && (result == -EPERM || result == -ENOSPC || result == -EDQUOT || result == -EROFS))
+        complain("%s/runs/%s cannot be written: %s", cache->path, work->run->id, strerror(-result));
+    return result;
+}
+
+int bucket_rows_fetch(struct bucket_session *session, const struct bucket_cache *cache,
+                      const struct bucket_rows_run *runs, size_t count)
+{
+    struct work            *works = calloc(count + 1, sizeof *works);
+    struct bucket_question *questions = calloc(count + 1, sizeof *questions);
+    int                     result = works != NULL && questions != NULL ? 0 : -ENOMEM;
+    for (size_t i = 0; result == 0 && i < count; i++) {
+        works[i] = (struct work){.run = &runs[i], .file = -1};
+        bytes_init(&works[i].header, HEADER_MAX);
+        questions[i] = (struct bucket_question){.is_list = true, .heard = take_objects, .context = &works[i]};
+        bucket_rows_folder(runs[i].id, runs[i].date, questions[i].key);
+    }
+    if (result == 0)
+        result = bucket_session_ask(session, questions, count);
+    for (size_t i = 0; result == 0 && i < count; i++) {
+        cut_at_gap(&works[i]);
+        if (works[i].count > 0)
+            result = fetch(session, cache, &works[i]);
+    }
+    for (size_t i = 0; works != NULL && i < count; i++) {
+        free(works[i].objects);
+        bytes_done(&works[i].header);
+    }
+    free(works);
+    free(questions);
+    return result;
+}

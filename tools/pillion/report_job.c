@@ -1,0 +1,58 @@
+/* The page of a job: its nodes over time, their sum, how even they were, and its runs. */
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "jobs.h"
+#include "output.h"
+#include "report.h"
+
+static int add_run(void *context, struct report_run *run)
+{
+    cJSON *object = report_json_small(run);
+    return object != NULL && cJSON_AddItemToArray(context, object) ? 0 : -ENOMEM;
+}
+
+/* Where nodes are the lines, nobody looks at a run's own. */
+static void drop_curves(cJSON *runs)
+{
+    cJSON *run;
+    cJSON_ArrayForEach(run, runs)
+    {
+        cJSON_DeleteItemFromObjectCaseSensitive(run, "cpu");
+        cJSON_DeleteItemFromObjectCaseSensitive(run, "memory");
+    }
+}
+
+/* An ID as part of a file's name. */
+static void name_file(const char *id, char *ret, size_t size)
+{
+    (void)snprintf(ret, size, "job-%.100s", id);
+    for (char *c = ret; *c != '\0'; c++)
+        if (strchr("/\\ \t\n\"'<>|*?:", *c) != NULL || (unsigned char)*c < ' ')
+            *c = '-';
+}
+
+int report_job(const struct filter *filter, struct bytes *page, char ret_id[static RUN_DIR_ID_MAX])
+{
+    static struct job job;
+    char              title[200];
+    cJSON            *known = report_known("job"), *runs = cJSON_GetObjectItemCaseSensitive(known, "runs");
+    int               result = jobs_load(filter, "report", add_run, runs, &job);
+    if (result == 0) {
+        (void)snprintf(title, sizeof title, "%.90s, job %.90s", job.name != NULL ? job.name : "", job.id);
+        name_file(job.id, ret_id, RUN_DIR_ID_MAX);
+        report_page_begin(page, title);
+        if (job.node_count > 1)
+            drop_curves(runs);
+        cJSON_AddItemToObject(known, "job", jobs_json(&job, true));
+        result = report_page_end(page, known);
+        known = NULL;
+        if (result < 0)
+            complain("the page is too large, or there is no memory");
+    }
+    cJSON_Delete(known);
+    jobs_done(&job);
+    return result;
+}
