@@ -6,11 +6,13 @@ import collections
 import csv
 import datetime
 import io
+import json
 import math
 import os
 import pathlib
 import re
 import statistics
+import subprocess
 import sys
 import unittest
 
@@ -349,6 +351,147 @@ class Questions(Engine):
         self.assertSame(tables[0], wasteful(runs), "name", "runs", core_hours=2, wasted_core_hours=2, used_part=3)
         self.assertSame(tables[2], failures(runs), "name", "how", "runs", core_hours=2)
         self.assertSame(tables[7], load(runs), "hour", "runs", cores=4)
+
+
+class Compact(Engine):
+    def test_a_bucket_as_parquet_gives_the_same_answers_from_a_few_files(self):
+        target = pillion.fresh_folder()
+        before = variables(place, target=target, job="nightly etl")
+        tables = self.answers(before=before, asked=(RECIPES / "compact.sql").read_text() + ASKED)
+        plain = self.answers(before=variables(place, job="nightly etl"))
+        self.assertEqual(sorted(map(str, tables[0])), sorted(map(str, plain[0])))
+        self.assertEqual(sorted(map(str, tables[7])), sorted(map(str, plain[7])))
+        self.assertEqual(sorted(map(str, tables[9])), sorted(map(str, plain[9])))
+        files = list(target.rglob("*.parquet"))
+        self.assertEqual(len(files), 2 * len({run.date for run in runs}))
+        self.assertGreater(len(list(place.rglob("*.gz"))), len(files))
+
+
+CHECK = """
+import {register} from "node:module";
+register("./resolve.mjs", import.meta.url);
+const parsers = await import("dt-sql-parser");
+const [, , dialect, path] = process.argv;
+const text = (await import("node:fs")).readFileSync(path, "utf8");
+const parser = new parsers[dialect]();
+console.log(JSON.stringify({statements: (parser.splitSQLByStatement(text) || []).length, errors: parser.validate(text)}));
+"""
+# The package's modules name each other without their ends.
+RESOLVE = """
+export async function resolve(name, context, next) {
+    for (const end of ["", ".js", "/index.js"])
+        try { return await next(name + end, context); } catch (error) { if (end === "/index.js") throw error; }
+}
+"""
+
+
+class Dialects(unittest.TestCase):
+    """The files that no engine here can run."""
+
+    def test_other_engines_parsers_take_them(self):
+        tools = pillion.fresh_folder("pillion-npm-")
+        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefix", str(tools), "dt-sql-parser@4.5.1"], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        (tools / "check.mjs").write_text(CHECK)
+        (tools / "resolve.mjs").write_text(RESOLVE)
+
+        def parse(dialect, path):
+            return json.loads(subprocess.run(["node", "check.mjs", dialect, str(path)], cwd=tools, check=True, text=True,
+                                             stdout=subprocess.PIPE, timeout=120).stdout)
+        for name, dialect, count in (("athena", "HiveSQL", 3), ("trino", "TrinoSQL", 7), ("spark", "SparkSQL", 4)):
+            with self.subTest(name):
+                path = RECIPES / (name + ".sql")
+                self.assertEqual(parse(dialect, path), {"statements": count, "errors": []})
+                (tools / "broken.sql").write_text(re.sub(r"(?i)\bduration_s double", "duration_s double double", path.read_text()))
+                self.assertTrue(parse(dialect, tools / "broken.sql")["errors"])
+
+    def test_the_columns_are_all_of_them(self):
+        for name in ("queries", "athena", "trino"):
+            text = (RECIPES / (name + ".sql")).read_text()
+            for column in pillion.COLUMNS:
+                self.assertRegex(text, r"\b%s\b" % column.name, name)
+
+
+CLICKHOUSE = """<yandex><logger><level>warning</level><console>1</console></logger><tcp_port>%d</tcp_port>
+<listen_host>127.0.0.1</listen_host><path>%s/data/</path><tmp_path>%s/tmp/</tmp_path><mark_cache_size>5368709</mark_cache_size>
+<users_config>users.xml</users_config><default_profile>default</default_profile><default_database>default</default_database></yandex>"""
+CLICKHOUSE_USERS = """<yandex><profiles><default/></profiles><users><default><password></password><networks><ip>127.0.0.1</ip></networks>
+<profile>default</profile><quota>default</quota></default></users><quotas><default/></quotas></yandex>"""
+
+
+class ClickHouse(unittest.TestCase):
+    """Debian's server, unpacked into a folder: installed it would start."""
+
+    def setUp(self):
+        self.folder = pillion.fresh_folder("pillion-clickhouse-")
+        wanted = subprocess.run(["apt-get", "-s", "install", "--no-install-recommends", "clickhouse-server", "clickhouse-client"],
+                                text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+        names = re.findall(r"(?m)^Inst (\S+)", wanted)
+        done = subprocess.run(["apt-get", "download", *names], cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) if names else None
+        if done is None or done.returncode:
+            self.skipTest("no ClickHouse is to be had from Debian")
+        for package in self.folder.glob("*.deb"):
+            subprocess.run(["dpkg", "-x", str(package), "root"], cwd=self.folder, check=True)
+        self.port = pillion.free_ports(1)
+        for name in ("data", "tmp"):
+            (self.folder / name).mkdir()
+        (self.folder / "config.xml").write_text(CLICKHOUSE % (self.port, self.folder, self.folder))
+        (self.folder / "users.xml").write_text(CLICKHOUSE_USERS)
+        libraries = self.folder / "root/usr/lib/x86_64-linux-gnu"
+        self.env = dict(os.environ, LD_LIBRARY_PATH="%s:%s/libmariadb3" % (libraries, libraries))
+        log = (self.folder / "log").open("w")
+        self.addCleanup(log.close)
+        server = subprocess.Popen([str(self.folder / "root/usr/sbin/clickhouse-server"), "--config-file=config.xml"], cwd=self.folder, env=self.env,
+                                  stdout=log, stderr=subprocess.STDOUT)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        pillion.wait_for(lambda: self.ask("SELECT 1")[0] == 0, timeout=60, what="ClickHouse: %s" % self.folder)
+
+    def ask(self, text, data=None):
+        done = subprocess.run([str(self.folder / "root/usr/bin/clickhouse-client"), "--port", str(self.port), "-q", text], env=self.env, text=True,
+                              input=data or "", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+        return done.returncode, done.stdout
+
+    def test_it_makes_the_table_and_answers_the_question(self):
+        text = re.sub(r"(?m)^--.*$", "", (RECIPES / "clickhouse.sql").read_text())
+        view, table, insert, question = [one.strip() for one in text.split(";") if one.strip()]
+        self.assertEqual(self.ask("SELECT a FROM s3('x'")[0], 62)  # a syntax error
+        self.assertEqual(self.ask(table), (0, ""))
+        for statement in (view, insert):
+            status, said = self.ask(statement)
+            self.assertEqual(status, 46, said)  # it is well formed; the function is unknown
+        self.assertEqual(self.ask("CREATE TABLE pillion_runs (date Date, name String, duration_s Nullable(Float64), cpu_s Nullable(Float64), "
+                                  "asked_cpus Nullable(Float64), host_vcpus Nullable(Float64)) ENGINE = Memory"), (0, ""))
+        some = [run for run in runs if run.date >= datetime.date(2026, 11, 1)]
+        lines = ["\t".join("\\N" if cell is None else str(cell) for cell in (
+            run.date, run.name, run.took, run.cpu_s, run.asked_cpus, run.found["registration"]["host_vcpus"])) for run in some]
+        self.assertEqual(self.ask("INSERT INTO pillion_runs FORMAT TabSeparated", "\n".join(lines) + "\n"), (0, ""))
+        status, said = self.ask(question)
+        self.assertEqual(status, 0, said)
+        told = {name: (int(count), float(wasted)) for name, count, wasted in (line.split("\t") for line in said.splitlines())}
+        self.assertEqual(set(told), {run.name for run in some})
+        for name, mine in grouped(some, lambda run: run.name).items():
+            wasted = hours((run.asked_cpus or run.found["registration"]["host_vcpus"]) * run.took - run.cpu_s for run in mine
+                           if run.took is not None and run.cpu_s is not None)
+            self.assertEqual(told[name][0], len(mine))
+            self.assertAlmostEqual(told[name][1], wasted, delta=0.0051)
+
+
+class Fleet(unittest.TestCase):
+    def test_its_tables_are_those_of_the_model(self):
+        told = subprocess.run([sys.executable, str(pillion.SOURCE / "tests/stress/fleet.py")], text=True, check=True, stdout=subprocess.PIPE).stdout
+        for table in told.strip().split("\n\n"):
+            self.assertIn(table, (RECIPES / "fleet.md").read_text())
+
+    def test_its_crowds_are_those_of_the_simulation(self):
+        text = (RECIPES / "fleet.md").read_text()
+        for words in ([], ["--exit-timeout", "8"], ["--strangers"]):
+            told = subprocess.run([str(pillion.BUILD / "stress" / "crowd"), "--bucket", "--rate", "3500", "--answer", "503", "--life", "130", *words],
+                                  text=True, check=True, stdout=subprocess.PIPE, timeout=300).stdout
+            figures = dict(line.split() for line in told.splitlines() if len(line.split()) == 2)
+            row = "| %s | %s | %s |" % (figures["peak_registering"], figures["peak_finishing"], figures["left_to_sync"])
+            self.assertIn(row, text, words)
 
 
 if __name__ == "__main__":

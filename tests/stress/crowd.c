@@ -4,11 +4,12 @@
  * each rank is one. Linked with --wrap for the functions below.
  *
  *   crowd [--nodes N] [--ranks N] [--all] [--rate N] [--life S] [--answer 429|503|0] [--retry-after S]
- *         [--exit-timeout S] [--curve S] [--bucket [--upload-interval S] [--rows FILE]]
+ *         [--exit-timeout S] [--curve S] [--strangers]
+ *         [--bucket [--upload-interval S] [--rows FILE]]
  *
- * --answer 0: the API takes all. --bucket: a bucket of one's own stands in the API's place (tools/recipes/fleet.md),
- * with a row, or the text of FILE, in each batch, and PUTs are counted. The curve: second, requests, of these answered
- * with 2xx; then the figures of it, one a line. */
+ * --answer 0: the API takes all. --strangers: they know nothing of each other. --bucket: a bucket of one's own stands
+ * in the API's place (tools/recipes/fleet.md), with a row, or the text of FILE, in each batch, and PUTs are counted.
+ * The curve: second, requests, of these answered with 2xx; then the figures of it, one a line. */
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <getopt.h>
@@ -75,7 +76,7 @@ static struct {
 
 static struct {
     long        nodes, ranks, rate, life, answer, retry_after, exit_timeout, curve, upload_interval;
-    bool        all, bucket;
+    bool        all, bucket, strangers;
     const char *rows;
 } order = {.nodes = 10000,
            .ranks = 64,
@@ -365,6 +366,7 @@ static int read_order(int argc, char **argv)
                                             {"exit-timeout", required_argument, NULL, 'e'},
                                             {"retry-after", required_argument, NULL, 't'},
                                             {"bucket", no_argument, NULL, 'b'},
+                                            {"strangers", no_argument, NULL, 'x'},
                                             {"upload-interval", required_argument, NULL, 'u'},
                                             {"rows", required_argument, NULL, 'f'},
                                             {NULL, 0, NULL, 0}};
@@ -383,6 +385,8 @@ static int read_order(int argc, char **argv)
             order.all = true;
         else if (option == 'b')
             order.bucket = true;
+        else if (option == 'x')
+            order.strangers = true;
         else if (option == 'f')
             order.rows = optarg;
         else if (number == NULL)
@@ -417,7 +421,7 @@ int main(int argc, char **argv)
     (void)mallopt(M_MMAP_THRESHOLD, 8 << 20); /* each batch's buffers would be mapped and unmapped */
     (void)mallopt(M_TRIM_THRESHOLD, 64 << 20);
     world.tokens = (double)order.rate;
-    config.crowd = count;
+    config.crowd = order.strangers ? 0 : count;
     bytes_init(&rows, 1024 * 1024);
     if (order.rows ? file_load(AT_FDCWD, order.rows, &rows) < 0 : (bytes_text(&rows, ROW), false))
         return 1;
