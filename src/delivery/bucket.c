@@ -16,7 +16,12 @@ static struct bucket *new_bucket(const struct config *config)
 {
     struct bucket *b = calloc(1, sizeof *b);
     if (b)
-        own_credentials_init(&b->keys, config);
+        b->keys = calloc(1, sizeof *b->keys);
+    if (!b || !b->keys) {
+        free(b);
+        return NULL;
+    }
+    own_credentials_init(b->keys, config);
     return b;
 }
 
@@ -55,9 +60,26 @@ struct bucket *bucket_of_state(const struct config *config, const cJSON *state)
 
 void bucket_free(struct bucket *b)
 {
-    if (b)
-        own_credentials_done(&b->keys);
+    if (b && !b->keys_are_lent)
+        bucket_keys_free(b->keys);
     free(b);
+}
+
+void bucket_keys_free(struct own_credentials *keys)
+{
+    if (keys)
+        own_credentials_done(keys);
+    free(keys);
+}
+
+void bucket_share_keys(struct bucket *b, struct own_credentials **keys)
+{
+    if (*keys && !b->keys_are_lent)
+        bucket_keys_free(b->keys);
+    if (!*keys)
+        *keys = b->keys;
+    b->keys = *keys;
+    b->keys_are_lent = true;
 }
 
 bool bucket_is_configured(const struct config *config, const cJSON *state)
@@ -69,9 +91,9 @@ bool bucket_is_configured(const struct config *config, const cJSON *state)
 
 const char *bucket_region(const struct bucket *b)
 {
-    if (b->keys.credentials.region && s3_region_is_fine(b->keys.credentials.region))
-        return b->keys.credentials.region;
-    return s3_region_is_fine(b->keys.source.region) ? b->keys.source.region : FIRST_REGION;
+    if (b->keys->credentials.region && s3_region_is_fine(b->keys->credentials.region))
+        return b->keys->credentials.region;
+    return s3_region_is_fine(b->keys->source.region) ? b->keys->source.region : FIRST_REGION;
 }
 
 struct journal_bucket bucket_for_journal(const struct bucket *b, char prefix[static BUCKET_PREFIX_SIZE])

@@ -15,12 +15,13 @@
 enum { BUCKET_PREFIX_SIZE = 1100 };
 
 struct bucket {
-    char                   uri[CONFIG_URL_MAX];      /* "s3://bucket/prefix" */
-    char                   endpoint[CONFIG_URL_MAX]; /* "": AWS */
-    struct object_key      name;
-    unsigned               share; /* enum share, as it was when the run began */
-    struct own_credentials keys;
-    enum own_step          step; /* what is asked for them now */
+    char                    uri[CONFIG_URL_MAX];      /* "s3://bucket/prefix" */
+    char                    endpoint[CONFIG_URL_MAX]; /* "": AWS */
+    struct object_key       name;
+    unsigned                share; /* enum share, as it was when the run began */
+    struct own_credentials *keys;
+    bool                    keys_are_lent;
+    enum own_step           step; /* what is asked for them now */
 };
 
 /* Of a run that goes where the variables say; its name is still to be made. NULL: no memory. */
@@ -29,6 +30,10 @@ struct bucket *bucket_of_config(const struct config *config);
  */
 struct bucket *bucket_of_state(const struct config *config, const cJSON *state);
 void           bucket_free(struct bucket *bucket);
+/* Several runs, one after the other, have the same keys: looked for once, for a home may be on a dead server. The first
+ * bucket leaves its own in *keys, the others take those. They are the lender's to free, by bucket_keys_free. */
+void bucket_share_keys(struct bucket *bucket, struct own_credentials **keys);
+void bucket_keys_free(struct own_credentials *keys); /* NULL is allowed */
 
 /* Does the run go to the very bucket that the variables name? */
 bool bucket_is_configured(const struct config *config, const cJSON *state);

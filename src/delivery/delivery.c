@@ -38,6 +38,8 @@ void delivery_init(struct delivery *d, const struct config *config, struct run_d
 static void use_bucket(struct delivery *d, struct bucket *bucket)
 {
     d->place = &destination_bucket;
+    if (d->keys)
+        bucket_share_keys(bucket, d->keys);
     upload_use_bucket(&d->upload, d->place, bucket);
 }
 
@@ -129,8 +131,11 @@ static int64_t place_in_crowd(const struct delivery *d)
 void delivery_begin(struct delivery *d)
 {
     set_phase(d, d->run_id[0] ? DELIVERY_STREAM : DELIVERY_REGISTER);
-    if (d->config->crowd > 0)
-        d->next_try = clock_monotonic() + place_in_crowd(d);
+    if (d->config->crowd > 0) {
+        int64_t place = place_in_crowd(d);
+        d->next_try = clock_monotonic() + place;
+        upload_later(&d->upload, place); /* or all send their batches in the same second of each minute */
+    }
 }
 
 bool delivery_is_over(const struct delivery *d)
@@ -498,6 +503,8 @@ static int64_t next_request(struct delivery *d, int64_t now, enum upload_step *r
     *ret_step = UPLOAD_NOTHING;
     if (d->phase == DELIVERY_REGISTER || d->phase == DELIVERY_FINISH)
         return document_due(d, now, ret_step);
+    if (d->phase == DELIVERY_FLUSH && !d->place->takes_rows && now < d->finish_after)
+        return d->finish_after; /* all of a crowd have last rows, in the same second */
     if (d->phase == DELIVERY_STREAM || d->phase == DELIVERY_FLUSH)
         *ret_step = upload_next(&d->upload, now, &due);
     return *ret_step != UPLOAD_NOTHING ? now : due;

@@ -38,6 +38,7 @@ enum { DELIVERY_RUN_ID_MAX = 129, DELIVERY_INLINE_MAX = 8 * 1024 * 1024, DELIVER
 struct delivery {
     const struct config      *config;
     const struct destination *place;
+    struct own_credentials  **keys; /* that several runs share, for buckets of the user's own; NULL: each its own */
     struct run_dir           *run;
     struct log               *log;
     struct network           *network; /* the owner's, shared */

@@ -104,22 +104,22 @@ static enum verdict finish_judge(struct delivery *d, const struct http_answer *a
 
 static bool keys_lack(const struct upload *u)
 {
-    const struct own_credentials *o = &u->bucket->keys;
+    const struct own_credentials *o = u->bucket->keys;
     return !o->credentials.access_key || o->rejected;
 }
 
 /* Where S3 has refused keys, its words stand. */
 static void give_up_keys(struct upload *u)
 {
-    if (!u->bucket->keys.rejected || !u->reason[0])
-        (void)snprintf(u->reason, sizeof u->reason, "no keys for the bucket: %.200s", u->bucket->keys.reason);
+    if (!u->bucket->keys->rejected || !u->reason[0])
+        (void)snprintf(u->reason, sizeof u->reason, "no keys for the bucket: %.200s", u->bucket->keys->reason);
     upload_stop(u);
 }
 
 /* Nothing is looked at before there is something to be put. */
 static int64_t keys_due(struct upload *u, int64_t now, bool wanted)
 {
-    struct own_credentials *o = &u->bucket->keys;
+    struct own_credentials *o = u->bucket->keys;
     int64_t                 due = INT64_MAX;
     if (keys_lack(u) && !wanted)
         return INT64_MAX;
@@ -135,33 +135,35 @@ static int keys_request(struct upload *u, const struct api *api, const char *run
 {
     (void)api;
     (void)run_id;
-    return own_credentials_request(&u->bucket->keys, u->bucket->step, ret);
+    return own_credentials_request(u->bucket->keys, u->bucket->step, ret);
 }
 
 static void note_tries(struct upload *u)
 {
-    u->refresh_tries = keys_lack(u) ? u->bucket->keys.tries : 0;
+    u->refresh_tries = keys_lack(u) ? u->bucket->keys->tries : 0;
 }
 
 static void keys_answer(struct upload *u, const struct http_answer *answer, int64_t now)
 {
-    own_credentials_answer(&u->bucket->keys, u->bucket->step, answer, now);
+    own_credentials_answer(u->bucket->keys, u->bucket->step, answer, now);
     note_tries(u);
 }
 
 static void keys_failed(struct upload *u, int error, int64_t now)
 {
-    own_credentials_failed(&u->bucket->keys, u->bucket->step, error, now);
+    own_credentials_failed(u->bucket->keys, u->bucket->step, error, now);
     note_tries(u);
 }
 
-/* Keys of the environment stay: there will be no others, and at the end they may do. */
+/* Keys of the environment and of files stay: there will be no others, and at the end, or for another run's bucket, they
+ * may do. */
 static bool keys_rejected(struct upload *u, int64_t now)
 {
-    if (u->bucket->keys.source.kind == AWS_ENVIRONMENT)
+    enum aws_kind kind = u->bucket->keys->source.kind;
+    if (kind == AWS_ENVIRONMENT || kind == AWS_FILES)
         return false;
-    own_credentials_rejected(&u->bucket->keys, now);
-    return !u->bucket->keys.hopeless;
+    own_credentials_rejected(u->bucket->keys, now);
+    return !u->bucket->keys->hopeless;
 }
 
 const struct destination destination_bucket = {

@@ -112,6 +112,7 @@ int resend_all(const struct engine_sync *sync, const struct config *config, cgro
         left += !deliver(&one, sync, *id);
     free_names(all);
     resend_run_drop(&one);
+    resend_run_forget_keys(&one);
     log_done(&one.log);
     network_done(&network);
     state_dir_close(&home);
@@ -240,6 +241,7 @@ bool resend_backlog_end_step(struct resend_backlog *b, int64_t now)
 void resend_backlog_drop(struct resend_backlog *b)
 {
     resend_run_drop(&b->one);
+    resend_run_forget_keys(&b->one);
     free_names(b->names);
     b->names = NULL;
     b->left = 0;

@@ -28,6 +28,12 @@ void upload_init(struct upload *u, const struct destination *place, const struct
     u->next_batch = u->began + u->interval;
 }
 
+void upload_later(struct upload *u, int64_t later)
+{
+    u->began += later;
+    u->next_batch = u->began + u->interval;
+}
+
 void upload_done(struct upload *u)
 {
     sentinel_credentials_done(&u->credentials);
@@ -89,7 +95,7 @@ void upload_restore(struct upload *u, const cJSON *state)
 
 const struct sentinel_credentials *upload_credentials(const struct upload *u)
 {
-    return u->bucket ? &u->bucket->keys.credentials : &u->credentials;
+    return u->bucket ? &u->bucket->keys->credentials : &u->credentials;
 }
 
 int64_t upload_seconds_left(const struct upload *u)

@@ -77,6 +77,8 @@ void upload_init(struct upload *u, const struct destination *place, const struct
                  struct log *log);
 /* or to this bucket, which is the upload's from now on. */
 void upload_use_bucket(struct upload *u, const struct destination *place, struct bucket *bucket);
+/* The batches come so much later, all of them: before the first. */
+void upload_later(struct upload *u, int64_t later);
 void upload_done(struct upload *u);
 void upload_restore(struct upload *u, const cJSON *state); /* prefix and progress, from run.jsonl */
 /* Takes place and credentials over from a registration. */

@@ -333,7 +333,10 @@ int journal_bucket(struct run_dir *run, const struct journal_bucket *b)
     struct bytes line;
     open_line(&line);
     bucket(&line, b);
-    return close_line(&line, run);
+    if (!run->keeps_facts)
+        return close_line(&line, run);
+    close_fact(&line, run);
+    return 0;
 }
 
 void journal_started(struct run_dir *run)

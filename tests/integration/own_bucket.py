@@ -162,7 +162,7 @@ class GatewayBucket:
         self.keys = self.gateway.credentials(self.prefix, seconds)
 
     def env(self, **extra):
-        return dict({"PILLION_S3_URI": self.place, "AWS_ENDPOINT_URL_S3": self.gateway.url,
+        return dict({"PILLION_S3_URI": self.place, "PILLION_S3_ENDPOINT": "", "AWS_ENDPOINT_URL_S3": self.gateway.url,
                      "AWS_ACCESS_KEY_ID": self.keys["access_key"], "AWS_SECRET_ACCESS_KEY": self.keys["secret_key"],
                      "AWS_SESSION_TOKEN": self.keys["session_token"]}, **extra)
 

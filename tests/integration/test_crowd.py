@@ -63,6 +63,19 @@ class Simulated(pillion.PillionTest):
         self.assertEqual((figures["finished"], figures["left_to_sync"]), (10000, 0), figures)
         self.assertLess(figures["peak_finishing"], 333)
 
+    def test_batches_of_a_crowd_are_spread_as_their_registrations_are(self):
+        """Into a bucket of one's own; each minute all of them came in one second."""
+        figures, _ = self.crowd("--bucket", "--nodes", "2000", "--answer", "0", "--life", "130")
+        self.assertEqual((figures["registered"], figures["finished"], figures["left_to_sync"]), (2000, 2000, 0), figures)
+        self.assertGreaterEqual(figures["objects"], 2 * 2000)
+        self.assertLess(figures["peak_registering"], 160, figures)
+
+    def test_last_rows_and_ends_are_spread_over_the_hold(self):
+        """Two objects each, 4000 in four seconds, where 1500 a second are taken."""
+        figures, _ = self.crowd("--bucket", "--nodes", "2000", "--rate", "1500", "--answer", "503", "--life", "130")
+        self.assertEqual((figures["finished"], figures["left_to_sync"]), (2000, 0), figures)
+        self.assertLess(figures["peak_finishing"], 1300, figures)
+
     def test_what_an_end_could_not_deliver_is_left_to_sync(self):
         figures, curve = self.crowd("--rate", "100", "--life", "600")
         self.assertEqual(figures["finished"] + figures["left_to_sync"], 10000)

@@ -91,6 +91,8 @@ class Sums(JobsTest):
         self.near(job["asked"]["cpu_s"], 4 * 2 * 50)
         self.near(job["asked"]["memory_mib"], 2048)
         self.near(job["sum"]["memory_max_mib"], 200)
+        self.assertTrue(job["is_array"])
+        self.assertEqual((job["ask_for"]["memory_mib"], job["ask_for"]["cpus"]), (128, 1))  # of a task
         self.near(self.job("4711_2")["asked"]["cpus"], 2)
         self.assertEqual(self.job("4711_2")["job"], "4711_2")
 
@@ -270,7 +272,7 @@ class Pages(JobsTest):
 
     def look_at_four(self, page):
         text = page.value("document.body.innerText").replace("\u00a0", " ")
-        for words in ("node2: killed, by SIGKILL", "node3 was 3.0 s ahead of the file server", "3 finished, 1 killed", "8.68 of 16 cores", "The work is uneven"):
+        for words in ("node2: killed, by SIGKILL", "node3 was 3.0 s ahead of the file server", "4 runs: 3 finished, 1 killed", "8.68 of 16 cores", "The work is uneven"):
             self.assertIn(words, text)
         told = page.value("""(() => {
             const canvas = document.querySelector('.heat canvas'), box = canvas.getBoundingClientRect();

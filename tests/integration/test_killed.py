@@ -92,6 +92,7 @@ class KillsTest(pillion.PillionTest):
     """What does not depend on where the rows go."""
 
     table = None
+    every = 0  # 1: each point of all, and a table
 
     @classmethod
     def setUpClass(cls):
@@ -104,7 +105,7 @@ class KillsTest(pillion.PillionTest):
 
     @classmethod
     def tearDownClass(cls):
-        if ALL and cls.table is not None:
+        if (ALL or cls.every == 1) and cls.table is not None:
             print(cls.table, flush=True)
         super().tearDownClass()
 

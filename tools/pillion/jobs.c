@@ -19,6 +19,7 @@
 
 #define GAP_TIMES   3.0 /* as report_json.c has it */
 #define GAP_SECONDS 2.0
+#define MOST_TIME   0.95 /* as advice.c has it */
 
 static const enum curve_id sources[JOBS_SERIES] = {
     [JOBS_MEMORY] = CURVE_MEMORY, [JOBS_GPU] = CURVE_GPU,
@@ -111,6 +112,8 @@ static void take_figures(struct jobs_run *run, const struct report_run *from)
     run->cpu_s = account_user_s(summary, state) + account_system_s(summary, state);
     run->memory_max_mib = figures[MEASURE_MEMORY].known > 0 ? figures[MEASURE_MEMORY].max : -1;
     run->memory_max_mib = fmax(run->memory_max_mib, account_peak_mib(state, SUBJECT_PROCESS));
+    run->cpu_max = figures[MEASURE_CPU].max;
+    run->enough_cpus = summary_cores(summary, MOST_TIME);
     run->gpu_s = figures[MEASURE_GPU].known > 0 ? figures[MEASURE_GPU].total : -1;
     run->vram_max_mib = figures[MEASURE_GPU_MEMORY].known > 0 ? figures[MEASURE_GPU_MEMORY].max : -1;
     run->cpus = cpus.value;
@@ -155,7 +158,8 @@ static int by_node(const void *a, const void *b)
     const struct jobs_run *x = a, *y = b;
     int                    order = strverscmp(x->machine, y->machine);
     order = order != 0 ? order : strcmp(x->boot, y->boot);
-    return order != 0 ? order : x->began < y->began ? -1 : x->began > y->began;
+    order = order != 0 ? order : (x->began > y->began) - (x->began < y->began);
+    return order != 0 ? order : strverscmp(x->job, y->job);
 }
 
 /* A pod is a node by its name, and several share a machine: that is told by its boot. Without one, by the name. */
@@ -341,9 +345,11 @@ static int find_given(struct job *job)
     }
     free(list);
     job->source = job->run_count > 0 ? job->runs[0].source : "";
-    for (size_t i = 1; i < job->run_count; i++)
+    for (size_t i = 1; i < job->run_count; i++) {
+        job->is_array |= !is_one_allocation(&job->runs[0], &job->runs[i]);
         if (strcmp(job->source, job->runs[i].source) != 0)
             job->source = "";
+    }
     return 0;
 }
 
@@ -387,8 +393,8 @@ static int lay_node(struct job *job, size_t node, int series)
     return 0;
 }
 
-/* Of a machine, told by several runs at once: their mean. */
-static int lay_machine(struct job *job, size_t machine, int series, float *ret)
+/* Of a machine, told by several runs at once: their mean. True: any has told. */
+static bool lay_machine(struct job *job, size_t machine, int series, float *ret)
 {
     float seconds[JOBS_GRID] = {0};
     bool  is_known = false;
@@ -399,8 +405,11 @@ static int lay_machine(struct job *job, size_t machine, int series, float *ret)
         is_known = true;
         lay(job, &job->runs[i], series, ret, seconds);
     }
-    for (size_t i = 0; i < JOBS_GRID; i++)
+    for (size_t i = 0; i < JOBS_GRID; i++) {
         ret[i] = seconds[i] > 0 ? ret[i] / seconds[i] : -1.0F;
+        if (seconds[i] > 0) /* a cell may be longer than what was told of it */
+            job->sum[series].total += (double)ret[i] * fmin((double)seconds[i], grid_step(job));
+    }
     return is_known;
 }
 
@@ -410,10 +419,11 @@ static void add_to_sum(struct jobs_sum *sum, const float *series)
         sum->curve[i] = series[i] >= 0 ? fmaxf(sum->curve[i], 0) + series[i] : sum->curve[i];
 }
 
-static void close_sum(const struct job *job, struct jobs_sum *sum)
+static void close_sum(struct job *job, int series)
 {
-    double total = 0, known = 0;
-    sum->max = sum->mean = sum->total = -1;
+    struct jobs_sum *sum = &job->sum[series];
+    double           total = 0, known = 0;
+    sum->max = sum->mean = -1;
     for (size_t i = 0; i < JOBS_GRID; i++) {
         if (sum->curve[i] < 0)
             continue;
@@ -421,10 +431,12 @@ static void close_sum(const struct job *job, struct jobs_sum *sum)
         total += (double)sum->curve[i];
         sum->max = fmax(sum->max, (double)sum->curve[i]);
     }
-    if (known > 0) {
+    if (known > 0)
         sum->mean = total / known;
+    if (known <= 0)
+        sum->total = -1;
+    else if (!is_of_machine(series))
         sum->total = total * grid_step(job);
-    }
 }
 
 static double total_of(const struct job *job, const float *series)
@@ -464,7 +476,7 @@ static int lay_all(struct job *job)
         for (size_t at = 0; is_of_machine(series) && at < job->machine_count; at++)
             if (lay_machine(job, at, series, machine))
                 add_to_sum(&job->sum[series], machine);
-        close_sum(job, &job->sum[series]);
+        close_sum(job, series);
     }
     for (size_t node = 0; node < job->node_count; node++)
         node_from_grid(job, &job->nodes[node]);

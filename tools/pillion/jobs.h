@@ -46,7 +46,7 @@ struct jobs_run {
 
     double cpu_s, memory_max_mib, gpu_s, vram_max_mib; /* exact, not from cells */
     double cpus, memory_mib, gpus, vram_mib;           /* what it had; -1: not known */
-    double machine_cpus;
+    double machine_cpus, cpu_max, enough_cpus;
     bool   is_given;   /* a batch system gave it that, for as long as its job lasts */
     char   source[32]; /* of the cores */
     size_t allocation; /* bytes of `job` that were given nodes as one */
@@ -83,7 +83,7 @@ struct job {
     double            cpus, memory_mib, gpus; /* had at once, of all nodes; -1 */
     const char       *source;                 /* who gave the cores; "" where that differs */
     struct jobs_sum   sum[JOBS_SERIES];
-    bool              failed;
+    bool              is_array; /* its runs were given nodes one by one, and not all together */
 };
 
 /* Counts the nodes, and lays all runs on one grid. */
@@ -102,9 +102,9 @@ int jobs_list(struct selection *all, size_t last);
 
 /* jobs_balance.c: what differs between nodes, and what to ask for. SIZE_MAX: nothing to tell. */
 struct jobs_balance {
-    size_t slowest, idlest, busiest, largest, failed;
-    double even;   /* the mean node's work in parts of the busiest one's */
-    bool   by_gpu; /* work is GPU time, and not CPU time */
+    size_t slowest, idlest, busiest, largest, failed; /* failed: so many runs */
+    double even;                                      /* the mean node's work in parts of the busiest one's */
+    bool   by_gpu;                                    /* work is GPU time, and not CPU time */
 };
 void   jobs_balance(const struct job *job, struct jobs_balance *ret);
 double jobs_cpu_part(const struct jobs_node *node); /* of what it had, while it worked; -1 */

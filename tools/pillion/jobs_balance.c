@@ -7,7 +7,9 @@
  * - the mean node did less than seven tenths of the busiest one's work: all wait for that one;
  * - less than half of the cores that were had: fewer nodes, or fewer cores each. Not where GPUs were at work;
  * - no node had half of the memory that was asked for. Not where nobody asked;
- * - else it fits. */
+ * - else it fits.
+ *
+ * Tasks of an array go where there is room, so of nodes nothing is said there. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdint.h>
@@ -87,8 +89,9 @@ void jobs_balance(const struct job *job, struct jobs_balance *ret)
     *ret = (struct jobs_balance){SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, 0, -1, job->gpu_s > 0};
     for (size_t i = 0; i < job->node_count; i++) {
         sum += jobs_work(job, &job->nodes[i]);
-        ret->failed += strcmp(job->nodes[i].tone, "bad") == 0;
     }
+    for (size_t i = 0; i < job->run_count; i++)
+        ret->failed += strcmp(job->runs[i].tone, "bad") == 0;
     if (job->node_count < 2)
         return;
     find_ends(job, ret);
@@ -97,7 +100,7 @@ void jobs_balance(const struct job *job, struct jobs_balance *ret)
         ret->even = sum / (double)job->node_count / most;
     if (most < LEAST_CPU || least > ALIKE * most)
         ret->idlest = ret->busiest = SIZE_MAX;
-    if (took(&job->nodes[ret->slowest]) < LONGER * median_time(job))
+    if (took(&job->nodes[ret->slowest]) <= LONGER * median_time(job))
         ret->slowest = SIZE_MAX;
     if (job->nodes[ret->largest].memory_max_mib < 0)
         ret->largest = SIZE_MAX;
@@ -159,7 +162,7 @@ static void say_cores(const struct job *job, char *ret)
     double nodes = fmax(1, ceil(mean / (0.9 * each)));
     char   part[FIGURE_MAX];
     figure_percent(job->cpu_s / job->asked_cpu_s, part);
-    if (nodes < (double)job->node_count)
+    if (nodes < (double)job->node_count && !job->is_array)
         (void)snprintf(
             ret, ADVICE_TEXT_MAX,
             "All nodes together used %s of the cores that they had, %.3g of %.4g on average: %.0f node%s of that "
@@ -196,7 +199,7 @@ static void say(const struct job *job, char *ret)
     jobs_balance(job, &balance);
     if (is_out_of_memory(job, &name)) {
         (void)snprintf(ret, ADVICE_TEXT_MAX, "%.60s ran out of memory: ask for twice as much a node.", name);
-    } else if (idle > 0 && job->node_count > 1) {
+    } else if (idle > 0 && job->node_count > 1 && !job->is_array) {
         say_idle(job, &balance, idle, ret);
     } else if (gpu >= 0 && gpu < HALF) {
         figure_percent(gpu, part);
@@ -205,7 +208,7 @@ static void say(const struct job *job, char *ret)
             "Its GPUs were used for %s of the time that it had them: what feeds them is too slow, or there are "
             "too many.",
             part);
-    } else if (balance.even >= 0 && balance.even < UNEVEN) {
+    } else if (balance.even >= 0 && balance.even < UNEVEN && !job->is_array) {
         say_uneven(job, &balance, ret);
     } else if (gpu < 0 && job->asked_cpu_s > 0 && job->cpu_s < HALF * job->asked_cpu_s) {
         say_cores(job, ret);
@@ -251,6 +254,34 @@ static double most_of(const float *series)
     return most;
 }
 
+/* A node asks for its own; tasks of an array ask one by one. */
+static void ask_for_node(const struct job *job, const struct jobs_node *node, struct advice *ret)
+{
+    ret->memory_mib = fmax(ret->memory_mib, node->memory_max_mib);
+    ret->cpus = fmax(ret->cpus, node->cpu_max);
+    ret->enough_cpus = fmax(ret->enough_cpus, enough_cores(job, node));
+    ret->cpu_part = fmax(ret->cpu_part, jobs_cpu_part(node));
+    ret->had_cpus = fmax(ret->had_cpus, node->cpus);
+    ret->had_memory_mib = fmax(ret->had_memory_mib, node->memory_mib);
+    ret->gpus = fmax(ret->gpus, node->gpus);
+    ret->gpus_used = fmax(ret->gpus_used, ceil(most_of(node->series[JOBS_GPU]) - NO_CORE));
+}
+
+static void ask_for_task(const struct jobs_run *run, struct advice *ret)
+{
+    double seconds = run->ended - run->began;
+    ret->memory_mib = fmax(ret->memory_mib, run->memory_max_mib);
+    ret->cpus = fmax(ret->cpus, run->cpu_max);
+    ret->enough_cpus = fmax(ret->enough_cpus, run->enough_cpus);
+    if (run->cpus > 0 && seconds > 0)
+        ret->cpu_part = fmax(ret->cpu_part, run->cpu_s / seconds / run->cpus);
+    ret->had_cpus = fmax(ret->had_cpus, run->cpus);
+    ret->had_memory_mib = fmax(ret->had_memory_mib, run->memory_mib);
+    ret->gpus = fmax(ret->gpus, run->gpus);
+    ret->gpus_used = fmax(ret->gpus_used, seconds > 0 ? ceil(run->gpu_s / seconds - NO_CORE) : 0);
+    ret->seconds = fmax(ret->seconds, seconds);
+}
+
 void jobs_advice(const struct job *job, char ret[static ADVICE_TEXT_MAX], struct advice *ret_request)
 {
     const char *name;
@@ -262,19 +293,14 @@ void jobs_advice(const struct job *job, char ret[static ADVICE_TEXT_MAX], struct
         return;
     say(job, ret);
     ret_request->runs = job->run_count;
-    ret_request->nodes = job->node_count;
-    ret_request->seconds = job->ended - job->began;
     ret_request->out_of_memory = is_out_of_memory(job, &name);
-    for (size_t i = 0; i < job->node_count; i++) {
-        const struct jobs_node *node = &job->nodes[i];
-        ret_request->memory_mib = fmax(ret_request->memory_mib, node->memory_max_mib);
-        ret_request->cpus = fmax(ret_request->cpus, node->cpu_max);
-        ret_request->enough_cpus = fmax(ret_request->enough_cpus, enough_cores(job, node));
-        ret_request->cpu_part = fmax(ret_request->cpu_part, jobs_cpu_part(node));
-        ret_request->had_cpus = fmax(ret_request->had_cpus, node->cpus);
-        ret_request->had_memory_mib = fmax(ret_request->had_memory_mib, node->memory_mib);
-        ret_request->gpus = fmax(ret_request->gpus, node->gpus);
-        ret_request->gpus_used = fmax(ret_request->gpus_used, ceil(most_of(node->series[JOBS_GPU]) - NO_CORE));
+    for (size_t i = 0; job->is_array && i < job->run_count; i++)
+        ask_for_task(&job->runs[i], ret_request);
+    for (size_t i = 0; !job->is_array && i < job->node_count; i++)
+        ask_for_node(job, &job->nodes[i], ret_request);
+    if (!job->is_array) {
+        ret_request->nodes = job->node_count;
+        ret_request->seconds = job->ended - job->began;
     }
     ret_request->gpu_part = gpu_part(job);
 }

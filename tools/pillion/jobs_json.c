@@ -192,6 +192,7 @@ cJSON *jobs_json(const struct job *job, bool with_curves)
     add_text(object, "name", job->name);
     add_text(object, "orchestrator", job->orchestrator);
     add_text(object, "cluster", job->cluster);
+    cJSON_AddBoolToObject(object, "is_array", job->is_array);
     add_text(object, "user", job->user);
     add_time(object, "started_at", job->began);
     if (with_curves)

@@ -124,7 +124,7 @@ static const struct record *first_of(const struct found *found, const size_t *jo
     return first;
 }
 
-/* The job is called as it is wanted where a part of it is: `4711_7`. */
+/* By its own ID, and where a part of it is wanted (`4711_7`) or what several begin with, as that. */
 static void name_job(const struct filter *filter, const struct found *found, const size_t *jobs, size_t wanted,
                      struct job *ret)
 {
@@ -133,10 +133,8 @@ static void name_job(const struct filter *filter, const struct found *found, con
         return;
     const struct value *values = first->values;
     const char         *id = values[RUN_FIELD_job].text, *orchestrator = values[RUN_FIELD_orchestrator].text;
-    size_t              root = membership_root(id, orchestrator);
-    const char         *slash = memrchr(id, '/', root);
-    size_t              before = slash != NULL && strchr(filter->job, '/') == NULL ? (size_t)(slash + 1 - id) : 0;
-    ret->id = strlen(filter->job) + before > root ? strdup(filter->job) : strndup(id, root);
+    bool                is_whole = membership_is(id, orchestrator, filter->job);
+    ret->id = is_whole ? strndup(id, membership_root(id, orchestrator)) : strdup(filter->job);
     ret->name = copy(values[RUN_FIELD_job_name].text);
     if (ret->name == NULL)
         ret->name = copy(values[RUN_FIELD_name].text);

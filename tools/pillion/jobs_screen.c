@@ -65,12 +65,13 @@ static void draw(const float *series, size_t columns, double top, char ret[stati
 static void print_head(const struct job *job)
 {
     const char         *name = job->name != NULL ? job->name : job->id;
-    size_t              width = output_width(), room = width > 30 ? width - 30 : 10, columns = text_columns(name);
+    size_t              width = output_width(), room = width > 50 ? width - 40 : 10, columns = text_columns(name);
     struct jobs_balance balance;
     char                bad[80] = "";
     jobs_balance(job, &balance);
     if (balance.failed > 0)
-        (void)snprintf(bad, sizeof bad, ", %zu went wrong", balance.failed);
+        (void)snprintf(bad, sizeof bad, "%s%zu of %zu run%s failed", width > 0 && width < WIDE ? "\n" : ", ",
+                       balance.failed, job->run_count, job->run_count == 1 ? "" : "s");
     print_paint(PAINT_STRONG);
     print_cut(name, width > 0 && columns > room ? room : columns, false);
     print_paint(PAINT_NONE);
@@ -85,21 +86,20 @@ static void print_head(const struct job *job)
 static void print_problems(const struct job *job)
 {
     enum { TOLD = 4 };
-    size_t told = 0, left = 0;
+    size_t told = 0;
     print_paint(PAINT_BAD);
-    for (size_t i = 0; i < job->node_count; i++) {
-        const struct jobs_node *node = &job->nodes[i];
-        char                    label[NAME_MOST + 4], text[SENTENCE_MAX];
-        if (strcmp(node->tone, "bad") != 0)
+    for (size_t i = 0; i < job->run_count; i++) {
+        const struct jobs_run *run = &job->runs[i];
+        char                   label[120], text[SENTENCE_MAX];
+        if (strcmp(run->tone, "bad") != 0 || told++ >= TOLD)
             continue;
-        if (told++ >= TOLD && ++left > 0)
-            continue;
-        (void)snprintf(label, sizeof label, "%.24s: ", node->name);
-        (void)snprintf(text, sizeof text, "%s%s%s", node->word, node->reason[0] != '\0' ? ", " : "", node->reason);
+        bool is_one = job->nodes[run->node].runs == 1 || run->job[0] == '\0';
+        (void)snprintf(label, sizeof label, "%.60s%s%.40s: ", run->machine, is_one ? "" : ", ", is_one ? "" : run->job);
+        (void)snprintf(text, sizeof text, "%s%s%s", run->word, run->reason[0] != '\0' ? ", " : "", run->reason);
         print_sentence(label, text_columns(label), text, output_width());
     }
-    if (left > 0)
-        printf("and %zu more\n", left);
+    if (told > TOLD)
+        printf("and %zu more\n", told - TOLD);
     print_paint(PAINT_NONE);
 }
 

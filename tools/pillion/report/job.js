@@ -109,12 +109,12 @@ function sumChart(job, kind, key, asked) {
     return {...kind, title: kind.title + ", all nodes", items, limit: asked, note, spoken: note, marks: [], gaps: [], strips: []};
 }
 
-function jobTiles(job) {
+function jobTiles(job, runs) {
     const {sum, asked, balance} = job, list = [], words = {};
-    for (const node of job.nodes) words[node.word || "running"] = (words[node.word || "running"] || 0) + 1;
+    for (const run of runs) words[run.word || "running"] = (words[run.word || "running"] || 0) + 1;
     const part = (value, text) => value === undefined ? "" : percent(value) + " " + text;
     list.push(tile("Time", secondsText(job.duration_s), "CPU time " + secondsText(sum.cpu_s) + (asked.cpu_s ? " of " + secondsText(asked.cpu_s) : "")));
-    list.push(tile("Nodes", String(job.nodes.length), Object.entries(words).map(([word, count]) => count + " " + word).join(", ") + "; " + job.run_count + (job.run_count === 1 ? " run" : " runs")));
+    list.push(tile("Nodes", String(job.nodes.length), job.run_count + (job.run_count === 1 ? " run: " : " runs: ") + Object.entries(words).map(([word, count]) => count + " " + word).join(", ")));
     list.push(tile("CPU", cores(sum.cpu_mean || 0) + (asked.cpus ? " of " + cores(asked.cpus) : "") + " cores",
         [part(asked.cpu_part, "used"), sum.cpu_max ? "at most " + cores(sum.cpu_max) : ""].filter(Boolean).join(", "), asked.cpu_part));
     if (sum.memory_max_mib !== undefined) {
@@ -158,10 +158,11 @@ function nodesTable(job) {
     return element("section", {}, element("h2", {}, "Nodes"), table("A click on a head sorts", columns, [...job.nodes]));
 }
 
-function jobHeader(job) {
+function jobHeader(job, runs) {
     const utc = new Date(job.began * 1000).toISOString().slice(0, 19).replace("T", " "), local = localText(job.began);
     const line = [local === utc ? utc + " UTC" : local + " (" + utc + " UTC)", "took " + secondsText(job.duration_s), job.orchestrator, job.cluster ? "cluster " + job.cluster : "", job.user].filter(Boolean);
-    const wrong = job.nodes.filter((node) => node.tone === "bad"), off = job.nodes.filter((node) => node.clock_offset_s);
+    const several = new Set(job.nodes.filter((node) => node.runs > 1).map((node) => node.name)), silent = job.nodes.filter((node) => node.word === "silent");
+    const wrong = [...runs.filter((run) => run.tone === "bad").map((run) => ({...run, name: run.host + (several.has(run.host) && run.job ? ", " + run.job : "")})), ...silent], off = job.nodes.filter((node) => node.clock_offset_s);
     const told = wrong.slice(0, 4).map((node) => element("div.bad", {}, node.name + ": " + [node.word, node.reason].filter(Boolean).join(", ")));
     if (wrong.length > 4) told.push(element("div.bad", {}, "and " + (wrong.length - 4) + " more"));
     if (off.length) told.push(element("div.warn", {}, (off.length === 1 ? "A clock differs: " : "Clocks differ: ") + off.slice(0, 6).map((node) => node.name + " was " + offsetText(node.clock_offset_s)).join(", ") +
@@ -179,7 +180,7 @@ async function showJob(page, known) {
     job.run_count = job.runs.length;
     job.asked_word = isGiven(job.asked.by) ? "asked" : "had";
     runs.sort((a, b) => (a.job || a.id).localeCompare(b.job || b.id, "en", {numeric: true}));
-    page.append(jobHeader(job), jobTiles(job));
+    page.append(jobHeader(job, runs), jobTiles(job, runs));
     if (job.advice) page.append(element("section", {}, element("h2", {}, "Advice"), element("p", {}, job.advice)));
     page.append(element("section", {}, several || runs.length < 2 ? nodesMap(job) : heatMap(runs)), host);
     const specs = [sumChart(job, {...kinds.gpu, title: "GPUs", format: cores}, "gpu", job.asked.gpus), sumChart(job, kinds.cpu, "cpu", job.asked.cpus),
@@ -189,5 +190,5 @@ async function showJob(page, known) {
     if (runs.length > 20)
         page.append(element("section.pair", {}, histogram("Memory at most", runs.map((run) => run.summary.process.memory_max_mib || 0), mib, given < Infinity ? given : 0, "the limit is"),
             histogram("Duration", runs.map((run) => run.took), secondsText, 0, "")));
-    page.append(...[adviceOf(job.ask_for, several ? ", a node" : ""), runs.length > job.nodes.length || !several ? runTable(runs) : null, dataOf(known, () => several ? nodesCsv(job) : runsCsv(runs)), footer(known)].filter(Boolean));
+    page.append(...[adviceOf(job.ask_for, job.is_array ? ", a task" : several ? ", a node" : ""), runs.length > job.nodes.length || !several ? runTable(runs) : null, dataOf(known, () => several ? nodesCsv(job) : runsCsv(runs)), footer(known)].filter(Boolean));
 }
