@@ -12,7 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/file.h"
 #include "base/proc_stat.h"
 #include "base/text.h"
@@ -40,6 +42,17 @@ void loop_prepare(struct run *run)
     network_init(&run->network);
     delivery_init(&run->delivery, &run->config, &run->dir, &run->log, &run->network);
     resend_backlog_init(&run->backlog, &run->config, &run->home, &run->network, cgroup_tags_of_lost);
+}
+
+/* Words of the user's for a bucket, beside the secret half of its keys; unset where there is none. */
+static void hide_keys(char *const *arguments)
+{
+    static const char *const names[] = {"AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"};
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        const char *value = environment_value(names[i]);
+        if (value)
+            arguments_hide(arguments, value);
+    }
 }
 
 void loop_open(struct run *run)
@@ -73,6 +86,7 @@ void loop_open(struct run *run)
     arguments_hide(run->arguments, run->config.secret);
     arguments_hide((char *[]){run->executable, NULL}, run->config.secret);
     otlp_hide_in_arguments(&run->config, run->arguments);
+    hide_keys(run->arguments);
     config_look_around(&run->config, program_name(run->executable, (const char *const *)run->arguments));
     cgroup_tags_begin(&run->cgroup_tags, &run->roots, &run->machine, &run->config);
     struct stat ns;

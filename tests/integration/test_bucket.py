@@ -213,6 +213,14 @@ class Asking(BucketReadTest):
         self.assertEqual(self.asked("get"), [])
         self.assertNoComplaints()
 
+    def test_what_is_gone_is_shown_no_more(self):
+        keys = [self.add(number, BEGAN + number * DAY) for number in range(2)]
+        self.assertEqual(self.ids(), keys)
+        for name in ("started", "runs"):
+            self.bucket.remove("%s/date=%s/%s.json" % (name, made_runs.stamp(BEGAN + DAY)[:10], keys[1]))
+        self.assertEqual(self.ids(), keys[:1])
+        self.assertEqual(self.shown()["id"], keys[0])
+
     def test_new_objects_alone_are_fetched(self):
         found, csv = self.run_of(began=time.time() - 60, rows=100)
         lines = csv.splitlines(keepends=True)
@@ -229,6 +237,8 @@ class Asking(BucketReadTest):
         self.assertEqual(self.shown()["summary"]["rows"], 100)
         self.assertEqual(len(self.asked("get")), 4)
         self.assertEqual(kept.read_text(), csv.replace("120", "121"))
+        self.bucket.remove(next(uri for uri in self.bucket.objects if uri.endswith("0004.csv.gz"))[len(self.bucket.place) + 1:])
+        self.assertEqual(self.shown()["summary"]["rows"], 90)
 
     def test_lists_of_many_pages_are_read_to_their_ends(self):
         self.bucket.page = 3
@@ -296,7 +306,9 @@ class Strangers(BucketReadTest):
         self.assertRegex(result.stderr, rb"keys are no run's, and left out")
         new = {str(path) for path in self.tmp.rglob("*")} - before
         self.assertTrue(all(path.startswith(str(self.cache / "pillion")) for path in new), new)
-        self.assertFalse([path for path in self.tmp.rglob("x*") if "pillion" in str(path)])
+        for folder in ("runs", "etags"):
+            self.assertEqual([path.name for path in self.cache.glob("pillion/s3-*/%s/*" % folder)] +
+                             [path.name for path in self.cache.glob("pillion/s3-*/%s/.*" % folder)], [key])
 
     def test_documents_that_are_none_are_damaged_runs(self):
         for number, text in enumerate(("", "[]", "null", "{", "\0\1\2", '{"a":1}{"b":2}', "[" * 100000, '{"state":7}',

@@ -144,6 +144,20 @@ class Sources(KeysTest):
                        (LINK_LOCAL, "GET", folder + "writes-runs"))
 
 
+    def test_keys_of_the_environment_are_hidden_in_arguments(self):
+        words = dict(access_key="AKIAENVIRONMENT", secret_key="a-secret-of-the-environment",
+                     session_token="a-session-of-the-environment")
+        self.bucket.give(**words)
+        run = self.run_of("sh", "-c", "sleep 0.3", "--", *words.values(), PILLION_SHARE="command",
+                          AWS_ACCESS_KEY_ID=words["access_key"], AWS_SECRET_ACCESS_KEY=words["secret_key"],
+                          AWS_SESSION_TOKEN=words["session_token"])
+        self.assertDelivered(run)
+        sent = b"".join(data for key, data in self.bucket.read_all().items() if key.endswith(".json"))
+        for text in [sent] + [path.read_bytes() for path in pillion.files_below(self.dir)]:
+            self.assertNotIn(words["secret_key"].encode(), text)
+            self.assertNotIn(words["session_token"].encode(), text)
+
+
 class Refusals(KeysTest):
     def test_a_machine_is_not_asked_where_it_is_none_or_nobody_wants_it(self):
         self.undelivered("this machine is none of EC2's")
