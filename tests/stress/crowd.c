@@ -414,6 +414,9 @@ int main(int argc, char **argv)
         fputs("crowd: see the head of tests/stress/crowd.c\n", stderr);
         return 2;
     }
+    bytes_init(&rows, 1024 * 1024);
+    if (order.rows ? file_load(AT_FDCWD, order.rows, &rows) < 0 : (bytes_text(&rows, ROW), false))
+        return 1;
     size_t         count = (size_t)(order.all ? order.nodes * order.ranks : order.nodes);
     struct leader *leaders = calloc(count, sizeof *leaders);
     if (!leaders)
@@ -422,9 +425,6 @@ int main(int argc, char **argv)
     (void)mallopt(M_TRIM_THRESHOLD, 64 << 20);
     world.tokens = (double)order.rate;
     config.crowd = order.strangers ? 0 : count;
-    bytes_init(&rows, 1024 * 1024);
-    if (order.rows ? file_load(AT_FDCWD, order.rows, &rows) < 0 : (bytes_text(&rows, ROW), false))
-        return 1;
     if (order.bucket)
         go_to_bucket();
     log_init(&said, LOG_ERROR);
