@@ -4,7 +4,8 @@
 --   duckdb -cmd "SET VARIABLE place = 's3://bucket/prefix'; SET VARIABLE since = '2026-11-01'; SET VARIABLE until = '2026-11-30'" \
 --     -f queries.sql -f compact.sql
 --
--- It needs the views of queries.sql, and may be called again for the same days: it writes them anew. Rows of runs over
+-- It needs the views of queries.sql. To do a day again, delete its two folders first: of files of before, more may stand
+-- there than are written anew. Rows of runs over
 -- midnight stand on the day of their start, as in the bucket. Nothing is deleted: a lifecycle rule of the bucket on
 -- metrics/ does that, later than the longest run and the longest wait of an undelivered one. Where they are
 -- to stand in another place, name that as `target`.
