@@ -167,7 +167,7 @@ class Readme(unittest.TestCase):
 
     def test_what_it_calls_by_name_exists(self):
         variables = set(re.findall(r"ROW\((\w+)", (SOURCE / "src/config/variables.h").read_text()))
-        self.assertEqual({name for name in re.findall(r"\b(?:PILLION|SENTINEL|TRACKER)_[A-Z_]+", README)
+        self.assertEqual({name for name in re.findall(r"\b(?:PILLION|SENTINEL|TRACKER)_[A-Z_0-9]+", README)
                           if not name.startswith("SENTINEL_DATA")} - variables - {"PILLION_ARCHIVES"}, set())
         self.assertEqual(set(re.findall(r"(?:`|^)pillion (\w+)", README, re.M)) - set(COMMANDS), set())
         for command, option in re.findall(r"`pillion (\w+) (?:[^`]* )?(--?\w[\w-]*)[ `]", README):
