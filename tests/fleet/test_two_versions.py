@@ -10,6 +10,8 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+from own_bucket import BucketTest  # noqa: E402
+from sentinel_server import SentinelServer  # noqa: E402
 from served import ServedTest, StreamedTest, pillion  # noqa: E402
 
 BEFORE = "06e9926f19af76d1eb25b6d2484cee0f551b8b5c"  # the last one that knows no bucket of one's own
@@ -148,6 +150,34 @@ class Streamed(Synced, StreamedTest):
     def assertThere(self, run):
         self.assertStreamed(run, least=1)
         self.assertNoComplaints()
+
+
+class Bucket(Both, BucketTest):
+    """The one of before does not know where such a run goes: it leaves it whole, and this one delivers it."""
+
+    def enough(self, run):
+        return run.state.get("uploaded", 0) >= 1
+
+    def settle(self, run):
+        result = self.sync_with(Version(pillion.BUILD))
+        self.assertEqual(result.status, 0, result)
+
+    def assertThere(self, run):
+        self.assertDelivered(run)
+        self.assertNoComplaints()
+
+    def test_a_killed_run_is_left_alone_by_the_one_of_before_whatever_token_it_has(self):
+        self.known = set()
+        run = self.killed(Version(pillion.BUILD))
+        asked = len(self.bucket.requests)
+        with SentinelServer() as sentinel:
+            env = {**self.env(), **sentinel.env()}
+            for words in ((), (run.directory,)):
+                pillion.run([Version(before).command, "sync", *words], preload=False, env=env)
+            self.assertEqual(sentinel.requests, [])
+        self.assertEqual(len(self.bucket.requests), asked)
+        self.settle(run)
+        self.assertThere(pillion.Run(run.path))
 
 
 if __name__ == "__main__":
