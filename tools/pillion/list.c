@@ -20,7 +20,7 @@ static const char help[] =
     "the run was given, MEMORY is the most that its largest process had. Times are local ones.\n"
     "Where most runs are of batch jobs, ASKED is what the job was given, TASK the program of a\n"
     "step.\n"
-    "States: running; finishing; finished (delivered); local (made without a token);\n"
+    "States: running; finishing; finished (delivered); local (made without a token or a bucket);\n"
     "undelivered; lost (the program is gone and nobody has finished its run: pillion sync\n"
     "does); newer (a later version of pillion wrote it); damaged.\n"
     "\n"

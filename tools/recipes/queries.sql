@@ -2,8 +2,9 @@
 --
 --   duckdb -cmd "SET VARIABLE place = 's3://bucket/prefix'" -f queries.sql
 --
--- A local folder with the same objects (aws s3 sync) is a place too. For s3:// DuckDB needs its httpfs, and keys:
---   INSTALL httpfs; CREATE SECRET (TYPE s3, PROVIDER credential_chain);
+-- A local folder with the same objects (aws s3 sync) is a place too. For s3:// DuckDB needs its httpfs, and keys, before that:
+--   duckdb -cmd "INSTALL httpfs; CREATE SECRET (TYPE s3, PROVIDER credential_chain); SET VARIABLE place = ..." -f queries.sql
+-- of MinIO or Ceph with ENDPOINT 'minio:9000', URL_STYLE 'path', USE_SSL false behind credential_chain.
 -- Of `pillion list --csv >runs.csv` and `pillion export -o week/` the same questions can be asked: see the end.
 -- What may be set before: place, since and until (days, of the run's start), job (a name, for question 5).
 SET VARIABLE place = coalesce(getvariable('place'), 's3://bucket/prefix');
