@@ -234,7 +234,8 @@ static void read_s3_uri(struct config *c, struct log *log)
 {
     static const char name[] = "PILLION_S3_URI";
     const char       *uri = environment_value(name);
-    const char       *secret = environment_value("AWS_SECRET_ACCESS_KEY"); /* in the place of a token */
+    const char       *key = environment_value("AWS_SECRET_ACCESS_KEY");
+    struct text       secret = text_of(key ? key : ""); /* in the place of a token, as it is signed with */
     if (!uri)
         return;
     if (credentials_variable())
@@ -242,8 +243,9 @@ static void read_s3_uri(struct config *c, struct log *log)
     else if (s3_check_place(uri, c->s3_uri, sizeof c->s3_uri) < 0)
         log_line(log, LOG_ERROR, "%s=%.200s is not valid: s3://bucket or s3://bucket/prefix; the run stays local", name,
                  strchr(uri, '@') ? "(…)" : uri);
-    else if (secret)
-        (void)text_copy(text_of(secret), c->secret, sizeof c->secret);
+    text_trim(&secret);
+    if (c->s3_uri[0])
+        (void)text_copy(secret, c->secret, sizeof c->secret);
 }
 
 bool config_delivers(const struct config *c)
@@ -275,7 +277,7 @@ static void read_api(struct config *c, struct log *log)
                  "SENTINEL_API_URL has the token in it, which goes into a header alone; the run stays local");
         c->token[0] = c->api_url[0] = '\0';
     }
-    if (error == 0)
+    if (error == 0 || c->s3_uri[0]) /* nobody asks for that URL */
         return;
     bool secret = !url || strchr(url, '@') != NULL; /* a password may stand in the URL */
     log_line(log, LOG_ERROR, "SENTINEL_API_URL=%.200s is not valid: %s; the run stays local", secret ? "(…)" : url,

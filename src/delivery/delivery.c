@@ -50,6 +50,7 @@ bool delivery_name(struct delivery *d, const struct delivery_run *named, struct 
     if (bucket) {
         const char *machine = bucket->share & SHARE_HOSTNAME ? named->host_name : NULL;
         object_key_make(named->started_s, machine, named->boot_id, named->pid, &bucket->name);
+        bucket->may_correct = true;
         use_bucket(d, bucket);
     }
     if (!d->upload.bucket)
@@ -570,6 +571,7 @@ static void read_facts(struct delivery *d, const cJSON *state)
 int delivery_end(struct delivery *d, const cJSON *state, size_t inline_max)
 {
     uint64_t size = run_dir_rows_size(d->run, true);
+    bool     goes_inline = d->place->takes_rows && size <= inline_max;
     read_facts(d, state);
     if (d->run->rows < 0 && d->run->on_disk)
         return -EACCES;
@@ -577,7 +579,7 @@ int delivery_end(struct delivery *d, const cJSON *state, size_t inline_max)
         return -ENODATA;
     d->ending = true;
     d->inline_max = inline_max;
-    upload_end(&d->upload, clock_monotonic(), size > inline_max && d->run->memory_rows.len > 0);
+    upload_end(&d->upload, clock_monotonic(), !goes_inline && d->run->memory_rows.len > 0);
     if (d->call && d->step == UPLOAD_REFRESH && upload_has_good_credentials(&d->upload))
         cancel(d); /* there is no time to wait for better ones */
     if (d->phase == DELIVERY_STREAM)

@@ -54,15 +54,22 @@ static int register_request(struct delivery *d, struct http_request *ret)
 }
 
 /* A clock that is so wrong that S3 refuses the request has made a wrong name too. Nothing is stored under it: the
- * request would have been refused before. */
+ * request would have been refused before. Once, by who made it: another's clock says nothing of the name, and a name
+ * that nobody could write down would be two. */
 static void correct_name(struct delivery *d, int64_t seconds)
 {
-    char           prefix[BUCKET_PREFIX_SIZE];
-    struct bucket *b = d->upload.bucket;
+    char                    prefix[BUCKET_PREFIX_SIZE];
+    struct bucket          *b = d->upload.bucket;
+    const struct object_key before = b->name;
+    if (!b->may_correct)
+        return;
+    b->may_correct = false;
     object_key_correct(&b->name, seconds);
     const struct journal_bucket corrected = bucket_for_journal(b, prefix);
-    upload_rename(&d->upload, prefix);
-    (void)journal_bucket(d->run, &corrected);
+    if (journal_bucket(d->run, &corrected) < 0)
+        b->name = before;
+    else
+        upload_rename(&d->upload, prefix);
 }
 
 static enum verdict register_judge(struct delivery *d, const struct http_answer *answer)

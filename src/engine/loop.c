@@ -50,8 +50,11 @@ static void hide_keys(char *const *arguments)
     static const char *const names[] = {"AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"};
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         const char *value = environment_value(names[i]);
-        if (value)
-            arguments_hide(arguments, value);
+        char        word[TOKEN_SIZE];
+        struct text t = text_of(value ? value : "");
+        text_trim(&t);
+        if (text_len(t) > 0 && text_copy(t, word, sizeof word))
+            arguments_hide(arguments, word);
     }
 }
 

@@ -16,6 +16,7 @@ from own_bucket import KEY, BucketTest  # noqa: E402
 from own_bucket_faults import ALL_OF_THEM, BucketFaultTest  # noqa: E402
 from sentinel_server import SentinelServer  # noqa: E402
 from served import PYTHON, Cases, pillion  # noqa: E402
+from test_disk import Disk  # noqa: E402
 
 
 EACH = 20  # of so many faults one is tried here, another each day
@@ -166,6 +167,27 @@ class Choice(BucketTest):
             talkers = {line.split()[0] for line in path.read_text().splitlines()
                        if re.search(r" (connect|sendto|sendmsg)\(", line)}
             self.assertEqual(len(talkers), leaders, path.read_text())
+
+
+class FullDisk(BucketTest):
+    def test_rows_that_memory_alone_holds_are_there_in_the_end_and_a_sync_changes_none_of_them(self):
+        disk = Disk(self.dir, "size=256k")
+        self.addCleanup(disk.close)
+        output = self.tmp / "output.csv"
+        env = self.env(PILLION_OUTPUT=output, PILLION_EXIT_TIMEOUT="20")
+        program = self.start(*disk.enter("sh", "-c", "sleep 4.3; exit 3"), env=env, preload=False)
+        pillion.wait_for(lambda: any(run.get("uploaded", 0) >= 1 for run in pillion.runs(disk.inside)), what="an object")
+        disk.fill_to_the_brim()
+        self.assertEqual(program.wait().status, 3)
+        told = "%s\n%s" % (pillion.runs(disk.inside)[0].describe(), self.bucket.requests)
+        one, = self.bucket.runs()
+        self.assertEqual(one.csv, output.read_text(), told)
+        self.assertLess(len(pillion.runs(disk.inside)[0].raw_rows), len(one.rows), "the disk was not full")
+        self.assertEqual((one.ended["exit_code"], one.ended["objects"]), (3, len(one.objects)), told)
+        disk.make_room()
+        self.launch(*disk.enter(pillion.COMMAND, "sync", preload=False), preload=False, env=self.env())
+        again, = self.bucket.runs()
+        self.assertEqual(again.objects, one.objects, self.bucket.requests)
 
 
 class Clock(Killed, BucketTest):

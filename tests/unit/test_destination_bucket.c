@@ -194,6 +194,37 @@ static void a_clock_that_s3_refuses_corrects_the_name_once(void **state)
     stop();
 }
 
+/* Killed between the correction and the first object: the next one's clock is as wrong, and the name is right. */
+static void a_name_that_was_corrected_is_not_by_who_goes_on(void **state)
+{
+    (void)state;
+    char before[OBJECT_KEY_SIZE];
+    char key[OBJECT_KEY_SIZE];
+    begin(IS({ANSWER("403 no", "Date: Mon, 01 Dec 2036 00:00:00 GMT\r\n",
+                     "<Error><Code>RequestTimeTooSkewed</Code></Error>"),
+              SERVER_CLOSES},
+             {ANSWER("503 no", "", ""), SERVER_CLOSES},
+             {ANSWER("403 no", "Date: Mon, 01 Dec 2036 00:00:00 GMT\r\n",
+                     "<Error><Code>RequestTimeTooSkewed</Code></Error>"),
+              SERVER_CLOSES},
+             STORED));
+    (void)snprintf(before, sizeof before, "%s", named.key);
+    for (int i = 0; i < 5000 && server.request_count < 2; i++) {
+        delivery_step(&d, clock_monotonic());
+        network_poll(&network, NULL, 0, CLOCK_MILLISECOND);
+    }
+    (void)snprintf(key, sizeof key, "%s", journal_text(load(), "key"));
+    assert_string_not_equal(key, before);
+    delivery_done(&d);
+    delivery_init(&d, &config, &run, &said, &network);
+    delivery_restore(&d, load());
+    delivery_begin(&d);
+    drive_to(DELIVERY_STREAM);
+    assert_string_equal(journal_text(load(), "key"), key);
+    d.upload.skew = 0;
+    stop();
+}
+
 static void a_run_that_was_begun_goes_on_under_its_name(void **state)
 {
     (void)state;
@@ -270,6 +301,7 @@ int main(void)
         TEST(beginning_rows_and_end_are_three_objects),
         TEST(rows_never_go_with_the_end),
         TEST(a_clock_that_s3_refuses_corrects_the_name_once),
+        TEST(a_name_that_was_corrected_is_not_by_who_goes_on),
         TEST(a_run_that_was_begun_goes_on_under_its_name),
         TEST(a_document_is_the_same_each_time),
         TEST(without_keys_nothing_is_asked),
