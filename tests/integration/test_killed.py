@@ -27,8 +27,8 @@ CALLS = "all" if ALL else "write,sendto,connect,recvfrom,unlinkat,ftruncate"
 # From which text in what the thread writes, to which; how long the program sleeps; the seconds between batches.
 STRETCHES = {
     "registration": ('"registration"', '"sentinel_run_id"', "2.3", "1"),
-    "first batch": ('"sealed":1,', '{"uploaded":1}', "2.3", "1"),
-    "second batch": ('"sealed":2,', '{"uploaded":2}', "2.3", "1"),
+    "first batch": ('"sealed":1,', '{"uploaded":1,', "2.3", "1"),
+    "second batch": ('"sealed":2,', '{"uploaded":2,', "2.3", "1"),
     "end": ('"finished_at"', "end", "2.3", "1"),
     "end inline": ('"finished_at"', "end", "0.6", "60"),
 }
