@@ -116,12 +116,13 @@ static void give_up_keys(struct upload *u)
     upload_stop(u);
 }
 
-/* Nothing is looked at before there is something to be put. */
+/* Nothing is looked at before there is something to be put, and one question is under way for all that share the keys.
+ */
 static int64_t keys_due(struct upload *u, int64_t now, bool wanted)
 {
     struct own_credentials *o = u->bucket->keys;
     int64_t                 due = INT64_MAX;
-    if (keys_lack(u) && !wanted)
+    if ((keys_lack(u) && !wanted) || (o->asker && o->asker != u->bucket))
         return INT64_MAX;
     o->ending = u->ending;
     o->skew = u->skew;
@@ -135,24 +136,26 @@ static int keys_request(struct upload *u, const struct api *api, const char *run
 {
     (void)api;
     (void)run_id;
+    u->bucket->keys->asker = u->bucket;
     return own_credentials_request(u->bucket->keys, u->bucket->step, ret);
 }
 
-static void note_tries(struct upload *u)
+static void note_answer(struct upload *u)
 {
+    u->bucket->keys->asker = NULL;
     u->refresh_tries = keys_lack(u) ? u->bucket->keys->tries : 0;
 }
 
 static void keys_answer(struct upload *u, const struct http_answer *answer, int64_t now)
 {
     own_credentials_answer(u->bucket->keys, u->bucket->step, answer, now);
-    note_tries(u);
+    note_answer(u);
 }
 
 static void keys_failed(struct upload *u, int error, int64_t now)
 {
     own_credentials_failed(u->bucket->keys, u->bucket->step, error, now);
-    note_tries(u);
+    note_answer(u);
 }
 
 /* Keys of the environment and of files stay: there will be no others, and at the end, or for another run's bucket, they

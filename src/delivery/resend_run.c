@@ -175,7 +175,7 @@ static int name(struct resend_run *e)
 static enum resend_run_outcome set_out(struct resend_run *e)
 {
     delivery_init(&e->delivery, e->config, &e->run, &e->log, e->network);
-    e->delivery.keys = &e->keys;
+    e->delivery.keys = e->keys;
     e->locked = true;
     log_attach(&e->log, e->run.log);
     int error = reload(e); /* the run may have been delivered between the look and the lock */
@@ -284,12 +284,6 @@ int64_t resend_run_due(struct resend_run *e)
 bool resend_run_is_under_way(const struct resend_run *e)
 {
     return e->locked;
-}
-
-void resend_run_forget_keys(struct resend_run *e)
-{
-    bucket_keys_free(e->keys);
-    e->keys = NULL;
 }
 
 void resend_run_drop(struct resend_run *e)
