@@ -109,11 +109,24 @@ static bool keys_lack(const struct upload *u)
 }
 
 /* Where S3 has refused keys, its words stand. */
-static void give_up_keys(struct upload *u)
+static void explain(struct upload *u)
 {
     if (!u->bucket->keys->rejected || !u->reason[0])
         (void)snprintf(u->reason, sizeof u->reason, "no keys for the bucket: %.200s", u->bucket->keys->reason);
+}
+
+static void give_up_keys(struct upload *u)
+{
+    explain(u);
     upload_stop(u);
+}
+
+/* Of all runs that share the keys: what one has tried in vain, the next one need not wait for. */
+static void note_tries(struct upload *u)
+{
+    u->refresh_tries = keys_lack(u) ? u->bucket->keys->tries : 0;
+    if (u->refresh_tries > 0)
+        explain(u);
 }
 
 /* Nothing is looked at before there is something to be put, and one question is under way for all that share the keys.
@@ -127,6 +140,8 @@ static int64_t keys_due(struct upload *u, int64_t now, bool wanted)
     o->ending = u->ending;
     o->skew = u->skew;
     u->bucket->step = own_credentials_next(o, now, &due);
+    if (u->bucket->step == OWN_NOTHING)
+        note_tries(u);
     if (keys_lack(u) && o->hopeless)
         give_up_keys(u);
     return u->bucket->step == OWN_NOTHING ? due : now;
@@ -143,7 +158,7 @@ static int keys_request(struct upload *u, const struct api *api, const char *run
 static void note_answer(struct upload *u)
 {
     u->bucket->keys->asker = NULL;
-    u->refresh_tries = keys_lack(u) ? u->bucket->keys->tries : 0;
+    note_tries(u);
 }
 
 static void keys_answer(struct upload *u, const struct http_answer *answer, int64_t now)

@@ -271,14 +271,19 @@ enum resend_run_outcome resend_run_step(struct resend_run *e, int64_t now)
     if (d->phase != DELIVERY_REFUSED && !has_tried_enough(d, now))
         return RESEND_UNDER_WAY;
     char reason[sizeof d->reason];
-    (void)snprintf(reason, sizeof reason, "%s", d->reason[0] ? d->reason : "out of time");
+    (void)snprintf(reason, sizeof reason, "%s",
+                   d->reason[0]          ? d->reason
+                   : d->upload.reason[0] ? d->upload.reason
+                                         : "out of time");
     note(e, reason);
     return over(e, RESEND_FAILED, reason);
 }
 
 int64_t resend_run_due(struct resend_run *e)
 {
-    return clock_earlier(delivery_due(&e->delivery), e->delivery.deadline);
+    struct delivery *d = &e->delivery;
+    int64_t          due = clock_earlier(delivery_due(d), d->deadline);
+    return d->upload.bucket && !d->call && d->upload.refresh_tries >= TRIES ? 0 : due; /* the next step gives up */
 }
 
 bool resend_run_is_under_way(const struct resend_run *e)
