@@ -53,6 +53,7 @@ static int make(void **state)
     log_init(&said, LOG_DEBUG);
     run_dir_init(&run);
     (void)unsetenv("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    (void)unsetenv("AWS_CONTAINER_AUTHORIZATION_TOKEN");
     if (setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", 1) != 0 || setenv("AWS_SECRET_ACCESS_KEY", "a-secret-key", 1) != 0)
         return -1;
     if (!folder_make(&folder) || mkdir(folder_path(&folder, "runs", path), 0700) != 0)
@@ -271,6 +272,21 @@ static void be_in_a_container(int port)
     assert_int_equal(setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url, 1), 0);
 }
 
+static void what_was_sent_for_keys_stands_in_no_reason(void **state)
+{
+    (void)state;
+    begin(IS({ANSWER("401 no", "", "unknown word hunter2hunter2"), SERVER_CLOSES}));
+    be_in_a_container(server.port);
+    assert_int_equal(setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "hunter2hunter2", 1), 0);
+    drive_to(DELIVERY_REFUSED);
+    stop();
+    assert_int_equal(server.request_count, 1);
+    assert_non_null(strstr(server.requests[0], "Authorization: hunter2hunter2"));
+    assert_non_null(strstr(d.reason, "unknown word ***"));
+    assert_null(strstr(d.reason, "hunter2"));
+    assert_null(strstr(said.early.data, "hunter2"));
+}
+
 static void of_runs_with_the_same_keys_one_asks_for_them(void **state)
 {
     (void)state;
@@ -308,6 +324,7 @@ int main(void)
         TEST(a_document_is_the_same_each_time),
         TEST(without_keys_nothing_is_asked),
         TEST(a_run_without_a_disk_has_its_documents_of_memory),
+        TEST(what_was_sent_for_keys_stands_in_no_reason),
         TEST(of_runs_with_the_same_keys_one_asks_for_them),
     };
     (void)clearenv();
