@@ -181,7 +181,7 @@ static enum resend_run_outcome set_out(struct resend_run *e)
     int error = reload(e); /* the run may have been delivered between the look and the lock */
     if (error == 0 && journal_is(e->state, "state", "finished"))
         return over(e, RESEND_DELIVERED, "");
-    if (error == 0 && !journal_text(e->state, "sentinel_run_id"))
+    if (error == 0 && !journal_text(e->state, "sentinel_run_id") && !journal_text(e->state, "destination"))
         error = run_dir_append_state(&e->run, "{}", 2); /* a registration that cannot be noted is one too many */
     if (error == 0) {
         delivery_restore(&e->delivery, e->state);

@@ -624,22 +624,6 @@ static void what_is_refused_for_good_is_not_tried_again_along_the_way(void **sta
     assert_int_equal(server.request_count, 0);
 }
 
-static void a_run_that_is_tried_in_vain_does_not_grow(void **state)
-{
-    (void)state;
-    char        path[FOLDER_PATH];
-    struct stat info;
-    off_t       size = 0;
-    add(OLD, "undelivered", ENDED);
-    assert_true(folder_write_text(&folder, in_run(OLD, "metrics.csv"), ""));
-    for (int i = 0; i < 3; i++) {
-        assert_int_equal(sync_runs(NULL), 1);
-        assert_int_equal(stat(folder_path(&folder, in_run(OLD, "run.jsonl"), path), &info), 0);
-        assert_true(i == 0 || info.st_size == size);
-        size = info.st_size;
-    }
-}
-
 /* A run that goes to this server as a bucket, and whose beginning is there. */
 static void add_bucket(const char *id, bool started)
 {
@@ -649,6 +633,24 @@ static void add_bucket(const char *id, bool started)
                    "\"key\":\"20260101T000000Z-m-1-0123456789abcdef\",\"date\":\"2026-01-01\",\"started\":%s",
                    api, started ? "true" : "false");
     add(id, "undelivered", members);
+}
+
+static void a_run_that_is_tried_in_vain_does_not_grow(void **state)
+{
+    (void)state;
+    char        path[FOLDER_PATH];
+    struct stat info;
+    off_t       size[2] = {0, 0};
+    add(OLD, "undelivered", ENDED);
+    assert_true(folder_write_text(&folder, in_run(OLD, "metrics.csv"), ""));
+    add_bucket(NEW, true);
+    assert_int_equal(setenv("AWS_EC2_METADATA_DISABLED", "true", 1), 0); /* there are no keys */
+    for (int i = 0; i < 6; i++) {
+        assert_true(i % 2 || sync_runs(NULL) == 2);
+        assert_int_equal(stat(folder_path(&folder, in_run(i % 2 ? NEW : OLD, "run.jsonl"), path), &info), 0);
+        assert_true(i < 2 || info.st_size == size[i % 2]);
+        size[i % 2] = info.st_size;
+    }
 }
 
 static void keys_that_cannot_be_had_are_tried_for_one_run_alone(void **state)
