@@ -283,7 +283,8 @@ int64_t resend_run_due(struct resend_run *e)
 {
     struct delivery *d = &e->delivery;
     int64_t          due = clock_earlier(delivery_due(d), d->deadline);
-    return d->upload.bucket && !d->call && d->upload.refresh_tries >= TRIES ? 0 : due; /* the next step gives up */
+    bool             without_keys = d->upload.stopped || d->upload.refresh_tries >= TRIES; /* the next step gives up */
+    return d->upload.bucket && !d->call && without_keys ? 0 : due;
 }
 
 bool resend_run_is_under_way(const struct resend_run *e)
