@@ -60,6 +60,8 @@ struct bucket *bucket_of_state(const struct config *config, const cJSON *state)
 
 void bucket_free(struct bucket *b)
 {
+    if (b && b->keys->asker == b) /* the answer will not come here */
+        b->keys->asker = NULL;
     if (b && !b->keys_are_lent)
         bucket_keys_free(b->keys);
     free(b);

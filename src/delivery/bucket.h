@@ -31,8 +31,9 @@ struct bucket *bucket_of_config(const struct config *config);
  */
 struct bucket *bucket_of_state(const struct config *config, const cJSON *state);
 void           bucket_free(struct bucket *bucket);
-/* Several runs, one after the other, have the same keys: looked for once, for a home may be on a dead server. The first
- * bucket leaves its own in *keys, the others take those. They are the lender's to free, by bucket_keys_free. */
+/* Several runs have the same keys: looked for once, for a home may be on a dead server, and whoever asks a machine
+ * twice looks like a thief. The first bucket leaves its own in *keys, the others take those. They are the lender's to
+ * free, by bucket_keys_free, when no bucket has them any more. */
 void bucket_share_keys(struct bucket *bucket, struct own_credentials **keys);
 void bucket_keys_free(struct own_credentials *keys); /* NULL is allowed */
 

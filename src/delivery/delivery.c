@@ -336,6 +336,10 @@ static struct secrets secrets_of(const struct delivery *d)
     struct secrets secrets = {0};
     secrets_add(&secrets, d->config->token);
     secrets_add_credentials(&secrets, upload_credentials(&d->upload));
+    if (d->upload.bucket) {
+        secrets_add(&secrets, d->upload.bucket->keys->sent);
+        secrets_add(&secrets, d->upload.bucket->keys->machine.token);
+    }
     return secrets;
 }
 

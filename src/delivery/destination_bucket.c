@@ -116,23 +116,39 @@ static bool keys_lack(const struct upload *u)
 }
 
 /* Where S3 has refused keys, its words stand. */
-static void give_up_keys(struct upload *u)
+static void explain(struct upload *u)
 {
     if (!u->bucket->keys->rejected || !u->reason[0])
         (void)snprintf(u->reason, sizeof u->reason, "no keys for the bucket: %.200s", u->bucket->keys->reason);
+}
+
+static void give_up_keys(struct upload *u)
+{
+    explain(u);
     upload_stop(u);
 }
 
-/* Nothing is looked at before there is something to be put. */
+/* Of all runs that share the keys: what one has tried in vain, the next one need not wait for. */
+static void note_tries(struct upload *u)
+{
+    u->refresh_tries = keys_lack(u) ? u->bucket->keys->tries : 0;
+    if (u->refresh_tries > 0)
+        explain(u);
+}
+
+/* Nothing is looked at before there is something to be put, and one question is under way for all that share the keys.
+ */
 static int64_t keys_due(struct upload *u, int64_t now, bool wanted)
 {
     struct own_credentials *o = u->bucket->keys;
     int64_t                 due = INT64_MAX;
-    if (keys_lack(u) && !wanted)
+    if ((keys_lack(u) && !wanted) || (o->asker && o->asker != u->bucket))
         return INT64_MAX;
     o->ending = u->ending;
     o->skew = u->skew;
     u->bucket->step = own_credentials_next(o, now, &due);
+    if (u->bucket->step == OWN_NOTHING)
+        note_tries(u);
     if (keys_lack(u) && o->hopeless)
         give_up_keys(u);
     return u->bucket->step == OWN_NOTHING ? due : now;
@@ -142,24 +158,26 @@ static int keys_request(struct upload *u, const struct api *api, const char *run
 {
     (void)api;
     (void)run_id;
+    u->bucket->keys->asker = u->bucket;
     return own_credentials_request(u->bucket->keys, u->bucket->step, ret);
 }
 
-static void note_tries(struct upload *u)
+static void note_answer(struct upload *u)
 {
-    u->refresh_tries = keys_lack(u) ? u->bucket->keys->tries : 0;
+    u->bucket->keys->asker = NULL;
+    note_tries(u);
 }
 
 static void keys_answer(struct upload *u, const struct http_answer *answer, int64_t now)
 {
     own_credentials_answer(u->bucket->keys, u->bucket->step, answer, now);
-    note_tries(u);
+    note_answer(u);
 }
 
 static void keys_failed(struct upload *u, int error, int64_t now)
 {
     own_credentials_failed(u->bucket->keys, u->bucket->step, error, now);
-    note_tries(u);
+    note_answer(u);
 }
 
 /* Keys of the environment and of files stay: there will be no others, and at the end, or for another run's bucket, they

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,8 +33,17 @@ void own_credentials_init(struct own_credentials *o, const struct config *config
     *o = (struct own_credentials){.cloud = config->cloud, .roots = {.proc = "/proc", .sys = "/sys"}};
 }
 
+static void forget_sent(struct own_credentials *o)
+{
+    if (o->sent)
+        bytes_wipe(o->sent, strlen(o->sent));
+    free(o->sent);
+    o->sent = NULL;
+}
+
 void own_credentials_done(struct own_credentials *o)
 {
+    forget_sent(o);
     aws_source_done(&o->source);
     sentinel_credentials_done(&o->credentials);
     bytes_wipe(&o->machine, sizeof o->machine);
@@ -222,8 +232,12 @@ static int with_token(struct own_credentials *o, enum own_step step, struct http
     int error = o->source.token_file ? load(o->source.token_file, &file) : 0;
     if (o->source.token_file)
         token = text_span(file.data, file.len);
+    text_trim(&token);
     if (error == 0 && o->source.token_file && text_len(token) == 0)
         error = -ENODATA;
+    forget_sent(o);
+    if (error == 0 && !(o->sent = strndup(token.at, text_len(token))))
+        error = -ENOMEM;
     if (error == 0)
         error = step == OWN_WEB_IDENTITY ? aws_web_identity_request(&o->source, token, ret)
                                          : aws_container_request(&o->source, token, ret);
@@ -291,6 +305,7 @@ void own_credentials_answer(struct own_credentials *o, enum own_step step, const
     struct sentinel_credentials fresh = {0};
     struct text                 body = text_span(answer->body.data ? answer->body.data : "", answer->body.len);
     bool                        yes = !answer->error && answer->status == 200;
+    forget_sent(o);
     if (yes && step == OWN_MACHINE && o->machine.role[0] == '\0' && now < o->machine_until &&
         aws_machine_hear(body, &o->machine))
         return;
@@ -308,6 +323,7 @@ void own_credentials_failed(struct own_credentials *o, enum own_step step, int e
     const struct http_answer none = {.error = error, .retry_after_s = -1};
     bool                     of_file = step != OWN_MACHINE && o->source.token_file;
     o->machine_until = 0;
+    forget_sent(o);
     (void)snprintf(o->reason, sizeof o->reason, "no keys from %s: %s%s", o->source.from,
                    of_file ? "its token cannot be read or sent: " : "",
                    error == -EPERM ? "the file is none of this user's or root's" : strerror(-error));

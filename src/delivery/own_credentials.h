@@ -46,6 +46,8 @@ struct own_credentials {
     int64_t                     next_try;   /* ns CLOCK_MONOTONIC */
     int64_t                     may_reject; /* the same: a refusal before then is not answered at once */
     unsigned                    tries;
+    char                       *sent;  /* with the question under way: a token, which its answer may repeat; NULL */
+    const void                 *asker; /* the owner's to set: whose question is under way, of those that share them */
 };
 
 /* Nothing is read yet. */

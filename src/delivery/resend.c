@@ -97,22 +97,24 @@ static bool deliver(struct resend_run *e, const struct engine_sync *sync, const 
 
 int resend_all(const struct engine_sync *sync, const struct config *config, cgroup_of_lost_fn *cgroup_of_lost)
 {
-    struct state_dir  home;
-    struct network    network;
-    struct resend_run one;
-    int               left = 0;
-    int               error = state_dir_open(lookup, false, &home);
+    struct state_dir        home;
+    struct network          network;
+    struct resend_run       one;
+    struct own_credentials *keys = NULL;
+    int                     left = 0;
+    int                     error = state_dir_open(lookup, false, &home);
     if (error < 0)
         return error == -ENOENT && !sync->runs ? 0 : error;
     network_init(&network);
     resend_run_init(&one, config, &home, &network, cgroup_of_lost);
     one.named = sync->named;
+    one.keys = &keys;
     char **all = sync->runs ? NULL : list_runs(&home);
     for (const char *const *id = sync->runs ? sync->runs : (const char *const *)all; id && *id; id++)
         left += !deliver(&one, sync, *id);
     free_names(all);
     resend_run_drop(&one);
-    resend_run_forget_keys(&one);
+    bucket_keys_free(keys);
     log_done(&one.log);
     network_done(&network);
     state_dir_close(&home);
@@ -241,7 +243,6 @@ bool resend_backlog_end_step(struct resend_backlog *b, int64_t now)
 void resend_backlog_drop(struct resend_backlog *b)
 {
     resend_run_drop(&b->one);
-    resend_run_forget_keys(&b->one);
     free_names(b->names);
     b->names = NULL;
     b->left = 0;

@@ -175,13 +175,13 @@ static int name(struct resend_run *e)
 static enum resend_run_outcome set_out(struct resend_run *e)
 {
     delivery_init(&e->delivery, e->config, &e->run, &e->log, e->network);
-    e->delivery.keys = &e->keys;
+    e->delivery.keys = e->keys;
     e->locked = true;
     log_attach(&e->log, e->run.log);
     int error = reload(e); /* the run may have been delivered between the look and the lock */
     if (error == 0 && journal_is(e->state, "state", "finished"))
         return over(e, RESEND_DELIVERED, "");
-    if (error == 0 && !journal_text(e->state, "sentinel_run_id"))
+    if (error == 0 && !journal_text(e->state, "sentinel_run_id") && !journal_text(e->state, "destination"))
         error = run_dir_append_state(&e->run, "{}", 2); /* a registration that cannot be noted is one too many */
     if (error == 0) {
         delivery_restore(&e->delivery, e->state);
@@ -271,25 +271,25 @@ enum resend_run_outcome resend_run_step(struct resend_run *e, int64_t now)
     if (d->phase != DELIVERY_REFUSED && !has_tried_enough(d, now))
         return RESEND_UNDER_WAY;
     char reason[sizeof d->reason];
-    (void)snprintf(reason, sizeof reason, "%s", d->reason[0] ? d->reason : "out of time");
+    (void)snprintf(reason, sizeof reason, "%s",
+                   d->reason[0]          ? d->reason
+                   : d->upload.reason[0] ? d->upload.reason
+                                         : "out of time");
     note(e, reason);
     return over(e, RESEND_FAILED, reason);
 }
 
 int64_t resend_run_due(struct resend_run *e)
 {
-    return clock_earlier(delivery_due(&e->delivery), e->delivery.deadline);
+    struct delivery *d = &e->delivery;
+    int64_t          due = clock_earlier(delivery_due(d), d->deadline);
+    bool             without_keys = d->upload.stopped || d->upload.refresh_tries >= TRIES; /* the next step gives up */
+    return d->upload.bucket && !d->call && without_keys ? 0 : due;
 }
 
 bool resend_run_is_under_way(const struct resend_run *e)
 {
     return e->locked;
-}
-
-void resend_run_forget_keys(struct resend_run *e)
-{
-    bucket_keys_free(e->keys);
-    e->keys = NULL;
 }
 
 void resend_run_drop(struct resend_run *e)

@@ -33,13 +33,13 @@ struct resend_run {
     struct log      log;           /* writes to the run's own log */
     struct run_dir  run;
     struct delivery delivery;
-    struct own_credentials *keys; /* of the runs so far that go to buckets of the user's own; NULL */
-    cJSON                  *state;
-    uint64_t                uploaded; /* at the last look: each object gives more time */
-    bool                    locked;
-    bool                    hopeless; /* the last run failed for what it is, */
-    bool                    stopped;  /* or S3 has said no to it; neither says anything of the others */
-    char                    reason[256];
+    struct own_credentials **keys; /* for buckets of the user's own: the owner's, of all runs; NULL: each its own */
+    cJSON                   *state;
+    uint64_t                 uploaded; /* at the last look: each object gives more time */
+    bool                     locked;
+    bool                     hopeless; /* the last run failed for what it is, */
+    bool                     stopped;  /* or S3 has said no to it; neither says anything of the others */
+    char                     reason[256];
 };
 
 void resend_run_init(struct resend_run *e, const struct config *config, const struct state_dir *home,
@@ -52,7 +52,5 @@ int64_t                 resend_run_due(struct resend_run *e);
 bool                    resend_run_is_under_way(const struct resend_run *e);
 /* Lets go at once; resend_run_begin can follow. */
 void resend_run_drop(struct resend_run *e);
-/* The keys for buckets that its runs have shared; none is under way. */
-void resend_run_forget_keys(struct resend_run *e);
 
 #endif

@@ -42,6 +42,7 @@ void loop_prepare(struct run *run)
     network_init(&run->network);
     delivery_init(&run->delivery, &run->config, &run->dir, &run->log, &run->network);
     resend_backlog_init(&run->backlog, &run->config, &run->home, &run->network, cgroup_tags_of_lost);
+    run->delivery.keys = run->backlog.one.keys = &run->keys;
 }
 
 /* Words of the user's for a bucket, beside the secret half of its keys; unset where there is none. */

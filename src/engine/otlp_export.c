@@ -124,6 +124,22 @@ static struct otlp_export *open_export(struct run *run)
     return run->otlp = o;
 }
 
+/* A list of the user's that is too long costs its words, and no row. */
+static void name_run(struct run *run)
+{
+    struct otlp_export *o = run->otlp;
+    otlp_instance(run, o->instance);
+    otlp_resource(run, o->instance, &o->attributes);
+    if (!o->attributes.failed || !run->config.otlp_attributes)
+        return;
+    log_line(&run->log, LOG_WARN, "OTEL_RESOURCE_ATTRIBUTES is left out: it comes to more than %d KiB",
+             ATTRIBUTES_MAX / 1024);
+    run->config.otlp_attributes = NULL;
+    bytes_done(&o->attributes);
+    bytes_init(&o->attributes, ATTRIBUTES_MAX);
+    otlp_resource(run, o->instance, &o->attributes);
+}
+
 static void compose(struct run *run, const struct sample *now)
 {
     struct otlp_export   *o = run->otlp;
@@ -134,10 +150,8 @@ static void compose(struct run *run, const struct sample *now)
                                  .figures = &o->figures,
                                  .gpus = gpus,
                                  .gpu_count = otlp_gpus_read(run, gpus)};
-    if (o->attributes.len == 0) {
-        otlp_instance(run, o->instance);
-        otlp_resource(run, o->instance, &o->attributes);
-    }
+    if (o->attributes.len == 0)
+        name_run(run);
     o->counts.rows++;
     o->counts.dropped += o->waiting.len > 0; /* a newer one takes its place */
     bytes_done(&o->waiting);
@@ -165,10 +179,17 @@ void otlp_export_row(struct run *run, const struct sample *now)
         otlp_export_step(run);
 }
 
+/* A connection by TLS that is not there yet takes more moves than there are. */
+static bool is_in_vain(const struct run *run)
+{
+    struct text url = text_of(run->config.otlp);
+    return !run->network.http && text_starts(url, "https:");
+}
+
 void otlp_export_last(struct run *run)
 {
     struct otlp_export *o = run->otlp;
-    if (!o || run->seat != SEAT_OWN || run->config.exit_timeout == 0)
+    if (!o || run->seat != SEAT_OWN || run->config.exit_timeout == 0 || is_in_vain(run))
         return;
     for (int i = 0; i < LAST_TRIES && (o->call || o->waiting.len > 0) && !atomic_load(&run->link->hurry); i++) {
         otlp_export_step(run);

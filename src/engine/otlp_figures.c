@@ -28,7 +28,8 @@ static void add_sums(const struct run *run, const struct sample *now, struct otl
     long                 ticks = run->shape.clock_ticks;
     add_ticks(&f->system_user, before->cpu_user, now->cpu_user, ticks);
     add_ticks(&f->system_system, before->cpu_system, now->cpu_system, ticks);
-    add_ticks(&f->system_interrupt, before->cpu_interrupt, now->cpu_interrupt, ticks);
+    if (run->origin == ORIGIN_HERE) /* no row has it, so after an exec its sum is not known any more */
+        add_ticks(&f->system_interrupt, before->cpu_interrupt, now->cpu_interrupt, ticks);
     add(&f->system_read, before->disk_read, now->disk_read);
     add(&f->system_written, before->disk_write, now->disk_write);
     add(&f->system_received, before->net_recv, now->net_recv);
@@ -55,8 +56,7 @@ static void add_cells(struct text line, const struct column_sum *sums, size_t co
         }
 }
 
-/* The run had rows before: of an image before an exec, or of process 1 before a signal that did not end it. Its sums go
- * on from theirs. */
+/* The run had rows before, of an image before an exec: its sums go on from theirs. */
 static void add_rows(const struct run *run, struct otlp_figures *f)
 {
     const struct column_sum sums[] = {

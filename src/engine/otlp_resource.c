@@ -4,6 +4,7 @@
 #include <mbedtls/sha256.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/program_name.h"
 #include "config/otel.h"
@@ -11,13 +12,15 @@
 #include "engine/run.h"
 
 /* The run's own name holds the machine's. This one is the same after an exec in place, and tells nothing: a boot's ID
- * is known on the machine alone. Source: RFC 9562, version 8. */
+ * is known on the machine alone. Where it cannot be read the name is drawn, and another one after an exec. Source: RFC
+ * 9562, version 8. */
 void otlp_instance(const struct run *run, char ret[static OTLP_INSTANCE_SIZE])
 {
     unsigned char hash[32] = {0};
     char          source[sizeof run->machine.boot_id + RUN_DIR_ID_MAX + 1];
     int           len = snprintf(source, sizeof source, "%s/%s", run->machine.boot_id, run->dir.id);
-    (void)mbedtls_sha256((const unsigned char *)source, (size_t)len, hash, 0);
+    if (run->machine.boot_id[0] || getrandom(hash, sizeof hash, GRND_NONBLOCK) != (ssize_t)sizeof hash)
+        (void)mbedtls_sha256((const unsigned char *)source, (size_t)len, hash, 0);
     hash[6] = (unsigned char)(0x80 | (hash[6] & 0x0f));
     hash[8] = (unsigned char)(0x80 | (hash[8] & 0x3f));
     char *at = ret;

@@ -49,7 +49,10 @@ static void tag(struct run *run)
 static void forget(struct run *run)
 {
     struct log log;
+    resend_backlog_drop(&run->backlog);
     delivery_done(&run->delivery);
+    bucket_keys_free(run->keys);
+    run->keys = NULL;
     otlp_export_drop(run);
     run_dir_close(&run->dir);
     state_dir_close(&run->home);
@@ -78,6 +81,7 @@ void pid1_begin(struct run *run)
     run_dir_init(&run->dir);
     cgroup_tags_again(&run->cgroup_tags);
     delivery_init(&run->delivery, &run->config, &run->dir, &run->log, &run->network);
+    run->delivery.keys = &run->keys;
     run->baseline = run->last;
     usage_read(&run->tree, &run->account.before);
     if (run->collectors)

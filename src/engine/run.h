@@ -106,29 +106,30 @@ struct run {
     struct log    log;
     struct config config;
     /* What is the thread's. */
-    struct machine        machine;
-    struct sample         baseline;
-    struct sample         last; /* the row before, or the baseline */
-    struct state_dir      home;
-    struct run_dir        dir;
-    struct gpus_told      gpus_told;
-    struct run_dir        ahead; /* of root: the directory before it is time for one */
-    struct bytes          line;  /* one row */
-    uint64_t              rows;
-    struct network        network;
-    struct delivery       delivery;
-    struct registration   registration;
-    struct cgroup_tags    cgroup_tags;
-    struct otlp_export   *otlp;        /* rows for PILLION_OTLP_ENDPOINT; NULL: none so far */
-    struct resend_backlog backlog;     /* the runs of others that are delivered along the way */
-    int                   pruned;      /* the mark of that name, locked while old runs are pruned */
-    bool                  is_pruned;   /* all of it: markers of the dead may be swept too */
-    uint32_t              wakes;       /* of the link's, those taken off it */
-    int64_t               next_upkeep; /* this and the next two: ns CLOCK_MONOTONIC */
-    int64_t               next_look;
-    int64_t               rests_until; /* in RUN_RESTS */
-    uint64_t              pid_start;
-    uint64_t              pid_namespace;
+    struct machine          machine;
+    struct sample           baseline;
+    struct sample           last; /* the row before, or the baseline */
+    struct state_dir        home;
+    struct run_dir          dir;
+    struct gpus_told        gpus_told;
+    struct run_dir          ahead; /* of root: the directory before it is time for one */
+    struct bytes            line;  /* one row */
+    uint64_t                rows;
+    struct network          network;
+    struct delivery         delivery;
+    struct registration     registration;
+    struct cgroup_tags      cgroup_tags;
+    struct own_credentials *keys;        /* for a bucket of the user's own; NULL: none yet */
+    struct otlp_export     *otlp;        /* rows for PILLION_OTLP_ENDPOINT; NULL: none so far */
+    struct resend_backlog   backlog;     /* the runs of others that are delivered along the way */
+    int                     pruned;      /* the mark of that name, locked while old runs are pruned */
+    bool                    is_pruned;   /* all of it: markers of the dead may be swept too */
+    uint32_t                wakes;       /* of the link's, those taken off it */
+    int64_t                 next_upkeep; /* this and the next two: ns CLOCK_MONOTONIC */
+    int64_t                 next_look;
+    int64_t                 rests_until; /* in RUN_RESTS */
+    uint64_t                pid_start;
+    uint64_t                pid_namespace;
 };
 
 /* The program ends: what is for the time until then need not be made. */

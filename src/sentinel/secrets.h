@@ -10,7 +10,7 @@
 
 #include "base/bytes.h"
 
-enum { SECRETS_MAX = 4 };
+enum { SECRETS_MAX = 6 };
 
 /* The texts stay the caller's. */
 struct secrets {

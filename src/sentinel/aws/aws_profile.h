@@ -19,7 +19,7 @@ struct aws_profile {
     bool        keys_of_config; /* which file the access key stood in */
     struct text region;
     struct text role_arn, role_session_name, web_identity_token_file;
-    struct text source_profile, credential_source, mfa_serial, credential_process, sso;
+    struct text credential_source, mfa_serial, credential_process, sso;
 };
 
 /* Adds what a file says of a profile. What it sets counts more than what was there: so config is read first. A section
