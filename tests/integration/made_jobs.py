@@ -36,9 +36,9 @@ def rows(began, seconds, interval, figures, holes=(), clock=0.0):
     return "\n".join(lines) + "\n"
 
 
-def node(folder, host, figures, seconds=100.0, began=0.0, interval=1.0, job="4711.0", holes=(), clock=0.0, boot=None, pid=1000,
+def made(host, figures, seconds=100.0, began=0.0, interval=1.0, job="4711.0", holes=(), clock=0.0, boot=None, pid=1000,
          given=(4, 8192, 3600), cpu_s=None, gpus=0, cluster=None, name="simulate", tags=None, orchestrator="slurm", **more):
-    """A run of a job on one node. Its CPU seconds are those of its rows."""
+    """A run of a job on one node, and its rows. Its CPU seconds are those of its rows."""
     text = rows(began, seconds, interval, lambda at: figures(began + at), holes, clock)
     table = [dict(zip(pillion.HEADER.split(","), line.split(","))) for line in text.splitlines()[1:]]
     told = {"job_name": name, **({"job_cluster": cluster} if cluster else {}), **(tags or {})}
@@ -53,7 +53,11 @@ def node(folder, host, figures, seconds=100.0, began=0.0, interval=1.0, job="471
     if clock:
         found["clock_offset_ms"] = round(clock * 1000)
     found.update(more)
-    return made_runs.write(folder, {key: value for key, value in found.items() if value is not None}, text).name
+    return {key: value for key, value in found.items() if value is not None}, text
+
+
+def node(folder, *words, **more):
+    return made_runs.write(folder, *made(*words, **more)).name
 
 
 def killed(**more):

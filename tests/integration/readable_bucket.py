@@ -19,7 +19,7 @@ import time
 import urllib.parse
 
 sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-import made_runs  # noqa: E402
+import made_bucket  # noqa: E402
 from s3_server import Grant, Refused, S3Server, amz_date  # noqa: E402, F401
 from strict_server import Answer  # noqa: E402
 
@@ -127,21 +127,18 @@ class ReadableServer(Reads, S3Server):
         with self.lock:
             del self.objects["%s/%s" % (self.place, name)]
 
-    def add_run(self, found, csv=None, batch=50, ended=True, number=1, last=None):
+    def add_run(self, found, csv=None, batch=50, ended=True, number=1, last=None, share=()):
         """As a program would put it: `found` is made_runs.state's; its key is returned. `last`: when its last object was
-        stored."""
+        stored; `share`: as in PILLION_SHARE."""
         began = found["started_at"]
         key = "%s-%s" % (found["id"], "%016x" % number)
         date = "date=%s" % began[:10]
-        document = {name: value for name, value in found.items() if name not in ("pid", "pid_start", "machine")}
-        document.update(id=key, machine={"boot": "01234567", "host_name": found["machine"]["host_name"]})
-        start = {name: value for name, value in document.items()
-                 if name not in ("finished_at", "duration_s", "exit_code", "signal", "totals", "cost")}
-        self.put("started/%s/%s.json" % (date, key), json.dumps(dict(start, state="running")), last)
+        found = dict(found, key=key)
+        self.put("started/%s/%s.json" % (date, key), json.dumps(made_bucket.document(found, False, share)), last)
         for number, text in enumerate(batches(csv, batch) if csv else [], 1):
             self.put("metrics/%s/run=%s/%04d.csv.gz" % (date, key, number), gzip.compress(text.encode(), mtime=0), last)
         if ended:
-            self.put("runs/%s/%s.json" % (date, key), json.dumps(document), last)
+            self.put("runs/%s/%s.json" % (date, key), json.dumps(made_bucket.document(found, True, share)), last)
         return key
 
 

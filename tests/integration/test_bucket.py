@@ -12,6 +12,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import made_jobs  # noqa: E402
 import made_runs  # noqa: E402
 from own_bucket import BucketServer, BucketTest  # noqa: E402
 from readable_bucket import Reads, ReadableServer  # noqa: E402
@@ -149,6 +150,44 @@ class Screens(BucketReadTest):
         self.assertEqual(len(rows), 10)
         self.assertEqual(len([name for name in self.asked("list") if "metrics/" in name]), 5)
         self.assertTrue((self.tmp / "job.html").stat().st_size > 10000)
+
+
+class Jobs(BucketReadTest):
+    def add_node(self, number, host="n", cores=1.0, seconds=60.0, ended=True, last=BEGAN, share=(), **more):
+        found, csv = made_jobs.made("%s%d" % (host, number), lambda t: (cores, 500, None, 10000), seconds, pid=number, interval=5, **more)
+        return self.bucket.add_run(found, csv, 50, ended, number, last, share)
+
+    def job(self, job="4711", status=0):
+        return json.loads(self.call("show", "--json", self.bucket.place, "--job", job, status=status).stdout)
+
+    def test_nodes_whose_names_nobody_shares_are_told_apart_by_their_boots(self):
+        for number in (1, 2, 3):
+            self.add_node(number, cores=float(number))
+        job = self.job()
+        names = [one["name"] for one in job["nodes"]]
+        self.assertEqual((len(set(names)), job["machines"]["count"], job["asked"]["cpus"], job["asked"]["cpu_s"]), (3, 3, 12, 720))
+        for name in names:
+            self.assertRegex(name, "^[0-9a-f]{8}$")
+        self.assertEqual(job["nodes"][names.index(job["balance"]["busiest"])]["cpu_mean"], 3)
+        listed, = json.loads(self.call("list", "--jobs", "--json", self.bucket.place).stdout)
+        self.assertEqual((listed["nodes"], listed["runs"]), (3, 3))
+        page = self.call("report", self.bucket.place, "--job", "4711", "-o", "-").stdout.decode()
+        runs = json.loads(re.search(r'id="known">(.*?)</script>', page, re.S).group(1))["runs"]
+        self.assertEqual(sorted(one["host"] for one in runs), sorted(names))
+
+    def test_pods_of_one_machine_whose_names_are_shared_are_one_job_and_one_machine(self):
+        for number in (1, 2):
+            pod = "train-%d-x7k2p" % number
+            self.add_node(number, pod, job=pod, boot="the same", given=None, orchestrator="kubernetes", share=("hostname", "account"),
+                          container={"pod": pod, "namespace": "ml", "index": str(number)})
+        job = self.job("train")
+        self.assertEqual((job["job"], len(job["nodes"]), job["machines"]["count"]), ("ml/train", 2, 1))
+
+    def test_rows_that_wait_for_their_batch_are_no_silence(self):
+        now = time.time()
+        for number, ends in ((1, 2), (2, 90), (3, 400)):
+            self.add_node(number, "n", seconds=600.0 - ends, began=now - 600 - BEGAN, ended=False, last=now, upload_interval=60, share=("hostname",))
+        self.assertEqual({one["name"]: one["word"] for one in self.job()["nodes"]}, {"n1": "running", "n2": "running", "n3": "silent"})
 
 
 class ReadableBucket(Reads, BucketServer):

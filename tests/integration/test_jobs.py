@@ -106,6 +106,14 @@ class Sums(JobsTest):
         self.near(job["sum"]["memory_max_mib"], 1000)
         self.assertEqual(self.job("ml/train")["runs"], job["runs"])
 
+    def test_cpu_that_is_not_known_yet_is_none_that_was_left_unused(self):
+        node(self.dir, "a", flat(2, 500), 100, pid=1)
+        node(self.dir, "b", flat(2, 500), 100, pid=2, **silent())
+        for path in (self.dir / "runs").glob("*/*"):
+            os.utime(path)
+        listed, = json.loads(self.answer("list", "--jobs", "--json"))
+        self.assertEqual((listed["state"], listed["runs"], listed["cpu_part"]), ("running", 2, 0.5))
+
     def test_gpus_add_up_and_say_which_node_waits(self):
         for i, used in enumerate((4.0, 4.0, 0.2)):
             node(self.dir, "g%d" % i, flat(1, 500, used), 100, pid=i + 1, gpus=4)
@@ -172,7 +180,41 @@ class Membership(JobsTest):
         for words in (("show", "last"), ("report", "last"), ("export",), ("report", "--failed")):
             self.answer(*words, *places, status=2)
             self.assertIn("reads one --dir", self.said)
-        self.answer("list", "--jobs", *places, "--dir", self.work / "none", status=1)
+        for words in (("list", "--jobs"), ("show", "--json", "--job", "4711"), ("report", "-o", "-", "--job", "4711")):
+            shown = self.answer(*words, *places, "--dir", self.work / "none", status=1)  # a part, and said to be one
+            self.assertIn("4711", shown)
+            self.assertRegex(self.said, r"^pillion: the runs in \S+/none cannot be read: No such file or directory\n$")
+
+    def test_a_folder_that_is_named_twice_counts_once(self):
+        node(self.dir, "a", flat(1, 100), 100)
+        places = [word for folder in (self.dir, self.dir / "runs", str(self.dir) + "/") for word in ("--dir", folder)]
+        self.assertEqual(self.jobs(*places), [("4711", 1, 1)])
+        self.assertEqual(len(json.loads(self.answer("list", "--json", *places))), 1)
+        self.near(self.job("4711", *places)["sum"]["cpu_s"], 100)
+
+    def test_rows_that_cannot_be_read_are_said_and_the_rest_is_a_part(self):
+        node(self.dir, "a", flat(1, 100), 100, pid=1)
+        (self.dir / "runs" / node(self.dir, "b", flat(1, 100), 100, pid=2) / "metrics.csv").write_text("no rows\n")
+        for words in (("show", "--json"), ("show",), ("report", "-o", "-"), ("report", "-o", self.work / "page.html")):
+            self.assertNotEqual(self.answer(*words, "--job", "4711", status=1), "")
+            self.assertEqual(self.said, "pillion: the rows of 1 of its runs cannot be read\n")
+
+    def test_of_a_job_that_is_too_large_no_rows_are_looked_at(self):
+        first = self.dir / "runs" / node(self.dir, "a", flat(1, 100), 5)
+        for number in range(5000):
+            (self.dir / "runs" / ("%s%04d" % (first.name, number))).mkdir(mode=0o700)
+            os.link(first / "run.jsonl", self.dir / "runs" / ("%s%04d" % (first.name, number)) / "run.jsonl")
+        (self.dir / "runs" / (first.name + "4999") / "metrics.csv").write_text("no rows\n")
+        self.assertEqual(self.answer("show", "--job", "4711", status=1), "")
+        self.assertEqual(self.said, "pillion: show: a job of more than 5000 runs is too large; choose by --since or --name\n")
+
+    def test_pods_whose_names_are_told_as_their_job_are_of_what_made_them(self):
+        for i in (1, 2):
+            pod = "train-%d-x7k2p" % i
+            node(self.dir, pod, flat(1, 500), 100, job=pod, pid=i, given=None, orchestrator="kubernetes",
+                 container={"pod": pod, "namespace": "ml", "index": str(i)})
+        node(self.dir, "web-0", flat(1, 500), 100, job="web-0", pid=3, given=None, orchestrator="kubernetes", container={"pod": "web-0"})
+        self.assertEqual(sorted(self.jobs()), [("ml/train", 2, 2), ("web-0", 1, 1)])
 
     def test_wrong_words_have_their_sentences(self):
         node(self.dir, "a", flat(1, 1), 50)
@@ -227,6 +269,13 @@ class Pictures(JobsTest):
             self.assertRegex(text, r"(?m)^%s " % name)
         self.assertIn("and 44 more nodes: pillion report --job 4711", text)
 
+    def test_words_of_strangers_steer_no_hint(self):
+        for i in range(20):
+            node(self.dir, "n%d" % i, flat(1, 100), 50, interval=10, pid=i + 1, job="\x1b]0;x\x07/train", given=None, orchestrator=None)
+        shown = self.answer("show", "--job", "train", "--dir", self.dir, COLUMNS="80")
+        self.assertNotRegex(shown, r"[\x00-\x09\x0b-\x1f\x7f]")
+        self.assertRegex(shown, r"(?m)^and 4 more nodes: pillion report --dir %s --job .*/train$" % re.escape(str(self.dir)))
+
     def test_words_of_strangers_steer_nothing(self):
         node(self.dir, "\x1b]0;x\x07", flat(1, 100), 50, pid=1, name="</script><img src=x>\x1b[2J")
         node(self.dir, "<b>", flat(1, 100), 50, pid=2, name="</script><img src=x>\x1b[2J")
@@ -269,6 +318,27 @@ class Pages(JobsTest):
                 if path == four:
                     self.look_at_four(page)
                 page.call("Page.close")
+
+    def test_the_page_of_a_job_of_more_than_a_thousand_nodes_opens(self):
+        for i in range(1100):
+            node(self.dir, "cn%04d" % i, flat(1 + i % 3, 100), 60, interval=30, pid=i + 1)
+        with tempfile.TemporaryDirectory() as profile, browser.Browser(profile) as driver:
+            page = driver.page(width=1240)
+            page.open(self.report("4711", "crowd"))
+            self.photograph(page, "crowd")
+            self.assertEqual((page.console, page.requests), ([], []))
+            self.assertEqual(page.value("document.querySelector('.heat canvas').clientHeight"), 3300)
+            self.assertEqual(page.value("[...document.querySelectorAll('table')][0].querySelectorAll('tbody tr').length"), 1100)
+
+    def test_of_nodes_with_one_name_the_figures_are_their_own(self):
+        for i, (cores, seconds, mib) in enumerate(((1, 60, 100), (3, 60, 100), (2, 100, 100), (2, 60, 700), (2, 60, 100))):
+            node(self.dir, "again", flat(cores, mib), seconds, pid=i + 1, boot="boot-%d" % i)
+        with tempfile.TemporaryDirectory() as profile, browser.Browser(profile) as driver:
+            page = driver.page(width=1240)
+            page.open(self.report("4711", "again"))
+            text = page.value("document.body.innerText").replace("\u00a0", " ")
+        for words in ("took 1 min 40 s", "60.0 s of CPU time", "3 min 20 s of CPU time", "700 MiB of memory", "largest node 700 MiB"):
+            self.assertIn(words, text)
 
     def look_at_four(self, page):
         text = page.value("document.body.innerText").replace("\u00a0", " ")

@@ -21,13 +21,17 @@ OF_START = "started_at interval upload_interval registration allotment time_limi
 OF_END = "finished_at duration_s exit_code signal totals cgroup energy cost".split()
 
 
-def document(found, ended):
-    """run_document.c, for a run whose user lets nothing more out."""
+def document(found, ended, share=()):
+    """run_document.c, for a run whose user lets so much more out."""
     registration = found["registration"]
     made = {"format": 1, "id": found["key"], "state": "finished" if ended else "running",
             "command": json.loads(registration["command"]),
             "machine": {"boot": hashlib.sha256(found["machine"]["boot_id"].encode()).hexdigest()[:8]}}
     made.update((key, found[key]) for key in OF_START if found.get(key) is not None)
+    if "hostname" in share:
+        made["machine"]["host_name"] = found["machine"]["host_name"]
+    if {"hostname", "account"} <= set(share) and found.get("container"):
+        made["container"] = found["container"]
     if ended:
         made.update((key, found[key]) for key in OF_END if found.get(key) is not None)
         if found.get("commands"):

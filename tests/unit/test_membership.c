@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -86,6 +87,11 @@ static void a_pod_is_of_what_made_it(void **state)
     assert_true(membership_id(run, id));
     assert_string_equal(id, "mine");
     cJSON_Delete(run);
+    run = cJSON_Parse(
+        "{\"registration\":{\"external_run_id\":\"train-x7k2p\"},\"container\":{\"pod\":\"train-x7k2p\"}}");
+    assert_true(membership_id(run, id));
+    assert_string_equal(id, "train"); /* PILLION_SHARE=hostname told the pod's name in the job's place */
+    cJSON_Delete(run);
 }
 
 /* A record whose texts are those of the test. */
@@ -133,6 +139,26 @@ static void what_tells_jobs_apart(void **state)
     assert_groups(older, 2, NULL, "aa"); /* an older version does not say where it ran */
 }
 
+static void many_jobs_take_no_longer_than_their_number(void **state)
+{
+    (void)state;
+    enum { JOBS = 30000, MANY = 2 * JOBS };
+    static char          ids[MANY][12];
+    static struct record records[MANY];
+    static size_t        jobs[MANY];
+    size_t               made = 0;
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(ids[i], sizeof ids[i], "%d", 1000000 + i % JOBS);
+        records[i] = record(ids[i], "slurm", NULL, NULL, "2026-11-28T12:00:00Z", 60);
+    }
+    clock_t began = clock();
+    assert_int_equal(membership_group(records, MANY, NULL, jobs, &made), 0);
+    assert_true(clock() - began < 2 * CLOCKS_PER_SEC); /* not each held against each */
+    assert_int_equal(made, JOBS);
+    for (size_t i = 0; i < MANY; i++)
+        assert_int_equal(jobs[i], i % JOBS);
+}
+
 static void what_is_wanted_joins_what_begins_so(void **state)
 {
     (void)state;
@@ -174,6 +200,7 @@ int main(void)
         cmocka_unit_test(a_part_of_a_job_is_of_it_and_a_longer_number_is_not),
         cmocka_unit_test(a_pod_is_of_what_made_it),
         cmocka_unit_test(what_tells_jobs_apart),
+        cmocka_unit_test(many_jobs_take_no_longer_than_their_number),
         cmocka_unit_test(what_is_wanted_joins_what_begins_so),
         cmocka_unit_test(an_offset_is_a_number_that_a_clock_can_have),
     };

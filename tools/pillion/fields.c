@@ -155,6 +155,7 @@ void fields_read(const char *id, const cJSON *state, const char *shown, long ord
     read_job(state, ret);
     const cJSON *machine = cJSON_GetObjectItemCaseSensitive(state, "machine");
     const char  *boot = journal_text(machine, "boot_id");
+    boot = boot != NULL ? boot : journal_text(machine, "boot"); /* its hash, in a bucket */
     (void)snprintf(ret->boot, sizeof ret->boot, "%s", boot != NULL ? boot : "");
     set_text(ret, RUN_FIELD_machine, journal_text(machine, "host_name"));
     set_text(ret, RUN_FIELD_started_at, journal_text(state, "started_at"));
@@ -173,6 +174,12 @@ void fields_read(const char *id, const cJSON *state, const char *shown, long ord
     read_name(state, ret);
     read_end(state, ret);
     read_figures(state, ret);
+}
+
+const char *fields_machine(const struct record *record)
+{
+    const char *name = record->values[RUN_FIELD_machine].text;
+    return name != NULL ? name : record->boot[0] != '\0' ? record->boot : NULL;
 }
 
 void fields_user(struct record *record, const char *user)

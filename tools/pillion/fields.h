@@ -91,12 +91,14 @@ struct value {
 struct record {
     struct value values[RUN_FIELD_COUNT];
     char        *command;  /* as JSON, NULL: none */
-    char         boot[40]; /* the machine's boot ID, "": not known */
+    char         boot[40]; /* the machine's boot ID, or in a bucket its hash; "": not known */
 };
 
 /* `ordinal` 0 is the newest run, -1: not known. Free with fields_free. */
 void fields_read(const char *id, const cJSON *state, const char *shown, long ordinal, struct record *ret);
 void fields_free(struct record *record);
+/* What to call its machine: a run in a bucket often has no name of it, and its boot tells machines apart. NULL. */
+const char *fields_machine(const struct record *record);
 /* Whose run it is; "" where nobody asked for that. */
 void fields_user(struct record *record, const char *user);
 /* From now on the records are jobs, with their nodes and runs. */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "account.h"
+#include "bucket.h"
 #include "clocks.h"
 #include "membership.h"
 #include "store/journal_read.h"
@@ -94,6 +95,8 @@ static void take_times(struct jobs_run *run, const struct report_run *from)
     run->is_rows = curves->rows > 0;
     run->is_running = strcmp(from->show.shown, "running") == 0;
     run->patience = fmax(10, 3 * fmax(curves->usual, journal_number(from->show.state, "interval", 1)));
+    if (bucket_is_read()) /* where rows come in batches */
+        run->patience += 2 * journal_number(from->show.state, "upload_interval", 60);
     for (size_t row = 1; row < curves->rows; row++) {
         double step = curves->at[row] - curves->at[row - 1];
         if (step > GAP_TIMES * curves->usual && step > GAP_SECONDS + curves->usual && step > run->gap) {
@@ -135,7 +138,7 @@ int jobs_add(struct job *job, const struct report_run *run, const struct filter_
         job->runs = more;
     }
     struct jobs_run *made = &job->runs[job->run_count++];
-    const char      *machine = values[RUN_FIELD_machine].text, *of_job = values[RUN_FIELD_job].text;
+    const char      *machine = fields_machine(from->record), *of_job = values[RUN_FIELD_job].text;
     *made = (struct jobs_run){.id = strdup(from->id),
                               .job = strdup(of_job != NULL ? of_job : ""),
                               .machine = strdup(machine != NULL ? machine : "?"),

@@ -84,6 +84,7 @@ struct job {
     const char       *source;                 /* who gave the cores; "" where that differs */
     struct jobs_sum   sum[JOBS_SERIES];
     bool              is_array; /* its runs were given nodes one by one, and not all together */
+    bool              is_whole; /* all runs that it may have could be read; else there was a sentence */
 };
 
 /* Counts the nodes, and lays all runs on one grid. */

@@ -152,10 +152,15 @@ static void add_asked(cJSON *job_object, const struct job *job)
     add_part(object, "gpu_part", job->gpu_s, job->asked_gpu_s);
 }
 
+/* Several nodes may have one name, so its place among them is told, too. */
 static void add_node(cJSON *object, const char *key, const struct job *job, size_t node)
 {
-    if (node != SIZE_MAX)
-        cJSON_AddStringToObject(object, key, job->nodes[node].name);
+    char place[24];
+    if (node == SIZE_MAX)
+        return;
+    (void)snprintf(place, sizeof place, "%s_at", key);
+    cJSON_AddStringToObject(object, key, job->nodes[node].name);
+    cJSON_AddNumberToObject(object, place, (double)node);
 }
 
 static void add_balance(cJSON *job_object, const struct job *job)

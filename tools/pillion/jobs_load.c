@@ -188,17 +188,19 @@ static void tell_others(const struct filter *filter, const struct job *job)
                  job->others, job->others == 1 ? " is" : "s are", filter->job, when, whose_words());
 }
 
-/* Of a bucket the rows come from far: those of all runs of the job at once. */
+/* Of a bucket the rows come from far: those of all runs of the job at once. Of too many none is looked at. */
 static int fetch_rows(const struct found *found, const struct loading *loading)
 {
-    const char **ids = bucket_is_read() ? calloc(found->count + 1, sizeof *ids) : NULL;
+    const char **ids = calloc(found->count + 1, sizeof *ids);
     size_t       count = 0;
-    if (!bucket_is_read())
-        return 0;
+    int          result = ids != NULL ? 0 : -ENOMEM;
     for (size_t i = 0; ids != NULL && i < found->count; i++)
         if (loading->jobs[i] == loading->wanted)
             ids[count++] = found->records[i].values[RUN_FIELD_id].text;
-    int result = ids != NULL ? bucket_fetch_rows(ids, count) : -ENOMEM;
+    if (count > REPORT_RUNS_MAX)
+        result = -E2BIG;
+    else if (result == 0 && bucket_is_read())
+        result = bucket_fetch_rows(ids, count);
     free(ids);
     return result;
 }
@@ -208,7 +210,7 @@ int jobs_load(const struct filter *filter, const char *command, jobs_visitor *ea
     struct found   found = {NULL, NULL, 0, 0};
     struct loading loading = {.found = &found, .each = each, .context = context, .job = ret};
     size_t         total;
-    bool           is_whole;
+    bool           is_whole = false;
     *ret = (struct job){.id = NULL};
     int     result = filter_each(filter, take, &found, &total, &is_whole);
     size_t *jobs = calloc(found.count + 1, sizeof *jobs);
@@ -227,6 +229,7 @@ int jobs_load(const struct filter *filter, const char *command, jobs_visitor *ea
     }
     if (result == 0)
         result = jobs_close(ret);
+    ret->is_whole = is_whole && loading.unread == 0;
     if (loading.unread > 0)
         complain("the rows of %zu of its runs cannot be read", loading.unread);
     if (result == -E2BIG)
@@ -289,7 +292,7 @@ static void join(struct record *job, const struct record *run, struct listed *li
         listed->end = begin + took;
         set_text(&into[RUN_FIELD_finished_at], from[RUN_FIELD_finished_at].text);
     }
-    if (took >= 0 && from[RUN_FIELD_cpus].number > 0)
+    if (took >= 0 && from[RUN_FIELD_cpus].number > 0 && from[RUN_FIELD_cpu_s].number >= 0) /* it has ended */
         listed->given_s += took * from[RUN_FIELD_cpus].number;
     if (rank_of(from[RUN_FIELD_state].text) > rank_of(into[RUN_FIELD_state].text))
         set_text(&into[RUN_FIELD_state], from[RUN_FIELD_state].text);

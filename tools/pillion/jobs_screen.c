@@ -382,8 +382,13 @@ static void print_nodes(const struct job *job)
             print_node(&widths, &job->nodes[i]);
         shown += chosen[i];
     }
-    if (shown < job->node_count)
-        printf("and %zu more nodes: pillion report --job %.100s\n", job->node_count - shown, job->id);
+    if (shown < job->node_count) {
+        printf("and %zu more nodes: pillion report", job->node_count - shown);
+        print_text(whose_words());
+        printf(" --job ");
+        print_text(job->id);
+        putchar('\n');
+    }
     putchar('\n');
     free(chosen);
 }

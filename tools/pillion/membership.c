@@ -54,12 +54,12 @@ bool membership_id(const cJSON *state, char ret[static MEMBERSHIP_ID_MAX])
     const char  *told = account_registered(state, "external_run_id");
     const cJSON *container = cJSON_GetObjectItemCaseSensitive(state, "container");
     const char  *pod = journal_text(container, "pod"), *space = journal_text(container, "namespace");
+    size_t       len = pod != NULL ? maker_of(pod, journal_text(container, "index")) : 0;
     ret[0] = '\0';
-    if (told != NULL) {
+    if (told != NULL && (len == 0 || strcmp(told, pod) != 0)) { /* a user who shares names has pods told so */
         (void)snprintf(ret, MEMBERSHIP_ID_MAX, "%.1000s", told);
         return true;
     }
-    size_t len = pod != NULL ? maker_of(pod, journal_text(container, "index")) : 0;
     if (len > 0)
         (void)snprintf(ret, MEMBERSHIP_ID_MAX, "%.300s%s%.*s", space != NULL ? space : "", space != NULL ? "/" : "",
                        (int)(len < 300 ? len : 300), pod);
@@ -119,7 +119,8 @@ bool membership_is(const char *id, const char *orchestrator, const char *wanted)
 struct job {
     const char *id, *orchestrator, *user, *cluster, *name;
     size_t      root;
-    double      end; /* s since 1970, of the run that ended last */
+    double      end;   /* s since 1970, of the run that ended last */
+    size_t      older; /* one more than the place of the next older job that may have the same ID; 0: none */
 };
 
 static double begin_of(const struct record *record)
@@ -159,10 +160,11 @@ static struct job job_of(const struct record *record, const char *wanted)
 
 static bool belongs(const struct job *job, const struct job *run, double begin)
 {
+    if (job->root != run->root || memcmp(job->id, run->id, job->root) != 0)
+        return false;
     bool   is_number = is_batch(job->orchestrator) && strspn(job->id, "0123456789") == job->root;
     double silence = is_number ? SILENCE_BATCH : SILENCE;
-    return job->root == run->root && memcmp(job->id, run->id, job->root) == 0 &&
-           is_same(job->orchestrator, run->orchestrator) && is_same(job->user, run->user) &&
+    return is_same(job->orchestrator, run->orchestrator) && is_same(job->user, run->user) &&
            may_be_same(job->cluster, run->cluster) && may_be_same(job->name, run->name) && begin <= job->end + silence;
 }
 
@@ -187,16 +189,30 @@ static int by_begin(const void *a, const void *b)
     return (x->at > y->at) - (x->at < y->at);
 }
 
-/* The newest job that it belongs to, or a new one. */
-static size_t find(struct job *jobs, size_t count, const struct job *run, double begin)
+/* Each begins a list of jobs, newest first, whose IDs are the same or look so: a site has 100,000 jobs. */
+enum { LISTS = 65536 };
+
+static size_t list_of(const struct job *run)
 {
-    for (size_t i = count; i-- > 0;) {
-        if (belongs(&jobs[i], run, begin)) {
-            take_in(&jobs[i], run);
-            return i;
+    uint32_t hash = 2166136261U; /* FNV-1a */
+    for (size_t i = 0; i < run->root; i++)
+        hash = (hash ^ (unsigned char)run->id[i]) * 16777619U;
+    return (hash ^ hash >> 16) % LISTS;
+}
+
+/* The newest job that it belongs to, or a new one. */
+static size_t find(struct job *jobs, size_t count, size_t *lists, const struct job *run, double begin)
+{
+    size_t *newest = &lists[list_of(run)];
+    for (size_t i = *newest; i > 0; i = jobs[i - 1].older) {
+        if (belongs(&jobs[i - 1], run, begin)) {
+            take_in(&jobs[i - 1], run);
+            return i - 1;
         }
     }
     jobs[count] = *run;
+    jobs[count].older = *newest;
+    *newest = count + 1;
     return count;
 }
 
@@ -204,7 +220,8 @@ int membership_group(const struct record *records, size_t count, const char *wan
 {
     struct place *order = calloc(count + 1, sizeof *order);
     struct job   *jobs = calloc(count + 1, sizeof *jobs);
-    int           result = order != NULL && jobs != NULL ? 0 : -ENOMEM;
+    size_t       *lists = calloc(LISTS, sizeof *lists);
+    int           result = order != NULL && jobs != NULL && lists != NULL ? 0 : -ENOMEM;
     *ret_jobs = 0;
     for (size_t i = 0; result == 0 && i < count; i++)
         order[i] = (struct place){begin_of(&records[i]), i};
@@ -212,11 +229,12 @@ int membership_group(const struct record *records, size_t count, const char *wan
         qsort(order, count, sizeof *order, by_begin);
     for (size_t i = 0; result == 0 && i < count; i++) {
         struct job run = job_of(&records[order[i].at], wanted);
-        size_t     job = run.id == NULL ? SIZE_MAX : find(jobs, *ret_jobs, &run, order[i].begin);
+        size_t     job = run.id == NULL ? SIZE_MAX : find(jobs, *ret_jobs, lists, &run, order[i].begin);
         ret_job[order[i].at] = job;
         *ret_jobs += job == *ret_jobs;
     }
     free(order);
     free(jobs);
+    free(lists);
     return result;
 }

@@ -312,8 +312,9 @@ static int html(const struct list *list, const struct wish *wish)
 {
     char         id[RUN_DIR_ID_MAX] = "", path[PATH_MAX];
     struct bytes page;
+    bool         is_whole = true;
     bytes_init(&page, REPORT_PAGE_MAX);
-    int result = is_of_job(wish) ? report_job(&wish->filter, &page, id) : make_page(list, &page, id);
+    int result = is_of_job(wish) ? report_job(&wish->filter, &page, id, &is_whole) : make_page(list, &page, id);
     if (wish->output != NULL)
         (void)snprintf(path, sizeof path, "%s", wish->output);
     else
@@ -324,11 +325,13 @@ static int html(const struct list *list, const struct wish *wish)
     if (result < 0)
         return EXIT_NO;
     if (strcmp(path, "-") == 0)
-        return EXIT_YES;
+        return is_whole ? EXIT_YES : EXIT_NO;
     print_text(path);
     putchar('\n');
     int code = output_end(EXIT_YES);
-    return code == EXIT_YES && wish->is_opened ? open_in_browser(path) : code;
+    if (code == EXIT_YES && wish->is_opened)
+        code = open_in_browser(path);
+    return is_whole ? code : EXIT_NO;
 }
 
 int command_report(int argc, char **argv)

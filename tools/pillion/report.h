@@ -51,8 +51,9 @@ int report_page_end(struct bytes *page, cJSON *known);
 /* What every page knows; a kind is one of page.js. */
 cJSON *report_known(const char *kind);
 
-/* report_job.c: the whole page, and a name for its file. 0; -errno and a sentence. */
-int report_job(const struct filter *filter, struct bytes *page, char ret_id[static RUN_DIR_ID_MAX]);
+/* report_job.c: the whole page, and a name for its file. *ret_whole: all runs of the job are in it. 0; -errno and a
+ * sentence. */
+int report_job(const struct filter *filter, struct bytes *page, char ret_id[static RUN_DIR_ID_MAX], bool *ret_whole);
 
 /* report_markdown.c: at most 60 lines, in calls for run 0, 1 … of `count`. */
 void report_markdown_add(struct bytes *b, const struct report_run *run, size_t number, size_t count);

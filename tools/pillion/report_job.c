@@ -34,12 +34,13 @@ static void name_file(const char *id, char *ret, size_t size)
             *c = '-';
 }
 
-int report_job(const struct filter *filter, struct bytes *page, char ret_id[static RUN_DIR_ID_MAX])
+int report_job(const struct filter *filter, struct bytes *page, char ret_id[static RUN_DIR_ID_MAX], bool *ret_whole)
 {
     static struct job job;
     char              title[200];
     cJSON            *known = report_known("job"), *runs = cJSON_GetObjectItemCaseSensitive(known, "runs");
     int               result = jobs_load(filter, "report", add_run, runs, &job);
+    *ret_whole = job.is_whole;
     if (result == 0) {
         (void)snprintf(title, sizeof title, "%.90s, job %.90s", job.name != NULL ? job.name : "", job.id);
         name_file(job.id, ret_id, RUN_DIR_ID_MAX);

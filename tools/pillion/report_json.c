@@ -336,7 +336,7 @@ cJSON *report_json_small(const struct report_run *run)
 {
     cJSON *object = begin(run);
     cJSON_DeleteItemFromObjectCaseSensitive(object, "machine");
-    add_known(object, "host", journal_text(cJSON_GetObjectItemCaseSensitive(run->show.state, "machine"), "host_name"));
+    add_known(object, "host", fields_machine(&run->record));
     add_small(object, &run->curves, "cpu", run->curves.total, 1e2);
     add_small(object, &run->curves, "memory", run->curves.list[CURVE_MEMORY].value, 1);
     return object;

@@ -250,6 +250,7 @@ static int show_job(const struct order *order)
     int               code = EXIT_NO;
     if (jobs_load(&order->filter, "show", NULL, NULL, &job) == 0)
         code = order->json ? output_json(jobs_json(&job, false), EXIT_YES) : jobs_page(&job);
+    code = job.is_whole ? code : EXIT_NO;
     jobs_done(&job);
     return code;
 }

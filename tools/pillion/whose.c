@@ -382,7 +382,8 @@ int whose_open(const char *(*lookup)(const char *name), struct run_folder *ret)
 {
     char        what[PATH_MAX + 32];
     struct user user = {0};
-    int         result = asked.name != NULL ? user_find(asked.name, &user) : 0;
+    *ret = (struct run_folder){.home = {.dir = -1, .runs = -1}};
+    int result = asked.name != NULL ? user_find(asked.name, &user) : 0;
     if (result < 0)
         return result;
     result = asked.dir != NULL ? open_named(asked.dir, &user, ret) : open_user(&user, lookup, ret);
@@ -526,16 +527,31 @@ static int each_user(const char *(*lookup)(const char *name),
     return result;
 }
 
+/* A folder may be named twice, as itself and as its runs/: what it has counts once. */
+static bool is_new(int fd, struct stat *visited, size_t *count)
+{
+    struct stat *info = &visited[*count];
+    if (fstat(fd, info) < 0)
+        return true;
+    for (size_t i = 0; i < *count; i++)
+        if (visited[i].st_dev == info->st_dev && visited[i].st_ino == info->st_ino)
+            return false;
+    (*count)++;
+    return true;
+}
+
 /* A folder that cannot be read has its sentence, and the others are read. */
 static int each_folder(const char *(*lookup)(const char *name),
                        int (*visit)(void *context, const struct run_folder *folder), void *context)
 {
     struct run_folder folder;
+    struct stat       visited[DIRS_MAX];
+    size_t            count = 0;
     int               result = 0;
     for (size_t i = 0; result == 0 && i < asked.dir_count; i++) {
         asked.dir = asked.dirs[i];
         int opened = whose_open(lookup, &folder);
-        if (opened == 0)
+        if (opened == 0 && is_new(folder.home.runs, visited, &count))
             result = visit(context, &folder);
         asked.is_partial |= opened < 0;
         state_dir_close(&folder.home);

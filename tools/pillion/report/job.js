@@ -20,7 +20,7 @@ function nodesMap(job) {
     const height = Math.max(3, Math.min(24, Math.floor(720 / nodes.length))), full = height * nodes.length;
     const every = Math.max(1, Math.ceil(12 / height)), canvas = element("canvas", {ariaHidden: "true"}), plot = element("div.heat", {}, canvas);
     const words = element("small", {ariaLive: "polite"}, "Point at a node"), scale = element("span.scale", {ariaHidden: "true"}), legend = element("small");
-    const mostOf = () => Math.max(...nodes.flatMap((node) => node[measure.key] || [0]), 1e-9);
+    const mostOf = () => nodes.reduce((most, node) => (node[measure.key] || []).reduce((a, b) => Math.max(a, b), most), 1e-9);
     const valueAt = (node, time) => {
         const list = node[measure.key];
         if (!list || time < node.began_s || time > node.began_s + node.duration_s) return null;
@@ -51,7 +51,7 @@ function nodesMap(job) {
         return text;
     };
     const draw = () => {
-        const ratio = Math.min(devicePixelRatio || 1, 3), box = Math.max(plot.clientWidth, 120), width = box - LEFT - RIGHT, pen = canvas.getContext("2d");
+        const ratio = Math.min(devicePixelRatio || 1, 3, 32000 / full), box = Math.max(plot.clientWidth, 120), width = box - LEFT - RIGHT, pen = canvas.getContext("2d");
         const style = getComputedStyle(document.documentElement), color = (name) => style.getPropertyValue("--" + name).trim();
         const isDark = document.documentElement.classList.contains("dark"), most = mostOf();
         [canvas.width, canvas.height] = [box * ratio, full * ratio];
@@ -118,7 +118,7 @@ function jobTiles(job, runs) {
     list.push(tile("CPU", cores(sum.cpu_mean || 0) + (asked.cpus ? " of " + cores(asked.cpus) : "") + " cores",
         [part(asked.cpu_part, "used"), sum.cpu_max ? "at most " + cores(sum.cpu_max) : ""].filter(Boolean).join(", "), asked.cpu_part));
     if (sum.memory_max_mib !== undefined) {
-        const largest = job.nodes.find((node) => node.name === balance.largest);
+        const largest = job.nodes[balance.largest_at];
         list.push(tile("Memory at most, at once", mib(sum.memory_max_mib) + (asked.memory_mib ? " of " + mib(asked.memory_mib) : ""),
             [part(asked.memory_part, "used"), largest ? "largest node " + mib(largest.memory_max_mib) : ""].filter(Boolean).join(", "), asked.memory_part));
     }
@@ -128,10 +128,10 @@ function jobTiles(job, runs) {
 }
 
 function balanceOf(job) {
-    const {balance} = job, of = (name) => job.nodes.find((node) => node.name === name), work = (node) => secondsText((balance.work === "GPU" ? node.gpu_s : node.cpu_s) ?? 0) + " of " + balance.work + " time";
-    const tiles = [["Slowest", balance.slowest, (node) => "took " + secondsText(node.duration_s)], ["Idlest", balance.idlest, work],
-        ["Busiest", balance.busiest, work], ["Largest", balance.largest, (node) => mib(node.memory_max_mib) + " of memory"]]
-        .filter(([, name]) => name).map(([title, name, text]) => tile(title, name, text(of(name))));
+    const {balance} = job, work = (node) => secondsText((balance.work === "GPU" ? node.gpu_s : node.cpu_s) ?? 0) + " of " + balance.work + " time";
+    const tiles = [["Slowest", balance.slowest_at, (node) => "took " + secondsText(node.duration_s)], ["Idlest", balance.idlest_at, work],
+        ["Busiest", balance.busiest_at, work], ["Largest", balance.largest_at, (node) => mib(node.memory_max_mib) + " of memory"]]
+        .filter(([, at]) => at !== undefined).map(([title, at, text]) => tile(title, job.nodes[at].name, text(job.nodes[at])));
     const even = balance.even === undefined ? "" : "The mean node did " + percent(balance.even) + " of what the busiest did.";
     return element("section", {}, element("h2", {}, "Balance"), even ? element("p", {}, even) : null, element("div.tiles", {}, ...tiles));
 }
@@ -162,7 +162,7 @@ function jobHeader(job, runs) {
     const utc = new Date(job.began * 1000).toISOString().slice(0, 19).replace("T", " "), local = localText(job.began);
     const line = [local === utc ? utc + " UTC" : local + " (" + utc + " UTC)", "took " + secondsText(job.duration_s), job.orchestrator, job.cluster ? "cluster " + job.cluster : "", job.user].filter(Boolean);
     const several = new Set(job.nodes.filter((node) => node.runs > 1).map((node) => node.name)), silent = job.nodes.filter((node) => node.word === "silent");
-    const wrong = [...runs.filter((run) => run.tone === "bad").map((run) => ({...run, name: run.host + (several.has(run.host) && run.job ? ", " + run.job : "")})), ...silent], off = job.nodes.filter((node) => node.clock_offset_s);
+    const wrong = [...runs.filter((run) => run.tone === "bad").map((run) => ({...run, name: (run.host || "?") + (several.has(run.host) && run.job ? ", " + run.job : "")})), ...silent], off = job.nodes.filter((node) => node.clock_offset_s);
     const told = wrong.slice(0, 4).map((node) => element("div.bad", {}, node.name + ": " + [node.word, node.reason].filter(Boolean).join(", ")));
     if (wrong.length > 4) told.push(element("div.bad", {}, "and " + (wrong.length - 4) + " more"));
     if (off.length) told.push(element("div.warn", {}, (off.length === 1 ? "A clock differs: " : "Clocks differ: ") + off.slice(0, 6).map((node) => node.name + " was " + offsetText(node.clock_offset_s)).join(", ") +
