@@ -97,6 +97,12 @@ static void send_waiting(struct run *run)
     http_request_done(&request);
 }
 
+/* A connection by TLS that is not there yet takes more moves than a last row has. */
+static bool is_in_vain(const struct run *run)
+{
+    return run->shape.is_last && !run->network.http && text_starts(text_of(run->config.otlp), "https:");
+}
+
 void otlp_export_step(struct run *run)
 {
     struct otlp_export *o = run->otlp;
@@ -108,7 +114,7 @@ void otlp_export_step(struct run *run)
         judge(run, &answer);
         http_answer_done(&answer);
     }
-    if (!o->call && o->waiting.len > 0 && clock_monotonic() >= o->silent_until)
+    if (!o->call && o->waiting.len > 0 && clock_monotonic() >= o->silent_until && !is_in_vain(run))
         send_waiting(run);
 }
 
@@ -177,13 +183,6 @@ void otlp_export_row(struct run *run, const struct sample *now)
     compose(run, now);
     if (run->seat == SEAT_OWN)
         otlp_export_step(run);
-}
-
-/* A connection by TLS that is not there yet takes more moves than there are. */
-static bool is_in_vain(const struct run *run)
-{
-    struct text url = text_of(run->config.otlp);
-    return !run->network.http && text_starts(url, "https:");
 }
 
 void otlp_export_last(struct run *run)
