@@ -160,7 +160,7 @@ static struct job job_of(const struct record *record, const char *wanted)
 
 static bool belongs(const struct job *job, const struct job *run, double begin)
 {
-    if (job->root != run->root || memcmp(job->id, run->id, job->root) != 0)
+    if (job->id == NULL || job->root != run->root || memcmp(job->id, run->id, job->root) != 0)
         return false;
     bool   is_number = is_batch(job->orchestrator) && strspn(job->id, "0123456789") == job->root;
     double silence = is_number ? SILENCE_BATCH : SILENCE;

@@ -237,7 +237,8 @@ static int open_place(enum place place, const struct user *user, const char *(*l
                       struct run_folder *ret)
 {
     const char *shared = lookup("PILLION_DIR");
-    const char *bases[PLACES] = {shared != NULL ? shared : "", user->home, "/tmp", "/dev/shm"};
+    const char *home = user->home != NULL ? user->home : "";
+    const char *bases[PLACES] = {shared != NULL ? shared : "", home, "/tmp", "/dev/shm"};
     char        below[64] = ".local/state/pillion/runs";
     struct stat info;
     *ret = (struct run_folder){.home = {.dir = -1, .runs = -1}};
@@ -384,8 +385,10 @@ int whose_open(const char *(*lookup)(const char *name), struct run_folder *ret)
     struct user user = {0};
     *ret = (struct run_folder){.home = {.dir = -1, .runs = -1}};
     int result = asked.name != NULL ? user_find(asked.name, &user) : 0;
-    if (result < 0)
+    if (result < 0) {
+        user_free(&user);
         return result;
+    }
     result = asked.dir != NULL ? open_named(asked.dir, &user, ret) : open_user(&user, lookup, ret);
     if (asked.dir != NULL)
         (void)snprintf(what, sizeof what, "the runs in %s", asked.dir);
