@@ -7,7 +7,7 @@ only.
         ... pillion list s3://bucket/fleet, env=bucket.env() ...
         bucket.of("list"), bucket.of("get"), bucket.complaints()
 
-Endpoints for faults: "list" and "get". A page has `page` keys.
+Endpoints for faults: "list" and "get". A page has `page` keys. Objects in `locked`, {URI: code}, are not given.
 """
 import email.utils
 import gzip
@@ -28,6 +28,7 @@ class Reads:
     """For a server whose `objects` are {URI: bytes}."""
 
     page = 1000
+    locked = {}
 
     def locate(self, method, path, headers):
         names, fields = super().locate(method, path, headers)
@@ -55,6 +56,8 @@ class Reads:
             request.complain("a query, or a body")
         if request.uri not in self.objects:
             raise Refused("NoSuchKey", "The specified key does not exist.", met=True)
+        if request.uri in self.locked:
+            raise Refused(self.locked[request.uri], "scripted", met=True)
         body = self.objects[request.uri]
         return Answer(200, body, {"ETag": '"%s"' % self.etag(request.uri),
                                   "Last-Modified": email.utils.formatdate(self.time_of(request.uri), usegmt=True)})
@@ -107,7 +110,7 @@ class Reads:
 
 class ReadableServer(Reads, S3Server):
     def __init__(self, place="s3://bucket/fleet", **options):
-        self.place, self.times = place, {}
+        self.place, self.times, self.locked = place, {}, {}
         super().__init__(**options)
         self.key = Grant(place, 1e9, "AKIA0123456789ABCDEF", "a-secret-of-somebodys-own+/=", None)
         self.grants[self.key.access_key] = self.key

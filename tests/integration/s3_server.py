@@ -38,6 +38,7 @@ from strict_server import Answer, StrictServer  # noqa: E402
 CODES = {
     "AccessDenied": 403, "AuthorizationHeaderMalformed": 400, "BadDigest": 400, "EntityTooLarge": 400,
     "ExpiredToken": 400, "IncompleteBody": 400, "InternalError": 500, "InvalidAccessKeyId": 403, "InvalidArgument": 400,
+    "InvalidObjectState": 403,
     "InvalidToken": 400, "MethodNotAllowed": 405, "MissingContentLength": 411, "MissingSecurityHeader": 400,
     "NoSuchBucket": 404, "NoSuchKey": 404, "NotImplemented": 501, "OperationAborted": 409, "PermanentRedirect": 301,
     "QuotaExceeded": 403, "RequestTimeTooSkewed": 403, "RequestTimeout": 400, "ServiceUnavailable": 503,

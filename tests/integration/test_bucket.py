@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """list, show and report of runs in a bucket of one's own: what is shown, what is asked for it, what is kept, and what
 strangers may put there."""
+import contextlib
 import gzip
 import json
 import os
 import re
 import resource
+import signal
+import subprocess
 import sys
 import time
 import unittest
@@ -16,7 +19,9 @@ import made_jobs  # noqa: E402
 import made_runs  # noqa: E402
 from own_bucket import BucketServer, BucketTest  # noqa: E402
 from readable_bucket import Reads, ReadableServer  # noqa: E402
+from s3_server import Answer  # noqa: E402
 from served import LocalTest, pillion  # noqa: E402
+from test_disk import Disk  # noqa: E402
 
 DAY = 86400
 BEGAN = made_runs.BEGAN
@@ -113,7 +118,18 @@ class Screens(BucketReadTest):
             self.assertTrue(result.stderr.startswith(b"pillion: "), result)
         self.call("list", self.bucket.place, "more", status=2)
         self.call("show", self.bucket.place, "--follow", status=2)
-        self.call("list", self.bucket.place, "--dir", self.tmp, status=1)
+
+    def test_a_wrong_call_is_told_so_before_anything_is_asked(self):
+        self.add(1)
+        place, job = self.bucket.place, ("--job", "7")
+        for words in [("list", wrong) for wrong in ("s3://", "s3://x", "s3:///a", "s3://Bucket/a")] + [
+                ("list", place, "--dir", "."), ("list", place, "--all-users"), ("show", place, "--dir", "."), ("show", "s3://"),
+                ("report", place, "--dir", "."), ("report", "s3://"), ("report", place, "last", "--failed"),
+                ("report", place, "last", *job), ("show", place, "last", *job), ("show", place, "--since", "1h"),
+                ("show", place, "a", "b"), ("show", place, "--follow", "--json")]:
+            with self.subTest(words):
+                self.assertRegex(self.call(*words, status=2).stderr, rb"\Apillion: [^\n]+\n\Z")
+        self.assertEqual(self.bucket.requests, [])
 
     def test_a_run_without_an_end_is_running_while_it_is_young_and_lost_when_it_is_old(self):
         now = time.time()
@@ -239,6 +255,17 @@ class Asking(BucketReadTest):
         self.assertEqual(self.asked("get"), [])
         self.assertEqual(len(self.asked("list")), 4)  # the days, twice, and the newest of them, twice
 
+    def test_since_chooses_within_its_day(self):
+        for self.bucket.place in ("s3://bucket/fleet", "s3://bucket"):
+            with self.subTest(self.bucket.place):
+                keys = [self.add(number, BEGAN + number * 3600) for number in range(5)]
+                self.forget()
+                self.assertEqual(self.ids("--since", made_runs.stamp(BEGAN + 2 * 3600)), keys[2:])
+                self.assertEqual(len(self.asked("get")), 3)
+                self.assertEqual(self.ids("--since", made_runs.stamp(BEGAN + 2 * 3600 + 1), "--last", "9"), keys[3:])
+                self.assertEqual(self.ids("--since", made_runs.stamp(BEGAN - DAY)), keys)
+        self.assertNoComplaints()
+
     def test_what_is_here_is_not_fetched_again(self):
         for number in range(4):
             self.add(number, BEGAN + number * DAY)
@@ -314,8 +341,7 @@ class Asking(BucketReadTest):
         env = {name: value for name, value in self.env(HOME=str(self.tmp)).items() if not name.startswith("AWS_")}
         result = self.call("list", self.bucket.place, status=1, env=env)
         self.assertRegex(result.stderr, rb"there are no keys in the environment or ~/.aws")
-        for place in ("s3://", "s3://x", "s3:///a", "s3://Bucket/a"):
-            self.call("list", place, status=1)
+        self.call("list", self.bucket.place, status=1, env=self.env(PILLION_S3_ENDPOINT="nowhere"))
 
     def test_keys_come_from_a_profile_too(self):
         key = self.add(1)
@@ -379,8 +405,87 @@ class Strangers(BucketReadTest):
                                  ("list", dict(garbage=True))):
             self.bucket.heal()
             self.bucket.fault(endpoint, **action)
-            result = self.call("list", self.bucket.place, status=1, preexec_fn=limit)
+            status = 0 if endpoint == "get" else 1  # it is left out
+            result = self.call("list", self.bucket.place, status=status, quiet=False, preexec_fn=limit)
             self.assertRegex(result.stderr, rb"larger than allowed|no HTTP|not HTTP")
+
+    def name(self, key):
+        return "runs/date=2026-11-28/%s.json" % key
+
+    def test_an_object_that_is_refused_hides_no_other(self):
+        keys = [self.add(number, BEGAN + number) for number in range(4)]
+        for number, code in enumerate(("InvalidObjectState", "AccessDenied")):  # archived; of another's encryption
+            self.bucket.locked["%s/%s" % (self.bucket.place, self.name(keys[number]))] = code
+        self.bucket.put(self.name(keys[2]), json.dumps({"state": "x" * (5 << 20)}))
+        for _ in range(2):  # then one of them is here already
+            result = self.call("list", self.bucket.place, "--json", quiet=False)
+            self.assertEqual([one["id"] for one in json.loads(result.stdout)], keys[3:])
+            for key, why in zip(keys, ("HTTP 403 InvalidObjectState", "HTTP 403 AccessDenied", ".*larger than allowed")):
+                self.assertRegex(result.stderr.decode(), r"%s is left out: %s" % (self.name(key), why))
+
+    def test_rows_that_are_refused_hide_no_other(self):
+        for number in range(3):
+            found = made_runs.job("77.0", BEGAN + number, 300 + number, "solve", "solve", number, seconds=600.0)
+            key = self.bucket.add_run(found, made_runs.rows(BEGAN + number, 600.0, 40), 20, True, number, BEGAN)
+            name = "metrics/date=2026-11-28/run=%s/0001.csv.gz" % key
+            if number == 0:
+                self.bucket.put(name, b"x" * (9 << 20))
+            elif number == 1:
+                self.bucket.locked["%s/%s" % (self.bucket.place, name)] = "InvalidObjectState"
+        result = self.call("report", self.bucket.place, "--job", "77", "-o", self.tmp / "job.html", quiet=False)
+        self.assertRegex(result.stderr, rb"0001.csv.gz is left out: [^\n]*larger than allowed")
+        self.assertRegex(result.stderr, rb"0001.csv.gz is left out: HTTP 403 InvalidObjectState")
+        self.assertTrue((self.tmp / "job.html").stat().st_size > 10000)
+
+    def test_many_that_are_refused_are_counted_and_all_are_a_failure(self):
+        keys = [self.add(number, BEGAN + number) for number in range(9)]
+        names = ["%s/%s" % (self.bucket.place, self.name(key)) for key in keys]
+        self.bucket.locked.update(dict.fromkeys(names, "AccessDenied"))
+        result = self.call("list", self.bucket.place, status=1)
+        self.assertRegex(result.stderr, rb"cannot be read: none of its objects is given")
+        self.assertEqual(result.stderr.count(b"is left out: HTTP 403 AccessDenied"), 5)
+        del self.bucket.locked[names[4]]
+        result = self.call("list", self.bucket.place, "--json", quiet=False)
+        self.assertEqual([one["id"] for one in json.loads(result.stdout)], keys[4:5])
+        self.assertRegex(result.stderr, rb"3 more objects are left out")
+
+    def test_what_is_too_much_is_said(self):
+        key = self.add(1)
+        self.bucket.put("metrics/date=2026-11-28/run=%s/200001.csv.gz" % key, b"x")
+        result = self.call("show", self.bucket.place, quiet=False)
+        self.assertRegex(result.stderr, rb"objects beyond number 200000, which are left out")
+        for number in range(10000):
+            self.bucket.put("runs/date=%04d-00-00/x.json" % number, b"{}")
+        result = self.call("list", self.bucket.place, status=1)
+        self.assertRegex(result.stderr, rb"cannot be listed: there are too many keys; choose by --since")
+
+
+class CrowdedServer(ReadableServer):
+    """A day with 205,000 keys, for which there are no objects."""
+
+    def list(self, request):
+        prefix, at = request.asked["prefix"], int(request.asked.get("continuation-token", "0"))
+        if "runs/date=2" not in prefix:
+            return super().list(request)
+        keys = ["%s20261128T123600Z-a-1-%016x.json" % (prefix, number) for number in range(at, min(at + 2500, 205000))]
+        text = "".join("<Contents><Key>%s</Key><LastModified>2026-11-28T12:36:00.000Z</LastModified><ETag>&quot;%032x&quot;"
+                       "</ETag><Size>1</Size></Contents>" % (key, at) for key in keys)
+        more = "<NextContinuationToken>%d</NextContinuationToken>" % (at + 2500) if at + 2500 < 205000 else ""
+        return Answer(200, ('<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult><IsTruncated>%s</IsTruncated>%s%s'
+                            "</ListBucketResult>" % ("true" if more else "false", more, text)).encode(), {})
+
+
+class Crowd(BucketReadTest):
+    def setUp(self):
+        super().setUp()
+        self.bucket = CrowdedServer()
+        self.addCleanup(self.bucket.stop)
+
+    def test_a_day_of_too_many_keys_is_not_cut_in_silence(self):
+        self.add(1)
+        result = self.call("list", self.bucket.place, status=1)
+        self.assertRegex(result.stderr, rb"date=2026-11-28/ cannot be listed: there are too many keys; choose by --since")
+        self.assertEqual(self.asked("get"), [])
 
 
 class Cache(BucketReadTest):
@@ -437,6 +542,61 @@ class Cache(BucketReadTest):
         self.assertTrue((folder / "runs" / new / "run.jsonl").exists())
         self.bucket.place = place
         self.assertEqual(self.ids(), [old, new])
+
+    def test_a_stranger_does_not_fill_the_disk(self):
+        header, row = made_runs.rows(BEGAN, 1.0, 1).splitlines(keepends=True)
+        bomb = gzip.compress((header + row * ((6 << 20) // len(row))).encode(), 1, mtime=0)
+        for kind, words in (("rows", ("show", self.bucket.place)), ("documents", ("list", self.bucket.place))):
+            key = self.add(1)
+            for number in range(1, 4):
+                if kind == "rows":
+                    self.bucket.put("metrics/date=2026-11-28/run=%s/%04d.csv.gz" % (key, number), bomb)
+                else:
+                    self.bucket.put("runs/date=2026-11-28/20261128T123600Z-a-1-%016x.json" % number,
+                                    json.dumps({"state": "x" * (3 << 20)}))
+            place = self.tmp / kind
+            place.mkdir()
+            disk = Disk(place, "size=16m,mode=700")
+            self.addCleanup(disk.close)
+            result = self.launch(*disk.enter(pillion.COMMAND, *words, preload=False), preload=False, cwd=self.work,
+                                 env=self.env(XDG_CACHE_HOME=str(place)))
+            self.assertEqual(result.status, 1, (kind, result))
+            self.assertEqual(result.stderr.count(b"half of what it had free, is used up"), 1, (kind, result))
+            used = sum(path.stat().st_size for path in disk.inside.rglob("*") if path.is_file())
+            self.assertLess(used, 8 << 20, kind)
+
+    def blocked(self, *words, **variables):
+        """The command, whose answer nobody takes, or whose browser stays."""
+        out, into = os.pipe()
+        self.addCleanup(os.close, out)
+        os.set_blocking(into, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(into, b"x" * 4096)
+        os.set_blocking(into, True)
+        self.forget()
+        program = subprocess.Popen([pillion.COMMAND, *map(str, words)], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL if "--open" in words else into, stderr=subprocess.DEVNULL,
+                                   env=self.env(**variables), cwd=self.work, start_new_session=True)
+        os.close(into)
+        self.addCleanup(program.wait)
+        self.addCleanup(os.killpg, program.pid, signal.SIGKILL)
+        pillion.wait_for(lambda: self.asked("list"), what="its first question")
+        return program
+
+    def test_a_pager_or_a_browser_keeps_nobody_waiting(self):
+        found = made_runs.job("77.0", BEGAN, 300, "solve", "solve", 0, seconds=600.0)
+        self.bucket.add_run(found, made_runs.rows(BEGAN, 600.0, 40), 20, True, 1, BEGAN)
+        place, job, browser = self.bucket.place, ("--job", "77"), self.tmp / "browser"
+        browser.write_text("#!/bin/sh\nexec sleep 1000 >/dev/null\n")
+        browser.chmod(0o700)
+        for words in (("list", place), ("list", place, "--json"), ("list", place, "--jobs"), ("show", place),
+                      ("show", place, *job), ("report", place, "-o", "-"), ("report", place, "--markdown"),
+                      ("report", place, *job, "-o", "-"), ("report", place, "--open", "-o", self.tmp / "page.html")):
+            with self.subTest(words):
+                program = self.blocked(*words, BROWSER=str(browser))
+                self.call("list", place, timeout=20)
+                self.assertIsNone(program.poll())
 
     def test_two_at_a_time_wait_for_each_other(self):
         for number in range(8):

@@ -14,6 +14,7 @@
 #include "bucket_cache.h"
 #include "bucket_rows.h"
 #include "bucket_session.h"
+#include "command.h"
 #include "output.h"
 #include "sentinel/s3_keys.h"
 #include "whose.h"
@@ -38,8 +39,9 @@ struct bucket_run {
 static struct {
     struct bucket_session session;
     struct bucket_cache   cache;
-    bool                  is_read;
-    struct bucket_run    *runs; /* by their IDs */
+    bool                  is_read, is_released;
+    double                since; /* within the first day */
+    struct bucket_run    *runs;  /* by their IDs */
     size_t                count, room;
     char (*dates)[DATE_SIZE];
     size_t date_count, date_room;
@@ -74,7 +76,15 @@ static bool behind(const char *key, const char *folder, struct text *ret)
     return (prefix == NULL || (text_skip(ret, prefix + 1) && text_skip(ret, "/"))) && text_skip(ret, folder + 1);
 }
 
-static bool take_dates(void *context, const struct bucket_question *question, struct text body, bool is_there)
+/* A whole key, as `after` has it. */
+static void key_of(const char *folder, const char *rest, char ret[static BUCKET_KEY_SIZE])
+{
+    const char *prefix = strchr(the.session.place + strlen("s3://"), '/');
+    (void)snprintf(ret, BUCKET_KEY_SIZE, "%s%s%s", prefix != NULL ? prefix + 1 : "",
+                   prefix != NULL ? folder : folder + 1, rest);
+}
+
+static int take_dates(void *context, const struct bucket_question *question, struct text body, bool is_there)
 {
     struct s3_key key;
     struct text   date;
@@ -84,19 +94,21 @@ static bool take_dates(void *context, const struct bucket_question *question, st
         if (!key.is_folder || !behind(key.key, question->key, &date) || text_len(date) == 0)
             continue;
         date.end--; /* the slash */
-        if (!is_date(date) || the.date_count == DATES_MAX)
+        if (!is_date(date))
             continue;
+        if (the.date_count == DATES_MAX)
+            return -E2BIG;
         if (the.date_count == the.date_room) {
             size_t room = the.date_room == 0 ? 64 : 2 * the.date_room;
             void  *more = realloc(the.dates, room * sizeof *the.dates);
             if (more == NULL)
-                return false;
+                return -ENOMEM;
             the.dates = more;
             the.date_room = room;
         }
         (void)text_copy(date, the.dates[the.date_count++], DATE_SIZE);
     }
-    return true;
+    return 0;
 }
 
 static int by_text(const void *a, const void *b)
@@ -109,13 +121,11 @@ static int find_dates(const char *first)
 {
     char                   after[2][BUCKET_KEY_SIZE];
     struct bucket_question questions[2];
-    const char            *prefix = strchr(the.session.place + strlen("s3://"), '/');
     size_t                 kept = 0;
     for (size_t i = 0; i < 2; i++) {
         questions[i] = (struct bucket_question){.is_list = true, .by_folders = true, .heard = take_dates};
         (void)snprintf(questions[i].key, BUCKET_KEY_SIZE, "%s", folders[i]);
-        (void)snprintf(after[i], BUCKET_KEY_SIZE, "%s%s%s", prefix != NULL ? prefix + 1 : "",
-                       prefix != NULL ? folders[i] : folders[i] + 1, first);
+        key_of(folders[i], first, after[i]);
         questions[i].after = first[0] != '\0' ? after[i] : NULL;
     }
     int result = bucket_session_ask(&the.session, questions, 2);
@@ -151,7 +161,7 @@ static bool add_run(struct text id, const char *date, const struct s3_key *key, 
 }
 
 /* Anybody who may write there may have put anything there. */
-static bool take_runs(void *context, const struct bucket_question *question, struct text body, bool is_there)
+static int take_runs(void *context, const struct bucket_question *question, struct text body, bool is_there)
 {
     struct s3_key key;
     struct text   id;
@@ -159,16 +169,16 @@ static bool take_runs(void *context, const struct bucket_question *question, str
     (void)is_there;
     while (s3_keys_next(&body, &key)) {
         if (the.count >= (size_t)2 * RUNS_MAX)
-            return true;
+            return -E2BIG;
         bool is_run = behind(key.key, question->key, &id) && text_len(id) > strlen(".json") &&
                       memcmp(id.end - strlen(".json"), ".json", strlen(".json")) == 0;
         id.end -= is_run ? strlen(".json") : 0;
         if (!is_run || text_len(id) >= RUN_DIR_ID_MAX || *id.at == '.' || !text_consists_of(id, ID_CHARACTERS))
             the.odd++;
         else if (!add_run(id, context, &key, has_ended))
-            return false;
+            return -ENOMEM;
     }
-    return true;
+    return 0;
 }
 
 static int by_id(const void *a, const void *b)
@@ -191,8 +201,22 @@ static void sort_runs(void)
     the.count = kept;
 }
 
+/* Within its first day `since` chooses, too: keys begin with the run's start, whose second is not told apart. */
+static const char *after_of(const char *folder, const char *date, char ret[static BUCKET_KEY_SIZE])
+{
+    char first[DATE_SIZE], when[17], rest[DATE_SIZE + sizeof when];
+    date_of(the.since, first);
+    if (the.since <= 0 || strcmp(date, first) != 0)
+        return NULL;
+    clock_format_compact((int64_t)the.since, when);
+    (void)snprintf(rest, sizeof rest, "%s/%.15s", date, when);
+    key_of(folder, rest, ret);
+    return ret;
+}
+
 static int list_days(size_t first, size_t count)
 {
+    char                    after[2][BUCKET_KEY_SIZE]; /* of one day */
     struct bucket_question *questions = calloc(2 * count, sizeof *questions);
     if (questions == NULL)
         return -ENOMEM;
@@ -200,6 +224,7 @@ static int list_days(size_t first, size_t count)
         char *date = the.dates[first + i / 2];
         questions[i] = (struct bucket_question){.is_list = true, .heard = take_runs, .context = date};
         (void)snprintf(questions[i].key, BUCKET_KEY_SIZE, "%s%s/", folders[i % 2], date);
+        questions[i].after = after_of(folders[i % 2], date, after[i % 2]);
     }
     int result = bucket_session_ask(&the.session, questions, 2 * count);
     free(questions);
@@ -234,6 +259,7 @@ static int list_runs(struct bucket_wanted wanted)
     char first[DATE_SIZE] = "";
     char day[DATE_SIZE];
     narrow(&wanted, day);
+    the.since = wanted.since;
     if (wanted.since > 0)
         date_of(wanted.since, first);
     int result = find_dates(day[0] != '\0' ? day : first);
@@ -271,20 +297,20 @@ static int store(const struct bucket_run *run, struct text document)
     return result == 0 ? bucket_cache_note(&the.cache, run->id, &kept) : result;
 }
 
-static bool take_document(void *context, const struct bucket_question *question, struct text body, bool is_there)
+static int take_document(void *context, const struct bucket_question *question, struct text body, bool is_there)
 {
     const struct bucket_run *run = context;
     (void)question;
     int result = is_there ? store(run, body) : 0;
     if (result == 0)
         bucket_cache_set_time(&the.cache, run->id, RUN_DIR_JOURNAL, run->modified);
-    else if (result != -ENOMEM)
-        complain("%s/runs/%s cannot be written: %s", the.cache.path, run->id, strerror(-result));
-    return result != -ENOMEM;
+    else if (result != -ENOMEM && !bucket_cache_tell(&the.cache, run->id, result))
+        result = 0;
+    return result;
 }
 
 /* The rows of a run tell that it goes on. */
-static bool take_rows_time(void *context, const struct bucket_question *question, struct text body, bool is_there)
+static int take_rows_time(void *context, const struct bucket_question *question, struct text body, bool is_there)
 {
     struct bucket_run *run = context;
     struct s3_key      key;
@@ -293,7 +319,7 @@ static bool take_rows_time(void *context, const struct bucket_question *question
     while (s3_keys_next(&body, &key))
         run->modified = key.modified > run->modified ? key.modified : run->modified;
     bucket_cache_set_time(&the.cache, run->id, RUN_DIR_JOURNAL, run->modified);
-    return true;
+    return 0;
 }
 
 /* True: `ret` asks for the document of a run, which is not here, or another one. */
@@ -304,6 +330,7 @@ static bool ask_for_document(struct bucket_run *run, struct bucket_question *ret
     if (run->etag[0] != '\0' && strcmp(kept.state, run->etag) == 0 &&
         bucket_cache_time(&the.cache, run->id, RUN_DIR_JOURNAL) > 0) {
         bucket_cache_touch(&the.cache, run->id);
+        the.session.given++; /* once */
         return false;
     }
     *ret = (struct bucket_question){.answer_max = DOCUMENT_MAX, .heard = take_document, .context = run};
@@ -335,6 +362,10 @@ static int ask_each(bool (*ask_for)(struct bucket_run *run, struct bucket_questi
         for (; i < the.count && count < AT_A_TIME; i++)
             count += ask_for(&the.runs[i], &questions[count]);
         result = bucket_session_ask(&the.session, questions, count);
+        if (result == 0 && the.session.refused > 0 && the.session.given == 0) { /* not one object: it is the keys */
+            complain("%s cannot be read: none of its objects is given", the.session.place);
+            result = -EACCES;
+        }
     }
     free(questions);
     return result;
@@ -379,7 +410,7 @@ int bucket_fetch_rows(const char *const *ids, size_t count)
 {
     struct bucket_rows_run *runs = calloc(count + 1, sizeof *runs);
     size_t                  found = 0;
-    int                     result = runs != NULL ? 0 : -ENOMEM;
+    int                     result = runs == NULL ? -ENOMEM : the.is_released ? -EBADF : 0;
     for (size_t i = 0; result == 0 && i < count; i++) {
         struct bucket_run *run = find(ids[i]);
         if (run == NULL || run->has_rows)
@@ -397,6 +428,8 @@ static int read_place(const char *uri, const struct bucket_wanted *wanted)
 {
     static char folder[PATH_MAX];
     int         result = bucket_session_open(&the.session, uri);
+    if (result == -EINVAL)
+        return EXIT_WRONG_CALL;
     if (result == 0)
         result = bucket_cache_open(the.session.place, the.session.endpoint, &the.cache);
     if (result == 0)
@@ -406,20 +439,29 @@ static int read_place(const char *uri, const struct bucket_wanted *wanted)
     if (result == 0)
         result = ask_each(ask_for_time);
     if (result < 0)
-        return result;
+        return EXIT_NO;
     (void)snprintf(folder, sizeof folder, "%s", the.cache.path);
     the.is_read = true;
     whose_use_bucket(folder, the.session.place);
-    return 0;
+    return -1;
 }
 
 int bucket_take(const char *command, int argc, char **argv, const struct bucket_wanted *wanted)
 {
     if (optind >= argc || !bucket_is_place(argv[optind]))
-        return 0;
+        return -1;
     if (whose_is_others()) {
         complain("%s: a bucket goes with none of --user, --dir, --all-users; see pillion %s --help", command, command);
-        return -EINVAL;
+        return EXIT_WRONG_CALL;
     }
     return read_place(argv[optind++], wanted);
+}
+
+void bucket_release(void)
+{
+    if (!the.is_read || the.is_released)
+        return;
+    the.is_released = true;
+    bucket_cache_close(&the.cache);
+    bucket_session_done(&the.session);
 }

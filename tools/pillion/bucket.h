@@ -20,7 +20,7 @@ struct bucket_wanted {
 bool bucket_is_place(const char *word); /* "s3://…" */
 
 /* Takes the place off the operands behind optind, if the first of them is one, and reads it: from then on its runs are
- * the ones that are meant. 0; -errno and a sentence. */
+ * the ones that are meant. -1: go on; else the exit code, and a sentence was said. */
 int bucket_take(const char *command, int argc, char **argv, const struct bucket_wanted *wanted);
 
 /* Is a bucket read? Then: is a run of that name in it? */
@@ -28,5 +28,8 @@ bool bucket_is_read(void);
 bool bucket_has(const char *id);
 /* Brings the rows of these runs. 0; -errno and a sentence. */
 int bucket_fetch_rows(const char *const *ids, size_t count);
+/* All that is shown was read: another pillion may go on, however long a pager or a browser stays. No rows are fetched
+ * afterwards. */
+void bucket_release(void);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@
 
 #define CACHE_MAX  (INT64_C(1) << 30) /* bytes, of all places */
 #define CACHE_LEFT (CACHE_MAX / 5 * 4)
+#define CALL_MAX   (UINT64_C(32) << 30) /* bytes that a call may write */
 
 enum { KEPT_MAX = 512, WAIT_S = 60, RUNS_MAX = 1000 * 1000 };
 
@@ -189,6 +191,33 @@ static void make_room(int root)
     free(olds.list);
 }
 
+/* Rows are packed tenfold, and a stranger's a thousandfold. */
+static uint64_t allowed(int root)
+{
+    struct statvfs info;
+    if (fstatvfs(root, &info) < 0 || info.f_blocks == 0) /* a file system that does not tell */
+        return CALL_MAX;
+    uint64_t half = (uint64_t)info.f_bavail * info.f_frsize / 2;
+    return half < CALL_MAX ? half : CALL_MAX;
+}
+
+int bucket_cache_spend(struct bucket_cache *cache, uint64_t bytes)
+{
+    if (bytes > cache->left)
+        return -EDQUOT;
+    cache->left -= bytes;
+    return 0;
+}
+
+bool bucket_cache_tell(const struct bucket_cache *cache, const char *id, int error)
+{
+    complain("%s/runs/%s cannot be written: %s", cache->path, id,
+             error == -EDQUOT ? "a quota of the disk, or half of what it had free, is used up; choose fewer runs, or "
+                                "another place by XDG_CACHE_HOME"
+                              : strerror(-error));
+    return error == -ENOSPC || error == -EDQUOT || error == -EROFS;
+}
+
 /* ------------------------------------------------------------------------------------------------------------ places
  */
 
@@ -220,6 +249,7 @@ int bucket_cache_open(const char *place, const char *endpoint, struct bucket_cac
         result = lock(ret->root);
     if (result == 0) {
         make_room(ret->root);
+        ret->left = allowed(ret->root);
         result = open_place(place, endpoint, ret);
     }
     if (result == -EBUSY)
@@ -284,10 +314,12 @@ void bucket_cache_touch(const struct bucket_cache *cache, const char *id)
     (void)utimensat(cache->etags, id, NULL, AT_SYMLINK_NOFOLLOW);
 }
 
-int bucket_cache_write(const struct bucket_cache *cache, const char *id, const char *name, const void *data, size_t len)
+int bucket_cache_write(struct bucket_cache *cache, const char *id, const char *name, const void *data, size_t len)
 {
     int folder = -1;
-    int result = open_below(cache->runs, id, &folder);
+    int result = bucket_cache_spend(cache, len);
+    if (result == 0)
+        result = open_below(cache->runs, id, &folder);
     if (result == 0)
         result = replace(folder, name, data, len);
     file_close(&folder);

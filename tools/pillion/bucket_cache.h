@@ -13,8 +13,9 @@
 #include "sentinel/sigv4.h"
 
 struct bucket_cache {
-    int  root, runs, etags;
-    char path[PATH_MAX]; /* of the folder that runs/ is in */
+    int      root, runs, etags;
+    char     path[PATH_MAX]; /* of the folder that runs/ is in */
+    uint64_t left;           /* bytes that this call may write */
 };
 
 /* What is here of a run. */
@@ -24,8 +25,8 @@ struct bucket_kept {
     char     hash[SIGV4_HASH_SIZE]; /* of their ETags; "": none */
 };
 
-/* Opens, and makes, the folders of a place at a server; waits for another process, and makes room. 0; -errno and a
- * sentence. */
+/* Opens, and makes, the folders of a place at a server; waits for another process, and makes room. From then on half
+ * of what the disk has free may be written. 0; -errno and a sentence. */
 int  bucket_cache_open(const char *place, const char *endpoint, struct bucket_cache *ret);
 void bucket_cache_close(struct bucket_cache *cache);
 
@@ -36,9 +37,13 @@ int bucket_cache_note(const struct bucket_cache *cache, const char *id, const st
 /* The run was used now. */
 void bucket_cache_touch(const struct bucket_cache *cache, const char *id);
 
+/* To be called before bytes are written. 0; -EDQUOT: this call has written as many as it may. */
+int bucket_cache_spend(struct bucket_cache *cache, uint64_t bytes);
+/* Says why a run's file cannot be written. True: nor can another one's. */
+bool bucket_cache_tell(const struct bucket_cache *cache, const char *id, int error);
+
 /* Replaces a file of a run. 0, -errno. */
-int bucket_cache_write(const struct bucket_cache *cache, const char *id, const char *name, const void *data,
-                       size_t len);
+int bucket_cache_write(struct bucket_cache *cache, const char *id, const char *name, const void *data, size_t len);
 /* Opens a file of a run to write at `offset`, beyond which it is cut. A descriptor, or -errno. */
 int bucket_cache_cut(const struct bucket_cache *cache, const char *id, const char *name, uint64_t offset);
 /* The time of a file, by which a run without an end is told to go on. */

@@ -33,6 +33,7 @@ struct object {
 /* A run, while its rows are fetched. */
 struct work {
     const struct bucket_rows_run *run;
+    struct bucket_cache          *cache;
     struct object                *objects; /* in order, from 1 on without a gap */
     size_t                        count, room;
     struct bucket_kept            kept;
@@ -40,6 +41,7 @@ struct work {
     int                           file;
     uint64_t                      good;       /* bytes of rows up to there */
     bool                          is_damaged; /* an object is missing or no object: what follows is not noted */
+    bool                          is_cut;     /* there are more objects than are read */
 };
 
 /* An object that has come, packed, until those before it have. */
@@ -61,25 +63,26 @@ static uint64_t number_of(struct text name)
     uint64_t number = 0;
     if (text_len(name) < 4 || !ascii_is_digit(*name.at) || !text_unsigned(&name, &number) || !text_is(name, ".csv.gz"))
         return 0;
-    return number <= OBJECTS_MAX ? number : 0;
+    return number;
 }
 
-static bool take_objects(void *context, const struct bucket_question *question, struct text body, bool is_there)
+static int take_objects(void *context, const struct bucket_question *question, struct text body, bool is_there)
 {
     struct work  *work = context;
     struct s3_key key;
     (void)question;
     (void)is_there;
-    while (work->count < OBJECTS_MAX && s3_keys_next(&body, &key)) {
+    while (s3_keys_next(&body, &key)) {
         const char *slash = strrchr(key.key, '/');
         uint64_t    number = slash != NULL ? number_of(text_of(slash + 1)) : 0;
-        if (number == 0)
+        work->is_cut |= number > OBJECTS_MAX || work->count == OBJECTS_MAX;
+        if (number == 0 || number > OBJECTS_MAX || work->count == OBJECTS_MAX)
             continue;
         if (work->count == work->room) {
             size_t         room = work->room == 0 ? 64 : 2 * work->room;
             struct object *more = realloc(work->objects, room * sizeof *more);
             if (more == NULL)
-                return false;
+                return -ENOMEM;
             work->objects = more;
             work->room = room;
         }
@@ -87,7 +90,7 @@ static bool take_objects(void *context, const struct bucket_question *question, 
         work->objects[work->count].size = key.size;
         memcpy(work->objects[work->count++].etag, key.etag, S3_ETAG_SIZE);
     }
-    return true;
+    return 0;
 }
 
 static int by_number(const void *a, const void *b)
@@ -105,6 +108,8 @@ static void cut_at_gap(struct work *work)
         qsort(work->objects, work->count, sizeof *work->objects, by_number);
     while (kept < work->count && work->objects[kept].number == kept + 1)
         kept++;
+    if (work->is_cut)
+        complain("%s: its rows have objects beyond number %d, which are left out", work->run->id, OBJECTS_MAX);
     if (kept < work->count)
         complain("%s: object %zu of its rows is missing, and %zu behind it are left out", work->run->id, kept + 1,
                  work->count - kept);
@@ -151,19 +156,21 @@ static int join(struct work *work, const struct bytes *rows)
         rest.end--;
     if (work->kept.rows_size + text_len(rest) > ROWS_MAX)
         return -EFBIG;
-    int result = file_write(work->file, rest.at, text_len(rest), NULL);
+    int result = bucket_cache_spend(work->cache, text_len(rest));
+    if (result == 0)
+        result = file_write(work->file, rest.at, text_len(rest), NULL);
     work->kept.rows_size += result == 0 ? text_len(rest) : 0;
     return result;
 }
 
-static bool take_rows(void *context, const struct bucket_question *question, struct text body, bool is_there)
+static int take_rows(void *context, const struct bucket_question *question, struct text body, bool is_there)
 {
     struct arrival *arrival = context;
     (void)question;
     arrival->is_there = is_there;
     bytes_init(&arrival->packed, OBJECT_MAX);
     bytes_add(&arrival->packed, body.at, text_len(body));
-    return !arrival->packed.failed;
+    return arrival->packed.failed ? -ENOMEM : 0;
 }
 
 static int unpack(struct work *work, struct arrival *arrival)
@@ -189,9 +196,10 @@ static size_t some(const struct work *work, size_t first)
 }
 
 /* Takes up what is here: the first objects, if they are the same ones. */
-static int begin(struct work *work, const struct bucket_cache *cache)
+static int begin(struct work *work)
 {
-    char hash[SIGV4_HASH_SIZE];
+    const struct bucket_cache *cache = work->cache;
+    char                       hash[SIGV4_HASH_SIZE];
     bucket_cache_kept(cache, work->run->id, &work->kept);
     bool same = work->kept.objects > 0 && work->kept.objects <= work->count &&
                 hash_of(work, (size_t)work->kept.objects, hash) == 0 && strcmp(hash, work->kept.hash) == 0;
@@ -219,7 +227,7 @@ static void tell_damage(struct work *work, uint64_t number, int error)
 {
     work->is_damaged = true;
     complain("%s: object %llu of its rows is left out: %s", work->run->id, (unsigned long long)number,
-             error == -ENOENT    ? "it is gone"
+             error == -ENOENT    ? "it is not to be had"
              : error == -EFBIG   ? "it is too large"
              : error == -EBADMSG ? "it is no gzip with rows of this run"
                                  : strerror(-error));
@@ -257,10 +265,11 @@ static int fetch_some(struct bucket_session *session, struct work *work, size_t 
     return result;
 }
 
-static int fetch(struct bucket_session *session, const struct bucket_cache *cache, struct work *work)
+static int fetch(struct bucket_session *session, struct work *work)
 {
-    int  result = begin(work, cache);
-    bool is_new = result == 0 && work->kept.objects < work->count;
+    const struct bucket_cache *cache = work->cache;
+    int                        result = begin(work);
+    bool                       is_new = result == 0 && work->kept.objects < work->count;
     work->good = work->kept.rows_size;
     for (size_t at = (size_t)work->kept.objects, count; result == 0 && at < work->count; at += count) {
         count = some(work, at);
@@ -275,18 +284,18 @@ static int fetch(struct bucket_session *session, const struct bucket_cache *cach
     if (result == -ENOMEM)
         complain("out of memory");
     else if (result < 0 && (result == -EPERM || result == -ENOSPC || result == -EDQUOT || result == -EROFS))
-        complain("%s/runs/%s cannot be written: %s", cache->path, work->run->id, strerror(-result));
+        (void)bucket_cache_tell(cache, work->run->id, result);
     return result;
 }
 
-int bucket_rows_fetch(struct bucket_session *session, const struct bucket_cache *cache,
-                      const struct bucket_rows_run *runs, size_t count)
+int bucket_rows_fetch(struct bucket_session *session, struct bucket_cache *cache, const struct bucket_rows_run *runs,
+                      size_t count)
 {
     struct work            *works = calloc(count + 1, sizeof *works);
     struct bucket_question *questions = calloc(count + 1, sizeof *questions);
     int                     result = works != NULL && questions != NULL ? 0 : -ENOMEM;
     for (size_t i = 0; result == 0 && i < count; i++) {
-        works[i] = (struct work){.run = &runs[i], .file = -1};
+        works[i] = (struct work){.run = &runs[i], .cache = cache, .file = -1};
         bytes_init(&works[i].header, HEADER_MAX);
         questions[i] = (struct bucket_question){.is_list = true, .heard = take_objects, .context = &works[i]};
         bucket_rows_folder(runs[i].id, runs[i].date, questions[i].key);
@@ -296,7 +305,7 @@ int bucket_rows_fetch(struct bucket_session *session, const struct bucket_cache 
     for (size_t i = 0; result == 0 && i < count; i++) {
         cut_at_gap(&works[i]);
         if (works[i].count > 0)
-            result = fetch(session, cache, &works[i]);
+            result = fetch(session, &works[i]);
     }
     for (size_t i = 0; works != NULL && i < count; i++) {
         free(works[i].objects);

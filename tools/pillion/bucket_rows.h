@@ -15,7 +15,7 @@ struct bucket_rows_run {
 void bucket_rows_folder(const char *id, const char *date, char ret[static BUCKET_KEY_SIZE]);
 
 /* Brings metrics.csv of each up to date; what is here already is not fetched again. 0; -errno and a sentence. */
-int bucket_rows_fetch(struct bucket_session *session, const struct bucket_cache *cache,
-                      const struct bucket_rows_run *runs, size_t count);
+int bucket_rows_fetch(struct bucket_session *session, struct bucket_cache *cache, const struct bucket_rows_run *runs,
+                      size_t count);
 
 #endif

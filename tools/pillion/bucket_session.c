@@ -15,7 +15,7 @@
 #include "sentinel/answers.h"
 #include "sentinel/s3_keys.h"
 
-enum { AT_ONCE = 24, TRIES = 4, PAGES_MAX = 10 * 1000, REASON_SIZE = 256 };
+enum { AT_ONCE = 24, TRIES = 4, PAGES_MAX = 10 * 1000, REASON_SIZE = 256, RENEWALS_MAX = 8, TOLD_MAX = 5 };
 
 #define KEYS_WITHIN (20 * CLOCK_SECOND) /* all questions for keys */
 #define PAUSE_FIRST (250 * CLOCK_MILLISECOND)
@@ -136,7 +136,7 @@ int bucket_session_open(struct bucket_session *s, const char *uri)
         return -EINVAL;
     }
     if (!take_endpoint(s->endpoint))
-        return -EINVAL;
+        return -EDESTADDRREQ;
     int result = take_keys(s);
     if (result == 0)
         find_region(s);
@@ -145,6 +145,8 @@ int bucket_session_open(struct bucket_session *s, const char *uri)
 
 void bucket_session_done(struct bucket_session *s)
 {
+    if (s->left_out > TOLD_MAX)
+        complain("%s: %zu more objects are left out", s->place, s->left_out - TOLD_MAX);
     network_done(&s->network);
     own_credentials_done(&s->keys);
 }
@@ -234,8 +236,9 @@ static int hear(struct slot *slot, const struct http_answer *answer)
     bool                          is_there = answer->status == 200;
     if (question->is_list && !s3_keys_is_list(body))
         return -EBADMSG;
-    if (!question->heard(question->context, question, body, is_there))
-        return -ENOMEM;
+    int result = question->heard(question->context, question, body, is_there);
+    if (result < 0)
+        return result;
     if (question->is_list && s3_keys_continue(body, slot->continuation)) {
         slot->tries = 0;
         if (slot->continuation[0] == '\0')
@@ -246,19 +249,38 @@ static int hear(struct slot *slot, const struct http_answer *answer)
     return 0;
 }
 
+/* An object alone is at fault: it is archived, encrypted, or whatever somebody has put there. */
+static int leave_out(struct bucket_session *s, struct slot *slot, const struct http_answer *answer)
+{
+    const struct http_answer nothing = {.status = 404};
+    char                     described[REASON_SIZE];
+    s->refused += answer->error == 0;
+    if (s->left_out++ < TOLD_MAX) {
+        answer_describe(answer, described, sizeof described);
+        complain("%s%.200s is left out: %s", s->place, slot->question->key, described);
+    }
+    return hear(slot, &nothing);
+}
+
 static int judge(struct bucket_session *s, struct slot *slot, const struct http_answer *answer)
 {
     char region[S3_REGION_SIZE];
+    bool is_list = slot->question->is_list;
     slot->attempts.refreshed |= !may_renew(s);
-    if (!answer->error && answer->status == 404 && !slot->question->is_list)
+    if (!answer->error && answer->status == 404 && !is_list)
         return hear(slot, answer);
     switch (s3_judge(answer, &slot->attempts, slot->region, region)) {
     case S3_STORED:
+        s->given += !is_list;
         return hear(slot, answer);
     case S3_RETRY:
-        return answer->error == -EMSGSIZE ? refuse(s, slot->question, answer) : again(s, slot, answer);
+        if (answer->error != -EMSGSIZE)
+            return again(s, slot, answer);
+        break;
     case S3_REFRESH:
-        return renew(s, slot);
+        if (is_list || answer->status != 403 || s->renewals++ < RENEWALS_MAX)
+            return renew(s, slot);
+        break;
     case S3_MOVED:
         slot->attempts.moved = true;
         memcpy(s->region, region, sizeof s->region);
@@ -270,7 +292,7 @@ static int judge(struct bucket_session *s, struct slot *slot, const struct http_
     case S3_REFUSED:
         break;
     }
-    return refuse(s, slot->question, answer);
+    return is_list ? refuse(s, slot->question, answer) : leave_out(s, slot, answer);
 }
 
 static int settle(struct bucket_session *s, struct slot *slot)
@@ -283,7 +305,8 @@ static int settle(struct bucket_session *s, struct slot *slot)
     int result = judge(s, slot, &answer);
     if (result == -EBADMSG || result == -E2BIG)
         complain("%s%.200s cannot be listed: %s", s->place, key,
-                 result == -E2BIG ? "there are too many keys" : "the answer is no list of a server that speaks S3");
+                 result == -E2BIG ? "there are too many keys; choose by --since"
+                                  : "the answer is no list of a server that speaks S3");
     else if (result == -ENOMEM)
         complain("out of memory");
     http_answer_done(&answer);

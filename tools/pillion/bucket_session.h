@@ -17,7 +17,9 @@ struct bucket_session {
     char                   place[BUCKET_URI_SIZE]; /* "s3://bucket/prefix", no slash at its end */
     char                   endpoint[BUCKET_ENDPOINT_SIZE];
     char                   region[S3_REGION_SIZE];
-    int64_t                skew; /* s, S3's clock minus ours */
+    int64_t                skew;                     /* s, S3's clock minus ours */
+    unsigned               renewals;                 /* of keys, for a refusal that does not name them */
+    size_t                 given, refused, left_out; /* objects */
     struct network         network;
     struct own_credentials keys;
 };
@@ -28,16 +30,18 @@ struct bucket_question {
     bool        is_list, by_folders;
     const char *after;      /* of a list: from behind that key on; NULL */
     size_t      answer_max; /* bytes; 0: a MiB */
-    /* Hears each answer: 200, or 404 for an object that is gone. False: no more memory. */
-    bool (*heard)(void *context, const struct bucket_question *question, struct text body, bool is_there);
+    /* Hears each answer, or that an object is gone or left out. 0; -errno ends all: of -ENOMEM and -E2BIG, too many
+     * keys, there is a sentence. */
+    int (*heard)(void *context, const struct bucket_question *question, struct text body, bool is_there);
     void *context;
 };
 
-/* Takes keys and finds the region. 0; -errno and a sentence. */
+/* Takes keys and finds the region. 0; -errno and a sentence; -EINVAL: `uri` is no place. */
 int  bucket_session_open(struct bucket_session *s, const char *uri);
 void bucket_session_done(struct bucket_session *s);
 
-/* Asks all of them, lists to their ends. 0; -errno and a sentence: then some were not answered. */
+/* Asks all of them, lists to their ends. An object that is too large or refused is left out, with a sentence: a
+ * stranger's one does not hide the others. 0; -errno and a sentence: then some were not answered. */
 int bucket_session_ask(struct bucket_session *s, const struct bucket_question *questions, size_t count);
 
 #endif

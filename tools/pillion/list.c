@@ -328,7 +328,7 @@ static int read_order(int argc, char **argv, struct order *ret)
     struct bucket_wanted wanted = filter_bucket(&ret->filter);
     if (ret->is_of_jobs)
         wanted.newest = 0;
-    return bucket_take(argv[0], argc, argv, &wanted) < 0 ? EXIT_NO : -1;
+    return bucket_take(argv[0], argc, argv, &wanted);
 }
 
 /* The runs, or their jobs: of those --last counts. */
@@ -364,6 +364,7 @@ int command_list(int argc, char **argv)
         filter_done(&all);
         return EXIT_NO;
     }
+    bucket_release();
     if (order.is_sorted)
         sort(&order, &all);
     if (order.json) {

@@ -115,15 +115,14 @@ static int read_options(int argc, char **argv, struct wish *ret)
             return EXIT_WRONG_CALL;
     }
     struct bucket_wanted wanted = filter_bucket(&ret->filter);
-    if (bucket_is_place(argv[optind]) && !ret->filter.is_set && optind + 2 >= argc)
-        wanted.run = optind + 1 < argc ? argv[optind + 1] : "last";
-    if (bucket_take(argv[0], argc, argv, &wanted) < 0)
-        return EXIT_NO;
-    if (ret->filter.is_set && optind < argc) {
+    bool                 is_bucket = bucket_is_place(argv[optind]);
+    if (ret->filter.is_set && optind + is_bucket < argc) {
         complain("report takes runs, or filters that choose them, and one of both; see pillion report --help");
         return EXIT_WRONG_CALL;
     }
-    return -1;
+    if (is_bucket && !ret->filter.is_set && optind + 2 >= argc)
+        wanted.run = optind + 1 < argc ? argv[optind + 1] : "last";
+    return bucket_take(argv[0], argc, argv, &wanted);
 }
 
 static int add(struct list *list, const char *name)
@@ -146,8 +145,6 @@ static int find_filtered(const struct filter *filter, struct list *ret)
         result = add(ret, whose_is_others() ? all.names.names[all.at[i]] : path);
     }
     filter_done(&all);
-    if (result == 0 && bucket_is_read() && ret->count > 1) /* all at once: each run asks for its own later */
-        result = bucket_fetch_rows((const char *const *)ret->names, ret->count);
     if (result == 0 && ret->count == 0) {
         complain("no run is meant by these filters; see pillion list");
         result = -ENOENT;
@@ -166,6 +163,8 @@ static int find_all(int argc, char **argv, const struct wish *wish, struct list 
         complain("%zu runs are too many for a page: %d at most", ret->count, REPORT_RUNS_MAX);
         result = -E2BIG;
     }
+    if (result == 0 && bucket_is_read() && wish->filter.is_set) /* all at once: each run asks for its own later */
+        result = bucket_fetch_rows((const char *const *)ret->names, ret->count);
     return result;
 }
 
@@ -296,6 +295,7 @@ static int markdown(const struct list *list, const struct wish *wish)
             report_markdown_add(&text, &run, i, list->count);
         report_done(&run);
     }
+    bucket_release();
     if (result == 0)
         result = write_out(wish->output != NULL ? wish->output : "-", &text);
     bytes_done(&text);
@@ -315,6 +315,7 @@ static int html(const struct list *list, const struct wish *wish)
     bool         is_whole = true;
     bytes_init(&page, REPORT_PAGE_MAX);
     int result = is_of_job(wish) ? report_job(&wish->filter, &page, id, &is_whole) : make_page(list, &page, id);
+    bucket_release();
     if (wish->output != NULL)
         (void)snprintf(path, sizeof path, "%s", wish->output);
     else

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "bucket.h"
 #include "store/journal_read.h"
 #include "store/run_dir.h"
 
@@ -53,7 +54,7 @@ static off_t left = -1; /* bytes of states that may still be read; -1: any */
 
 void run_file_limit(void)
 {
-    left = STATES_MAX;
+    left = bucket_is_read() ? -1 : STATES_MAX; /* of a bucket's the disk was the end */
 }
 
 /* Takes the file's size off what is left. */

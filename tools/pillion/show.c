@@ -159,28 +159,26 @@ static long history_of(const char *text)
 static int take_run(int argc, char **argv, struct order *ret)
 {
     bool                 is_bucket = bucket_is_place(argv[optind]);
+    int                  first = optind + is_bucket;
+    const char          *run = first < argc ? argv[first] : "last";
     struct bucket_wanted wanted = filter_bucket(&ret->filter);
     if (ret->filter.job == NULL && ret->history == 0)
-        wanted.run = optind + 1 < argc ? argv[optind + 1] : "last";
-    if (is_bucket && ret->follow) {
+        wanted.run = run;
+    if (is_bucket && ret->follow)
         complain("show: a bucket has rows once a minute, and none to follow; see pillion show --help");
-        return EXIT_WRONG_CALL;
-    }
-    if (is_bucket && argc - optind <= 2 && bucket_take(argv[0], argc, argv, &wanted) < 0)
-        return EXIT_NO;
-    if (argc - optind > 1)
+    else if (argc - first > 1)
         complain("show takes one run; see pillion show --help");
     else if (ret->filter.is_set && ret->filter.job == NULL)
         complain("show: --since goes with --job; see pillion show --help");
-    else if (ret->filter.job != NULL && (optind < argc || ret->follow || ret->history > 0 || ret->servers != NULL))
+    else if (ret->filter.job != NULL && (first < argc || ret->follow || ret->history > 0 || ret->servers != NULL))
         complain("show: --job goes with --json, --plain and --since alone; see pillion show --help");
     else if (ret->filter.job == NULL && !whose_is_one("show"))
         return EXIT_WRONG_CALL; /* it has its sentence */
     else if (ret->json && ret->follow)
         complain("show: --json and --follow do not go together; see pillion show --help");
     else
-        ret->run = optind < argc ? argv[optind] : "last";
-    return ret->run != NULL ? -1 : EXIT_WRONG_CALL;
+        ret->run = run;
+    return ret->run != NULL ? bucket_take(argv[0], argc, argv, &wanted) : EXIT_WRONG_CALL;
 }
 
 static int read_order(int argc, char **argv, struct order *ret)
@@ -231,6 +229,7 @@ static int show_once(const struct order *order)
     if (show_load(&place, (struct summary_listener){0}, &show) == 0) {
         if (order->history > 0 && show.state != NULL)
             history_add(show.state, place.id, (size_t)order->history, &show.advice);
+        bucket_release();
         if (order->servers != NULL)
             servers = keeper_ask(order->servers, &show.advice);
         code = order->json ? json_of(&show, servers) : show_page(&show);
@@ -248,7 +247,9 @@ static int show_job(const struct order *order)
 {
     static struct job job;
     int               code = EXIT_NO;
-    if (jobs_load(&order->filter, "show", NULL, NULL, &job) == 0)
+    int               result = jobs_load(&order->filter, "show", NULL, NULL, &job);
+    bucket_release();
+    if (result == 0)
         code = order->json ? output_json(jobs_json(&job, false), EXIT_YES) : jobs_page(&job);
     code = job.is_whole ? code : EXIT_NO;
     jobs_done(&job);
