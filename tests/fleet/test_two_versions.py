@@ -21,6 +21,9 @@ before = None
 
 def setUpModule():
     global before
+    if os.environ.get("PILLION_BEFORE"):  # its build tree, made before
+        before = pathlib.Path(os.environ["PILLION_BEFORE"])
+        return
     folder = pillion.fresh_folder()
     archive = subprocess.run(["git", "-C", str(pillion.SOURCE), "archive", BEFORE], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if archive.returncode != 0:
