@@ -8,7 +8,7 @@ import time
 import test_streaming_faults as streaming
 from own_bucket import BucketServer, BucketTest
 from served import Cases, pillion
-from test_streaming_faults import CODES, EXIT_TIMEOUT, LASTS, MARGIN, PROGRAM, PUT_FAULTS, STATUSES, WORKERS, file_name
+from test_streaming_faults import CODES, EXIT_TIMEOUT, PUT_FAULTS, STATUSES, WORKERS, file_name
 
 
 def faults_of_documents():
@@ -28,24 +28,7 @@ ALL_OF_THEM = (streaming.faults_that_pass, streaming.faults_that_stay, streaming
                streaming.redirects, faults_of_documents)
 
 
-class BucketFaultTest(BucketTest):
-    def unharmed(self, folder, bucket):
-        """The program under this server is as it is without us. Its run."""
-        env = self.env(PILLION_DIR=folder, **bucket.env(PILLION_EXIT_TIMEOUT=EXIT_TIMEOUT))
-        result = pillion.run(PROGRAM, env=env, timeout=90)
-        self.assertEqual((result.status, result.stdout, result.stderr), (3, b"out\n", b"err\n"))
-        self.assertLess(result.wall, LASTS + EXIT_TIMEOUT + MARGIN, "held for too long")
-        found = pillion.runs(folder)
-        self.assertEqual(len(found), 1)
-        self.assertGreaterEqual(len(found[0].rows), 20)
-        return found[0]
-
-    def synced(self, run, bucket, status=0):
-        result = pillion.command("sync", env=self.env(PILLION_DIR=run.path.parent.parent, **bucket.env()), timeout=200)
-        if status is not None:
-            self.assertEqual(result.status, status, "%s\n%s" % (result, run.describe()))
-        return pillion.Run(run.path)
-
+class BucketFaultTest(streaming.Unharmed, BucketTest):
     @staticmethod
     def heal(bucket):
         bucket.heal()

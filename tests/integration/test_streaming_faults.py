@@ -68,10 +68,8 @@ def file_name(text):
     return re.sub(r"[^A-Za-z0-9]+", "-", text)
 
 
-class FaultTest(StreamedTest):
-    @staticmethod
-    def api(s3, **options):
-        return SentinelServer(s3=s3, finished_at_tolerance=900, **options)  # sync may come late
+class Unharmed:
+    """The program under a server with faults, of Sentinel's or of a bucket; and what sync makes of its run."""
 
     def unharmed(self, folder, server):
         """The program under these servers is as it is without us. Its run."""
@@ -89,6 +87,12 @@ class FaultTest(StreamedTest):
         if status is not None:
             self.assertEqual(result.status, status, "%s\n%s" % (result, run.describe()))
         return pillion.Run(run.path)
+
+
+class FaultTest(Unharmed, StreamedTest):
+    @staticmethod
+    def api(s3, **options):
+        return SentinelServer(s3=s3, finished_at_tolerance=900, **options)  # sync may come late
 
     def check(self, name, faults, forms=("s3", "inline")):
         """One run under these faults, each (server, endpoint, which, action); what it leaves, sync delivers. The run,
