@@ -185,12 +185,13 @@ static void a_clock_that_s3_refuses_corrects_the_name_once(void **state)
              STORED));
     (void)snprintf(before, sizeof before, "%s", named.key);
     drive_to(DELIVERY_STREAM);
-    const char *key = journal_text(load(), "key");
+    const cJSON *written = load();
+    const char *key = journal_text(written, "key");
     assert_string_not_equal(key, before);
     assert_string_equal(key + 16, before + 16);
     assert_memory_equal(d.upload.prefix, "s3://bucket/p/metrics/date=20", 29);
-    assert_string_equal(journal_text(load(), "upload_uri_prefix"), d.upload.prefix);
-    assert_non_null(strstr(d.upload.prefix, journal_text(load(), "date")));
+    assert_string_equal(journal_text(written, "upload_uri_prefix"), d.upload.prefix);
+    assert_non_null(strstr(d.upload.prefix, journal_text(written, "date")));
     assert_non_null(strstr(d.upload.prefix, key));
     d.upload.skew = 0;
     stop();
