@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libc/libc.h"
 
+#include "base/registers.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -221,10 +223,12 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t size)
     return (int)syscall(SYS_setsockopt, fd, level, name, value, size);
 }
 
-/* A peer that is gone must not raise SIGPIPE, whatever a library asked for. */
+/* A peer that is gone must not raise SIGPIPE, whatever a library asked for. Most of the time in which a request's copy
+ * stands in vector registers is the kernel's, here. */
 ssize_t sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *to, socklen_t to_size)
 {
     libc_check_descriptors();
+    registers_wipe();
     return syscall(SYS_sendto, fd, data, size, flags | MSG_NOSIGNAL, to, to_size);
 }
 

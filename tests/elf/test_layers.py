@@ -40,6 +40,7 @@ MAY_INCLUDE["engine"] |= {"link", "libc", "collect/tree", "collect/gpu", "collec
 MAY_INCLUDE["config"] |= {"link/conf.h"}  # the form of /etc/pillion.conf
 MAY_INCLUDE["delivery"] |= {"link", "config"}
 MAY_INCLUDE["store"] |= {"config", "collect", "collect/cgroup"}
+MAY_CALL_MORE["libc/libc_calls.c"] = {"base"}  # registers.c: a request's copy
 MAY_INCLUDE["libc"] |= {"config/variables.h", "base/warm.h"}  # which variables the snapshot takes: a table; a word for places
 MAY_INCLUDE["collect/tree"] |= {"collect"}
 MAY_INCLUDE["collect/gpu"] |= {"collect"}

@@ -284,6 +284,20 @@ class Cores(Searching, StreamedTest):
             self.assertIn(str(self.file).encode(), core, "the program's own environment is there")
         self.search()
 
+    def test_nor_does_that_of_a_leader_whose_thread_sends(self):
+        """A core file has each thread's vector registers, and through these the request was copied."""
+        leader = self.start("sleep", "60", env=self.env(PILLION_UPLOAD_INTERVAL="1", TRACKER_INTERVAL="0.2"))
+        pillion.wait_for(lambda: [one for one in self.s3.of("put") if one.answer], what="an object in S3")
+        core = self.tmp / "core-of-sending"
+        then = ["catch syscall sendto", "continue", "gcore %s" % core]
+        told = pillion.run(["gdb", "-q", "-batch", "-p", str(leader.pid), *sum((["-ex", line] for line in then), [])],
+                           preload=False, timeout=120)
+        self.assertIn(b"call to syscall sendto", told.stdout, told)
+        self.assertIn(str(self.file).encode(), core.read_bytes(), "the program's own environment is there")
+        leader.signal(signal.SIGTERM)
+        leader.wait()
+        self.search()
+
     def test_nor_do_those_that_the_kernel_writes(self):
         if "/" in CORE_PATTERN or "|" in CORE_PATTERN:
             self.skipTest("the kernel writes no core file into the working directory here")
