@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What this machine's kernel may lack, in a virtual machine with Debian's: the device mapper, md, partitions, bonds,
-VLANs, tunnels, and control groups of version 2, by the tests that skip elsewhere. Inside none of them may.
+VLANs, tunnels, control groups of version 2, and 32-bit programs, by the tests that skip elsewhere. Inside none of them may.
 
 PILLION_TEST_LONG=1 runs all tests of the machine's disks, networks and space there, and those of a server of NFS that
 falls silent, which want nfs-kernel-server."""
@@ -22,6 +22,7 @@ TESTS = [
     ["truth/test_machine_net"] + NET,
     ["integration/test_cgroups", "Killed"],
     ["integration/test_cgroups_unified"],
+    ["programs/test_odd_binaries", "Binaries.test_32_bit_programs"],
 ]
 ALL = [["truth/test_machine_" + name] for name in ("disks", "net", "space", "nfs")] + TESTS[2:]
 BEFORE = [["modprobe", "-a", "loop", "zram", "dm-mod", "tun", "fuse"]]  # what nothing loads by itself
