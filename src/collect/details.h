@@ -43,10 +43,14 @@ struct interface_detail {
     uint64_t received_total, sent_total;         /* bytes, the kernel's counters */
 };
 
+struct details_span {
+    int64_t read_at; /* ns, monotonic: the last reading that succeeded; 0: none */
+    double  seconds; /* that it covers; 0: it was the first */
+};
+
 struct details {
-    int64_t                  read_at; /* ns, monotonic: the reading before; 0: none */
-    double                   seconds; /* that the last reading covers; 0: it was the first */
-    struct cpu_detail       *cpus;    /* by their number */
+    struct details_span      cpu_span, disk_span, net_span;
+    struct cpu_detail       *cpus; /* by their number */
     size_t                   cpu_count;
     struct disk_detail      *disks;
     size_t                   disk_count;
@@ -55,9 +59,8 @@ struct details {
     const struct mounts     *mounts; /* the collector's own: NULL, or valid until the next reading */
 };
 
-void details_begin(struct details *d, int64_t now); /* of a reading at this time, ns */
-/* Each after its collector's reading of the same instant; ret: that reading. */
-void details_read_cpus(struct details *d, const struct cpu *cpu, struct scratch *scratch);
+/* Each after its collector's reading of the same instant; ret: that reading, now: its time, ns. */
+void details_read_cpus(struct details *d, const struct cpu *cpu, struct scratch *scratch, int64_t now);
 void details_read_disks(struct details *d, const struct disk *disk, const struct sample *ret);
 void details_read_mounts(struct details *d, struct space *space, const struct roots *roots, const struct sample *ret);
 void details_read_interfaces(struct details *d, const struct net *net, const struct sample *ret);
