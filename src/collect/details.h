@@ -1,8 +1,9 @@
 /* What stands behind the sums of a sample, one by one: CPUs, disks, filesystems, interfaces. Only for who asks for it
  * (collect_keep_details): nobody else pays. What does not count in the sums is not listed, so the parts add up to them.
  * Thread: pillion. Allocates: a list for each kind, when something appears. Files: /proc/stat, read whole from the
- * descriptor of cpu.h; below /sys for each disk and interface that is new: model, vendor, serial, size, rotational;
- * address, driver; in each reading operstate, speed and mtu of each interface. */
+ * descriptor of cpu.h; below /sys for each disk, interface and mount that is new: model, vendor, serial, size,
+ * rotational; address, driver; the links in dev/block and class/block, and slaves; in each reading operstate, speed and
+ * mtu of each interface. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_DETAILS_H
 #define PILLION_COLLECT_DETAILS_H
