@@ -134,15 +134,15 @@ static struct otlp_export *open_export(struct run *run)
 static void name_run(struct run *run)
 {
     struct otlp_export *o = run->otlp;
+    bytes_clear(&o->attributes);
     otlp_instance(run, o->instance);
     otlp_resource(run, o->instance, &o->attributes);
-    if (!o->attributes.failed || !run->config.otlp_attributes)
+    if (!o->attributes.failed || !o->attributes.data || !run->config.otlp_attributes)
         return;
     log_line(&run->log, LOG_WARN, "OTEL_RESOURCE_ATTRIBUTES is left out: it comes to more than %d KiB",
              ATTRIBUTES_MAX / 1024);
     run->config.otlp_attributes = NULL;
-    bytes_done(&o->attributes);
-    bytes_init(&o->attributes, ATTRIBUTES_MAX);
+    bytes_clear(&o->attributes);
     otlp_resource(run, o->instance, &o->attributes);
 }
 
@@ -156,12 +156,12 @@ static void compose(struct run *run, const struct sample *now)
                                  .figures = &o->figures,
                                  .gpus = gpus,
                                  .gpu_count = otlp_gpus_read(run, gpus)};
-    if (o->attributes.len == 0)
+    if (o->attributes.len == 0 || o->attributes.failed)
         name_run(run);
     o->counts.rows++;
     o->counts.dropped += o->waiting.len > 0; /* a newer one takes its place */
     bytes_done(&o->waiting);
-    if (otlp_body(o->attributes.data, &row, &o->waiting) == 0 || o->waiting.failed || o->attributes.failed) {
+    if (o->attributes.failed || otlp_body(o->attributes.data, &row, &o->waiting) == 0 || o->waiting.failed) {
         bytes_clear(&o->waiting);
         o->counts.dropped++;
     }

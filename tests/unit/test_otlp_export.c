@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// A run's rows on their way to a receiver of OTLP, where memory is short.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "engine/run.h"
+#include "folder.h"
+#include "server.h"
+
+void *__real_realloc(void *memory, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+
+static const struct server_reply takes[] = {{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", SERVER_KEEPS}};
+
+static struct folder folder;
+static struct server receiver;
+static struct run    run;
+static struct link   link_words;
+static char          url[64];
+static char          program[] = "/usr/bin/program";
+static bool          no_memory;
+
+void *__wrap_realloc(void *memory, size_t size)
+{
+    return no_memory ? NULL : __real_realloc(memory, size);
+}
+
+static int make(void **state)
+{
+    (void)state;
+    char path[FOLDER_PATH];
+    no_memory = false;
+    if (!folder_make(&folder) || mkdir(folder_path(&folder, "runs", path), 0700) != 0 ||
+        !server_start(&receiver, takes, 1))
+        return -1;
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%d", receiver.port);
+    run = (struct run){.link = &link_words, .state = RUN_MADE, .seat = SEAT_OWN, .shape = {.clock_ticks = 100}};
+    run.home = (struct state_dir){.dir = folder_open(&folder), .runs = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    run.executable = program;
+    run.config.otlp = url;
+    run.config.exit_timeout = CLOCK_SECOND;
+    run.load_real = 1700000000 * CLOCK_SECOND;
+    run.last.real = run.load_real + 60 * CLOCK_SECOND;
+    log_init(&run.log, LOG_WARN);
+    network_init(&run.network);
+    run_dir_init(&run.dir);
+    delivery_init(&run.delivery, &run.config, &run.dir, &run.log, &run.network);
+    return run_dir_create(&run.home, 1700000000, "m", 1, &run.dir);
+}
+
+static int drop(void **state)
+{
+    (void)state;
+    otlp_export_drop(&run);
+    delivery_done(&run.delivery);
+    network_done(&run.network);
+    server_done(&receiver);
+    log_done(&run.log);
+    run_dir_close(&run.dir);
+    state_dir_close(&run.home);
+    folder_remove(&folder);
+    return 0;
+}
+
+static void export_row(void)
+{
+    const struct sample now = {.real = run.last.real + CLOCK_SECOND, .disk_read = run.last.disk_read + 1};
+    otlp_export_row(&run, &now);
+    run.rows++;
+    run.last = now;
+}
+
+static void wait_for_request(size_t count)
+{
+    int64_t until = clock_monotonic() + 10 * CLOCK_SECOND;
+    while (receiver.request_count < count && clock_monotonic() < until) {
+        network_poll(&run.network, NULL, 0, 10 * CLOCK_MILLISECOND);
+        otlp_export_step(&run);
+    }
+    assert_int_equal(receiver.request_count, count);
+}
+
+/* What the end says became of the rows. */
+static const char *told(void)
+{
+    char name[FOLDER_PATH];
+    otlp_export_end(&run);
+    (void)snprintf(name, sizeof name, "runs/%s/run.jsonl", run.dir.id);
+    return folder_read(&folder, name);
+}
+
+static void without_memory_a_row_is_dropped_and_the_next_one_goes(void **state)
+{
+    (void)state;
+    char value[256];
+    no_memory = true;
+    export_row();
+    no_memory = false;
+    export_row();
+    wait_for_request(1);
+    assert_string_equal(server_header(&receiver, 0, "Content-Type", value), "application/json");
+    assert_non_null(strstr(server_body(&receiver, 0), "service.instance.id"));
+    const char *text = told();
+    assert_non_null(strstr(text, "\"rows\":2,"));
+    assert_non_null(strstr(text, "\"dropped\":1,"));
+}
+
+static void without_memory_no_word_of_the_users_is_given_up(void **state)
+{
+    (void)state;
+    run.config.otlp_attributes = "k=v";
+    no_memory = true;
+    export_row();
+    no_memory = false;
+    export_row();
+    wait_for_request(1);
+    assert_non_null(strstr(server_body(&receiver, 0), "{\"key\":\"k\",\"value\":{\"stringValue\":\"v\"}}"));
+    assert_int_equal(run.log.early.len, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(without_memory_a_row_is_dropped_and_the_next_one_goes),
+        TEST(without_memory_no_word_of_the_users_is_given_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
