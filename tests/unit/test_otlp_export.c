@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A run's rows on their way to a receiver of OTLP, where memory is short.
+// A run's rows on their way to a receiver of OTLP, where memory is short, or the end waits.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,8 +14,11 @@
 
 void *__real_realloc(void *memory, size_t size);
 void *__wrap_realloc(void *memory, size_t size);
+void  __real_network_poll(struct network *network, struct pollfd *extra, size_t count, int64_t timeout_ns);
+void  __wrap_network_poll(struct network *network, struct pollfd *extra, size_t count, int64_t timeout_ns);
 
 static const struct server_reply takes[] = {{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", SERVER_KEEPS}};
+static const struct server_reply hangs[] = {{NULL, SERVER_HANGS}};
 
 static struct folder folder;
 static struct server receiver;
@@ -24,10 +27,17 @@ static struct link   link_words;
 static char          url[64];
 static char          program[] = "/usr/bin/program";
 static bool          no_memory;
+static unsigned      polls;
 
 void *__wrap_realloc(void *memory, size_t size)
 {
     return no_memory ? NULL : __real_realloc(memory, size);
+}
+
+void __wrap_network_poll(struct network *network, struct pollfd *extra, size_t count, int64_t timeout_ns)
+{
+    polls++;
+    __real_network_poll(network, extra, count, timeout_ns);
 }
 
 static int make(void **state)
@@ -123,6 +133,27 @@ static void without_memory_no_word_of_the_users_is_given_up(void **state)
     assert_int_equal(run.log.early.len, 0);
 }
 
+/* The cloud does not answer, the receiver has: nobody turns in a circle until the cloud's time is over. */
+static void an_answer_wakes_the_wait_for_the_cloud_once(void **state)
+{
+    (void)state;
+    struct server       cloud;
+    struct probe       *probe = &run.registration.probe;
+    struct http_request request = {.method = HTTP_GET, .url = malloc(64)};
+    assert_true(request.url && server_start(&cloud, hangs, 1));
+    (void)snprintf(request.url, 64, "http://127.0.0.1:%d/", cloud.port);
+    export_row();
+    *probe = (struct probe){.network = &run.network, .under_way = true, .deadline = INT64_MAX};
+    assert_int_equal(http_start(run.network.http, &request, &probe->calls[CLOUD_AWS][0]), 0);
+    run.registration.state = REGISTRATION_UNDER_WAY;
+    polls = 0;
+    registration_settle(&run, clock_monotonic() + 100 * CLOCK_MILLISECOND);
+    assert_int_equal(receiver.request_count, 1);
+    assert_in_range(polls, 1, 50);
+    network_done(&run.network);
+    server_done(&cloud);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
 
 int main(void)
@@ -130,6 +161,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(without_memory_a_row_is_dropped_and_the_next_one_goes),
         TEST(without_memory_no_word_of_the_users_is_given_up),
+        TEST(an_answer_wakes_the_wait_for_the_cloud_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
