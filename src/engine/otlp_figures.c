@@ -57,7 +57,7 @@ static void add_cells(struct text line, const struct column_sum *sums, size_t co
 }
 
 /* The run had rows before, of an image before an exec: its sums go on from theirs. */
-static void add_rows(const struct run *run, struct otlp_figures *f)
+static bool add_rows(const struct run *run, struct otlp_figures *f)
 {
     const struct column_sum sums[] = {
         {&f->system_user, PILLION_COLUMN_system_utime, 1e6},
@@ -72,11 +72,13 @@ static void add_rows(const struct run *run, struct otlp_figures *f)
     struct bytes rows;
     struct text  line;
     bytes_init(&rows, ROWS_MAX);
-    struct text rest = run_dir_load_rows(&run->dir, &rows) == 0 ? text_span(rows.data, rows.len) : text_of("");
+    bool        good = run_dir_load_rows(&run->dir, &rows) == 0;
+    struct text rest = good ? text_span(rows.data, rows.len) : text_of("");
     (void)text_line(&rest, &line); /* the header */
     while (text_line(&rest, &line))
         add_cells(line, sums, sizeof sums / sizeof *sums);
     bytes_done(&rows);
+    return good;
 }
 
 static uint64_t bytes_of(uint64_t kib)
@@ -119,11 +121,10 @@ unsigned otlp_gpus_read(const struct run *run, struct otlp_gpu ret[static GPUS_M
     return count;
 }
 
-void otlp_figures_begin(const struct run *run, bool has_rows, struct otlp_figures *ret)
+bool otlp_figures_begin(const struct run *run, struct otlp_figures *ret)
 {
     memset(ret, 0xff, sizeof *ret); /* OTLP_NONE */
-    if (has_rows)
-        add_rows(run, ret);
+    return run->rows > 0 && add_rows(run, ret);
 }
 
 void otlp_figures_read(const struct run *run, const struct sample *now, bool in_rows, struct otlp_figures *ret)

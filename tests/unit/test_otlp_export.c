@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A run's rows on their way to a receiver of OTLP, where memory is short, or the end waits.
+// A run's rows on their way to a receiver of OTLP, where memory is short, rows cannot be read again, or the end waits.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "engine/run.h"
 #include "folder.h"
 #include "server.h"
@@ -133,6 +134,40 @@ static void without_memory_no_word_of_the_users_is_given_up(void **state)
     assert_int_equal(run.log.early.len, 0);
 }
 
+static void sums_that_begin_at_nothing_begin_then(void **state)
+{
+    (void)state;
+    run.rows = 7; /* of an image before an exec; and this user may not read them */
+    file_close(&run.dir.rows);
+    run.dir.on_disk = true;
+    export_row();
+    wait_for_request(1);
+    export_row();
+    wait_for_request(2);
+    for (size_t i = 0; i < 2; i++) {
+        const char *body = server_body(&receiver, i);
+        const char *io = strstr(body, "system.disk.io");
+        assert_non_null(io);
+        assert_non_null(strstr(body, "\"startTimeUnixNano\":\"1700000060000000000\""));
+        assert_null(strstr(body, "\"startTimeUnixNano\":\"1700000000000000000\""));
+        assert_non_null(strstr(io, i == 0 ? "\"asInt\":\"1\"" : "\"asInt\":\"2\""));
+    }
+}
+
+static void sums_that_go_on_have_begun_with_the_run(void **state)
+{
+    (void)state;
+    static const char rows[] = "h\n1,1,1,1,1,1,1,1,1,1,1,4000,0\n2,1,1,1,1,1,1,1,1,1,1,96,0\n";
+    assert_int_equal(write(run.dir.rows, rows, sizeof rows - 1), sizeof rows - 1);
+    run.rows = 2;
+    export_row(); /* is the second line */
+    wait_for_request(1);
+    const char *body = server_body(&receiver, 0);
+    assert_non_null(strstr(body, "\"startTimeUnixNano\":\"1700000000000000000\""));
+    assert_null(strstr(body, "\"startTimeUnixNano\":\"1700000060000000000\""));
+    assert_non_null(strstr(strstr(body, "system.disk.io"), "\"asInt\":\"4096\""));
+}
+
 /* The cloud does not answer, the receiver has: nobody turns in a circle until the cloud's time is over. */
 static void an_answer_wakes_the_wait_for_the_cloud_once(void **state)
 {
@@ -161,6 +196,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(without_memory_a_row_is_dropped_and_the_next_one_goes),
         TEST(without_memory_no_word_of_the_users_is_given_up),
+        TEST(sums_that_begin_at_nothing_begin_then),
+        TEST(sums_that_go_on_have_begun_with_the_run),
         TEST(an_answer_wakes_the_wait_for_the_cloud_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
