@@ -118,10 +118,9 @@ static void names_of_any_bytes_are_texts(void **state)
                                     .read = 4096,
                                     .read_total = UINT64_MAX - 1};
     struct interface_detail eth = {.name = "e\xe9th\"0", .speed = METRIC_NONE, .mtu = 1500, .sent = 7};
-    struct cpu_detail       cpus[] = {{.usage = 10000}, {.usage = METRIC_NONE}, {.usage = 1}};
     struct details          d = {.disk_span = {.seconds = 2},
                                  .net_span = {.seconds = 2},
-                                 .cpus = cpus,
+                                 .cpus = (struct cpu_detail[]){{.usage = 10000}, {.usage = METRIC_NONE}, {.usage = 1}},
                                  .cpu_count = 3,
                                  .disks = &disk,
                                  .disk_count = 1,

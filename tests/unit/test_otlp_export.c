@@ -175,7 +175,8 @@ static void an_answer_wakes_the_wait_for_the_cloud_once(void **state)
     struct server       cloud;
     struct probe       *probe = &run.registration.probe;
     struct http_request request = {.method = HTTP_GET, .url = malloc(64)};
-    assert_true(request.url && server_start(&cloud, hangs, 1));
+    assert_non_null(request.url);
+    assert_true(server_start(&cloud, hangs, 1));
     (void)snprintf(request.url, 64, "http://127.0.0.1:%d/", cloud.port);
     export_row();
     *probe = (struct probe){.network = &run.network, .under_way = true, .deadline = INT64_MAX};
