@@ -17,6 +17,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import made_jobs  # noqa: E402
 import made_runs  # noqa: E402
+from keys_server import WEB_TOKEN, KeysServer  # noqa: E402
 from own_bucket import BucketServer, BucketTest  # noqa: E402
 from readable_bucket import Reads, ReadableServer  # noqa: E402
 from s3_server import Answer  # noqa: E402
@@ -355,6 +356,19 @@ class Asking(BucketReadTest):
                          rb"AWS_PROFILE=other is in none of the two files")
 
 
+    def test_keys_that_expire_for_many_at_once_are_renewed_once(self):
+        keys = [self.add(number, BEGAN + number, rows=1) for number in range(30)]
+        self.bucket.give = lambda access, secret, token, lifetime: self.bucket.grant("s3://bucket/fleet", lifetime, access, secret, token)
+        token = self.tmp / "token"
+        token.write_text(WEB_TOKEN)
+        self.bucket.fault("get", 1, expire=True).fault("get", held=0.1)
+        with KeysServer(self.bucket) as server:
+            env = {name: value for name, value in self.env(**server.sts_env(token)).items()
+                   if name not in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+            self.assertEqual(self.ids(env=env), keys)
+            self.assertEqual((len(server.requests), server.complaints), (2, []))
+
+
 class Strangers(BucketReadTest):
     """Whoever may write into the bucket may write anything."""
 
@@ -422,6 +436,21 @@ class Strangers(BucketReadTest):
             self.assertEqual([one["id"] for one in json.loads(result.stdout)], keys[3:])
             for key, why in zip(keys, ("HTTP 403 InvalidObjectState", "HTTP 403 AccessDenied", ".*larger than allowed")):
                 self.assertRegex(result.stderr.decode(), r"%s is left out: %s" % (self.name(key), why))
+
+    def test_an_object_without_an_answer_hides_no_other_and_many_end_it_soon(self):
+        keys = [self.add(number, BEGAN + number, rows=1) for number in range(40)]
+        self.bucket.locked["%s/%s" % (self.bucket.place, self.name(keys[7]))] = "InternalError"
+        for key in keys:
+            name = "s3://bucket/down/%s" % self.name(key)
+            self.bucket.objects[name], self.bucket.locked[name] = b"{}", "InternalError"
+        both = [self.start(pillion.COMMAND, "list", place, "--json", env=self.env(XDG_CACHE_HOME=str(self.tmp / place[12:])))
+                for place in (self.bucket.place, "s3://bucket/down") if (self.tmp / place[12:]).mkdir() is None]
+        one, all_of_them = (each.wait() for each in both)
+        self.assertEqual((one.status, [run["id"] for run in json.loads(one.stdout)]), (0, keys[:7] + keys[8:]), one)
+        self.assertRegex(one.stderr.decode(), r"%s is left out: HTTP 500 InternalError" % self.name(keys[7]))
+        self.assertEqual(all_of_them.status, 1, all_of_them)
+        self.assertRegex(all_of_them.stderr, rb" cannot be read: HTTP 500")
+        self.assertLess(len([key for key in self.asked("get") if key.startswith("down/")]), 4 * 32)
 
     def test_rows_that_are_refused_hide_no_other(self):
         for number in range(3):
