@@ -138,10 +138,11 @@ class ReadableServer(Reads, S3Server):
         date = "date=%s" % began[:10]
         found = dict(found, key=key)
         self.put("started/%s/%s.json" % (date, key), json.dumps(made_bucket.document(found, False, share)), last)
-        for number, text in enumerate(batches(csv, batch) if csv else [], 1):
+        parts = batches(csv, batch) if csv else []
+        for number, text in enumerate(parts, 1):
             self.put("metrics/%s/run=%s/%04d.csv.gz" % (date, key, number), gzip.compress(text.encode(), mtime=0), last)
         if ended:
-            self.put("runs/%s/%s.json" % (date, key), json.dumps(made_bucket.document(found, True, share)), last)
+            self.put("runs/%s/%s.json" % (date, key), json.dumps(dict(made_bucket.document(found, True, share), objects=len(parts))), last)
         return key
 
 

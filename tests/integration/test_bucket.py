@@ -322,6 +322,19 @@ class Asking(BucketReadTest):
         self.assertEqual(len(self.ids()), 60)
         self.assertLess(time.monotonic() - began, 3.0)  # 6 s one after the other
 
+    def test_rows_of_many_short_runs_are_asked_for_at_once_and_not_all_are_listed_first(self):
+        for number in range(60):
+            self.bucket.add_run(made_runs.job("77.%d" % number, BEGAN, 300 + number, "solve", seconds=60.0), made_runs.rows(BEGAN, 60.0, 2), 2,
+                                number=number, last=BEGAN)
+        self.bucket.fault("get", held=0.1)
+        began = time.monotonic()
+        self.call("show", self.bucket.place, "--job", "77", "--json")
+        self.assertLess(time.monotonic() - began, 5.0)  # more than 6 s one after the other
+        asked = [one.asked.get("prefix") or one.key for one in self.bucket.requests if one.endpoint in ("list", "get")]
+        rows = [name.endswith(".csv.gz") for name in asked if "metrics/" in name]
+        self.assertEqual((rows.count(True), rows.count(False)), (60, 60))
+        self.assertLess(rows.index(True), 60)
+
     def test_another_region_another_clock_and_a_sick_server_are_met(self):
         self.add(1)
         self.bucket.clock_offset = 7200
@@ -407,11 +420,45 @@ class Strangers(BucketReadTest):
         for data, rows in ((b"", 80), (b"no gzip", 80), (good[:-9], 80), (good + b"x", 80), (bomb, 80),
                            (gzip.compress(b"other,names\n1,2\n"), 80), (gzip.compress(b"no line"), 80), (good, 90)):
             self.bucket.put(folder + "0002.csv.gz", data)
-            self.assertEqual(self.shown(quiet=False, preexec_fn=limit)["summary"]["rows"], rows, data[:20])
+            self.assertEqual(self.shown(status=rows < 90, preexec_fn=limit)["summary"]["rows"], rows, data[:20])
         self.bucket.remove(folder + "0003.csv.gz")
-        result = self.call("show", "--json", self.bucket.place, quiet=False)
+        result = self.call("show", "--json", self.bucket.place, status=1)
         self.assertEqual(json.loads(result.stdout)["summary"]["rows"], 20)
         self.assertRegex(result.stderr, rb"object 3 of its rows is missing, and 6 behind it are left out")
+
+    def test_rows_that_are_missing_at_the_end_are_told_by_the_end(self):
+        found = made_runs.job("77.0", BEGAN, 300, "solve", "solve", 0, seconds=600.0)
+        key = self.bucket.add_run(found, made_runs.rows(BEGAN, 600.0, 40), 10, last=BEGAN)
+        self.ids()
+        for number in (2, 3, 4):
+            self.bucket.remove("metrics/date=2026-11-28/run=%s/%04d.csv.gz" % (key, number))
+        for words in (("show", "--json"), ("show", "--job", "77"), ("report", "-o", "-"), ("report", "--markdown")):
+            result = self.call(words[0], self.bucket.place, *words[1:], status=1)
+            self.assertRegex(result.stderr, rb": of its rows 1 of 4 objects are there\n\Z")
+            self.assertTrue(result.stdout)
+
+    def test_names_that_are_no_objects_of_rows_cut_nothing_off(self):
+        key = self.add(1, rows=60, batch=10)
+        folder = "metrics/date=2026-11-28/run=%s/" % key
+        for name in ("backup/0001.csv.gz", "backup/0003.csv.gz", "00002.csv.gz", "4.csv.gz", " 0005.csv.gz", "0006.csv.gz~"):
+            self.bucket.put(folder + name, b"x")
+        self.assertEqual(self.shown()["summary"]["rows"], 60)
+
+    def test_days_and_names_of_a_strangers_own_are_no_runs(self):
+        key, today = self.add(1), time.time()
+        for day, name in (("9999-99-99", "zzz"), ("2026-02-30", "20260230T000000Z-a-1-2"),
+                          (made_runs.stamp(today + 3 * DAY)[:10], made_runs.stamp(today + 3 * DAY, "%Y%m%dT%H%M%SZ-a")),
+                          (made_runs.stamp(today)[:10], "zzz"), ("2026-11-28", "20261129T000000Z-a-1-2")):
+            self.bucket.put("runs/date=%s/%s.json" % (day, name), "{}")
+        self.assertEqual(self.shown(quiet=False)["id"], key)
+        self.assertRegex(self.call("list", self.bucket.place, quiet=False).stderr, rb": 5 keys are no run's")
+
+    def test_long_keys_of_strangers_fit_into_a_page(self):
+        key = self.add(1)
+        for number in range(400):
+            self.bucket.put("runs/date=2026-11-28/%03d%s" % (number, "\u20ac" * 299), b"")
+        result = self.call("list", self.bucket.place, "--json", quiet=False)
+        self.assertEqual([one["id"] for one in json.loads(result.stdout)], [key])
 
     def test_no_answer_takes_more_memory_than_it_may(self):
         self.add(1)
@@ -461,7 +508,7 @@ class Strangers(BucketReadTest):
                 self.bucket.put(name, b"x" * (9 << 20))
             elif number == 1:
                 self.bucket.locked["%s/%s" % (self.bucket.place, name)] = "InvalidObjectState"
-        result = self.call("report", self.bucket.place, "--job", "77", "-o", self.tmp / "job.html", quiet=False)
+        result = self.call("report", self.bucket.place, "--job", "77", "-o", self.tmp / "job.html", status=1)
         self.assertRegex(result.stderr, rb"0001.csv.gz is left out: [^\n]*larger than allowed")
         self.assertRegex(result.stderr, rb"0001.csv.gz is left out: HTTP 403 InvalidObjectState")
         self.assertTrue((self.tmp / "job.html").stat().st_size > 10000)
@@ -481,10 +528,10 @@ class Strangers(BucketReadTest):
     def test_what_is_too_much_is_said(self):
         key = self.add(1)
         self.bucket.put("metrics/date=2026-11-28/run=%s/200001.csv.gz" % key, b"x")
-        result = self.call("show", self.bucket.place, quiet=False)
+        result = self.call("show", self.bucket.place, status=1)
         self.assertRegex(result.stderr, rb"objects beyond number 200000, which are left out")
         for number in range(10000):
-            self.bucket.put("runs/date=%04d-00-00/x.json" % number, b"{}")
+            self.bucket.put("runs/date=%s/x.json" % made_runs.stamp(BEGAN - number * DAY)[:10], b"{}")
         result = self.call("list", self.bucket.place, status=1)
         self.assertRegex(result.stderr, rb"cannot be listed: there are too many keys; choose by --since")
 

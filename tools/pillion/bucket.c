@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/json_read.h"
 #include "base/text.h"
 #include "bucket_cache.h"
@@ -16,7 +18,9 @@
 #include "bucket_session.h"
 #include "command.h"
 #include "output.h"
+#include "run_file.h"
 #include "sentinel/s3_keys.h"
+#include "store/journal_read.h"
 #include "whose.h"
 
 #define ID_CHARACTERS TEXT_ALPHANUMERIC "._-"
@@ -39,7 +43,7 @@ struct bucket_run {
 static struct {
     struct bucket_session session;
     struct bucket_cache   cache;
-    bool                  is_read, is_released;
+    bool                  is_read, is_released, is_partial;
     double                since; /* within the first day */
     struct bucket_run    *runs;  /* by their IDs */
     size_t                count, room;
@@ -406,6 +410,25 @@ bool bucket_has(const char *id)
     return find(id) != NULL;
 }
 
+/* As its end has it. */
+static uint64_t objects_of(const struct bucket_run *run)
+{
+    cJSON *end = NULL;
+    int    dir = -1;
+    double count = 0;
+    if (run->has_ended && run_file_folder(the.cache.runs, run->id, geteuid(), &dir) == 0 &&
+        run_file_state(dir, &end) == 0)
+        count = journal_number(end, "objects", 0);
+    cJSON_Delete(end);
+    file_close(&dir);
+    return count > 0 && count < UINT32_MAX ? (uint64_t)count : 0;
+}
+
+bool bucket_is_partial(void)
+{
+    return the.is_partial;
+}
+
 int bucket_fetch_rows(const char *const *ids, size_t count)
 {
     struct bucket_rows_run *runs = calloc(count + 1, sizeof *runs);
@@ -415,11 +438,14 @@ int bucket_fetch_rows(const char *const *ids, size_t count)
         struct bucket_run *run = find(ids[i]);
         if (run == NULL || run->has_rows)
             continue;
-        runs[found++] = (struct bucket_rows_run){.id = run->id, .date = run->date, .seen = run->modified};
+        runs[found++] = (struct bucket_rows_run){
+            .id = run->id, .date = run->date, .seen = run->modified, .objects = objects_of(run)};
         run->has_rows = true;
     }
     if (result == 0)
         result = bucket_rows_fetch(&the.session, &the.cache, runs, found);
+    for (size_t i = 0; i < found; i++)
+        the.is_partial |= runs[i].is_partial;
     free(runs);
     return result;
 }
