@@ -108,7 +108,7 @@ class Screens(BucketReadTest):
         self.assertNoComplaints()
 
     def test_a_run_is_named_as_at_home(self):
-        keys = [self.add(number, BEGAN + number * DAY) for number in range(3)]
+        keys = [self.add(number, BEGAN + (number - 2) * DAY) for number in range(3)]
         self.assertEqual(self.ids(), keys)
         self.assertEqual(self.shown()["id"], keys[2])
         self.assertEqual(self.shown("last~2")["id"], keys[0])
@@ -142,8 +142,24 @@ class Screens(BucketReadTest):
         states = {one["id"]: one["state"] for one in self.listed()}
         self.assertEqual(states, {young: "running", goes_on: "running", old: "lost", older: "lost"})
         asked = [name for name in self.asked("list") if "metrics" in name]
-        self.assertEqual(sorted(name.split("run=")[1] for name in asked), sorted(key + "/" for key in (goes_on, old)))
+        self.assertEqual(sorted(name.split("run=")[1] for name in asked), sorted(key + "/" for key in (goes_on, old, older)))
         self.assertEqual(self.ids("--state", "lost"), [older, old])
+
+    def test_a_run_of_weeks_is_running_and_a_lost_one_is_asked_after_once_more(self):
+        now = time.time()
+        began = {name: now - days * DAY for name, days in (("goes on", 10), ("lost", 30), ("came back", 40))}
+        keys = {name: self.add(number, at, ended=False, last=at) for number, (name, at) in enumerate(began.items())}
+        folders = {name: "metrics/date=%s/run=%s/" % (made_runs.stamp(at)[:10], keys[name]) for name, at in began.items()}
+        self.bucket.put(folders["goes on"] + "0005.csv.gz", b"x", now - 30)
+        for asked in (sorted(folders.values()), []):
+            self.forget()
+            states = {one["id"]: one["state"] for one in self.listed()}
+            self.assertEqual(states, {keys["goes on"]: "running", keys["lost"]: "lost", keys["came back"]: "lost"})
+            self.assertEqual(sorted(name[name.index("metrics"):] for name in self.asked("list") if "metrics" in name), asked)
+        _, csv = self.run_of(0, began["came back"])
+        self.bucket.put(folders["came back"] + "0005.csv.gz", gzip.compress(csv.encode()), now - 30)
+        self.assertEqual(self.shown(keys["came back"])["summary"]["rows"], 200)
+        self.assertEqual(self.ids("--state", "running"), [keys["came back"], keys["goes on"]])
 
     def test_a_start_becomes_an_end(self):
         found, csv = self.run_of(began=time.time() - 60)
@@ -269,7 +285,7 @@ class Asking(BucketReadTest):
 
     def test_what_is_here_is_not_fetched_again(self):
         for number in range(4):
-            self.add(number, BEGAN + number * DAY)
+            self.add(number, BEGAN - number * DAY)
         self.ids()
         self.assertEqual(len(self.asked("get")), 4)
         self.shown()
@@ -281,10 +297,10 @@ class Asking(BucketReadTest):
         self.assertNoComplaints()
 
     def test_what_is_gone_is_shown_no_more(self):
-        keys = [self.add(number, BEGAN + number * DAY) for number in range(2)]
+        keys = [self.add(number, BEGAN + (number - 1) * DAY) for number in range(2)]
         self.assertEqual(self.ids(), keys)
         for name in ("started", "runs"):
-            self.bucket.remove("%s/date=%s/%s.json" % (name, made_runs.stamp(BEGAN + DAY)[:10], keys[1]))
+            self.bucket.remove("%s/date=%s/%s.json" % (name, made_runs.stamp(BEGAN)[:10], keys[1]))
         self.assertEqual(self.ids(), keys[:1])
         self.assertEqual(self.shown()["id"], keys[0])
 
@@ -605,7 +621,7 @@ class Cache(BucketReadTest):
         self.assertEqual(victim.read_text(), "mine")
 
     def test_what_was_not_used_for_long_makes_room(self):
-        old, new = self.add(1), self.add(2, BEGAN + DAY)
+        old, new = self.add(1, BEGAN - DAY), self.add(2)
         self.ids()
         self.shown(old)
         folder = next(self.cache.glob("pillion/s3-*"))
