@@ -4,11 +4,11 @@
 --   duckdb -cmd "SET VARIABLE place = 's3://bucket/prefix'; SET VARIABLE since = '2026-11-01'; SET VARIABLE until = '2026-11-30'" \
 --     -f queries.sql -f compact.sql
 --
--- It needs the views of queries.sql. To do a day again, delete its two folders first: of files of before, more may stand
--- there than are written anew. Rows of runs over
--- midnight stand on the day of their start, as in the bucket. Nothing is deleted: a lifecycle rule of the bucket on
--- metrics/ does that, later than the longest run and the longest wait of an undelivered one. Where they are
--- to stand in another place, name that as `target`.
+-- It needs the views of queries.sql. Rows stand on the day of their run's start, however long it goes on, and an undelivered
+-- end comes with a sync: so take days that are older than the longest run and the longest wait for a sync, and ask the
+-- objects themselves of younger ones. To do a day again, delete its two folders first: of files of before, more may stand
+-- there than are written anew. Nothing is deleted here: a lifecycle rule of the bucket on metrics/ does that, for days that
+-- were compacted. Where the files are to stand in another place, name that as `target`.
 SET VARIABLE target = coalesce(getvariable('target'), getvariable('place'));
 
 COPY (SELECT * FROM metrics ORDER BY date, run, timestamp) TO (getvariable('target') || '/metrics_parquet')
