@@ -39,10 +39,10 @@ struct work {
     struct bucket_cache         *cache;
     struct object               *objects; /* in order, from 1 on without a gap */
     size_t                       count, room, asked;
-    struct bucket_kept           kept;
+    uint64_t                     good;   /* bytes of rows up to there */
     struct bytes                 header; /* the line of names, as the first object has it */
+    struct bucket_kept           kept;
     int                          file;
-    uint64_t                     good;       /* bytes of rows up to there */
     bool                         is_new;     /* there is something to note */
     bool                         is_damaged; /* an object is missing or no object: what follows is not noted */
     bool                         is_cut;     /* there are more objects than are read */
