@@ -102,8 +102,13 @@ class Screens(BucketReadTest):
         self.assertIsNone(one.get("user"))
         page = self.call("show", "--plain", self.bucket.place).stdout.decode()
         self.assertIn("resnet-baseline", page)
+        self.assertRegex(page, r"(?m)^bucket +read from %s$" % self.bucket.place)
         self.call("report", self.bucket.place, "-o", self.tmp / "page.html")
-        self.assertIn("resnet-baseline", (self.tmp / "page.html").read_text())
+        text = (self.tmp / "page.html").read_text()
+        self.assertIn("resnet-baseline", text)
+        known, = json.loads(re.search(r'id="known">(.*?)</script>', text, re.S).group(1))["runs"]
+        self.assertEqual((known["delivery_by"], known["delivery"]), ("Bucket", "read from %s" % self.bucket.place))
+        self.assertTrue(self.call("list", self.bucket.place, "--csv").stdout.startswith(b"id,name,"))
         self.assertNoComplaints()
 
     def test_a_run_is_named_as_at_home(self):

@@ -161,8 +161,8 @@ function nodesTable(job) {
 function jobHeader(job, runs) {
     const utc = new Date(job.began * 1000).toISOString().slice(0, 19).replace("T", " "), local = localText(job.began);
     const line = [local === utc ? utc + " UTC" : local + " (" + utc + " UTC)", "took " + secondsText(job.duration_s), job.orchestrator, job.cluster ? "cluster " + job.cluster : "", job.user].filter(Boolean);
-    const several = new Set(job.nodes.filter((node) => node.runs > 1).map((node) => node.name)), silent = job.nodes.filter((node) => node.word === "silent");
-    const wrong = [...runs.filter((run) => run.tone === "bad").map((run) => ({...run, name: (run.host || "?") + (several.has(run.host) && run.job ? ", " + run.job : "")})), ...silent], off = job.nodes.filter((node) => node.clock_offset_s);
+    const several = new Set(job.nodes.filter((node) => node.runs > 1).map((node) => node.name));
+    const wrong = runs.filter((run) => run.tone === "bad").map((run) => ({...run, name: (run.host || "?") + (several.has(run.host) && run.job ? ", " + run.job : "")})), off = job.nodes.filter((node) => node.clock_offset_s);
     const told = wrong.slice(0, 4).map((node) => element("div.bad", {}, node.name + ": " + [node.word, node.reason].filter(Boolean).join(", ")));
     if (wrong.length > 4) told.push(element("div.bad", {}, "and " + (wrong.length - 4) + " more"));
     if (off.length) told.push(element("div.warn", {}, (off.length === 1 ? "A clock differs: " : "Clocks differ: ") + off.slice(0, 6).map((node) => node.name + " was " + offsetText(node.clock_offset_s)).join(", ") +
