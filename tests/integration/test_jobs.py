@@ -207,7 +207,7 @@ class Membership(JobsTest):
 
     def test_a_job_that_goes_on_has_no_end_and_a_code_that_failed_is_its_own(self):
         node(self.dir, "a", flat(1, 1), 50, pid=1, exit_code=0)
-        node(self.dir, "b", flat(1, 1), 60, pid=2, **killed())
+        node(self.dir, "z", flat(1, 1), 60, pid=2, **killed())
         for number, (more, end, code) in enumerate((({}, True, 0), ({"exit_code": 3}, True, 3), (silent(), False, 3))):
             node(self.dir, "c%d" % number, flat(1, 1), 55, pid=3 + number, **more)
             listed, = json.loads(self.answer("list", "--jobs", "--json"))
