@@ -207,8 +207,32 @@ class Jobs(BucketReadTest):
     def test_rows_that_wait_for_their_batch_are_no_silence(self):
         now = time.time()
         for number, ends in ((1, 2), (2, 90), (3, 400)):
-            self.add_node(number, "n", seconds=600.0 - ends, began=now - 600 - BEGAN, ended=False, last=now, upload_interval=60, share=("hostname",))
+            self.add_node(number, "n", seconds=600.0 - ends, began=now - 600 - BEGAN, ended=False, last=now - ends, upload_interval=60, share=("hostname",))
         self.assertEqual({one["name"]: one["word"] for one in self.job()["nodes"]}, {"n1": "running", "n2": "running", "n3": "silent"})
+
+    def test_a_node_whose_clock_is_off_is_not_dead_and_its_clock_is_told(self):
+        """By four minutes, which S3 takes, and by an hour: then the name is by S3's clock, and rows are moved."""
+        now = time.time()
+        for number, off in ((1, 0), (2, -240), (3, 240), (4, -300)):
+            self.add_node(number, "n", seconds=200.0, began=now - 220 - BEGAN + off, ended=False, last=now - 15, share=("hostname",),
+                          upload_interval=60)
+        nodes = {one["name"]: (one["word"], one.get("stored_after_s")) for one in self.job()["nodes"]}
+        self.assertEqual({word for word, _ in nodes.values()}, {"running"})
+        self.assertEqual([late is not None for _, late in nodes.values()], [False, False, True, True])
+        for name, late in (("n3", -235), ("n4", 305)):
+            self.assertLessEqual(abs(nodes[name][1] - late), 2)
+        said = self.call("show", self.bucket.place, "--job", "4711").stdout.decode()
+        self.assertRegex(said, r"stored +n3 3 min 5\d s before, n4 5 min 0\d s after\s+its last row")
+
+    def test_rows_of_a_node_whose_clock_s3_has_refused_are_moved(self):
+        self.add_node(1, cores=1.0, share=("hostname",))
+        found, csv = made_jobs.made("n2", lambda t: (1, 500, None, 10000), 60.0, pid=2, interval=5, began=3600)
+        found["id"] = found["id"].replace("T1336", "T1236")
+        self.bucket.add_run(found, csv, 50, True, 2, BEGAN, ("hostname",))
+        self.add_node(3, clock=-7.5, share=("hostname",))
+        job = self.job()
+        self.assertEqual((job["duration_s"], [one.get("clock_offset_s") for one in job["nodes"]]), (60, [None, 3600, -7.5]))
+        self.assertIn("n2 1 h 00 min ahead of", self.call("show", self.bucket.place, "--job", "4711").stdout.decode())
 
 
 class ReadableBucket(Reads, BucketServer):

@@ -16,10 +16,12 @@
 #include "bucket.h"
 #include "clocks.h"
 #include "membership.h"
+#include "run_file.h"
 #include "store/journal_read.h"
 
 #define GAP_TIMES   3.0 /* as report_json.c has it */
 #define GAP_SECONDS 2.0
+#define LATE_S      120.0
 #define MOST_TIME   0.95 /* as advice.c has it */
 
 static const enum curve_id sources[JOBS_SERIES] = {
@@ -126,8 +128,13 @@ static void take_times(struct jobs_run *run, const struct report_run *from)
     run->is_rows = curves->rows > 0;
     run->is_running = strcmp(from->show.shown, "running") == 0;
     run->patience = fmax(10, 3 * fmax(curves->usual, journal_number(from->show.state, "interval", 1)));
-    if (bucket_is_read()) /* where rows come in batches */
+    run->heard = run->ended;
+    if (bucket_is_read()) { /* where rows come in batches */
         run->patience += 2 * journal_number(from->show.state, "upload_interval", 60);
+        run->heard = run_file_heard(from->place.dir);
+        double late = run->heard - run->ended;
+        run->late = late < -LATE_S || late > run->patience + LATE_S ? late : 0;
+    }
     for (size_t row = 1; row < curves->rows; row++) {
         double step = curves->at[row] - curves->at[row - 1];
         if (step > GAP_TIMES * curves->usual && step > GAP_SECONDS + curves->usual && step > run->gap) {
@@ -243,6 +250,7 @@ static void node_takes(struct jobs_node *node, const struct jobs_run *run, const
     node->began = fmin(node->began, run->began);
     node->ended = fmax(node->ended, run->ended);
     node->offset = run->offset != 0 ? run->offset : node->offset;
+    node->late = run->late != 0 ? run->late : node->late;
     if (run->gap > node->gap) {
         node->gap = run->gap;
         node->gap_at = run->gap_at;
@@ -265,14 +273,14 @@ static void find_silent(struct job *job)
 {
     double last = 0;
     for (size_t i = 0; i < job->run_count; i++)
-        last = fmax(last, job->runs[i].ended);
+        last = fmax(last, job->runs[i].heard);
     for (size_t i = 0; i < job->run_count; i++) {
         struct jobs_run *run = &job->runs[i];
         char             text[FIGURE_MAX];
-        if (!run->is_running || last - run->ended <= run->patience)
+        if (!run->is_running || last - run->heard <= run->patience)
             continue;
         run->is_silent = true;
-        figure_seconds(last - run->ended, text);
+        figure_seconds(last - run->heard, text);
         (void)snprintf(run->word, sizeof run->word, "silent");
         (void)snprintf(run->tone, sizeof run->tone, "bad");
         (void)snprintf(run->reason, sizeof run->reason, "it has no row of the last %s of this job: perhaps killed",
