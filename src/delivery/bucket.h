@@ -18,8 +18,9 @@ struct bucket {
     char                    uri[CONFIG_URL_MAX];      /* "s3://bucket/prefix" */
     char                    endpoint[CONFIG_URL_MAX]; /* "": AWS */
     struct object_key       name;
-    bool                    may_correct; /* made here, by a clock that S3 has not seen yet */
-    unsigned                share;       /* enum share, as it was when the run began */
+    bool                    may_correct;       /* made here, by a clock that S3 has not seen yet */
+    bool                    has_no_conditions; /* the server said that it knows no If-None-Match */
+    unsigned                share;             /* enum share, as it was when the run began */
     struct own_credentials *keys;
     bool                    keys_are_lent;
     enum own_step           step; /* what is asked for them now */

@@ -131,6 +131,8 @@ static int64_t place_in_crowd(const struct delivery *d)
 
 void delivery_begin(struct delivery *d)
 {
+    if (!d->config->token[0] && !d->upload.bucket) /* no memory for it, or nothing is set */
+        return;
     set_phase(d, d->run_id[0] ? DELIVERY_STREAM : DELIVERY_REGISTER);
     if (d->config->crowd > 0) {
         int64_t place = place_in_crowd(d);
@@ -390,7 +392,8 @@ static void on_finish_answer(struct delivery *d, const struct http_answer *answe
     }
 }
 
-/* The API's own answers tell whether it is there; those of S3 do not. */
+/* The API's own answers tell whether it is there, those of S3 do not; of a bucket those to its objects, and none of who
+ * gives out keys. */
 static void note_health(struct delivery *d, const struct http_answer *answer, int64_t now)
 {
     d->failed = answer->error || answer->status == 429 || answer->status >= 500;
@@ -413,7 +416,7 @@ static void on_answer(struct delivery *d, struct http_answer *answer, int64_t no
     enum upload_step step = d->step;
     hide_secrets(d, answer);
     d->answered |= !answer->error;
-    if (step == UPLOAD_NOTHING || step == UPLOAD_REFRESH || d->upload.bucket)
+    if (step == UPLOAD_NOTHING || step == (d->upload.bucket ? UPLOAD_PUT : UPLOAD_REFRESH))
         note_health(d, answer, now);
     if (step != UPLOAD_NOTHING)
         upload_answer(&d->upload, step, answer, now);
@@ -567,9 +570,18 @@ static void read_facts(struct delivery *d, const cJSON *state)
                                                .finished_at = finished_at};
     d->unanswered = journal_is(state, "state", "finishing") ||
                     cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(state, "unanswered"));
-    d->form = !d->unanswered                           ? DELIVERY_ANY_FORM
-              : journal_is(state, "data_source", "s3") ? DELIVERY_S3
-                                                       : DELIVERY_INLINE;
+    d->form = !d->unanswered                                                    ? DELIVERY_ANY_FORM
+              : !d->place->takes_rows || journal_is(state, "data_source", "s3") ? DELIVERY_S3
+                                                                                : DELIVERY_INLINE;
+}
+
+void delivery_try_bucket_again(struct delivery *d)
+{
+    if (!d->upload.bucket)
+        return;
+    own_credentials_try_again(d->upload.bucket->keys);
+    if (d->phase == DELIVERY_REFUSED)
+        set_phase(d, d->run_id[0] ? DELIVERY_STREAM : DELIVERY_REGISTER);
 }
 
 int delivery_end(struct delivery *d, const cJSON *state, size_t inline_max)

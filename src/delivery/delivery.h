@@ -95,6 +95,8 @@ bool delivery_name(struct delivery *d, const struct delivery_run *run, struct jo
                    char prefix[static BUCKET_PREFIX_SIZE]);
 
 void delivery_begin(struct delivery *d); /* from OFF to REGISTER, or to STREAM when run_id is known */
+/* The program ends: what a bucket has refused along the way, and keys that were not to be had, are tried once more. */
+void delivery_try_bucket_again(struct delivery *d);
 /* Begins the end of the run: its rows go inline (at most inline_max bytes; 8 MiB where there is a place in S3) or to
  * S3, and the finish after them. `state` is the run's merged state: exit_code and finished_at are read from it. Its
  * `state` or `unanswered` tells of an earlier attempt that may have arrived. 0, -ENODATA (no row), -errno. */

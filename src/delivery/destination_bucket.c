@@ -53,9 +53,8 @@ static int register_request(struct delivery *d, struct http_request *ret)
     return error;
 }
 
-/* A clock that is so wrong that S3 refuses the request has made a wrong name too. Nothing is stored under it: the
- * request would have been refused before. Once, by who made it: another's clock says nothing of the name, and a name
- * that nobody could write down would be two. */
+/* A clock that is so wrong that S3 refuses the request has made a wrong name too. Once, by who made it: another's clock
+ * says nothing of the name, and a name that nobody could write down would be two. */
 static void correct_name(struct delivery *d, int64_t seconds)
 {
     char                    prefix[BUCKET_PREFIX_SIZE];
@@ -74,7 +73,9 @@ static void correct_name(struct delivery *d, int64_t seconds)
 
 static enum verdict register_judge(struct delivery *d, const struct http_answer *answer)
 {
-    int64_t      before = d->upload.skew;
+    int64_t before = d->upload.skew;
+    if (answer->error ? answer->sent : answer->status >= 500) /* it may be stored, under that name */
+        d->upload.bucket->may_correct = false;
     enum verdict verdict = upload_judge(&d->upload, answer, clock_monotonic());
     if (d->upload.skew != before)
         correct_name(d, d->upload.skew - before);
@@ -97,13 +98,32 @@ static int finish_compose(struct delivery *d)
     return compose(d, OBJECT_ENDED, &d->finish);
 }
 
+/* A sync's end of a program that is gone, without an exit code. The program's own may stand there: told while the disk
+ * was full, it is in no file. */
+static bool is_second_best(const struct delivery *d)
+{
+    return d->finish_facts.exit_code_unknown && !d->upload.bucket->has_no_conditions;
+}
+
 static int finish_request(struct delivery *d, struct http_request *ret)
 {
-    return put(d, OBJECT_ENDED, &d->finish, ret);
+    int error = put(d, OBJECT_ENDED, &d->finish, ret);
+    if (error < 0 || !is_second_best(d))
+        return error;
+    error = http_request_header(ret, "If-None-Match", "*"); /* "Conditional writes" in the S3 User Guide */
+    if (error < 0)
+        http_request_done(ret);
+    return error;
 }
 
 static enum verdict finish_judge(struct delivery *d, const struct http_answer *answer)
 {
+    if (answer->status == 412 && is_second_best(d))
+        return VERDICT_ARRIVED;
+    if (answer->status == 501 && is_second_best(d)) {
+        d->upload.bucket->has_no_conditions = true;
+        return VERDICT_REPAIR;
+    }
     return upload_judge(&d->upload, answer, clock_monotonic());
 }
 
@@ -149,7 +169,7 @@ static int64_t keys_due(struct upload *u, int64_t now, bool wanted)
     u->bucket->step = own_credentials_next(o, now, &due);
     if (u->bucket->step == OWN_NOTHING)
         note_tries(u);
-    if (keys_lack(u) && o->hopeless)
+    if (keys_lack(u) && o->hopeless && !u->stopped)
         give_up_keys(u);
     return u->bucket->step == OWN_NOTHING ? due : now;
 }
@@ -181,11 +201,12 @@ static void keys_failed(struct upload *u, int error, int64_t now)
 }
 
 /* Keys of the environment and of files stay: there will be no others, and at the end, or for another run's bucket, they
- * may do. */
+ * may do. So do those that are new: the next ones would be refused too, and a sync of many runs would wait for them
+ * each time. */
 static bool keys_rejected(struct upload *u, int64_t now)
 {
     enum aws_kind kind = u->bucket->keys->source.kind;
-    if (kind == AWS_ENVIRONMENT || kind == AWS_FILES)
+    if (kind == AWS_ENVIRONMENT || kind == AWS_FILES || (u->ending && now < u->bucket->keys->may_reject))
         return false;
     own_credentials_rejected(u->bucket->keys, now);
     return !u->bucket->keys->hopeless;

@@ -186,6 +186,15 @@ void own_credentials_rejected(struct own_credentials *o, int64_t now)
     }
 }
 
+void own_credentials_try_again(struct own_credentials *o)
+{
+    if (!lacks_keys(o))
+        return;
+    o->next_try = 0;
+    if (o->source.kind == AWS_WEB_IDENTITY || o->source.kind == AWS_CONTAINER)
+        o->hopeless = false;
+}
+
 /* They are renewed five minutes before they expire; at the end only where they have. */
 static int64_t renewal_due(const struct own_credentials *o, int64_t now)
 {

@@ -59,6 +59,8 @@ bool own_credentials_are_good(const struct own_credentials *o);
 /* S3 has refused the keys as expired or unknown. Those that can be had anew are, at once, but not twice a minute; else
  * it is hopeless. */
 void own_credentials_rejected(struct own_credentials *o, int64_t now);
+/* Where there are none they are asked for at once, also after a no; a machine's role after a yes alone. */
+void own_credentials_try_again(struct own_credentials *o);
 
 /* Tells what is to be asked now; OWN_NOTHING: *ret_due says when to ask again (INT64_MAX: no need). Keys of the
  * environment and of files need no question: they are there behind the first call. */

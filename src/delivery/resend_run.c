@@ -109,7 +109,8 @@ static void end_lost_run(struct resend_run *e)
     struct journal_end   end = {.finished_at = last_change(&e->run),
                                 .wait_status = -1,
                                 .cgroup = &events,
-                                .state = sent ? "finishing" : "undelivered"};
+                                .state = sent ? "finishing" : "undelivered",
+                                .is_needed = e->delivery.upload.bucket != NULL};
     char                 when[21];
     if (journal_text(e->state, "finished_at"))
         return;

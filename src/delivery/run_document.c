@@ -32,11 +32,12 @@ static void put_text(struct bytes *b, const char *key, const char *value)
 
 static void put_item(struct bytes *b, const char *key, const cJSON *item)
 {
-    char *text = item && !cJSON_IsNull(item) ? cJSON_PrintUnformatted(item) : NULL;
-    if (text) {
-        json_key(b, key);
-        bytes_text(b, text);
-    }
+    if (!item || cJSON_IsNull(item))
+        return;
+    char *text = cJSON_PrintUnformatted(item);
+    json_key(b, key);
+    bytes_text(b, text ? text : "null");
+    b->failed |= !text; /* without memory a document would lack what it is read for, for good */
     free(text);
 }
 

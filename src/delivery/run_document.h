@@ -2,8 +2,8 @@
  * have the names of run.jsonl, so that one reader reads both. Of the program only what its registration tells goes out;
  * the rest of run.jsonl stays at home, unless `share` in it says otherwise.
  *
- * A document that is sent twice is the same twice: it is made of nothing that changes between the two. So what is told
- * of a start stands in run.jsonl before that is first sent, and of an end likewise. Pure. */
+ * A document that one run.jsonl makes twice is the same twice: it is made of nothing that changes between the two. So
+ * what is told of a start stands in run.jsonl before that is first sent, and of an end likewise. Pure. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_DELIVERY_RUN_DOCUMENT_H
 #define PILLION_DELIVERY_RUN_DOCUMENT_H

@@ -65,6 +65,8 @@ static void take_up(struct run *run, const cJSON *state)
         run->output.path = strdup(output);
     const char *started = journal_text(state, "started_at");
     delivery_restore(&run->delivery, state);
+    if (journal_text(state, "destination") && !run->delivery.upload.bucket)
+        run->origin = ORIGIN_ANOTHERS; /* its place cannot be read, and a second name would make it two runs */
     int64_t seconds = 0;
     if (started && clock_parse_utc(started, &seconds) == 0)
         run->load_real = seconds * CLOCK_SECOND;

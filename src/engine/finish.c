@@ -64,6 +64,7 @@ static void write_end(struct run *run, int64_t finished_at)
         .lost_rows = run->dir.lost_rows,
         .cost_cpu = run->account.cost_before + (run->seat == SEAT_PROGRAM ? 0 : clock_thread_cpu()),
         .state = config_delivers(&run->config) || run->origin == ORIGIN_ANOTHERS ? "undelivered" : "local",
+        .is_needed = run->delivery.upload.bucket != NULL,
     };
     journal_end(&run->dir, &end);
     bytes_done(&commands);

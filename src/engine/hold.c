@@ -182,7 +182,8 @@ static const char *try_to_deliver(struct run *run, struct hold *hold, int64_t fi
     registration_settle(run, reason ? 0 : cloud);
     if (!reason || run_dir_is_in_memory(&run->dir)) { /* process 1 may deliver those after the hold: pid1.c */
         cJSON *state = facts(run, finished_at);
-        int    error = delivery_end(d, state, DELIVERY_INLINE_MAX);
+        delivery_try_bucket_again(d);
+        int error = delivery_end(d, state, DELIVERY_INLINE_MAX);
         cJSON_Delete(state);
         if (error < 0)
             reason = strerror(-error);

@@ -361,6 +361,7 @@ static const struct {
     {"PermanentRedirect", ELSEWHERE}, {"TemporaryRedirect", ELSEWHERE}, {"AuthorizationHeaderMalformed", ELSEWHERE},
     {"RequestTimeTooSkewed", SKEWED}, {"RequestTimeout", AGAIN},        {"SlowDown", AGAIN},
     {"ServiceUnavailable", AGAIN},    {"InternalError", AGAIN},         {"OperationAborted", AGAIN},
+    {"ConditionalRequestConflict", AGAIN},
 };
 
 static enum kind kind_of(const struct http_answer *answer)

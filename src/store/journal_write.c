@@ -376,7 +376,10 @@ void journal_end(struct run_dir *run, const struct journal_end *end)
     if (end->lost_rows)
         put_number(&line, "lost_rows", end->lost_rows);
     bytes_char(&line, '}');
-    close_fact(&line, run);
+    if (end->is_needed)
+        close_fact(&line, run);
+    else
+        (void)close_line(&line, run);
 }
 
 void journal_otlp(struct run_dir *run, const char *instance, const struct journal_otlp *counts)

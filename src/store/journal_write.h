@@ -49,6 +49,8 @@ struct journal_end {
     uint64_t                    lost_rows;
     int64_t                     cost_cpu; /* ns of the thread */
     const char                 *state;    /* "local", "undelivered" */
+    /* Somebody reads it with journal_load_run: on a full disk it waits in memory, and the lines behind it with it. */
+    bool is_needed;
 };
 
 void journal_begin(struct run_dir *run, const struct journal_begin *begin);

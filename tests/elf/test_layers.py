@@ -50,7 +50,7 @@ INCLUDE = re.compile(r'^#include "(.+)"', re.M)
 SOURCES = objects.SOURCE / "src"
 
 OBJECTS = objects.room_objects()
-SYMBOLS = {path: objects.object_symbols(path) for paths in OBJECTS.values() for path in paths}
+SYMBOLS = objects.symbols_of([path for paths in OBJECTS.values() for path in paths])
 
 
 def users(pattern):

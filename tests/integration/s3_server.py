@@ -41,6 +41,7 @@ CODES = {
     "InvalidObjectState": 403,
     "InvalidToken": 400, "MethodNotAllowed": 405, "MissingContentLength": 411, "MissingSecurityHeader": 400,
     "NoSuchBucket": 404, "NoSuchKey": 404, "NotImplemented": 501, "OperationAborted": 409, "PermanentRedirect": 301,
+    "PreconditionFailed": 412,
     "QuotaExceeded": 403, "RequestTimeTooSkewed": 403, "RequestTimeout": 400, "ServiceUnavailable": 503,
     "SignatureDoesNotMatch": 403, "SlowDown": 503, "TokenRefreshRequired": 400, "XAmzContentSHA256Mismatch": 400,
 }
@@ -207,7 +208,7 @@ class S3Server(StrictServer):
             request.complain("object %d again after %d" % (number, number + 1))
 
     def read(self, request):
-        if request.endpoint != "put":
+        if request.endpoint != "put" or request.header("If-None-Match"):
             return
         digest = hashlib.sha256(request.raw).hexdigest()
         with self.lock:
@@ -232,6 +233,8 @@ class S3Server(StrictServer):
                 self.authenticate(request)
                 self.check_request(request)
                 self.check_object(request)
+                if request.header("If-None-Match") == "*" and request.uri in self.objects:
+                    raise Refused("PreconditionFailed", "A precondition that you specified did not hold.", met=True)
                 self.objects[request.uri] = request.raw
                 return Answer(200, b"", {"ETag": '"%s"' % hashlib.md5(request.raw).hexdigest(),
                                          "x-amz-request-id": secrets.token_hex(8).upper()})

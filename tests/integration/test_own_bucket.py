@@ -187,7 +187,7 @@ class FullDisk(BucketTest):
         disk.make_room()
         self.launch(*disk.enter(pillion.COMMAND, "sync", preload=False), preload=False, env=self.env())
         again, = self.bucket.runs()
-        self.assertEqual(again.objects, one.objects, self.bucket.requests)
+        self.assertEqual((again.objects, again.ended), (one.objects, one.ended), self.bucket.requests)
 
 
 class Clock(Killed, BucketTest):

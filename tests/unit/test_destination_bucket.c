@@ -120,11 +120,19 @@ static const cJSON *load(void)
     return loaded;
 }
 
-static void finish(void)
+static void finish_with(int wait_status)
 {
-    struct journal_end end = {.finished_at = 1795968660 * CLOCK_SECOND, .wait_status = 3 << 8, .state = "undelivered"};
+    struct journal_end end = {.finished_at = 1795968660 * CLOCK_SECOND,
+                              .wait_status = wait_status,
+                              .state = "undelivered",
+                              .is_needed = true};
     journal_end(&run, &end);
     assert_int_equal(delivery_end(&d, load(), DELIVERY_INLINE_MAX), 0);
+}
+
+static void finish(void)
+{
+    finish_with(3 << 8);
 }
 
 static void assert_put(size_t number, const char *path)
@@ -197,6 +205,22 @@ static void a_clock_that_s3_refuses_corrects_the_name_once(void **state)
     stop();
 }
 
+/* The first request's answer was lost, and the clock is set before the second one: the object may be there. */
+static void a_name_under_which_something_may_be_stored_is_not_corrected(void **state)
+{
+    (void)state;
+    begin(IS(REFUSED("503 no", "SlowDown"),
+             {ANSWER("403 no", "Date: Mon, 01 Dec 2036 00:00:00 GMT\r\n",
+                     "<Error><Code>RequestTimeTooSkewed</Code></Error>"),
+              SERVER_CLOSES},
+             STORED));
+    drive_to(DELIVERY_STREAM);
+    assert_string_equal(journal_text(load(), "key"), named.key);
+    assert_int_equal(server.request_count, 3);
+    d.upload.skew = 0;
+    stop();
+}
+
 /* Killed between the correction and the first object: the next one's clock is as wrong, and the name is right. */
 static void a_name_that_was_corrected_is_not_by_who_goes_on(void **state)
 {
@@ -261,6 +285,65 @@ static void a_document_is_the_same_each_time(void **state)
     assert_string_equal(server_body(&server, 2), server_body(&server, 4));
 }
 
+/* A program whose disk was full has told its end from memory; run.jsonl knows of none. */
+static void an_end_without_an_exit_code_replaces_none(void **state)
+{
+    (void)state;
+    char value[256];
+    begin(IS(STORED, STORED, REFUSED("409 no", "ConditionalRequestConflict"), REFUSED("412 no", "PreconditionFailed")));
+    drive_to(DELIVERY_STREAM);
+    finish_with(-1);
+    drive_to(DELIVERY_DONE);
+    stop();
+    assert_string_equal(journal_text(load(), "state"), "finished");
+    assert_string_equal(server_header(&server, 1, "If-None-Match", value), "");
+    for (size_t i = 2; i < 4; i++)
+        assert_string_equal(server_header(&server, i, "If-None-Match", value), "*");
+}
+
+static void it_does_where_the_server_knows_no_conditions(void **state)
+{
+    (void)state;
+    char value[256];
+    begin(IS(STORED, STORED, REFUSED("501 no", "NotImplemented"), STORED));
+    drive_to(DELIVERY_STREAM);
+    finish_with(-1);
+    drive_to(DELIVERY_DONE);
+    stop();
+    assert_string_equal(server_header(&server, 2, "If-None-Match", value), "*");
+    assert_string_equal(server_header(&server, 3, "If-None-Match", value), "");
+}
+
+static void what_was_refused_is_tried_once_more_at_the_end(void **state)
+{
+    (void)state;
+    char value[256];
+    begin(IS(REFUSED("404 no", "NoSuchBucket"), STORED, STORED, STORED));
+    drive_to(DELIVERY_REFUSED);
+    delivery_try_bucket_again(&d);
+    finish();
+    drive_to(DELIVERY_DONE);
+    stop();
+    assert_int_equal(server.request_count, 4);
+    assert_string_equal(server_header(&server, 3, "If-None-Match", value), "");
+}
+
+/* Whatever form stands beside it. */
+static void rows_go_into_objects_after_an_end_without_an_answer(void **state)
+{
+    (void)state;
+    begin(IS(STORED));
+    drive_to(DELIVERY_STREAM);
+    journal_undelivered(&run, "no answer", true);
+    cJSON *said_before = cJSON_Parse("{\"unanswered\":true,\"state\":\"undelivered\",\"exit_code\":3}");
+    assert_int_equal(delivery_end(&d, said_before, DELIVERY_INLINE_MAX), 0);
+    cJSON_Delete(said_before);
+    drive_to(DELIVERY_DONE);
+    stop();
+    assert_int_equal(server.request_count, 3);
+    assert_put(1, "metrics/date%3D2026-11-29/run%3D" KEY);
+}
+
 static void without_keys_nothing_is_asked(void **state)
 {
     (void)state;
@@ -321,6 +404,63 @@ static void what_was_sent_for_keys_stands_in_no_reason(void **state)
     assert_null(strstr(said.early.data, "hunter2"));
 }
 
+#define KEYS                                                                                          \
+    {                                                                                                 \
+        ANSWER("200 OK", "",                                                                          \
+               "{\"AccessKeyId\":\"ASIAEXAMPLE\",\"SecretAccessKey\":\"secret\",\"Token\":\"token\"," \
+               "\"Expiration\":\"2036-01-01T00:00:00Z\"}"),                                           \
+            SERVER_CLOSES                                                                             \
+    }
+
+static void keys_that_were_not_to_be_had_are_asked_for_once_more_at_the_end(void **state)
+{
+    (void)state;
+    begin(IS({ANSWER("404 no", "", "not yet"), SERVER_CLOSES}, KEYS, STORED, STORED, STORED));
+    be_in_a_container(server.port);
+    drive_to(DELIVERY_REFUSED);
+    delivery_try_bucket_again(&d);
+    finish();
+    drive_to(DELIVERY_DONE);
+    stop();
+    assert_int_equal(server.request_count, 5);
+}
+
+/* Who gives out keys is no sign of how the bucket's server is. */
+static void keys_that_fail_are_no_failure_of_the_server(void **state)
+{
+    (void)state;
+    begin(IS({ANSWER("500 no", "", ""), SERVER_CLOSES}));
+    be_in_a_container(server.port);
+    for (int i = 0; i < 5000 && d.upload.refresh_tries == 0; i++) {
+        delivery_step(&d, clock_monotonic());
+        network_poll(&network, NULL, 0, CLOCK_MILLISECOND);
+    }
+    assert_int_equal(d.upload.refresh_tries, 1);
+    assert_false(d.failed);
+    assert_int_equal(d.last_failure, 0);
+    stop();
+}
+
+/* The second of two runs that a sync delivers: the first has had the keys renewed, in vain. */
+static void new_keys_that_are_denied_are_not_waited_for_at_the_end(void **state)
+{
+    (void)state;
+    begin(IS(KEYS, STORED, REFUSED("403 no", "AccessDenied"), KEYS, REFUSED("403 no", "AccessDenied"),
+             REFUSED("403 no", "AccessDenied")));
+    be_in_a_container(server.port);
+    drive_to(DELIVERY_STREAM);
+    finish();
+    drive_to(DELIVERY_REFUSED);
+    d.upload.attempts = (struct s3_attempts){0}; /* as another run's */
+    delivery_try_bucket_again(&d);
+    assert_int_equal(delivery_end(&d, load(), DELIVERY_INLINE_MAX), 0);
+    int64_t began = clock_monotonic();
+    drive_to(DELIVERY_REFUSED);
+    assert_true(clock_monotonic() - began < 15 * CLOCK_SECOND); /* renewed keys: after a minute */
+    stop();
+    assert_int_equal(server.request_count, 6);
+}
+
 static void of_runs_with_the_same_keys_one_asks_for_them(void **state)
 {
     (void)state;
@@ -354,12 +494,20 @@ int main(void)
         TEST(beginning_rows_and_end_are_three_objects),
         TEST(rows_never_go_with_the_end),
         TEST(a_clock_that_s3_refuses_corrects_the_name_once),
+        TEST(a_name_under_which_something_may_be_stored_is_not_corrected),
         TEST(a_name_that_was_corrected_is_not_by_who_goes_on),
         TEST(a_run_that_was_begun_goes_on_under_its_name),
         TEST(a_document_is_the_same_each_time),
+        TEST(an_end_without_an_exit_code_replaces_none),
+        TEST(it_does_where_the_server_knows_no_conditions),
+        TEST(what_was_refused_is_tried_once_more_at_the_end),
+        TEST(rows_go_into_objects_after_an_end_without_an_answer),
         TEST(without_keys_nothing_is_asked),
         TEST(a_run_without_a_disk_has_its_documents_of_memory),
         TEST(what_was_sent_for_keys_stands_in_no_reason),
+        TEST(keys_that_were_not_to_be_had_are_asked_for_once_more_at_the_end),
+        TEST(keys_that_fail_are_no_failure_of_the_server),
+        TEST(new_keys_that_are_denied_are_not_waited_for_at_the_end),
         TEST(of_runs_with_the_same_keys_one_asks_for_them),
     };
     (void)clearenv();
