@@ -221,7 +221,7 @@ static void read_subject(struct collectors *c, enum subject subject, struct samp
 static void read_details(struct collectors *c, enum subject subject, const struct sample *ret)
 {
     if (subject == CPU)
-        details_read_cpus(c->details, &c->cpu, &c->scratch);
+        details_read_cpus(c->details, &c->cpu, &c->scratch, ret->monotonic);
     else if (subject == DISK)
         details_read_disks(c->details, &c->disk, ret);
     else if (subject == SPACE)
@@ -233,8 +233,6 @@ static void read_details(struct collectors *c, enum subject subject, const struc
 void collect_read(struct collectors *c, struct sample *ret)
 {
     *ret = empty_sample();
-    if (c->details)
-        details_begin(c->details, ret->monotonic);
     for (enum subject subject = 0; subject < SUBJECTS; subject++) {
         if (!c->has[subject])
             continue;

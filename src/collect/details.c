@@ -17,10 +17,11 @@
 
 enum { SECTOR = 512, USAGE_ONE = 10000, LEVELS_MAX = 8 };
 
-void details_begin(struct details *d, int64_t now)
+/* A reading that failed is no reading: the next one spans its time too. */
+static void note_span(struct details_span *span, int64_t now)
 {
-    d->seconds = d->read_at > 0 && now > d->read_at ? (double)(now - d->read_at) / (double)CLOCK_SECOND : 0;
-    d->read_at = now;
+    span->seconds = span->read_at > 0 && now > span->read_at ? (double)(now - span->read_at) / (double)CLOCK_SECOND : 0;
+    span->read_at = now;
 }
 
 void details_done(struct details *d)
@@ -49,7 +50,7 @@ static bool make_room(struct details *d, size_t count)
 /* A tick is counted where it ends, so an interval may have one more than it has room for: the next one shows it. */
 static void note_cpu(const struct details *d, struct cpu_detail *cpu, uint64_t busy, double ticks_a_second)
 {
-    double room = d->seconds * ticks_a_second;
+    double room = d->cpu_span.seconds * ticks_a_second;
     double used = busy > cpu->busy ? (double)(busy - cpu->busy) + cpu->owed : cpu->owed;
     double shown = used < room ? used : room;
     cpu->usage = METRIC_NONE;
@@ -76,7 +77,7 @@ static bool parse_cpu(struct text line, uint64_t *ret_number, uint64_t *ret_busy
     return n > IDLE;
 }
 
-void details_read_cpus(struct details *d, const struct cpu *cpu, struct scratch *scratch)
+void details_read_cpus(struct details *d, const struct cpu *cpu, struct scratch *scratch, int64_t now)
 {
     struct text t;
     struct text line;
@@ -85,6 +86,7 @@ void details_read_cpus(struct details *d, const struct cpu *cpu, struct scratch 
         d->cpus[i].usage = METRIC_NONE;
     if (scratch_reread(scratch, cpu->fd, &t))
         return;
+    note_span(&d->cpu_span, now);
     while (text_line(&t, &line) && text_starts(line, "cpu")) {
         uint64_t number = 0;
         uint64_t busy = 0;
@@ -163,6 +165,8 @@ static void describe_disk(int block, const char *device, struct disk_detail *ret
 void details_read_disks(struct details *d, const struct disk *disk, const struct sample *ret)
 {
     size_t count = 0;
+    if (ret->disk_read != METRIC_NONE)
+        note_span(&d->disk_span, ret->monotonic);
     for (size_t i = 0; i < disk->devices.count && ret->disk_read != METRIC_NONE; i++) {
         const struct device *device = &disk->devices.list[i];
         if (!device->present || !device->counted)
@@ -199,6 +203,8 @@ static void describe_interface(int classes, const char *device, struct interface
 void details_read_interfaces(struct details *d, const struct net *net, const struct sample *ret)
 {
     size_t count = 0;
+    if (ret->net_recv != METRIC_NONE)
+        note_span(&d->net_span, ret->monotonic);
     for (size_t i = 0; i < net->devices.count && ret->net_recv != METRIC_NONE; i++) {
         const struct device *device = &net->devices.list[i];
         if (!device->present || !device->counted)

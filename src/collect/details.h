@@ -1,8 +1,9 @@
 /* What stands behind the sums of a sample, one by one: CPUs, disks, filesystems, interfaces. Only for who asks for it
  * (collect_keep_details): nobody else pays. What does not count in the sums is not listed, so the parts add up to them.
  * Thread: pillion. Allocates: a list for each kind, when something appears. Files: /proc/stat, read whole from the
- * descriptor of cpu.h; below /sys for each disk and interface that is new: model, vendor, serial, size, rotational;
- * address, driver; in each reading operstate, speed and mtu of each interface. */
+ * descriptor of cpu.h; below /sys for each disk, interface and mount that is new: model, vendor, serial, size,
+ * rotational; address, driver; the links in dev/block and class/block, and slaves; in each reading operstate, speed and
+ * mtu of each interface. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef PILLION_COLLECT_DETAILS_H
 #define PILLION_COLLECT_DETAILS_H
@@ -43,10 +44,14 @@ struct interface_detail {
     uint64_t received_total, sent_total;         /* bytes, the kernel's counters */
 };
 
+struct details_span {
+    int64_t read_at; /* ns, monotonic: the last reading that succeeded; 0: none */
+    double  seconds; /* that it covers; 0: it was the first */
+};
+
 struct details {
-    int64_t                  read_at; /* ns, monotonic: the reading before; 0: none */
-    double                   seconds; /* that the last reading covers; 0: it was the first */
-    struct cpu_detail       *cpus;    /* by their number */
+    struct details_span      cpu_span, disk_span, net_span;
+    struct cpu_detail       *cpus; /* by their number */
     size_t                   cpu_count;
     struct disk_detail      *disks;
     size_t                   disk_count;
@@ -55,9 +60,8 @@ struct details {
     const struct mounts     *mounts; /* the collector's own: NULL, or valid until the next reading */
 };
 
-void details_begin(struct details *d, int64_t now); /* of a reading at this time, ns */
-/* Each after its collector's reading of the same instant; ret: that reading. */
-void details_read_cpus(struct details *d, const struct cpu *cpu, struct scratch *scratch);
+/* Each after its collector's reading of the same instant; ret: that reading, now: its time, ns. */
+void details_read_cpus(struct details *d, const struct cpu *cpu, struct scratch *scratch, int64_t now);
 void details_read_disks(struct details *d, const struct disk *disk, const struct sample *ret);
 void details_read_mounts(struct details *d, struct space *space, const struct roots *roots, const struct sample *ret);
 void details_read_interfaces(struct details *d, const struct net *net, const struct sample *ret);

@@ -60,6 +60,7 @@ struct config {
     char                 env_metadata[ENV_METADATA_TEXT_MAX];
     char                 job_text[CONFIG_JOB_TEXT_MAX]; /* values of its tags */
     char                 s3_uri[CONFIG_URL_MAX];        /* without a token: "s3://bucket/prefix", "" */
+    char                 otlp_endpoint[CONFIG_URL_MAX]; /* what `otlp` points to: the scheme in lower case */
 };
 
 /* Reads everything through getenv, into a zeroed *ret. Never fails. An invalid value is logged once, with the variable,

@@ -14,54 +14,54 @@
 #define GAP_MAX (3600 * CLOCK_SECOND) /* an exec follows its last row within an interval */
 
 enum { TICKS = 0, ROWS_MAX = 64 * 1024 * 1024 };
-enum { CARRIED_USER, CARRIED_SYSTEM, CARRIED = 6 };
+enum { CARRIED = 6 };
 
 struct carried {
     const char *key; /* in `baseline` of run.jsonl */
     uint64_t   *counter;
     unsigned    column;
     double      unit; /* of the counter, in one of the column; TICKS: what the kernel says */
-    double      sum;  /* of the column, over the rows */
 };
 
 static void carried_of(struct sample *sample, struct carried ret[static CARRIED])
 {
     const struct carried all[CARRIED] = {
-        [CARRIED_USER] = {"user", &sample->tree_user, PILLION_COLUMN_process_utime, 1e6, 0},
-        [CARRIED_SYSTEM] = {"system", &sample->tree_system, PILLION_COLUMN_process_stime, 1e6, 0},
-        {"read", &sample->tree_disk_read, PILLION_COLUMN_process_disk_read_bytes, 1, 0},
-        {"written", &sample->tree_disk_write, PILLION_COLUMN_process_disk_write_bytes, 1, 0},
-        {"machine_user", &sample->cpu_user, PILLION_COLUMN_system_utime, TICKS, 0},
-        {"machine_system", &sample->cpu_system, PILLION_COLUMN_system_stime, TICKS, 0},
+        {"user", &sample->tree_user, PILLION_COLUMN_process_utime, 1e6},
+        {"system", &sample->tree_system, PILLION_COLUMN_process_stime, 1e6},
+        {"read", &sample->tree_disk_read, PILLION_COLUMN_process_disk_read_bytes, 1},
+        {"written", &sample->tree_disk_write, PILLION_COLUMN_process_disk_write_bytes, 1},
+        {"machine_user", &sample->cpu_user, PILLION_COLUMN_system_utime, TICKS},
+        {"machine_system", &sample->cpu_system, PILLION_COLUMN_system_stime, TICKS},
     };
     memcpy(ret, all, sizeof all);
 }
 
-static void add_line(struct text line, struct carried carried[static CARRIED], double *ret_timestamp)
+static void add_line(struct text line, struct row_sums *sums)
 {
     struct text cell;
-    for (unsigned column = 0; text_until(&line, ',', &cell); column++) {
+    for (unsigned column = 0; column < PILLION_COLUMN_COUNT && text_until(&line, ',', &cell); column++) {
+        double value = 0;
+        if (!text_decimal(cell, &value))
+            continue;
+        sums->of[column] += value;
+        sums->is_known[column] = true;
         if (column == PILLION_COLUMN_timestamp)
-            (void)text_decimal(cell, ret_timestamp);
-        for (size_t i = 0; i < CARRIED; i++) {
-            double value = 0;
-            if (carried[i].column == column && text_decimal(cell, &value))
-                carried[i].sum += value;
-        }
+            sums->timestamp = value;
     }
+    sums->rows++;
 }
 
-static bool sum_rows(const struct run_dir *run, struct carried carried[static CARRIED], double *ret_timestamp,
-                     uint64_t *ret_count)
+bool exec_resume_sums(const struct run *run, struct row_sums *ret)
 {
     struct bytes rows;
     struct text  line;
+    *ret = (struct row_sums){0};
     bytes_init(&rows, ROWS_MAX);
-    bool        good = run_dir_load_rows(run, &rows) == 0;
+    bool        good = run_dir_load_rows(&run->dir, &rows) == 0;
     struct text rest = text_span(rows.data, rows.len);
     (void)text_line(&rest, &line); /* the header */
-    for (*ret_count = 0; good && text_line(&rest, &line); (*ret_count)++)
-        add_line(line, carried, ret_timestamp);
+    while (good && text_line(&rest, &line))
+        add_line(line, ret);
     bytes_done(&rows);
     return good;
 }
@@ -171,25 +171,24 @@ static uint64_t microseconds(double seconds)
 
 void exec_resume_read(struct run *run, const cJSON *state)
 {
-    const cJSON   *baseline = cJSON_GetObjectItemCaseSensitive(state, "baseline");
-    struct carried carried[CARRIED];
-    double         timestamp = 0;
-    uint64_t       count = 0;
+    const cJSON    *baseline = cJSON_GetObjectItemCaseSensitive(state, "baseline");
+    struct carried  carried[CARRIED];
+    struct row_sums sums;
     carried_of(&run->last, carried);
-    if (!baseline || !sum_rows(&run->dir, carried, &timestamp, &count))
+    if (!baseline || !exec_resume_sums(run, &sums))
         return;
-    run->rows = count > 0 ? count : run->rows;
+    run->rows = sums.rows > 0 ? sums.rows : run->rows;
     run->account.images = USAGE_SEVERAL;
     carry_usage(run, baseline);
-    run->account.user_us = microseconds(carried[CARRIED_USER].sum);
-    run->account.system_us = microseconds(carried[CARRIED_SYSTEM].sum);
-    carry_time(run, baseline, timestamp);
+    run->account.user_us = microseconds(sums.of[PILLION_COLUMN_process_utime]);
+    run->account.system_us = microseconds(sums.of[PILLION_COLUMN_process_stime]);
+    carry_time(run, baseline, sums.timestamp);
     commands_resume(run);
     for (size_t i = 0; i < CARRIED; i++) {
         const struct carried *c = &carried[i];
         double                unit = c->unit == TICKS ? (double)run->shape.clock_ticks : c->unit;
         double                first = journal_number(baseline, c->key, -1);
-        double                then = first < 0 ? -1 : first + c->sum * unit + 0.5;
+        double                then = first < 0 ? -1 : first + sums.of[c->column] * unit + 0.5;
         /* More than now: what the old image kept of processes that nobody reaped. */
         if (then >= 0 && *c->counter != METRIC_NONE && then < (double)*c->counter)
             *c->counter = (uint64_t)then;

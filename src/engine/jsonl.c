@@ -192,8 +192,8 @@ static void put_network(struct bytes *b, const struct details *d)
         put_text(b, "operstate", one->state);
         put_count(b, "speed_mbps", one->speed);
         put_count(b, "mtu", one->mtu);
-        put_part(b, "rx_bytes_per_sec", one->received, d->seconds, 1);
-        put_part(b, "tx_bytes_per_sec", one->sent, d->seconds, 1);
+        put_part(b, "rx_bytes_per_sec", one->received, d->net_span.seconds, 1);
+        put_part(b, "tx_bytes_per_sec", one->sent, d->net_span.seconds, 1);
         put_count(b, "rx_bytes", one->received);
         put_count(b, "tx_bytes", one->sent);
         put_count(b, "rx_bytes_total", one->received_total);
@@ -254,8 +254,8 @@ static void put_disks(struct bytes *b, const struct details *d)
         put_text(b, "device_type", kinds[one->kind]);
         put_count(b, "capacity_bytes", one->capacity);
         put_mounts(b, d, one->name);
-        put_part(b, "read_bytes_per_sec", one->read, d->seconds, 1);
-        put_part(b, "write_bytes_per_sec", one->written, d->seconds, 1);
+        put_part(b, "read_bytes_per_sec", one->read, d->disk_span.seconds, 1);
+        put_part(b, "write_bytes_per_sec", one->written, d->disk_span.seconds, 1);
         put_count(b, "read_bytes", one->read);
         put_count(b, "write_bytes", one->written);
         put_count(b, "read_bytes_total", one->read_total);

@@ -23,6 +23,7 @@ struct otlp_export {
     struct bytes        attributes; /* of the run; empty until its first row is sent */
     struct bytes        waiting;    /* a request's body; empty: none waits */
     struct http_call   *call;
+    int64_t             started;      /* ns since 1970: the sums begin at nothing then; 0: with the run */
     int64_t             silent_until; /* ns CLOCK_MONOTONIC */
     unsigned            failures;     /* one after the other */
     unsigned            told;
@@ -134,15 +135,15 @@ static struct otlp_export *open_export(struct run *run)
 static void name_run(struct run *run)
 {
     struct otlp_export *o = run->otlp;
+    bytes_clear(&o->attributes);
     otlp_instance(run, o->instance);
     otlp_resource(run, o->instance, &o->attributes);
-    if (!o->attributes.failed || !run->config.otlp_attributes)
+    if (!o->attributes.failed || !o->attributes.data || !run->config.otlp_attributes)
         return;
     log_line(&run->log, LOG_WARN, "OTEL_RESOURCE_ATTRIBUTES is left out: it comes to more than %d KiB",
              ATTRIBUTES_MAX / 1024);
     run->config.otlp_attributes = NULL;
-    bytes_done(&o->attributes);
-    bytes_init(&o->attributes, ATTRIBUTES_MAX);
+    bytes_clear(&o->attributes);
     otlp_resource(run, o->instance, &o->attributes);
 }
 
@@ -150,18 +151,18 @@ static void compose(struct run *run, const struct sample *now)
 {
     struct otlp_export   *o = run->otlp;
     struct otlp_gpu       gpus[GPUS_MAX];
-    const struct otlp_row row = {.started = run->load_real / 1000 *
-                                            1000, /* an image after an exec knows no more of it */
+    int64_t               began = run->load_real / 1000 * 1000; /* an image after an exec knows no more of it */
+    const struct otlp_row row = {.started = o->started ? o->started : began,
                                  .now = now->real,
                                  .figures = &o->figures,
                                  .gpus = gpus,
                                  .gpu_count = otlp_gpus_read(run, gpus)};
-    if (o->attributes.len == 0)
+    if (o->attributes.len == 0 || o->attributes.failed)
         name_run(run);
     o->counts.rows++;
     o->counts.dropped += o->waiting.len > 0; /* a newer one takes its place */
     bytes_done(&o->waiting);
-    if (otlp_body(o->attributes.data, &row, &o->waiting) == 0 || o->waiting.failed || o->attributes.failed) {
+    if (o->attributes.failed || otlp_body(o->attributes.data, &row, &o->waiting) == 0 || o->waiting.failed) {
         bytes_clear(&o->waiting);
         o->counts.dropped++;
     }
@@ -172,9 +173,11 @@ void otlp_export_row(struct run *run, const struct sample *now)
     struct otlp_export *o = run->otlp;
     if (!run->config.otlp)
         return;
-    bool in_rows = !o && run->rows > 0; /* this one too is among those that are read again */
-    if (!o && (o = open_export(run)))
-        otlp_figures_begin(run, in_rows, &o->figures);
+    bool in_rows = false;
+    if (!o && (o = open_export(run))) {
+        in_rows = otlp_figures_begin(run, &o->figures);
+        o->started = in_rows || run->rows == 0 ? 0 : run->last.real;
+    }
     if (!o)
         return;
     otlp_figures_read(run, now, in_rows, &o->figures);

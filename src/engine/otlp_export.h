@@ -15,8 +15,8 @@ struct run;
 enum { OTLP_INSTANCE_SIZE = 37, OTLP_URL_SIZE = CONFIG_URL_MAX + 16 };
 
 /* ---- otlp_figures.c ---- */
-/* Sums begin at nothing, or go on from the rows of the run that are there. */
-void otlp_figures_begin(const struct run *run, bool has_rows, struct otlp_figures *ret);
+/* Sums begin at nothing, or go on from the rows of the run that are there: true, and the last one is among them. */
+bool otlp_figures_begin(const struct run *run, struct otlp_figures *ret);
 /* Adds what was used since run->last, unless it is in those rows already. */
 void     otlp_figures_read(const struct run *run, const struct sample *now, bool in_rows, struct otlp_figures *ret);
 unsigned otlp_gpus_read(const struct run *run, struct otlp_gpu ret[static GPUS_MAX]); /* how many there are */

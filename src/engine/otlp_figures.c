@@ -2,11 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 
+#include "base/array.h"
 #include "engine/otlp_export.h"
 #include "engine/run.h"
-#include "pillion/columns.h"
-
-enum { ROWS_MAX = 64 * 1024 * 1024 };
 
 static void add(uint64_t *sum, uint64_t before, uint64_t now)
 {
@@ -38,28 +36,14 @@ static void add_sums(const struct run *run, const struct sample *now, struct otl
     add(&f->process_written, before->tree_disk_write, now->tree_disk_write);
 }
 
-struct column_sum {
-    uint64_t *sum;
-    unsigned  column;
-    double    unit;
-};
-
-static void add_cells(struct text line, const struct column_sum *sums, size_t count)
-{
-    struct text cell;
-    for (unsigned column = 0; text_until(&line, ',', &cell); column++)
-        for (size_t i = 0; i < count; i++) {
-            double value = 0;
-            if (sums[i].column != column || !text_decimal(cell, &value))
-                continue;
-            *sums[i].sum = (*sums[i].sum == OTLP_NONE ? 0 : *sums[i].sum) + (uint64_t)(value * sums[i].unit + 0.5);
-        }
-}
-
 /* The run had rows before, of an image before an exec: its sums go on from theirs. */
-static void add_rows(const struct run *run, struct otlp_figures *f)
+static bool add_rows(const struct run *run, struct otlp_figures *f)
 {
-    const struct column_sum sums[] = {
+    const struct {
+        uint64_t *sum;
+        unsigned  column;
+        double    unit;
+    } all[] = {
         {&f->system_user, PILLION_COLUMN_system_utime, 1e6},
         {&f->system_system, PILLION_COLUMN_system_stime, 1e6},
         {&f->system_read, PILLION_COLUMN_system_disk_read_bytes, 1},
@@ -69,14 +53,13 @@ static void add_rows(const struct run *run, struct otlp_figures *f)
         {&f->process_read, PILLION_COLUMN_process_disk_read_bytes, 1},
         {&f->process_written, PILLION_COLUMN_process_disk_write_bytes, 1},
     };
-    struct bytes rows;
-    struct text  line;
-    bytes_init(&rows, ROWS_MAX);
-    struct text rest = run_dir_load_rows(&run->dir, &rows) == 0 ? text_span(rows.data, rows.len) : text_of("");
-    (void)text_line(&rest, &line); /* the header */
-    while (text_line(&rest, &line))
-        add_cells(line, sums, sizeof sums / sizeof *sums);
-    bytes_done(&rows);
+    struct row_sums sums;
+    if (!exec_resume_sums(run, &sums))
+        return false;
+    for (size_t i = 0; i < ARRAY_LENGTH(all); i++)
+        if (sums.is_known[all[i].column])
+            *all[i].sum = (uint64_t)(sums.of[all[i].column] * all[i].unit + 0.5);
+    return true;
 }
 
 static uint64_t bytes_of(uint64_t kib)
@@ -119,11 +102,10 @@ unsigned otlp_gpus_read(const struct run *run, struct otlp_gpu ret[static GPUS_M
     return count;
 }
 
-void otlp_figures_begin(const struct run *run, bool has_rows, struct otlp_figures *ret)
+bool otlp_figures_begin(const struct run *run, struct otlp_figures *ret)
 {
     memset(ret, 0xff, sizeof *ret); /* OTLP_NONE */
-    if (has_rows)
-        add_rows(run, ret);
+    return run->rows > 0 && add_rows(run, ret);
 }
 
 void otlp_figures_read(const struct run *run, const struct sample *now, bool in_rows, struct otlp_figures *ret)

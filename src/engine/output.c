@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -60,13 +61,35 @@ static int output_path(const struct run *run, char ret[static PATH_MAX])
     return error < 0 ? error : dir_absolute(path, ret);
 }
 
+/* Appends all or nothing: half an object is no line of JSON. What another program has written behind it stays. */
+static int append(int fd, const char *data, size_t len)
+{
+    size_t      written = 0;
+    struct stat info;
+    int         error = file_write(fd, data, len, &written);
+    if (error < 0 && written > 0 && fstat(fd, &info) == 0 && info.st_size == lseek(fd, 0, SEEK_CUR))
+        (void)ftruncate(fd, info.st_size - (off_t)written);
+    return error;
+}
+
+static void write_out(struct run *run, const char *data, size_t len)
+{
+    int error = run->output.fd < 0 ? 0 : append(run->output.fd, data, len);
+    if (error == 0)
+        return;
+    log_line(&run->log, LOG_WARN, "PILLION_OUTPUT: %s; no more rows go there", strerror(-error));
+    file_close(&run->output.fd);
+    if (run->output.jsonl)
+        run->output.jsonl->is_lost = true;
+}
+
 /* Copies the rows that came before the run was made (PILLION_MIN_SECONDS). */
 static void copy_rows(struct run *run)
 {
     struct bytes rows;
     bytes_init(&rows, RUN_DIR_MEMORY_MAX);
     if (run_dir_load_rows(&run->dir, &rows) == 0 && rows.len > 0)
-        (void)file_write(run->output.fd, rows.data, rows.len, NULL);
+        write_out(run, rows.data, rows.len);
     bytes_done(&rows);
 }
 
@@ -74,14 +97,15 @@ static void copy_what_waits(struct run *run, bool appends)
 {
     struct output_jsonl *jsonl = run->output.jsonl;
     if (jsonl) {
+        jsonl->is_lost = false;
         if (jsonl->waiting.len > 0)
-            (void)file_write(run->output.fd, jsonl->waiting.data, jsonl->waiting.len, NULL);
+            write_out(run, jsonl->waiting.data, jsonl->waiting.len);
         bytes_done(&jsonl->waiting);
         bytes_init(&jsonl->waiting, WAITING_MAX);
     } else if (!appends) {
         copy_rows(run);
     } else if (run->dir.memory_rows.len > 0) {
-        (void)file_write(run->output.fd, run->dir.memory_rows.data, run->dir.memory_rows.len, NULL);
+        write_out(run, run->dir.memory_rows.data, run->dir.memory_rows.len);
     }
 }
 
@@ -126,16 +150,6 @@ void output_open(struct run *run)
         return;
     journal_output(&run->dir, path);
     output->path = strdup(path);
-}
-
-static void write_out(struct run *run, const char *data, size_t len)
-{
-    if (run->output.fd < 0 || file_write(run->output.fd, data, len, NULL) == 0)
-        return;
-    log_line(&run->log, LOG_WARN, "PILLION_OUTPUT: %s; no more rows go there", strerror(errno));
-    file_close(&run->output.fd);
-    if (run->output.jsonl)
-        run->output.jsonl->is_lost = true;
 }
 
 static void ask_gpus(struct run *run, struct jsonl_gpus *ret)

@@ -13,6 +13,7 @@
 #include "engine/gpus.h"
 #include "engine/row.h"
 #include "link/engine.h"
+#include "pillion/columns.h"
 #include "sentinel/cloud/cloud.h"
 #include "sentinel/cloud/probe.h"
 #include "store/run_dir.h"
@@ -191,8 +192,16 @@ void registration_settle(struct run *run,
                          int64_t     until); /* over by then, as it stands; `until` past: nothing is asked */
 
 /* ---- exec_resume.c ---- */
-void exec_resume_record(struct run *run, struct bytes *ret); /* the baseline as JSON text, for run.jsonl */
-void exec_resume_read(struct run *run, const cJSON *state);  /* run->last becomes the old image's last row */
+/* Of each column the sum over the run's rows. */
+struct row_sums {
+    double   of[PILLION_COLUMN_COUNT];
+    bool     is_known[PILLION_COLUMN_COUNT]; /* some row has a figure there */
+    double   timestamp;                      /* of the last row */
+    uint64_t rows;
+};
+bool exec_resume_sums(const struct run *run, struct row_sums *ret); /* false: they cannot be read */
+void exec_resume_record(struct run *run, struct bytes *ret);        /* the baseline as JSON text, for run.jsonl */
+void exec_resume_read(struct run *run, const cJSON *state);         /* run->last becomes the old image's last row */
 
 /* ---- finish.c ---- */
 void finish_run(struct run *run); /* the program ends: last row, totals, delivery within the hold */

@@ -89,28 +89,14 @@ static int merge_file(int file, cJSON *state, bool *any)
     return error;
 }
 
-int journal_load_held(int file, cJSON **ret)
-{
-    cJSON *state = cJSON_CreateObject();
-    bool   any = false;
-    int    error = state ? merge_file(file, state, &any) : -ENOMEM;
-    if (error == 0 && !any)
-        error = -EBADMSG;
-    if (error < 0)
-        cJSON_Delete(state);
-    else
-        *ret = state;
-    return error;
-}
-
-int journal_load_run(const struct run_dir *run, cJSON **ret)
+static int load(int file, const struct bytes *facts, cJSON **ret)
 {
     struct bytes waiting;
     cJSON       *state = cJSON_CreateObject();
     bool         any = false;
-    int          error = !state ? -ENOMEM : run->state >= 0 ? merge_file(run->state, state, &any) : 0;
+    int          error = !state ? -ENOMEM : file >= 0 ? merge_file(file, state, &any) : 0;
     bytes_init(&waiting, RUN_DIR_STATE_MAX);
-    bytes_add(&waiting, run->facts.data, run->facts.len);
+    bytes_add(&waiting, facts->data, facts->len);
     if (error == 0)
         error = waiting.failed ? -ENOMEM : merge_lines(&waiting, state, &any);
     bytes_done(&waiting);
@@ -121,6 +107,17 @@ int journal_load_run(const struct run_dir *run, cJSON **ret)
     else
         *ret = state;
     return error;
+}
+
+int journal_load_held(int file, cJSON **ret)
+{
+    const struct bytes none = {0};
+    return load(file, &none, ret);
+}
+
+int journal_load_run(const struct run_dir *run, cJSON **ret)
+{
+    return load(run->state, &run->facts, ret);
 }
 
 int journal_load(int dir, cJSON **ret)

@@ -63,7 +63,7 @@ class Lists(GatewayTest):
         for place in ("s3://bucket/fleet", "s3://bucket/a&b+c=d/<e>'f\"", "s3://bucket/100%25/x~y"):
             with self.subTest(place):
                 self.filler.place = place
-                keys = [self.add(number, began=made_runs.BEGAN + number * 86400) for number in range(3)]
+                keys = [self.add(number, began=made_runs.BEGAN + (number - 2) * 86400) for number in range(3)]
                 listed = json.loads(self.call("list", place, "--json").stdout)
                 self.assertEqual([one["id"] for one in listed], keys)
                 self.assertEqual([one["id"] for one in json.loads(self.call("list", place, "--json", "--last", "1").stdout)],

@@ -90,7 +90,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct mount      list[] = {{.path = path, .detail = &on}};
     struct mounts     mounts = {.list = list, .count = 1};
     struct cpu_detail cpus[] = {{.usage = value}, {.usage = value % 10001}};
-    struct details    d = {.seconds = (double)(size % 3),
+    struct details    d = {.disk_span = {.seconds = (double)(size % 3)},
+                           .net_span = {.seconds = (double)(size % 3)},
                            .cpus = cpus,
                            .cpu_count = 2,
                            .disks = &disk,

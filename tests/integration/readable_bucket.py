@@ -7,7 +7,8 @@ only.
         ... pillion list s3://bucket/fleet, env=bucket.env() ...
         bucket.of("list"), bucket.of("get"), bucket.complaints()
 
-Endpoints for faults: "list" and "get". A page has `page` keys. Objects in `locked`, {URI: code}, are not given.
+Endpoints for faults: "list" and "get". A page has `page` keys. Objects in `locked`, {URI: code}, are not
+given, nor are lists of what begins so.
 """
 import email.utils
 import gzip
@@ -74,6 +75,8 @@ class Reads:
         if asked.get("list-type") != "2" or asked.get("encoding-type") != "url" or names != sorted(names):
             request.complain("no list as it should be: %s" % request.query)
         start = "s3://%s/" % request.bucket
+        if start + asked.get("prefix", "") in self.locked:
+            raise Refused(self.locked[start + asked["prefix"]], "scripted", met=True)
         keys = sorted((uri[len(start):] for uri in self.objects if uri.startswith(start)), key=lambda key: key.encode())
         prefix, delimiter = asked.get("prefix", ""), asked.get("delimiter")
         token = asked.get("continuation-token")
@@ -138,10 +141,11 @@ class ReadableServer(Reads, S3Server):
         date = "date=%s" % began[:10]
         found = dict(found, key=key)
         self.put("started/%s/%s.json" % (date, key), json.dumps(made_bucket.document(found, False, share)), last)
-        for number, text in enumerate(batches(csv, batch) if csv else [], 1):
+        parts = batches(csv, batch) if csv else []
+        for number, text in enumerate(parts, 1):
             self.put("metrics/%s/run=%s/%04d.csv.gz" % (date, key, number), gzip.compress(text.encode(), mtime=0), last)
         if ended:
-            self.put("runs/%s/%s.json" % (date, key), json.dumps(made_bucket.document(found, True, share)), last)
+            self.put("runs/%s/%s.json" % (date, key), json.dumps(dict(made_bucket.document(found, True, share), objects=len(parts))), last)
         return key
 
 

@@ -17,6 +17,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import made_jobs  # noqa: E402
 import made_runs  # noqa: E402
+from keys_server import WEB_TOKEN, KeysServer  # noqa: E402
 from own_bucket import BucketServer, BucketTest  # noqa: E402
 from readable_bucket import Reads, ReadableServer  # noqa: E402
 from s3_server import Answer  # noqa: E402
@@ -112,7 +113,7 @@ class Screens(BucketReadTest):
         self.assertNoComplaints()
 
     def test_a_run_is_named_as_at_home(self):
-        keys = [self.add(number, BEGAN + number * DAY) for number in range(3)]
+        keys = [self.add(number, BEGAN + (number - 2) * DAY) for number in range(3)]
         self.assertEqual(self.ids(), keys)
         self.assertEqual(self.shown()["id"], keys[2])
         self.assertEqual(self.shown("last~2")["id"], keys[0])
@@ -146,8 +147,24 @@ class Screens(BucketReadTest):
         states = {one["id"]: one["state"] for one in self.listed()}
         self.assertEqual(states, {young: "running", goes_on: "running", old: "lost", older: "lost"})
         asked = [name for name in self.asked("list") if "metrics" in name]
-        self.assertEqual(sorted(name.split("run=")[1] for name in asked), sorted(key + "/" for key in (goes_on, old)))
+        self.assertEqual(sorted(name.split("run=")[1] for name in asked), sorted(key + "/" for key in (goes_on, old, older)))
         self.assertEqual(self.ids("--state", "lost"), [older, old])
+
+    def test_a_run_of_weeks_is_running_and_a_lost_one_is_asked_after_once_more(self):
+        now = time.time()
+        began = {name: now - days * DAY for name, days in (("goes on", 10), ("lost", 30), ("came back", 40))}
+        keys = {name: self.add(number, at, ended=False, last=at) for number, (name, at) in enumerate(began.items())}
+        folders = {name: "metrics/date=%s/run=%s/" % (made_runs.stamp(at)[:10], keys[name]) for name, at in began.items()}
+        self.bucket.put(folders["goes on"] + "0005.csv.gz", b"x", now - 30)
+        for asked in (sorted(folders.values()), []):
+            self.forget()
+            states = {one["id"]: one["state"] for one in self.listed()}
+            self.assertEqual(states, {keys["goes on"]: "running", keys["lost"]: "lost", keys["came back"]: "lost"})
+            self.assertEqual(sorted(name[name.index("metrics"):] for name in self.asked("list") if "metrics" in name), asked)
+        _, csv = self.run_of(0, began["came back"])
+        self.bucket.put(folders["came back"] + "0005.csv.gz", gzip.compress(csv.encode()), now - 30)
+        self.assertEqual(self.shown(keys["came back"])["summary"]["rows"], 200)
+        self.assertEqual(self.ids("--state", "running"), [keys["came back"], keys["goes on"]])
 
     def test_a_start_becomes_an_end(self):
         found, csv = self.run_of(began=time.time() - 60)
@@ -297,7 +314,7 @@ class Asking(BucketReadTest):
 
     def test_what_is_here_is_not_fetched_again(self):
         for number in range(4):
-            self.add(number, BEGAN + number * DAY)
+            self.add(number, BEGAN - number * DAY)
         self.ids()
         self.assertEqual(len(self.asked("get")), 4)
         self.shown()
@@ -309,10 +326,10 @@ class Asking(BucketReadTest):
         self.assertNoComplaints()
 
     def test_what_is_gone_is_shown_no_more(self):
-        keys = [self.add(number, BEGAN + number * DAY) for number in range(2)]
+        keys = [self.add(number, BEGAN + (number - 1) * DAY) for number in range(2)]
         self.assertEqual(self.ids(), keys)
         for name in ("started", "runs"):
-            self.bucket.remove("%s/date=%s/%s.json" % (name, made_runs.stamp(BEGAN + DAY)[:10], keys[1]))
+            self.bucket.remove("%s/date=%s/%s.json" % (name, made_runs.stamp(BEGAN)[:10], keys[1]))
         self.assertEqual(self.ids(), keys[:1])
         self.assertEqual(self.shown()["id"], keys[0])
 
@@ -350,14 +367,24 @@ class Asking(BucketReadTest):
         self.assertEqual(len(self.ids()), 60)
         self.assertLess(time.monotonic() - began, 3.0)  # 6 s one after the other
 
+    def test_rows_of_many_short_runs_are_asked_for_at_once_and_not_all_are_listed_first(self):
+        for number in range(50):
+            self.bucket.add_run(made_runs.job("77.%d" % number, BEGAN, 300 + number, "solve", seconds=60.0), made_runs.rows(BEGAN, 60.0, 2), 2,
+                                number=number, last=BEGAN)
+        self.bucket.fault("get", held=0.08)
+        began = time.monotonic()
+        self.call("show", self.bucket.place, "--job", "77", "--json")
+        self.assertLess(time.monotonic() - began, 3.5)  # more than 4 s one after the other
+        asked = [one.asked.get("prefix") or one.key for one in self.bucket.requests if one.endpoint in ("list", "get")]
+        rows = [name.endswith(".csv.gz") for name in asked if "metrics/" in name]
+        self.assertEqual((rows.count(True), rows.count(False)), (50, 50))
+        self.assertLess(rows.index(True), 50)
+
     def test_another_region_another_clock_and_a_sick_server_are_met(self):
         self.add(1)
         self.bucket.clock_offset = 7200
         self.bucket.fault("list", 1, code="SlowDown").fault("list", 2, drop=True).fault("get", 1, status=500)
         self.assertEqual(len(self.ids(env=self.env(AWS_REGION="us-west-2"))), 1)
-        self.bucket.fault("list", code="InternalError")
-        result = self.call("list", self.bucket.place, status=1)
-        self.assertRegex(result.stderr, rb"cannot be listed: HTTP 500")
 
     def test_a_bucket_that_says_no_is_told_so(self):
         self.bucket.fault("list", code="AccessDenied")
@@ -382,6 +409,19 @@ class Asking(BucketReadTest):
         self.assertEqual(self.ids(env=dict(env, AWS_PROFILE="fleet")), [key])
         self.assertRegex(self.call("list", self.bucket.place, status=1, env=dict(env, AWS_PROFILE="other")).stderr,
                          rb"AWS_PROFILE=other is in none of the two files")
+
+
+    def test_keys_that_expire_for_many_at_once_are_renewed_once(self):
+        keys = [self.add(number, BEGAN + number, rows=1) for number in range(30)]
+        self.bucket.give = lambda access, secret, token, lifetime: self.bucket.grant("s3://bucket/fleet", lifetime, access, secret, token)
+        token = self.tmp / "token"
+        token.write_text(WEB_TOKEN)
+        self.bucket.fault("get", 1, expire=True).fault("get", held=0.1)
+        with KeysServer(self.bucket) as server:
+            env = {name: value for name, value in self.env(**server.sts_env(token)).items()
+                   if name not in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+            self.assertEqual(self.ids(env=env), keys)
+            self.assertEqual((len(server.requests), server.complaints), (2, []))
 
 
 class Strangers(BucketReadTest):
@@ -422,11 +462,45 @@ class Strangers(BucketReadTest):
         for data, rows in ((b"", 80), (b"no gzip", 80), (good[:-9], 80), (good + b"x", 80), (bomb, 80),
                            (gzip.compress(b"other,names\n1,2\n"), 80), (gzip.compress(b"no line"), 80), (good, 90)):
             self.bucket.put(folder + "0002.csv.gz", data)
-            self.assertEqual(self.shown(quiet=False, preexec_fn=limit)["summary"]["rows"], rows, data[:20])
+            self.assertEqual(self.shown(status=rows < 90, preexec_fn=limit)["summary"]["rows"], rows, data[:20])
         self.bucket.remove(folder + "0003.csv.gz")
-        result = self.call("show", "--json", self.bucket.place, quiet=False)
+        result = self.call("show", "--json", self.bucket.place, status=1)
         self.assertEqual(json.loads(result.stdout)["summary"]["rows"], 20)
         self.assertRegex(result.stderr, rb"object 3 of its rows is missing, and 6 behind it are left out")
+
+    def test_rows_that_are_missing_at_the_end_are_told_by_the_end(self):
+        found = made_runs.job("77.0", BEGAN, 300, "solve", "solve", 0, seconds=600.0)
+        key = self.bucket.add_run(found, made_runs.rows(BEGAN, 600.0, 40), 10, last=BEGAN)
+        self.ids()
+        for number in (2, 3, 4):
+            self.bucket.remove("metrics/date=2026-11-28/run=%s/%04d.csv.gz" % (key, number))
+        for words in (("show", "--json"), ("show", "--job", "77"), ("report", "-o", "-"), ("report", "--markdown")):
+            result = self.call(words[0], self.bucket.place, *words[1:], status=1)
+            self.assertRegex(result.stderr, rb": of its rows 1 of 4 objects are there\n\Z")
+            self.assertTrue(result.stdout)
+
+    def test_names_that_are_no_objects_of_rows_cut_nothing_off(self):
+        key = self.add(1, rows=60, batch=10)
+        folder = "metrics/date=2026-11-28/run=%s/" % key
+        for name in ("backup/0001.csv.gz", "backup/0003.csv.gz", "00002.csv.gz", "4.csv.gz", " 0005.csv.gz", "0006.csv.gz~"):
+            self.bucket.put(folder + name, b"x")
+        self.assertEqual(self.shown()["summary"]["rows"], 60)
+
+    def test_days_and_names_of_a_strangers_own_are_no_runs(self):
+        key, today = self.add(1), time.time()
+        for day, name in (("9999-99-99", "zzz"), ("2026-02-30", "20260230T000000Z-a-1-2"),
+                          (made_runs.stamp(today + 3 * DAY)[:10], made_runs.stamp(today + 3 * DAY, "%Y%m%dT%H%M%SZ-a")),
+                          (made_runs.stamp(today)[:10], "zzz"), ("2026-11-28", "20261129T000000Z-a-1-2")):
+            self.bucket.put("runs/date=%s/%s.json" % (day, name), "{}")
+        self.assertEqual(self.shown(quiet=False)["id"], key)
+        self.assertRegex(self.call("list", self.bucket.place, quiet=False).stderr, rb": 5 keys are no run's")
+
+    def test_long_keys_of_strangers_fit_into_a_page(self):
+        key = self.add(1)
+        for number in range(400):
+            self.bucket.put("runs/date=2026-11-28/%03d%s" % (number, "\u20ac" * 299), b"")
+        result = self.call("list", self.bucket.place, "--json", quiet=False)
+        self.assertEqual([one["id"] for one in json.loads(result.stdout)], [key])
 
     def test_no_answer_takes_more_memory_than_it_may(self):
         self.add(1)
@@ -452,6 +526,27 @@ class Strangers(BucketReadTest):
             for key, why in zip(keys, ("HTTP 403 InvalidObjectState", "HTTP 403 AccessDenied", ".*larger than allowed")):
                 self.assertRegex(result.stderr.decode(), r"%s is left out: %s" % (self.name(key), why))
 
+    def test_an_object_without_an_answer_hides_no_other_and_many_end_it_soon(self):
+        keys = [self.add(number, BEGAN + number, rows=1) for number in range(40)]
+        self.bucket.locked["%s/%s" % (self.bucket.place, self.name(keys[7]))] = "InternalError"
+        for key in keys:
+            name = "s3://bucket/down/%s" % self.name(key)
+            self.bucket.objects[name], self.bucket.locked[name] = b"{}", "InternalError"
+        self.bucket.locked["s3://bucket/sick/started/date="] = "InternalError"
+        started = []
+        for name in ("fleet", "down", "sick"):
+            (self.tmp / name).mkdir()
+            env = self.env(XDG_CACHE_HOME=str(self.tmp / name))
+            started.append(self.start(pillion.COMMAND, "list", "s3://bucket/%s" % name, "--json", env=env))
+        one, all_of_them, lists = (each.wait() for each in started)
+        self.assertEqual(lists.status, 1, lists)
+        self.assertRegex(lists.stderr, rb"cannot be listed: HTTP 500")
+        self.assertEqual((one.status, [run["id"] for run in json.loads(one.stdout)]), (0, keys[:7] + keys[8:]), one)
+        self.assertRegex(one.stderr.decode(), r"%s is left out: HTTP 500 InternalError" % self.name(keys[7]))
+        self.assertEqual(all_of_them.status, 1, all_of_them)
+        self.assertRegex(all_of_them.stderr, rb" cannot be read: HTTP 500")
+        self.assertLess(len([key for key in self.asked("get") if key.startswith("down/")]), 4 * 32)
+
     def test_rows_that_are_refused_hide_no_other(self):
         for number in range(3):
             found = made_runs.job("77.0", BEGAN + number, 300 + number, "solve", "solve", number, seconds=600.0)
@@ -461,7 +556,7 @@ class Strangers(BucketReadTest):
                 self.bucket.put(name, b"x" * (9 << 20))
             elif number == 1:
                 self.bucket.locked["%s/%s" % (self.bucket.place, name)] = "InvalidObjectState"
-        result = self.call("report", self.bucket.place, "--job", "77", "-o", self.tmp / "job.html", quiet=False)
+        result = self.call("report", self.bucket.place, "--job", "77", "-o", self.tmp / "job.html", status=1)
         self.assertRegex(result.stderr, rb"0001.csv.gz is left out: [^\n]*larger than allowed")
         self.assertRegex(result.stderr, rb"0001.csv.gz is left out: HTTP 403 InvalidObjectState")
         self.assertTrue((self.tmp / "job.html").stat().st_size > 10000)
@@ -481,10 +576,10 @@ class Strangers(BucketReadTest):
     def test_what_is_too_much_is_said(self):
         key = self.add(1)
         self.bucket.put("metrics/date=2026-11-28/run=%s/200001.csv.gz" % key, b"x")
-        result = self.call("show", self.bucket.place, quiet=False)
+        result = self.call("show", self.bucket.place, status=1)
         self.assertRegex(result.stderr, rb"objects beyond number 200000, which are left out")
         for number in range(10000):
-            self.bucket.put("runs/date=%04d-00-00/x.json" % number, b"{}")
+            self.bucket.put("runs/date=%s/x.json" % made_runs.stamp(BEGAN - number * DAY)[:10], b"{}")
         result = self.call("list", self.bucket.place, status=1)
         self.assertRegex(result.stderr, rb"cannot be listed: there are too many keys; choose by --since")
 
@@ -558,7 +653,7 @@ class Cache(BucketReadTest):
         self.assertEqual(victim.read_text(), "mine")
 
     def test_what_was_not_used_for_long_makes_room(self):
-        old, new = self.add(1), self.add(2, BEGAN + DAY)
+        old, new = self.add(1, BEGAN - DAY), self.add(2)
         self.ids()
         self.shown(old)
         folder = next(self.cache.glob("pillion/s3-*"))

@@ -6,10 +6,14 @@ import subprocess
 import sys
 import pathlib
 import shutil
+import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import pillion  # noqa: E402
+
+sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+import made_runs  # noqa: E402
 
 FOLDER = pillion.SOURCE / "tools" / "completions"
 TOOLS = pillion.SOURCE / "tools" / "pillion"
@@ -28,6 +32,14 @@ _describe() { print -rl -- ${(P)2} }
 compdef() { }
 words=(pillion "$@") CURRENT=$(($# + 1))
 source "$0"
+"""
+ZSH_RUNS = """
+compdef() { }
+_arguments() { }
+_wanted() { [[ $1 == places ]] && print $PILLION_S3_URI || print -rl -- $ids }
+words=(pillion "$@") CURRENT=$(($# + 1))
+source "$0"
+_pillion_places_and_runs
 """
 FISH = "source $argv[1]; complete -C (string join -- ' ' pillion $argv[2..])"
 
@@ -50,21 +62,21 @@ def tables():
     return found
 
 
-def words_of(shell, script, *words):
+def words_of(shell, script, *words, **variables):
     """What the shell offers for the last word, of the command line `pillion WORDS`."""
     if shutil.which(shell) is None:
         raise AssertionError("%s is missing: install it (tools/check does that)" % shell)
     argv = {"bash": ["bash", "--norc", "-c"], "zsh": ["zsh", "-f", "-c"], "fish": ["fish", "-N", "-c"]}[shell]
     file = FOLDER / {"bash": "pillion.bash", "zsh": "_pillion", "fish": "pillion.fish"}[shell]
-    env = dict(pillion.clean_env(), PATH="%s:%s" % (pillion.COMMAND.parent, os.environ["PATH"]))
+    env = dict(pillion.clean_env(**variables), PATH="%s:%s" % (pillion.COMMAND.parent, os.environ["PATH"]))
     done = subprocess.run(argv + [script, str(file), *words], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0 or done.stderr:
         raise AssertionError("%s, %s: %s%s" % (shell, words, done.stdout, done.stderr))
     return done.stdout.splitlines()
 
 
-def in_bash(*words):
-    return {line for line in words_of("bash", BASH, *words) if line}
+def in_bash(*words, **variables):
+    return {line for line in words_of("bash", BASH, *words, **variables) if line}
 
 
 def in_zsh(*words):
@@ -78,8 +90,8 @@ def in_zsh(*words):
     return found
 
 
-def in_fish(*words):
-    return {line.partition("\t")[0] for line in words_of("fish", FISH, *words)}
+def in_fish(*words, **variables):
+    return {line.partition("\t")[0] for line in words_of("fish", FISH, *words, **variables)}
 
 
 SHELLS = {"bash": in_bash, "zsh": in_zsh, "fish": in_fish}
@@ -115,6 +127,19 @@ class Completions(unittest.TestCase):
                 self.assertIn("undelivered", SHELLS[shell]("list", "--state", ""))
                 self.assertIn("last", SHELLS[shell]("show", ""))
                 self.assertNotIn("last", SHELLS[shell]("env", ""))
+
+    def test_behind_a_place_no_run_of_this_machine_is_offered(self):
+        with tempfile.TemporaryDirectory() as folder:
+            made_runs.write(folder, made_runs.state())
+            here = {"pillion_dir": folder, "PILLION_S3_URI": "s3://bucket/fleet"}
+            for shell, offered in dict(SHELLS, zsh=lambda *words, **env: set(words_of("zsh", ZSH_RUNS, *words, **env))).items():
+                with self.subTest(shell):
+                    self.assertEqual(offered("show", "", **here), {"last", "s3://bucket/fleet", made_runs.state()["id"]})
+                    self.assertEqual(offered("show", "s3://bucket/fleet", "", **here), {"last"})
+            self.assertEqual(in_bash("show", "s3", ":", "//bucket/fleet", "", **here), {"last"})
+            for shell in ("bash", "fish"):
+                self.assertEqual(SHELLS[shell]("list", "s3://bucket/fleet", "", **here), set())
+                self.assertIn("newer", SHELLS[shell]("list", "--state", ""))
 
 
 if __name__ == "__main__":

@@ -739,6 +739,20 @@ static void a_value_with_line_breaks_stays_one_line(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, forget_environment, done)
 
+static void a_receivers_scheme_has_any_case(void **state)
+{
+    (void)state;
+    read_with("PILLION_OTLP_ENDPOINT", "HTTPS://Collector.Example/a/");
+    assert_string_equal(config.otlp, "https://Collector.Example/a");
+    read_with("PILLION_OTLP_ENDPOINT", "Http://localhost:4318");
+    assert_string_equal(config.otlp, "http://localhost:4318");
+    read_with("PILLION_OTLP_ENDPOINT", "HTTP://collector.example:4318/");
+    assert_string_equal(config.otlp, "http://collector.example:4318");
+    assert_silent();
+    read_with("PILLION_OTLP_ENDPOINT", "ftp://x");
+    assert_null(config.otlp);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -774,6 +788,7 @@ int main(void)
         TEST(a_crowd_is_of_nodes_under_each_launcher_and_of_ranks_only_where_each_has_a_run),
         TEST(a_job_and_its_request_become_tags_and_a_tag_of_the_user_s_stands),
         TEST(a_value_with_line_breaks_stays_one_line),
+        TEST(a_receivers_scheme_has_any_case),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,14 +28,12 @@ static void each_cpu_has_its_use_and_the_sum_is_the_machines(void **state)
     fixture_write(&f, "proc/stat",
                   "cpu  100 0 20 9 9 0 0\ncpu0 60 0 10 5 5 0 0\ncpu2 40 0 10 4 4 0 0\nintr 5 1 2\nctxt 7\n");
     assert_int_equal(cpu_open(&cpu, &f.roots), 0);
-    details_begin(&d, 5 * CLOCK_SECOND);
-    details_read_cpus(&d, &cpu, &scratch);
+    details_read_cpus(&d, &cpu, &scratch, 5 * CLOCK_SECOND);
     assert_int_equal(d.cpu_count, 3);
     assert_true(d.cpus[0].usage == METRIC_NONE && d.cpus[1].usage == METRIC_NONE); /* no interval yet; offline */
     fixture_write(&f, "proc/stat",
                   "cpu  200 0 55 9 9 0 0\ncpu0 110 0 35 5 5 10 5\ncpu1 1 0 0 0 9 0 0\ncpu2 90 0 10 4 4 0 0\n");
-    details_begin(&d, 6 * CLOCK_SECOND);
-    details_read_cpus(&d, &cpu, &scratch);
+    details_read_cpus(&d, &cpu, &scratch, 6 * CLOCK_SECOND);
     assert_int_equal(d.cpus[0].usage, 9000); /* 50 user, 25 system, 10 irq, 5 softirq of 100 ticks */
     assert_true(d.cpus[1].usage == METRIC_NONE);
     assert_int_equal(d.cpus[2].usage, 5000);
@@ -60,8 +58,7 @@ static void a_tick_too_many_is_shown_in_the_next_interval(void **state)
     assert_int_equal(cpu_open(&cpu, &f.roots), 0);
     for (int i = 0; i < 4; i++) {
         fixture_write(&f, "proc/stat", "cpu  1 0 0 0 0 0 0\ncpu0 %u 0 0 1 0 0 0\n", busy[i]);
-        details_begin(&d, CLOCK_SECOND + (int64_t)i * 100 * CLOCK_MILLISECOND);
-        details_read_cpus(&d, &cpu, &scratch);
+        details_read_cpus(&d, &cpu, &scratch, CLOCK_SECOND + (int64_t)i * 100 * CLOCK_MILLISECOND);
         if (i > 0)
             assert_int_equal(d.cpus[0].usage, usage[i]);
     }

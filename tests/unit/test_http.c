@@ -563,6 +563,28 @@ static void a_call_that_has_ended_already_is_not_waited_for(void **state)
     http_close(http);
 }
 
+/* One that somebody else is to take must not make a loop spin. */
+static void an_answer_that_nobody_takes_shortens_one_wait_alone(void **state)
+{
+    (void)state;
+    static const struct server_reply silent = {"", SERVER_HANGS};
+    struct server                    server;
+    struct http                     *http = open_http();
+    struct http_request              none = {.method = HTTP_GET, .url = strdup("https://127.0.0.1:1/")};
+    struct http_call                *ended = NULL;
+    struct http_call                *call = NULL;
+    unsigned                         polls = 0;
+    assert_true(server_start(&server, &silent, 1));
+    struct http_request request = request_to(server.port, HTTP_POST, "body");
+    assert_int_equal(http_start(http, &none, &ended), 0); /* there is no CA bundle */
+    assert_int_equal(http_start(http, &request, &call), 0);
+    for (int64_t until = clock_monotonic() + CLOCK_SECOND / 4; clock_monotonic() < until; polls++)
+        assert_int_equal(http_poll(http, NULL, 0, 100), 0);
+    assert_true(polls < 50);
+    http_close(http);
+    server_done(&server);
+}
+
 static void extra_descriptors_end_the_wait(void **state)
 {
     (void)state;
@@ -821,6 +843,7 @@ int main(void)
         cmocka_unit_test(the_environment_is_not_asked_for_proxies),
         cmocka_unit_test(a_proxys_password_is_in_no_message),
         cmocka_unit_test(a_call_that_has_ended_already_is_not_waited_for),
+        cmocka_unit_test(an_answer_that_nobody_takes_shortens_one_wait_alone),
         cmocka_unit_test(extra_descriptors_end_the_wait),
         cmocka_unit_test(several_calls_are_under_way_at_once),
         cmocka_unit_test(closing_cancels_what_is_under_way),

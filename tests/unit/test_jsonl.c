@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include <cJSON.h>
+#include <time.h>
 
 #include "collect/details.h"
 #include "engine/jsonl.h"
@@ -117,9 +118,9 @@ static void names_of_any_bytes_are_texts(void **state)
                                     .read = 4096,
                                     .read_total = UINT64_MAX - 1};
     struct interface_detail eth = {.name = "e\xe9th\"0", .speed = METRIC_NONE, .mtu = 1500, .sent = 7};
-    struct cpu_detail       cpus[] = {{.usage = 10000}, {.usage = METRIC_NONE}, {.usage = 1}};
-    struct details          d = {.seconds = 2,
-                                 .cpus = cpus,
+    struct details          d = {.disk_span = {.seconds = 2},
+                                 .net_span = {.seconds = 2},
+                                 .cpus = (struct cpu_detail[]){{.usage = 10000}, {.usage = METRIC_NONE}, {.usage = 1}},
                                  .cpu_count = 3,
                                  .disks = &disk,
                                  .disk_count = 1,
@@ -223,6 +224,63 @@ static void the_name_of_the_file_decides(void **state)
                  jsonl_is_wanted("jsonl") || jsonl_is_wanted("rows.jsonl.csv") || jsonl_is_wanted("rows.JSONL"));
 }
 
+static void read_again(const struct fixture *f, struct collectors *c, struct sample *ret)
+{
+    const struct timespec moment = {.tv_nsec = 30000000};
+    collect_suspend(c);
+    (void)nanosleep(&moment, NULL);
+    assert_int_equal(collect_resume(c, &f->roots), 0);
+    collect_read(c, ret);
+}
+
+static void is_about(double value, double expected)
+{
+    if (value < expected * 0.99 || value > expected * 1.01)
+        fail_msg("%f is not %f", value, expected);
+}
+
+/* What has grown since the last reading that succeeded has had all that time for it. */
+static void a_rate_spans_a_reading_that_failed(void **state)
+{
+    (void)state;
+    static const struct tree nobody = {.root = 4242, .main_process = 4242};
+    struct fixture           f;
+    struct sample            first;
+    struct sample            failed;
+    struct sample            now;
+    struct collectors       *c = NULL;
+    char                     gone[512];
+    fixture_open(&f);
+    fixture_write(&f, "proc/stat", "cpu  1 0 0 9 0 0 0\ncpu0 1 0 0 9 0 0 0\n");
+    fixture_write(&f, "proc/diskstats", "8 0 sda 1 2 0 4 5 6 0 8 9 10 11\n");
+    fixture_write(&f, "proc/net/dev", "  eth0: 0 0 0 0 0 0 0 0 0 0\n");
+    fixture_folder(&f, "sys/class/net/eth0");
+    assert_int_equal(collect_open(&f.roots, &nobody, &c), 0);
+    assert_true(collect_keep_details(c));
+    collect_read(c, &first);
+    fixture_path(&f, "gone", gone);
+    assert_int_equal(rename(f.proc, gone), 0);
+    read_again(&f, c, &failed);
+    assert_int_equal(rename(gone, f.proc), 0);
+    assert_true(failed.disk_read == METRIC_NONE && failed.net_recv == METRIC_NONE && failed.cpu_user == METRIC_NONE);
+    fixture_write(&f, "proc/stat", "cpu  3 0 0 9 0 0 0\ncpu0 3 0 0 9 0 0 0\n");
+    fixture_write(&f, "proc/diskstats", "8 0 sda 1 2 1000 4 5 6 0 8 9 10 11\n");
+    fixture_write(&f, "proc/net/dev", "  eth0: 5000 0 0 0 0 0 0 0 0 0\n");
+    read_again(&f, c, &now);
+    cJSON       *o = parsed(&(struct jsonl_row){.line = text_of(LINE), .now = &now, .details = collect_details(c)});
+    double       seconds = (double)(now.monotonic - first.monotonic) / 1e9;
+    const cJSON *disk = cJSON_GetArrayItem(member(o, NULL, "disk"), 0);
+    const cJSON *interface = cJSON_GetArrayItem(member(o, NULL, "network"), 0);
+    const cJSON *core = cJSON_GetArrayItem(member(o, "cpu", "per_core_pct"), 0);
+    is_about(member(disk, NULL, "read_bytes_per_sec")->valuedouble, 512000 / seconds);
+    is_about(member(interface, NULL, "rx_bytes_per_sec")->valuedouble, 5000 / seconds);
+    assert_non_null(core);
+    is_about(core->valuedouble, 100 * 2 / (seconds * (double)sysconf(_SC_CLK_TCK)));
+    cJSON_Delete(o);
+    collect_close(c);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +291,7 @@ int main(void)
         cmocka_unit_test(a_gpu_has_temperature_power_and_clock),
         cmocka_unit_test(every_name_of_the_rust_client_is_there),
         cmocka_unit_test(the_name_of_the_file_decides),
+        cmocka_unit_test(a_rate_spans_a_reading_that_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,7 @@ _pillion_value() {
     --output | -o) compgen -f -- "$2" ;;
     --user) compgen -u -- "$2" ;;
     --dir) compgen -d -- "$2" ;;
-    --state) compgen -W "running finishing finished local undelivered lost damaged" -- "$2" ;;
+    --state) compgen -W "running finishing finished local undelivered lost newer damaged" -- "$2" ;;
     --since) compgen -W "1h 1d 7d today yesterday" -- "$2" ;;
     --sort) compgen -W "name job state started_at duration_s cpu_part memory_peak_mib gpu_part command" -- "$2" ;;
     --name | -n | --last | --job | --history) ;;
@@ -75,7 +75,12 @@ _pillion() {
     case $word in
     -*) COMPREPLY=($(compgen -W "$(_pillion_options "$command")" -- "$word")) ;;
     *)
+        before=${COMP_WORDS[*]:2:COMP_CWORD-2}
+        case $command:${before// /} in # a colon divides words there
+        list:*s3://* | show:*s3://* | report:*s3://*) command=$command-bucket ;;
+        esac
         case $command in
+        show-bucket | report-bucket) COMPREPLY=($(compgen -W last -- "$word")) ;;
         list) COMPREPLY=($(compgen -W "$PILLION_S3_URI" -- "$word")) ;;
         show | report)
             COMPREPLY=($(compgen -W "last $PILLION_S3_URI $(pillion list --csv --last 50 2>/dev/null | sed -n '2,$s/,.*//p')" -- "$word"))

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Completion of pillion for fish. tests/unit/test_completions.py holds it against the command's own tables.
 
+function __pillion_has_place
+    string match -q -- 's3://*' (commandline -opc)
+end
+
 function __pillion_runs
     echo last
+    __pillion_has_place; and return
     pillion list --csv --last 50 2>/dev/null | string replace -rf '^(\d{8}T[^,]*),([^,]*),.*' '$1\t$2'
 end
 
@@ -37,12 +42,12 @@ complete -c pillion -f
 complete -c pillion -n __fish_use_subcommand -l help -d 'Print the help'
 complete -c pillion -n __fish_use_subcommand -l version -d 'Print the version'
 complete -c pillion -n __fish_use_subcommand -a run -d 'Make one run of a command'
-complete -c pillion -n __fish_use_subcommand -a list -d 'The runs on this machine'
+complete -c pillion -n __fish_use_subcommand -a list -d 'The runs on this machine, or in a bucket'
 complete -c pillion -n __fish_use_subcommand -a show -d 'What a run used and how it ended'
 complete -c pillion -n __fish_use_subcommand -a report -d 'The same as a page for a browser'
 complete -c pillion -n __fish_use_subcommand -a export -d 'The rows of many runs'
 complete -c pillion -n __fish_use_subcommand -a rm -d 'Remove runs from this machine'
-complete -c pillion -n __fish_use_subcommand -a sync -d 'Deliver what has not reached Sentinel'
+complete -c pillion -n __fish_use_subcommand -a sync -d 'Deliver what has not reached its place'
 complete -c pillion -n __fish_use_subcommand -a doctor -d 'Why there is no data'
 complete -c pillion -n __fish_use_subcommand -a env -d 'The lines that load pillion into programs'
 complete -c pillion -n __fish_use_subcommand -a help -d 'More about one of them'
@@ -62,7 +67,7 @@ complete -c pillion -n '__pillion_in list show' -l plain -d 'No colours, ASCII a
 complete -c pillion -n '__pillion_in list report export rm' -l last -x -d 'The newest of them'
 complete -c pillion -n '__pillion_in list show report export rm' -l since -x -a '1h 1d 7d today yesterday' -d 'Begun since then'
 complete -c pillion -n '__pillion_in list report export rm' -l failed -d 'Only those that failed'
-complete -c pillion -n '__pillion_in list report export rm' -l state -x -a 'running finishing finished local undelivered lost damaged' -d 'In that state'
+complete -c pillion -n '__pillion_in list report export rm' -l state -x -a 'running finishing finished local undelivered lost newer damaged' -d 'In that state'
 complete -c pillion -n '__pillion_in list report export rm' -l name -x -d 'Of that name'
 complete -c pillion -n '__pillion_in list show report export rm' -l job -x -d 'Of that job'
 
@@ -90,4 +95,4 @@ complete -c pillion -n '__pillion_in report' -l markdown -d 'Markdown in place o
 complete -c pillion -n '__pillion_in rm' -s f -l force -d 'Also what was not delivered'
 complete -c pillion -n '__pillion_in rm' -s n -l dry-run -d 'Only tell which'
 complete -c pillion -n '__pillion_in show report export rm sync' -k -a '(__pillion_runs)'
-complete -c pillion -n '__pillion_in list show report; and set -q PILLION_S3_URI' -a '$PILLION_S3_URI' -d 'A bucket of your own'
+complete -c pillion -n '__pillion_in list show report; and set -q PILLION_S3_URI; and not __pillion_has_place' -a '$PILLION_S3_URI' -d 'A bucket of your own'

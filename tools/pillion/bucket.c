@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/json_read.h"
 #include "base/text.h"
 #include "bucket_cache.h"
@@ -16,13 +18,15 @@
 #include "bucket_session.h"
 #include "command.h"
 #include "output.h"
+#include "run_file.h"
 #include "sentinel/s3_keys.h"
+#include "store/journal_read.h"
 #include "whose.h"
 
 #define ID_CHARACTERS TEXT_ALPHANUMERIC "._-"
 
-enum { DATE_SIZE = 11, DATES_MAX = 10 * 1000, RUNS_MAX = 100 * 1000, AT_A_TIME = 1000, DAY_DIGITS = 8 };
-enum { YOUNG_S = 3600, SETTLED_S = 7 * 86400 }; /* a run without an end is not asked after: it goes on; it is lost */
+enum { DATE_SIZE = 11, DATES_MAX = 10 * 1000, RUNS_MAX = 100 * 1000, AT_A_TIME = 1000, DAY_DIGITS = 8, DAY_S = 86400 };
+enum { YOUNG_S = 3600, SETTLED_S = 7 * 86400 }; /* of a run without an end: it goes on; it is lost for good */
 
 /* Documents are as large as a run's state may be. */
 enum { DOCUMENT_MAX = RUN_DIR_STATE_MAX };
@@ -33,13 +37,14 @@ struct bucket_run {
     char    etag[S3_ETAG_SIZE];
     int64_t modified;
     bool    has_ended;
-    bool    has_rows; /* they were fetched already, in this call */
+    bool    was_listed; /* its rows were, in this call */
+    bool    has_rows;   /* they were fetched already, in this call */
 };
 
 static struct {
     struct bucket_session session;
     struct bucket_cache   cache;
-    bool                  is_read, is_released;
+    bool                  is_read, is_released, is_partial;
     double                since; /* within the first day */
     struct bucket_run    *runs;  /* by their IDs */
     size_t                count, room;
@@ -52,13 +57,10 @@ static const char *const folders[] = {"/started/date=", "/runs/date="};
 
 /* ------------------------------------------------------------------------------------------------------------- days */
 
-static bool is_date(struct text t)
+/* s since 1970, by S3's clock as far as it is known. */
+static int64_t now_there(void)
 {
-    static const char form[] = "0000-00-00";
-    for (size_t i = 0; i < DATE_SIZE - 1; i++)
-        if (text_len(t) != DATE_SIZE - 1 || (form[i] == '0' ? !ascii_is_digit(t.at[i]) : t.at[i] != form[i]))
-            return false;
-    return true;
+    return clock_real() / CLOCK_SECOND + the.session.skew;
 }
 
 static void date_of(double seconds, char ret[static DATE_SIZE])
@@ -66,14 +68,6 @@ static void date_of(double seconds, char ret[static DATE_SIZE])
     char text[21];
     clock_format_utc((int64_t)seconds, text);
     (void)snprintf(ret, DATE_SIZE, "%.10s", text);
-}
-
-/* What stands behind the place and this folder; false: it is elsewhere. */
-static bool behind(const char *key, const char *folder, struct text *ret)
-{
-    const char *prefix = strchr(the.session.place + strlen("s3://"), '/');
-    *ret = text_of(key);
-    return (prefix == NULL || (text_skip(ret, prefix + 1) && text_skip(ret, "/"))) && text_skip(ret, folder + 1);
 }
 
 /* A whole key, as `after` has it. */
@@ -84,6 +78,17 @@ static void key_of(const char *folder, const char *rest, char ret[static BUCKET_
                    prefix != NULL ? folder : folder + 1, rest);
 }
 
+/* One of the calendar, not later than tomorrow: a stranger's is not the newest for ever. */
+static bool is_day(struct text t)
+{
+    char    date[DATE_SIZE], begin[sizeof "0000-00-00T00:00:00Z"];
+    int64_t seconds = 0;
+    if (!text_copy(t, date, sizeof date))
+        return false;
+    (void)snprintf(begin, sizeof begin, "%sT00:00:00Z", date);
+    return clock_parse_utc(begin, &seconds) == 0 && seconds <= now_there() + DAY_S;
+}
+
 static int take_dates(void *context, const struct bucket_question *question, struct text body, bool is_there)
 {
     struct s3_key key;
@@ -91,11 +96,14 @@ static int take_dates(void *context, const struct bucket_question *question, str
     (void)context;
     (void)is_there;
     while (s3_keys_next(&body, &key)) {
-        if (!key.is_folder || !behind(key.key, question->key, &date) || text_len(date) == 0)
+        if (!key.is_folder || !bucket_session_behind(&the.session, key.key, question->key, &date) ||
+            text_len(date) == 0)
             continue;
         date.end--; /* the slash */
-        if (!is_date(date))
+        if (!is_day(date)) {
+            the.odd++;
             continue;
+        }
         if (the.date_count == DATES_MAX)
             return -E2BIG;
         if (the.date_count == the.date_room) {
@@ -165,17 +173,20 @@ static int take_runs(void *context, const struct bucket_question *question, stru
 {
     struct s3_key key;
     struct text   id;
+    char          day[DAY_DIGITS + 1];
+    const char   *date = context;
     bool          has_ended = strncmp(question->key, folders[1], strlen(folders[1])) == 0;
+    (void)snprintf(day, sizeof day, "%.4s%.2s%.2s", date, date + 5, date + 8);
     (void)is_there;
     while (s3_keys_next(&body, &key)) {
         if (the.count >= (size_t)2 * RUNS_MAX)
             return -E2BIG;
-        bool is_run = behind(key.key, question->key, &id) && text_len(id) > strlen(".json") &&
-                      memcmp(id.end - strlen(".json"), ".json", strlen(".json")) == 0;
+        bool is_run = bucket_session_behind(&the.session, key.key, question->key, &id) &&
+                      text_len(id) > strlen(".json") && memcmp(id.end - strlen(".json"), ".json", strlen(".json")) == 0;
         id.end -= is_run ? strlen(".json") : 0;
-        if (!is_run || text_len(id) >= RUN_DIR_ID_MAX || *id.at == '.' || !text_consists_of(id, ID_CHARACTERS))
+        if (!is_run || text_len(id) >= RUN_DIR_ID_MAX || !text_consists_of(id, ID_CHARACTERS) || !text_starts(id, day))
             the.odd++;
-        else if (!add_run(id, context, &key, has_ended))
+        else if (!add_run(id, date, &key, has_ended))
             return -ENOMEM;
     }
     return 0;
@@ -318,8 +329,25 @@ static int take_rows_time(void *context, const struct bucket_question *question,
     (void)is_there;
     while (s3_keys_next(&body, &key))
         run->modified = key.modified > run->modified ? key.modified : run->modified;
-    bucket_cache_set_time(&the.cache, run->id, RUN_DIR_JOURNAL, run->modified);
+    run->was_listed = true;
     return 0;
+}
+
+/* Once the whole of them was listed. */
+static void note_times(void)
+{
+    struct bucket_kept kept;
+    for (size_t i = 0; i < the.count; i++) {
+        const struct bucket_run *run = &the.runs[i];
+        if (!run->was_listed)
+            continue;
+        bucket_cache_set_time(&the.cache, run->id, RUN_DIR_JOURNAL, run->modified);
+        if (now_there() - run->modified <= SETTLED_S)
+            continue;
+        bucket_cache_kept(&the.cache, run->id, &kept);
+        kept.settled = (uint64_t)run->modified;
+        (void)bucket_cache_note(&the.cache, run->id, &kept);
+    }
 }
 
 /* True: `ret` asks for the document of a run, which is not here, or another one. */
@@ -341,12 +369,13 @@ static bool ask_for_document(struct bucket_run *run, struct bucket_question *ret
 /* The same, for when a run without an end was last heard of. */
 static bool ask_for_time(struct bucket_run *run, struct bucket_question *ret)
 {
-    int64_t now = clock_real() / CLOCK_SECOND + the.session.skew;
-    int64_t here = bucket_cache_time(&the.cache, run->id, RUN_DIR_JOURNAL);
+    struct bucket_kept kept;
+    int64_t            here = bucket_cache_time(&the.cache, run->id, RUN_DIR_JOURNAL);
     if (run->has_ended)
         return false;
     run->modified = here > run->modified ? here : run->modified;
-    if (now - run->modified < YOUNG_S || now - run->modified > SETTLED_S)
+    bucket_cache_kept(&the.cache, run->id, &kept);
+    if (now_there() - run->modified < YOUNG_S || kept.settled == (uint64_t)run->modified)
         return false;
     *ret = (struct bucket_question){.is_list = true, .heard = take_rows_time, .context = run};
     bucket_rows_folder(run->id, run->date, ret->key);
@@ -406,6 +435,25 @@ bool bucket_has(const char *id)
     return find(id) != NULL;
 }
 
+/* As its end has it. */
+static uint64_t objects_of(const struct bucket_run *run)
+{
+    cJSON *end = NULL;
+    int    dir = -1;
+    double count = 0;
+    if (run->has_ended && run_file_folder(the.cache.runs, run->id, geteuid(), &dir) == 0 &&
+        run_file_state(dir, &end) == 0)
+        count = journal_number(end, "objects", 0);
+    cJSON_Delete(end);
+    file_close(&dir);
+    return count > 0 && count < UINT32_MAX ? (uint64_t)count : 0;
+}
+
+bool bucket_is_partial(void)
+{
+    return the.is_partial;
+}
+
 int bucket_fetch_rows(const char *const *ids, size_t count)
 {
     struct bucket_rows_run *runs = calloc(count + 1, sizeof *runs);
@@ -415,11 +463,14 @@ int bucket_fetch_rows(const char *const *ids, size_t count)
         struct bucket_run *run = find(ids[i]);
         if (run == NULL || run->has_rows)
             continue;
-        runs[found++] = (struct bucket_rows_run){.id = run->id, .date = run->date, .seen = run->modified};
+        runs[found++] = (struct bucket_rows_run){
+            .id = run->id, .date = run->date, .seen = run->modified, .objects = objects_of(run)};
         run->has_rows = true;
     }
     if (result == 0)
         result = bucket_rows_fetch(&the.session, &the.cache, runs, found);
+    for (size_t i = 0; i < found; i++)
+        the.is_partial |= runs[i].is_partial;
     free(runs);
     return result;
 }
@@ -438,6 +489,8 @@ static int read_place(const char *uri, const struct bucket_wanted *wanted)
         result = ask_each(ask_for_document);
     if (result == 0)
         result = ask_each(ask_for_time);
+    if (result == 0)
+        note_times();
     if (result < 0)
         return EXIT_NO;
     (void)snprintf(folder, sizeof folder, "%s", the.cache.path);

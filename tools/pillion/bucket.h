@@ -28,6 +28,8 @@ bool bucket_is_read(void);
 bool bucket_has(const char *id);
 /* Brings the rows of these runs. 0; -errno and a sentence. */
 int bucket_fetch_rows(const char *const *ids, size_t count);
+/* Of some of them rows are missing: there was a sentence, and the exit status is 1. */
+bool bucket_is_partial(void);
 /* All that is shown was read: another pillion may go on, however long a pager or a browser stays. No rows are fetched
  * afterwards. */
 void bucket_release(void);

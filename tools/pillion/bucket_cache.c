@@ -282,6 +282,8 @@ void bucket_cache_kept(const struct bucket_cache *cache, const char *id, struct 
     if (text_len(rest) > 0 && text_line(&rest, &line) && text_skip(&line, "rows ") &&
         text_unsigned(&line, &ret->objects) && text_unsigned(&line, &ret->rows_size) && text_word(&line, &word))
         (void)text_copy(word, ret->hash, sizeof ret->hash);
+    if (text_len(rest) > 0 && text_line(&rest, &line) && text_skip(&line, "settled "))
+        (void)text_unsigned(&line, &ret->settled);
     bytes_done(&file);
 }
 
@@ -304,8 +306,9 @@ static int replace(int dir, const char *name, const void *data, size_t len)
 int bucket_cache_note(const struct bucket_cache *cache, const char *id, const struct bucket_kept *kept)
 {
     char text[KEPT_MAX];
-    int  len = snprintf(text, sizeof text, "state %s\nrows %llu %llu %s\n", kept->state,
-                        (unsigned long long)kept->objects, (unsigned long long)kept->rows_size, kept->hash);
+    int  len = snprintf(text, sizeof text, "state %s\nrows %llu %llu %s\nsettled %llu\n", kept->state,
+                        (unsigned long long)kept->objects, (unsigned long long)kept->rows_size, kept->hash,
+                        (unsigned long long)kept->settled);
     return len > 0 && (size_t)len < sizeof text ? replace(cache->etags, id, text, (size_t)len) : -EINVAL;
 }
 

@@ -23,6 +23,7 @@ struct bucket_kept {
     char     state[S3_ETAG_SIZE];   /* the document's ETag, "": none is */
     uint64_t objects, rows_size;    /* objects of rows, 1 to that number, and the bytes that they made */
     char     hash[SIGV4_HASH_SIZE]; /* of their ETags; "": none */
+    uint64_t settled;               /* s since 1970: long after that time nothing newer of the run was listed; 0 */
 };
 
 /* Opens, and makes, the folders of a place at a server; waits for another process, and makes room. From then on half

@@ -16,6 +16,8 @@
 #include "sentinel/s3_keys.h"
 
 enum { AT_ONCE = 24, TRIES = 4, PAGES_MAX = 10 * 1000, REASON_SIZE = 256, RENEWALS_MAX = 8, TOLD_MAX = 5 };
+enum { LIST_MAX = 4 * 1024 * 1024 }; /* bytes: a thousand keys of a stranger's, each byte of them encoded as three */
+enum { FAILED_MAX = AT_ONCE };       /* objects one after the other: then it is the server */
 
 #define KEYS_WITHIN (20 * CLOCK_SECOND) /* all questions for keys */
 #define PAUSE_FIRST (250 * CLOCK_MILLISECOND)
@@ -94,8 +96,10 @@ static int take_keys(struct bucket_session *s)
     while (clock_monotonic() < until) {
         int64_t       due = 0;
         enum own_step step = own_credentials_next(&s->keys, clock_monotonic(), &due);
-        if (own_credentials_are_good(&s->keys))
+        if (own_credentials_are_good(&s->keys)) {
+            s->keys_taken++;
             return 0;
+        }
         if (step != OWN_NOTHING)
             (void)ask_for_keys(s, step);
         else if (s->keys.hopeless || due > until)
@@ -151,6 +155,13 @@ void bucket_session_done(struct bucket_session *s)
     own_credentials_done(&s->keys);
 }
 
+bool bucket_session_behind(const struct bucket_session *s, const char *key, const char *words, struct text *ret)
+{
+    const char *prefix = strchr(s->place + strlen("s3://"), '/');
+    *ret = text_of(key);
+    return (prefix == NULL || (text_skip(ret, prefix + 1) && text_skip(ret, "/"))) && text_skip(ret, words + 1);
+}
+
 /* ------------------------------------------------------------------------------------------------ many at a time */
 
 /* A question under way, or to be asked again. */
@@ -158,7 +169,7 @@ struct slot {
     const struct bucket_question *question; /* NULL: it is free */
     struct http_call             *call;
     struct s3_attempts            attempts;
-    unsigned                      tries, pages;
+    unsigned                      tries, pages, keys; /* keys: which of the session's it was asked with */
     int64_t                       next_try;
     char                          region[S3_REGION_SIZE]; /* that it was asked in */
     char                          continuation[S3_TOKEN_SIZE];
@@ -176,7 +187,7 @@ static int compose(struct bucket_session *s, const struct slot *slot, struct htt
     int error = slot->question->is_list ? s3_list(&target, &listing, &s->keys.credentials, now, ret)
                                         : s3_get(&target, &s->keys.credentials, now, ret);
     if (error == 0)
-        ret->answer_max = slot->question->is_list ? 0 : slot->question->answer_max;
+        ret->answer_max = slot->question->is_list ? LIST_MAX : slot->question->answer_max;
     return error;
 }
 
@@ -185,6 +196,7 @@ static int start(struct bucket_session *s, struct slot *slot)
     struct http_request request;
     int                 error = compose(s, slot, &request);
     memcpy(slot->region, s->region, sizeof slot->region);
+    slot->keys = s->keys_taken;
     if (error == 0)
         error = network_open(&s->network, request.url);
     if (error == 0)
@@ -201,17 +213,6 @@ static int refuse(const struct bucket_session *s, const struct bucket_question *
     answer_describe(answer, described, sizeof described);
     complain("%s%.200s cannot be %s: %s", s->place, question->key, question->is_list ? "listed" : "read", described);
     return answer->status == 403 ? -EACCES : -EIO;
-}
-
-static int again(struct bucket_session *s, struct slot *slot, const struct http_answer *answer)
-{
-    int64_t pause = PAUSE_FIRST << slot->tries;
-    if (++slot->tries >= TRIES)
-        return refuse(s, slot->question, answer);
-    if (answer->retry_after_s > 0)
-        pause = (int64_t)answer->retry_after_s * CLOCK_SECOND;
-    slot->next_try = clock_monotonic() + clock_earlier(pause, PAUSE_MAX);
-    return 0;
 }
 
 /* Keys of the environment and of files are not to be had anew. */
@@ -241,6 +242,7 @@ static int hear(struct slot *slot, const struct http_answer *answer)
         return result;
     if (question->is_list && s3_keys_continue(body, slot->continuation)) {
         slot->tries = 0;
+        slot->attempts = (struct s3_attempts){0};
         if (slot->continuation[0] == '\0')
             return -EBADMSG;
         return ++slot->pages < PAGES_MAX ? 0 : -E2BIG;
@@ -254,12 +256,25 @@ static int leave_out(struct bucket_session *s, struct slot *slot, const struct h
 {
     const struct http_answer nothing = {.status = 404};
     char                     described[REASON_SIZE];
-    s->refused += answer->error == 0;
+    s->refused += answer->error != -EMSGSIZE;
     if (s->left_out++ < TOLD_MAX) {
         answer_describe(answer, described, sizeof described);
         complain("%s%.200s is left out: %s", s->place, slot->question->key, described);
     }
     return hear(slot, &nothing);
+}
+
+/* An object that cannot be had now hides no other; many of them in a row are a server that is down. */
+static int again(struct bucket_session *s, struct slot *slot, const struct http_answer *answer)
+{
+    int64_t pause = PAUSE_FIRST << slot->tries;
+    if (++slot->tries >= TRIES)
+        return slot->question->is_list || ++s->failed >= FAILED_MAX ? refuse(s, slot->question, answer)
+                                                                    : leave_out(s, slot, answer);
+    if (answer->retry_after_s > 0)
+        pause = (int64_t)answer->retry_after_s * CLOCK_SECOND;
+    slot->next_try = clock_monotonic() + clock_earlier(pause, PAUSE_MAX);
+    return 0;
 }
 
 static int judge(struct bucket_session *s, struct slot *slot, const struct http_answer *answer)
@@ -272,12 +287,15 @@ static int judge(struct bucket_session *s, struct slot *slot, const struct http_
     switch (s3_judge(answer, &slot->attempts, slot->region, region)) {
     case S3_STORED:
         s->given += !is_list;
+        s->failed = 0;
         return hear(slot, answer);
     case S3_RETRY:
         if (answer->error != -EMSGSIZE)
             return again(s, slot, answer);
         break;
     case S3_REFRESH:
+        if (slot->keys != s->keys_taken) /* there are newer ones by now */
+            return 0;
         if (is_list || answer->status != 403 || s->renewals++ < RENEWALS_MAX)
             return renew(s, slot);
         break;

@@ -229,7 +229,7 @@ int jobs_load(const struct filter *filter, const char *command, jobs_visitor *ea
     }
     if (result == 0)
         result = jobs_close(ret);
-    ret->is_whole = is_whole && loading.unread == 0;
+    ret->is_whole = is_whole && loading.unread == 0 && !bucket_is_partial();
     if (loading.unread > 0)
         complain("the rows of %zu of its runs cannot be read", loading.unread);
     if (result == -E2BIG)

@@ -299,7 +299,7 @@ static int markdown(const struct list *list, const struct wish *wish)
     if (result == 0)
         result = write_out(wish->output != NULL ? wish->output : "-", &text);
     bytes_done(&text);
-    return result < 0 ? EXIT_NO : EXIT_YES;
+    return result < 0 || bucket_is_partial() ? EXIT_NO : EXIT_YES;
 }
 
 /* The newest runs of a job are runs, and so is Markdown. */
@@ -315,6 +315,7 @@ static int html(const struct list *list, const struct wish *wish)
     bool         is_whole = true;
     bytes_init(&page, REPORT_PAGE_MAX);
     int result = is_of_job(wish) ? report_job(&wish->filter, &page, id, &is_whole) : make_page(list, &page, id);
+    is_whole = is_whole && !bucket_is_partial();
     bucket_release();
     if (wish->output != NULL)
         (void)snprintf(path, sizeof path, "%s", wish->output);

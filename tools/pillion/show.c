@@ -236,6 +236,7 @@ static int show_once(const struct order *order)
         if (servers != NULL && !order->json)
             keeper_print(servers, SHOW_LABEL_WIDTH);
         code = code == EXIT_YES && order->servers != NULL && servers == NULL ? EXIT_NO : code;
+        code = bucket_is_partial() ? EXIT_NO : code;
     }
     cJSON_Delete(servers);
     show_done(&show);

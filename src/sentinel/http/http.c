@@ -177,12 +177,24 @@ static int drive(struct http *http, bool *ret_ended)
     return code == CURLM_OK ? 0 : code == CURLM_OUT_OF_MEMORY ? -ENOMEM : -EIO;
 }
 
-static bool any(const struct http *http, bool ended)
+static bool is_any_under_way(const struct http *http)
 {
     for (const struct http_call *call = http->calls; call; call = call->next)
-        if (call->ended == ended)
+        if (!call->ended)
             return true;
     return false;
+}
+
+/* True where one of them has not been told before. Once: whose answer nobody takes must not turn waiting into a spin.
+ */
+static bool tell_ended(struct http *http)
+{
+    bool is_new = false;
+    for (struct http_call *call = http->calls; call; call = call->next) {
+        is_new |= call->ended && !call->told;
+        call->told = call->ended;
+    }
+    return is_new;
 }
 
 static int wait_for_network(struct http *http, const struct pollfd *extra, size_t count, int timeout_ms)
@@ -211,15 +223,16 @@ int http_poll(struct http *http, struct pollfd *extra, size_t extra_count, int t
         return -EINVAL;
     if (timeout_ms < 0)
         timeout_ms = 0;
-    if (any(http, true)) /* its answer is waited for */
+    if (tell_ended(http)) /* its answer is waited for */
         timeout_ms = 0;
-    if (any(http, false)) {
+    if (is_any_under_way(http)) {
         error = drive(http, &ended);
         if (error == 0 && !ended) {
             error = wait_for_network(http, extra, extra_count, timeout_ms);
             if (error == 0)
                 error = drive(http, &ended);
         }
+        (void)tell_ended(http);
         timeout_ms = 0;
     }
     registers_wipe(); /* this is where a core file finds the thread */
