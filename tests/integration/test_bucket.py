@@ -241,6 +241,15 @@ class Jobs(BucketReadTest):
         said = self.call("show", self.bucket.place, "--job", "4711").stdout.decode()
         self.assertRegex(said, r"stored +n3 3 min 5\d s before, n4 5 min 0\d s after\s+its last row")
 
+    def test_a_node_that_began_long_ago_is_heard_of_by_its_last_object(self):
+        now = time.time()
+        for number, ago, heard in ((1, 2400, 15), (2, 600, 15), (3, 2400, 900)):
+            key = self.add_node(number, "n", seconds=ago - heard, began=now - ago - BEGAN - 240 * (number > 1), ended=False, last=now - heard,
+                                share=("hostname",), upload_interval=60)
+            with self.bucket.lock:
+                self.bucket.times.update({uri: now - ago for uri in self.bucket.times if key in uri and "/started/" in uri})
+        self.assertEqual({one["name"]: one["word"] for one in self.job()["nodes"]}, {"n1": "running", "n2": "running", "n3": "silent"})
+
     def test_rows_of_a_node_whose_clock_s3_has_refused_are_moved(self):
         self.add_node(1, cores=1.0, share=("hostname",))
         found, csv = made_jobs.made("n2", lambda t: (1, 500, None, 10000), 60.0, pid=2, interval=5, began=3600)
