@@ -13,8 +13,8 @@
 #include "store/journal_write.h"
 
 /* Members that go out as they are. */
-static const char *const of_start[] = {"started_at",   "interval",  "upload_interval",
-                                       "registration", "allotment", "time_limit_at"};
+static const char *const of_start[] = {"started_at",   "clock_offset_ms", "interval",     "upload_interval",
+                                       "registration", "allotment",       "time_limit_at"};
 static const char *const of_end[] = {"finished_at", "duration_s", "exit_code", "signal",
                                      "totals",      "cgroup",     "energy",    "cost"};
 

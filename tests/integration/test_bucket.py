@@ -103,8 +103,13 @@ class Screens(BucketReadTest):
         self.assertIsNone(one.get("user"))
         page = self.call("show", "--plain", self.bucket.place).stdout.decode()
         self.assertIn("resnet-baseline", page)
+        self.assertRegex(page, r"(?m)^bucket +read from %s$" % self.bucket.place)
         self.call("report", self.bucket.place, "-o", self.tmp / "page.html")
-        self.assertIn("resnet-baseline", (self.tmp / "page.html").read_text())
+        text = (self.tmp / "page.html").read_text()
+        self.assertIn("resnet-baseline", text)
+        known, = json.loads(re.search(r'id="known">(.*?)</script>', text, re.S).group(1))["runs"]
+        self.assertEqual((known["delivery_by"], known["delivery"]), ("Bucket", "read from %s" % self.bucket.place))
+        self.assertTrue(self.call("list", self.bucket.place, "--csv").stdout.startswith(b"id,name,"))
         self.assertNoComplaints()
 
     def test_a_run_is_named_as_at_home(self):
@@ -219,8 +224,41 @@ class Jobs(BucketReadTest):
     def test_rows_that_wait_for_their_batch_are_no_silence(self):
         now = time.time()
         for number, ends in ((1, 2), (2, 90), (3, 400)):
-            self.add_node(number, "n", seconds=600.0 - ends, began=now - 600 - BEGAN, ended=False, last=now, upload_interval=60, share=("hostname",))
+            self.add_node(number, "n", seconds=600.0 - ends, began=now - 600 - BEGAN, ended=False, last=now - ends, upload_interval=60, share=("hostname",))
         self.assertEqual({one["name"]: one["word"] for one in self.job()["nodes"]}, {"n1": "running", "n2": "running", "n3": "silent"})
+
+    def test_a_node_whose_clock_is_off_is_not_dead_and_its_clock_is_told(self):
+        """By four minutes, which S3 takes, and by an hour: then the name is by S3's clock, and rows are moved."""
+        now = time.time()
+        for number, off in ((1, 0), (2, -240), (3, 240), (4, -300)):
+            self.add_node(number, "n", seconds=200.0, began=now - 220 - BEGAN + off, ended=False, last=now - 15, share=("hostname",),
+                          upload_interval=60)
+        nodes = {one["name"]: (one["word"], one.get("stored_after_s")) for one in self.job()["nodes"]}
+        self.assertEqual({word for word, _ in nodes.values()}, {"running"})
+        self.assertEqual([late is not None for _, late in nodes.values()], [False, False, True, True])
+        for name, late in (("n3", -235), ("n4", 305)):
+            self.assertLessEqual(abs(nodes[name][1] - late), 2)
+        said = self.call("show", self.bucket.place, "--job", "4711").stdout.decode()
+        self.assertRegex(said, r"stored +n3 3 min 5\d s before, n4 5 min 0\d s after\s+its last row")
+
+    def test_a_node_that_began_long_ago_is_heard_of_by_its_last_object(self):
+        now = time.time()
+        for number, ago, heard in ((1, 2400, 15), (2, 600, 15), (3, 2400, 900)):
+            key = self.add_node(number, "n", seconds=ago - heard, began=now - ago - BEGAN - 240 * (number > 1), ended=False, last=now - heard,
+                                share=("hostname",), upload_interval=60)
+            with self.bucket.lock:
+                self.bucket.times.update({uri: now - ago for uri in self.bucket.times if key in uri and "/started/" in uri})
+        self.assertEqual({one["name"]: one["word"] for one in self.job()["nodes"]}, {"n1": "running", "n2": "running", "n3": "silent"})
+
+    def test_rows_of_a_node_whose_clock_s3_has_refused_are_moved(self):
+        self.add_node(1, cores=1.0, share=("hostname",))
+        found, csv = made_jobs.made("n2", lambda t: (1, 500, None, 10000), 60.0, pid=2, interval=5, began=3600)
+        found["id"] = found["id"].replace("T1336", "T1236")
+        self.bucket.add_run(found, csv, 50, True, 2, BEGAN, ("hostname",))
+        self.add_node(3, clock=-7.5, share=("hostname",))
+        job = self.job()
+        self.assertEqual((job["duration_s"], [one.get("clock_offset_s") for one in job["nodes"]]), (60, [None, 3600, -7.5]))
+        self.assertIn("n2 1 h 00 min ahead of", self.call("show", self.bucket.place, "--job", "4711").stdout.decode())
 
 
 class ReadableBucket(Reads, BucketServer):

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import sys
 import tempfile
 
@@ -67,6 +68,31 @@ class Sums(JobsTest):
         self.near(job["asked"]["memory_mib"], 16384)
         self.assertEqual([(one["name"], one.get("gap_s")) for one in job["nodes"]], [("a", None), ("b", 30.0)])
         self.near(job["nodes"][1]["gap_at_s"], 70)
+
+    def test_a_short_peak_among_many_rows_is_what_all_had_at_once(self):
+        node(self.dir, "a", lambda t: (1, 9000 if 5000 < t <= 5015 else 1000, None, 10000), 20000, interval=5, pid=1)
+        node(self.dir, "b", flat(1, 1000), 20000, interval=5, pid=2)
+        job = self.job()
+        self.near(job["sum"]["memory_max_mib"], 10000)
+        self.near(job["asked"]["memory_part"], 10000 / 16384)
+
+    def test_a_process_that_no_row_saw_is_in_what_all_had_at_once(self):
+        node(self.dir, "a", flat(1, 100), 100, totals={"user_s": 50, "system_s": 50, "max_rss_kib": 4000 << 10, "max_rss_exact": True})
+        job = self.job()
+        self.near(job["sum"]["memory_max_mib"], 4000)
+
+    def test_steps_that_follow_each_other_had_no_memory_at_once(self):
+        for step in range(7):
+            node(self.dir, "a", flat(1, 1000), 41.3, began=41.3 * step, pid=step + 1, job="4711.%d" % step)
+        self.near(self.job()["sum"]["memory_max_mib"], 1000)
+
+    def test_a_script_and_its_steps_had_their_cores_once(self):
+        node(self.dir, "a", flat(0.01, 5), 1000, pid=1, job="4711", interval=10)
+        node(self.dir, "a", flat(3.9, 800), 990, began=5, pid=2, job="4711.0", interval=10)
+        node(self.dir, "b", flat(3.9, 800), 490, began=5, pid=3, job="4711.0", interval=10)
+        listed, = json.loads(self.answer("list", "--jobs", "--json"))
+        self.near(listed["cpu_part"], self.job()["asked"]["cpu_part"], 0.001)
+        self.near(listed["cpu_part"], (10 + 3.9 * 990 + 3.9 * 490) / 8000)
 
     def test_two_steps_of_a_node_are_one_machine_and_one_request(self):
         node(self.dir, "a", flat(1, 700), 100, pid=1, job="4711.0")
@@ -134,6 +160,9 @@ class Sums(JobsTest):
             os.utime(path)
         words = {one["name"]: one.get("word") for one in self.job()["nodes"]}
         self.assertEqual(words, {"a": "running", "b": "silent"})
+        page = self.answer("report", "-o", "-", "--job", "4711")
+        runs = json.loads(re.search(r'id="known">(.*?)</script>', page, re.S).group(1))["runs"]
+        self.assertEqual({one["host"]: (one["word"], one["tone"]) for one in runs}, {"a": ("running", "live"), "b": ("silent", "bad")})
 
     def test_advice_is_the_first_thing_that_is_wrong(self):
         for number, (figures, more, words) in enumerate((
@@ -168,6 +197,22 @@ class Membership(JobsTest):
         self.assertEqual(self.jobs("--last", "1"), [("nightly_1.5", 2, 2)])
         self.assertEqual(self.job("nightly_1.5")["started_at"], "2026-11-30T12:36:00Z")
 
+    def test_a_run_that_was_lost_lasted_until_its_last_row(self):
+        """And what began a minute later is of the same job."""
+        lost = self.dir / "runs" / node(self.dir, "a", flat(1, 1), 8 * 3600, pid=1, job="nightly", interval=60, given=None, orchestrator=None, **silent())
+        for entry in lost.iterdir():
+            os.utime(entry, (made_jobs.BEGAN + 8 * 3600,) * 2)
+        node(self.dir, "a", flat(1, 1), 3600, began=8 * 3600 + 60, pid=2, job="nightly", interval=60, given=None, orchestrator=None)
+        self.assertEqual(self.jobs(), [("nightly", 1, 2)])
+
+    def test_a_job_that_goes_on_has_no_end_and_a_code_that_failed_is_its_own(self):
+        node(self.dir, "a", flat(1, 1), 50, pid=1, exit_code=0)
+        node(self.dir, "z", flat(1, 1), 60, pid=2, **killed())
+        for number, (more, end, code) in enumerate((({}, True, 0), ({"exit_code": 3}, True, 3), (silent(), False, 3))):
+            node(self.dir, "c%d" % number, flat(1, 1), 55, pid=3 + number, **more)
+            listed, = json.loads(self.answer("list", "--jobs", "--json"))
+            self.assertEqual(("finished_at" in listed, "duration_s" in listed, listed["exit_code"]), (end, end, code))
+
     def test_a_job_in_several_folders_is_one(self):
         folders = [self.work / name for name in "xy"]
         for number, folder in enumerate(folders):
@@ -191,6 +236,14 @@ class Membership(JobsTest):
         self.assertEqual(self.jobs(*places), [("4711", 1, 1)])
         self.assertEqual(len(json.loads(self.answer("list", "--json", *places))), 1)
         self.near(self.job("4711", *places)["sum"]["cpu_s"], 100)
+
+    def test_a_run_counts_once_where_a_copy_of_its_folder_is_read_too(self):
+        node(self.dir, "a", flat(1, 100), 100, pid=1)
+        node(self.dir, "b", flat(1, 100), 100, pid=2)
+        shutil.copytree(self.dir, self.work / "copy")
+        places = ("--dir", self.dir, "--dir", self.work / "copy")
+        self.assertEqual(self.jobs(*places), [("4711", 2, 2)])
+        self.assertEqual((self.job("4711", *places)["sum"]["cpu_s"], len(self.job("4711", *places)["runs"])), (200, 2))
 
     def test_rows_that_cannot_be_read_are_said_and_the_rest_is_a_part(self):
         node(self.dir, "a", flat(1, 100), 100, pid=1)

@@ -17,7 +17,7 @@ DAYS = 59
 SINCE, UNTIL = "2026-10-01", "2026-11-28"
 JOBS = ("align-reads", "nightly etl", "train,big", "render", "sweep \"a\"", "qc", "solve", "export")
 WHO = (("ada", "physics"), ("bo", "physics"), (None, "biology"), (None, None))
-OF_START = "started_at interval upload_interval registration allotment time_limit_at".split()
+OF_START = "started_at clock_offset_ms interval upload_interval registration allotment time_limit_at".split()
 OF_END = "finished_at duration_s exit_code signal totals cgroup energy cost".split()
 
 

@@ -364,8 +364,8 @@ static void a_run_without_a_disk_has_its_documents_of_memory(void **state)
     run_dir_init(&run);
     assert_int_equal(run_dir_create(&nowhere, 0, "m", 1, &run), -ENOENT);
     run.keeps_facts = true;
-    run_dir_append_fact(&run, "{\"started_at\":\"2026-11-29T16:10:00Z\"}",
-                        strlen("{\"started_at\":\"2026-11-29T16:10:00Z\"}"));
+    static const char fact[] = "{\"started_at\":\"2026-11-29T16:10:00Z\",\"clock_offset_ms\":-7500}";
+    run_dir_append_fact(&run, fact, strlen(fact));
     assert_int_equal(run_dir_append_row(&run, ROWS, strlen(ROWS)), -EBADF);
     begin(IS(STORED));
     drive_to(DELIVERY_STREAM);
@@ -373,8 +373,10 @@ static void a_run_without_a_disk_has_its_documents_of_memory(void **state)
     drive_to(DELIVERY_DONE);
     stop();
     assert_int_equal(server.request_count, 3);
+    assert_non_null(strstr(server_body(&server, 0), "\"clock_offset_ms\":-7500"));
     cJSON *ended = cJSON_Parse(server_body(&server, 2));
     assert_true(journal_is(ended, "started_at", "2026-11-29T16:10:00Z") && journal_number(ended, "exit_code", -1) == 3);
+    assert_true(journal_number(ended, "clock_offset_ms", 0) == -7500);
     cJSON_Delete(ended);
     run_dir_close(&here);
 }

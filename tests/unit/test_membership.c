@@ -179,6 +179,9 @@ static void an_offset_is_a_number_that_a_clock_can_have(void **state)
                 {"{\"clock_offset_ms\":-7500}", -7.5},
                 {"{}", 0},
                 {"{\"clock_offset_ms\":\"3000\"}", 0},
+                {"{\"id\":\"20261128T110000Z-a-1-b\",\"started_at\":\"2026-11-28T12:00:00Z\"}", 3600},
+                {"{\"id\":\"20261128T115959Z-a-1-b\",\"started_at\":\"2026-11-28T12:00:00Z\"}", 0},
+                {"{\"id\":\"mine\",\"started_at\":\"2026-11-28T12:00:00Z\"}", 0},
                 {"{\"clock_offset_ms\":1e300}", 0},
                 {"{\"clock_offset_ms\":-1e300}", 0}};
     char text[64];

@@ -9,8 +9,8 @@
 
 #include <stddef.h>
 
-/* s by which the clock of the run's machine was ahead of its file server's; negative: behind; 0: not that anybody
- * knows. */
+/* s by which the clock of the run's machine was ahead of its file server's, or of S3's that refused it; negative:
+ * behind; 0: not that anybody knows. */
 double clocks_offset(const cJSON *state);
 
 /* "3.0 s ahead of", "12 min 05 s behind". */

@@ -7,6 +7,7 @@
 
 #include "account.h"
 #include "base/text.h"
+#include "bucket.h"
 #include "output.h"
 #include "run_file.h"
 #include "runs.h"
@@ -150,7 +151,10 @@ static void trouble_of(const struct show *show, struct ending *ret)
 
 static void delivery_to_bucket(const struct show *show, const char *to, const char *objects, struct ending *ret)
 {
-    if (is_state(show, "finished"))
+    ret->is_to_bucket = true;
+    if (bucket_is_read()) /* the words begin with a blank */
+        (void)snprintf(ret->delivery, sizeof ret->delivery, "read from%.290s", to);
+    else if (is_state(show, "finished"))
         (void)snprintf(ret->delivery, sizeof ret->delivery, "sent to %.180s%s", to, objects);
     else if (is_state(show, "running") || is_state(show, "finishing"))
         (void)snprintf(ret->delivery, sizeof ret->delivery, "goes to %.180s%s", to, objects);
@@ -161,7 +165,7 @@ static void delivery_to_bucket(const struct show *show, const char *to, const ch
 static void delivery_of(const struct show *show, struct ending *ret)
 {
     const char *id = journal_text(show->state, "sentinel_run_id");
-    const char *to = journal_text(show->state, "destination");
+    const char *to = bucket_is_read() ? whose_words() : journal_text(show->state, "destination");
     double      uploaded = journal_number(show->state, "uploaded", 0);
     char        objects[FIGURE_MAX] = "";
     if (uploaded >= 1 && uploaded < 1e9)

@@ -17,7 +17,8 @@ struct ending {
     char        out_of_memory[200]; /* "killed at 56.9 MiB of 57.0 MiB: 1 process was killed …" */
     char        lost[140];          /* what is to be done */
     char        trouble[ENDING_TEXT_MAX];  /* of its delivery: why not, and the next command */
-    char        delivery[ENDING_TEXT_MAX]; /* what Sentinel has of it */
+    char        delivery[ENDING_TEXT_MAX]; /* what Sentinel, or a bucket, has of it */
+    bool        is_to_bucket;
 };
 
 /* Ended the run by the signal that a batch system sends to a job whose time is over, and at that time? */

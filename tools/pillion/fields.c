@@ -157,6 +157,8 @@ void fields_read(const char *id, const cJSON *state, const char *shown, long ord
     const char  *boot = journal_text(machine, "boot_id");
     boot = boot != NULL ? boot : journal_text(machine, "boot"); /* its hash, in a bucket */
     (void)snprintf(ret->boot, sizeof ret->boot, "%s", boot != NULL ? boot : "");
+    ret->pid_start = journal_number(state, "pid_start", -1);
+    ret->heard = 0;
     set_text(ret, RUN_FIELD_machine, journal_text(machine, "host_name"));
     set_text(ret, RUN_FIELD_started_at, journal_text(state, "started_at"));
     set_text(ret, RUN_FIELD_finished_at, journal_text(state, "finished_at"));
@@ -250,7 +252,7 @@ void fields_use_jobs(void)
 static bool is_for_programs(enum run_field field)
 {
     bool of_job = field == RUN_FIELD_nodes || field == RUN_FIELD_runs;
-    bool is_asked = field == RUN_FIELD_user ? whose_is_others() : !of_job || are_jobs;
+    bool is_asked = field == RUN_FIELD_user ? whose_has_users() : !of_job || are_jobs;
     return field != RUN_FIELD_ordinal && field != RUN_FIELD_ended && field != RUN_FIELD_asked && is_asked;
 }
 

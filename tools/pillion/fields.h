@@ -92,6 +92,8 @@ struct record {
     struct value values[RUN_FIELD_COUNT];
     char        *command;  /* as JSON, NULL: none */
     char         boot[40]; /* the machine's boot ID, or in a bucket its hash; "": not known */
+    double       pid_start;
+    double       heard; /* of a lost run: s since 1970 of the last that was heard of it; 0 */
 };
 
 /* `ordinal` 0 is the newest run, -1: not known. Free with fields_free. */

@@ -164,6 +164,8 @@ static int visit_one(const struct filter *filter, const struct selection *in, si
     run.ordinal = (long)(in->names.count - 1 - at);
     fields_read(run.id, state, run.shown, run.ordinal, &record);
     fields_user(&record, in->folder.user);
+    if (strcmp(run.shown, "lost") == 0)
+        record.heard = run_file_heard(run.dir);
     if (is_meant(filter, &record, run_time(state, "started_at")))
         result = visit(context, &run);
     if (!run.is_taken)

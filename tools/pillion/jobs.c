@@ -16,19 +16,27 @@
 #include "bucket.h"
 #include "clocks.h"
 #include "membership.h"
+#include "run_file.h"
 #include "store/journal_read.h"
 
 #define GAP_TIMES   3.0 /* as report_json.c has it */
 #define GAP_SECONDS 2.0
+#define LATE_S      120.0
 #define MOST_TIME   0.95 /* as advice.c has it */
 
 static const enum curve_id sources[JOBS_SERIES] = {
-    [JOBS_MEMORY] = CURVE_MEMORY, [JOBS_GPU] = CURVE_GPU,
-    [JOBS_VRAM] = CURVE_VRAM,     [JOBS_READ] = CURVE_READ,
-    [JOBS_WRITE] = CURVE_WRITE,   [JOBS_MACHINE_CPU] = CURVE_CPU_MACHINE,
-    [JOBS_RECV] = CURVE_RECV,     [JOBS_MACHINE_MEMORY] = CURVE_MEMORY_MACHINE,
-    [JOBS_SENT] = CURVE_SENT,
+    [JOBS_MEMORY] = CURVE_MEMORY,  [JOBS_GPU] = CURVE_GPU,
+    [JOBS_VRAM] = CURVE_VRAM,      [JOBS_READ] = CURVE_READ,
+    [JOBS_WRITE] = CURVE_WRITE,    [JOBS_MACHINE_CPU] = CURVE_CPU_MACHINE,
+    [JOBS_RECV] = CURVE_RECV,      [JOBS_MACHINE_MEMORY] = CURVE_MEMORY_MACHINE,
+    [JOBS_SENT] = CURVE_SENT,      [JOBS_MEMORY_MOST] = CURVE_MEMORY,
+    [JOBS_VRAM_MOST] = CURVE_VRAM,
 };
+
+static bool is_most(int series)
+{
+    return series == JOBS_MEMORY_MOST || series == JOBS_VRAM_MOST;
+}
 
 /* ------------------------------------------------------------------------------------------------ a run's cells */
 
@@ -46,6 +54,31 @@ static void spread(float *into, float *seconds, size_t cells, double step, doubl
         if (seconds != NULL)
             seconds[cell] += (float)(end - begin);
     }
+}
+
+/* The same for the most that there was, in cells that are at least half in that time, or that it is at least half in:
+ * what ended as a cell began was not at once with what began then. */
+static void raise_to(float *into, size_t cells, double step, double from, double to, float value)
+{
+    if (!(step > 0) || !(to > from) || from < 0)
+        return;
+    size_t first = (size_t)(from / step), last = (size_t)(to / step);
+    for (size_t cell = first; cell <= last && cell < cells; cell++) {
+        double begin = fmax(from, (double)cell * step), end = fmin(to, (double)(cell + 1) * step);
+        if (end - begin >= 0.5 * fmin(step, to - from))
+            into[cell] = fmaxf(into[cell], value);
+    }
+}
+
+/* The most of a curve in `cells` cells; NULL: no memory. */
+static float *most_of_curve(const struct curves *curves, const float *value, size_t cells, double elapsed)
+{
+    float *most = calloc(cells + 1, sizeof *most);
+    for (size_t i = 0; most != NULL && i < cells; i++)
+        most[i] = -1;
+    for (size_t row = 0; most != NULL && row < curves->rows; row++)
+        raise_to(most, cells, elapsed / (double)cells, row > 0 ? curves->at[row - 1] : 0, curves->at[row], value[row]);
+    return most;
 }
 
 /* The means of a curve in `cells` cells; NULL: no memory. */
@@ -74,7 +107,7 @@ static int take_cells(struct jobs_run *run, const struct curves *curves)
         const float *value = i == JOBS_CPU ? curves->total : curves->list[sources[i]].value;
         if (value == NULL)
             continue;
-        run->series[i] = cells_of_curve(curves, value, run->cells, run->elapsed);
+        run->series[i] = (is_most(i) ? most_of_curve : cells_of_curve)(curves, value, run->cells, run->elapsed);
         if (run->series[i] == NULL)
             return -ENOMEM;
     }
@@ -95,8 +128,13 @@ static void take_times(struct jobs_run *run, const struct report_run *from)
     run->is_rows = curves->rows > 0;
     run->is_running = strcmp(from->show.shown, "running") == 0;
     run->patience = fmax(10, 3 * fmax(curves->usual, journal_number(from->show.state, "interval", 1)));
-    if (bucket_is_read()) /* where rows come in batches */
+    run->heard = run->ended;
+    if (bucket_is_read()) { /* where rows come in batches */
         run->patience += 2 * journal_number(from->show.state, "upload_interval", 60);
+        run->heard = run_file_heard(from->place.dir);
+        double late = run->heard - run->ended;
+        run->late = late < -LATE_S || late > run->patience + LATE_S ? late : 0;
+    }
     for (size_t row = 1; row < curves->rows; row++) {
         double step = curves->at[row] - curves->at[row - 1];
         if (step > GAP_TIMES * curves->usual && step > GAP_SECONDS + curves->usual && step > run->gap) {
@@ -212,6 +250,7 @@ static void node_takes(struct jobs_node *node, const struct jobs_run *run, const
     node->began = fmin(node->began, run->began);
     node->ended = fmax(node->ended, run->ended);
     node->offset = run->offset != 0 ? run->offset : node->offset;
+    node->late = run->late != 0 ? run->late : node->late;
     if (run->gap > node->gap) {
         node->gap = run->gap;
         node->gap_at = run->gap_at;
@@ -234,13 +273,14 @@ static void find_silent(struct job *job)
 {
     double last = 0;
     for (size_t i = 0; i < job->run_count; i++)
-        last = fmax(last, job->runs[i].ended);
+        last = fmax(last, job->runs[i].heard);
     for (size_t i = 0; i < job->run_count; i++) {
         struct jobs_run *run = &job->runs[i];
         char             text[FIGURE_MAX];
-        if (!run->is_running || last - run->ended <= run->patience)
+        if (!run->is_running || last - run->heard <= run->patience)
             continue;
-        figure_seconds(last - run->ended, text);
+        run->is_silent = true;
+        figure_seconds(last - run->heard, text);
         (void)snprintf(run->word, sizeof run->word, "silent");
         (void)snprintf(run->tone, sizeof run->tone, "bad");
         (void)snprintf(run->reason, sizeof run->reason, "it has no row of the last %s of this job: perhaps killed",
@@ -368,6 +408,12 @@ static double grid_step(const struct job *job)
     return (job->ended - job->began) / JOBS_GRID;
 }
 
+/* The series of means that belongs to one of the most. */
+static int mean_of(int series)
+{
+    return series == JOBS_MEMORY_MOST ? JOBS_MEMORY : JOBS_VRAM;
+}
+
 /* One series of one run on the grid: value times seconds, and the seconds. */
 static void lay(const struct job *job, const struct jobs_run *run, int series, float *into, float *seconds)
 {
@@ -376,6 +422,21 @@ static void lay(const struct job *job, const struct jobs_run *run, int series, f
         if (run->series[series][cell] >= 0)
             spread(into, seconds, JOBS_GRID, grid_step(job), begin + (double)cell * length,
                    begin + (double)(cell + 1) * length, (double)run->series[series][cell]);
+}
+
+/* The most of one run: of a cell that it is in for less than half of the time nothing, for it may have followed another
+ * one there. */
+static void lay_most(const struct job *job, const struct jobs_run *run, int series, float *into)
+{
+    float  most[JOBS_GRID] = {0}, seconds[JOBS_GRID] = {0};
+    double length = run->elapsed / (double)run->cells, begin = run->began - job->began;
+    lay(job, run, series, most, seconds);
+    memset(most, 0, sizeof most);
+    for (size_t cell = 0; cell < run->cells; cell++)
+        raise_to(most, JOBS_GRID, grid_step(job), begin + (double)cell * length, begin + (double)(cell + 1) * length,
+                 run->series[series][cell]);
+    for (size_t i = 0; i < JOBS_GRID; i++)
+        into[i] += (double)seconds[i] > 0.5 * grid_step(job) ? most[i] : 0;
 }
 
 /* Of all processes of a node. */
@@ -388,10 +449,14 @@ static int lay_node(struct job *job, size_t node, int series)
         into = into != NULL ? into : calloc(JOBS_GRID, sizeof *into);
         if (into == NULL)
             return -ENOMEM;
-        lay(job, &job->runs[i], series, into, NULL);
+        if (is_most(series))
+            lay_most(job, &job->runs[i], series, into);
+        else
+            lay(job, &job->runs[i], series, into, NULL);
     }
     for (size_t i = 0; into != NULL && i < JOBS_GRID; i++)
-        into[i] /= (float)grid_step(job);
+        into[i] = is_most(series) ? fmaxf(into[i], job->nodes[node].series[mean_of(series)][i])
+                                  : into[i] / (float)grid_step(job);
     job->nodes[node].series[series] = into;
     return 0;
 }
@@ -455,10 +520,10 @@ static void node_from_grid(const struct job *job, struct jobs_node *node)
     for (size_t i = 0; i < JOBS_GRID; i++) {
         if (node->series[JOBS_CPU] != NULL)
             node->cpu_max = fmax(node->cpu_max, (double)node->series[JOBS_CPU][i]);
-        if (node->series[JOBS_MEMORY] != NULL && node->runs > 1)
-            node->memory_max_mib = fmax(node->memory_max_mib, (double)node->series[JOBS_MEMORY][i]);
-        if (node->series[JOBS_VRAM] != NULL && node->runs > 1)
-            node->vram_max_mib = fmax(node->vram_max_mib, (double)node->series[JOBS_VRAM][i]);
+        if (node->series[JOBS_MEMORY_MOST] != NULL && node->runs > 1)
+            node->memory_max_mib = fmax(node->memory_max_mib, (double)node->series[JOBS_MEMORY_MOST][i]);
+        if (node->series[JOBS_VRAM_MOST] != NULL && node->runs > 1)
+            node->vram_max_mib = fmax(node->vram_max_mib, (double)node->series[JOBS_VRAM_MOST][i]);
     }
     node->read_bytes = total_of(job, node->series[JOBS_READ]);
     node->write_bytes = total_of(job, node->series[JOBS_WRITE]);
@@ -481,8 +546,13 @@ static int lay_all(struct job *job)
                 add_to_sum(&job->sum[series], machine);
         close_sum(job, series);
     }
-    for (size_t node = 0; node < job->node_count; node++)
-        node_from_grid(job, &job->nodes[node]);
+    job->sum[JOBS_MEMORY].max = job->sum[JOBS_MEMORY_MOST].max;
+    job->sum[JOBS_VRAM].max = job->sum[JOBS_VRAM_MOST].max;
+    for (size_t node = 0; node < job->node_count; node++) {
+        node_from_grid(job, &job->nodes[node]); /* of it the kernel may know more than the rows */
+        job->sum[JOBS_MEMORY].max = fmax(job->sum[JOBS_MEMORY].max, job->nodes[node].memory_max_mib);
+        job->sum[JOBS_VRAM].max = fmax(job->sum[JOBS_VRAM].max, job->nodes[node].vram_max_mib);
+    }
     return 0;
 }
 

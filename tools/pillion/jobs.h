@@ -27,6 +27,8 @@ enum jobs_series {
     JOBS_VRAM,
     JOBS_READ, /* bytes per second */
     JOBS_WRITE,
+    JOBS_MEMORY_MOST, /* the most in a cell, where the others are means */
+    JOBS_VRAM_MOST,
     JOBS_MACHINE_CPU,
     JOBS_MACHINE_MEMORY,
     JOBS_RECV,
@@ -37,12 +39,14 @@ enum jobs_series {
 struct jobs_run {
     char *id, *job, *machine, *boot;
     char  word[JOBS_WORD_MAX], tone[8], reason[JOBS_REASON_MAX];
-    bool  is_running, is_rows; /* is_rows: it has any */
+    bool  is_running, is_silent, is_rows; /* is_rows: it has any */
 
     double began, ended; /* s since 1970, by the file server's clock where that is known */
     double offset;       /* by which its own clock was ahead */
     double gap, gap_at;  /* the longest time without rows, and when that began; 0: none */
     double patience;     /* s without a row that say nothing yet */
+    double heard;        /* when its last row was: in a bucket, when its last object was stored, by that one's clock */
+    double late;         /* by which it was stored behind its last row where that is much; may be negative */
 
     double cpu_s, memory_max_mib, gpu_s, vram_max_mib; /* exact, not from cells */
     double cpus, memory_mib, gpus, vram_mib;           /* what it had; -1: not known */
@@ -60,7 +64,7 @@ struct jobs_run {
 struct jobs_node {
     const char *name, *word, *tone, *reason; /* those of the run that went wrong, or ended last */
     size_t      runs, machine;
-    double      began, ended, offset, gap, gap_at;
+    double      began, ended, offset, gap, gap_at, late;
     double      cpu_s, cpu_max, memory_max_mib, gpu_s, vram_max_mib, read_bytes, write_bytes;
     double      cpus, memory_mib, gpus, vram_mib; /* had at once; -1 */
     double      asked_cpu_s, asked_gpu_s;         /* had, times how long; -1 */

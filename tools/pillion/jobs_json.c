@@ -7,6 +7,7 @@
 
 #include "account.h"
 #include "base/clock.h"
+#include "bucket.h"
 #include "jobs.h"
 
 enum { COLUMNS = 240 }; /* of a curve in the page; a divisor of JOBS_GRID */
@@ -38,10 +39,10 @@ static void add_time(cJSON *object, const char *key, double at)
 }
 
 /* May be negative, which account_add does not round. */
-static void add_offset(cJSON *object, double offset)
+static void add_offset(cJSON *object, const char *key, double offset)
 {
     if (offset != 0)
-        cJSON_AddNumberToObject(object, "clock_offset_s", round(offset * 1e3) / 1e3);
+        cJSON_AddNumberToObject(object, key, round(offset * 1e3) / 1e3);
 }
 
 /* Means of equal parts of the job's time; null where it is not known. */
@@ -87,7 +88,8 @@ static cJSON *node_json(const struct job *job, const struct jobs_node *node, boo
     add_known(object, "gpu_memory_max_mib", node->vram_max_mib, 1e4);
     add_known(object, "disk_read_bytes", node->read_bytes, 1);
     add_known(object, "disk_write_bytes", node->write_bytes, 1);
-    add_offset(object, node->offset);
+    add_offset(object, "clock_offset_s", node->offset);
+    add_offset(object, "stored_after_s", node->late);
     if (node->gap > 0) {
         add_known(object, "gap_s", node->gap, 1e3);
         add_known(object, "gap_at_s", node->gap_at - job->began, 1e3);
@@ -200,8 +202,10 @@ cJSON *jobs_json(const struct job *job, bool with_curves)
     cJSON_AddBoolToObject(object, "is_array", job->is_array);
     add_text(object, "user", job->user);
     add_time(object, "started_at", job->began);
-    if (with_curves)
+    if (with_curves) {
         add_known(object, "began", job->began, 1e3);
+        cJSON_AddStringToObject(object, "clock_of", bucket_is_read() ? "server" : "file server");
+    }
     add_known(object, "duration_s", job->ended - job->began, 1e3);
     add_sum(object, job, with_curves);
     add_asked(object, job);

@@ -276,6 +276,7 @@ static double seconds_of(const struct value *value)
 
 struct listed {
     double begin, end, given_s, failed, nodes;
+    bool   is_open, is_lost; /* a run of it has no end; none that is known */
 };
 
 /* A record of a job is that of its first run, and what differs between runs is added up or left out. */
@@ -292,8 +293,8 @@ static void join(struct record *job, const struct record *run, struct listed *li
         listed->end = begin + took;
         set_text(&into[RUN_FIELD_finished_at], from[RUN_FIELD_finished_at].text);
     }
-    if (took >= 0 && from[RUN_FIELD_cpus].number > 0 && from[RUN_FIELD_cpu_s].number >= 0) /* it has ended */
-        listed->given_s += took * from[RUN_FIELD_cpus].number;
+    listed->is_open |= from[RUN_FIELD_finished_at].text == NULL;
+    listed->is_lost |= took < 0;
     if (rank_of(from[RUN_FIELD_state].text) > rank_of(into[RUN_FIELD_state].text))
         set_text(&into[RUN_FIELD_state], from[RUN_FIELD_state].text);
     listed->failed += fields_failed(run);
@@ -303,8 +304,8 @@ static void join(struct record *job, const struct record *run, struct listed *li
     into[RUN_FIELD_memory_peak_mib].number = fmax(into[RUN_FIELD_memory_peak_mib].number,
                                                   from[RUN_FIELD_memory_peak_mib].number);
     into[RUN_FIELD_memory_part].number = fmax(into[RUN_FIELD_memory_part].number, from[RUN_FIELD_memory_part].number);
-    if (into[RUN_FIELD_exit_code].number <= 0)
-        into[RUN_FIELD_exit_code].number = from[RUN_FIELD_exit_code].number;
+    if (into[RUN_FIELD_exit_code].number <= 0) /* the first one that is not 0 */
+        into[RUN_FIELD_exit_code].number = fmax(into[RUN_FIELD_exit_code].number, from[RUN_FIELD_exit_code].number);
     if (into[RUN_FIELD_signal].number <= 0)
         into[RUN_FIELD_signal].number = from[RUN_FIELD_signal].number;
 }
@@ -325,10 +326,12 @@ static void begin_record(const struct record *run, struct record *ret)
         set_text(&ret->values[RUN_FIELD_name], run->values[RUN_FIELD_job_name].text);
 }
 
-/* A run's node, for counting. */
+/* A run's node, for counting, and what it was given there: `allocation` bytes of its ID tell with which runs. */
 struct spot {
-    size_t      job;
-    const char *machine, *boot;
+    size_t      job, allocation;
+    const char *machine, *boot, *id;
+    double      begin, end, cpus;
+    bool        is_given; /* by a batch system */
 };
 
 static int by_spot(const void *a, const void *b)
@@ -339,21 +342,82 @@ static int by_spot(const void *a, const void *b)
     return order != 0 ? order : strcmp(x->boot, y->boot);
 }
 
+static int by_allocation(const void *a, const void *b)
+{
+    const struct spot *x = a, *y = b;
+    int                order = x->job < y->job ? -1 : x->job > y->job;
+    order = order != 0 ? order : x->allocation < y->allocation ? -1 : x->allocation > y->allocation;
+    return order != 0 ? order : memcmp(x->id, y->id, x->allocation);
+}
+
+static int by_given(const void *a, const void *b)
+{
+    int order = by_allocation(a, b);
+    return order != 0 ? order : by_spot(a, b);
+}
+
+static struct spot spot_of(const struct record *record, size_t job)
+{
+    const struct value *values = record->values;
+    const char         *machine = values[RUN_FIELD_machine].text, *id = values[RUN_FIELD_job].text;
+    double              begin = seconds_of(&values[RUN_FIELD_started_at]), took = values[RUN_FIELD_duration_s].number;
+    bool                has_ended = took >= 0 && values[RUN_FIELD_cpu_s].number >= 0;
+    return (struct spot){.job = job,
+                         .allocation = membership_allocation(id, values[RUN_FIELD_orchestrator].text),
+                         .machine = machine != NULL ? machine : "",
+                         .boot = record->boot,
+                         .id = id,
+                         .begin = begin,
+                         .end = begin + took,
+                         .cpus = has_ended ? values[RUN_FIELD_cpus].number : -1,
+                         .is_given = values[RUN_FIELD_asked].text != NULL};
+}
+
+/* Cores times seconds that one allocation had, however many of its runs shared them: as given_to of jobs.c. Of those
+ * alone whose CPU time is known. */
+static double given_to(const struct spot *spots, size_t count)
+{
+    double given_s = 0, first = HUGE_VAL, last = 0;
+    for (size_t i = 0; i < count; i++) {
+        first = spots[i].cpus > 0 ? fmin(first, spots[i].begin) : first;
+        last = spots[i].cpus > 0 ? fmax(last, spots[i].end) : last;
+    }
+    for (size_t i = 0, next = 0; i < count; i = next) {
+        double begin = HUGE_VAL, end = 0, cpus = -1;
+        for (; next < count && by_spot(&spots[i], &spots[next]) == 0; next++) {
+            if (spots[next].cpus <= 0)
+                continue;
+            begin = fmin(begin, spots[next].begin);
+            end = fmax(end, spots[next].end);
+            cpus = fmax(cpus, spots[next].cpus);
+        }
+        if (cpus > 0) /* a batch system holds all nodes until the last one is done */
+            given_s += cpus * (spots[i].is_given ? last - first : end - begin);
+    }
+    return given_s;
+}
+
+/* The nodes of each job, and what they had. */
 static int count_nodes(const struct selection *all, const size_t *jobs, struct listed *listed)
 {
     struct spot *spots = calloc(all->count + 1, sizeof *spots);
     size_t       count = 0;
     if (spots == NULL)
         return -ENOMEM;
-    for (size_t i = 0; i < all->count; i++) {
-        const char *machine = all->records[i].values[RUN_FIELD_machine].text;
+    for (size_t i = 0; i < all->count; i++)
         if (jobs[i] != SIZE_MAX)
-            spots[count++] = (struct spot){jobs[i], machine != NULL ? machine : "", all->records[i].boot};
-    }
+            spots[count++] = spot_of(&all->records[i], jobs[i]);
     if (count > 1)
         qsort(spots, count, sizeof *spots, by_spot);
     for (size_t i = 0; i < count; i++)
         listed[spots[i].job].nodes += i == 0 || by_spot(&spots[i - 1], &spots[i]) != 0;
+    if (count > 1)
+        qsort(spots, count, sizeof *spots, by_given);
+    for (size_t i = 0, next = 0; i < count; i = next) {
+        while (next < count && by_allocation(&spots[i], &spots[next]) == 0)
+            next++;
+        listed[spots[i].job].given_s += given_to(&spots[i], next - i);
+    }
     free(spots);
     return 0;
 }
@@ -363,7 +427,9 @@ static void end_record(const struct listed *listed, struct record *ret)
     struct value *values = ret->values;
     char          text[FIGURE_MAX];
     values[RUN_FIELD_nodes].number = listed->nodes;
-    if (listed->end > listed->begin && listed->begin > 0)
+    if (listed->is_open)
+        set_text(&values[RUN_FIELD_finished_at], NULL);
+    if (listed->end > listed->begin && listed->begin > 0 && !listed->is_lost)
         values[RUN_FIELD_duration_s].number = listed->end - listed->begin;
     if (values[RUN_FIELD_cpu_s].number >= 0 && listed->given_s > 0)
         values[RUN_FIELD_cpu_part].number = values[RUN_FIELD_cpu_s].number / listed->given_s;

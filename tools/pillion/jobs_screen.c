@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "account.h"
+#include "bucket.h"
 #include "clocks.h"
 #include "command.h"
 #include "jobs.h"
@@ -118,7 +119,28 @@ static void print_clocks(const struct job *job)
     if (count == 0)
         return;
     print_paint(PAINT_WARN);
-    tell("clocks", "%s the file server's. Rows are shown by the file server's clock.", text);
+    tell("clocks", "%s the %sserver's. Rows are shown by the %sserver's clock.", text, bucket_is_read() ? "" : "file ",
+         bucket_is_read() ? "" : "file ");
+    print_paint(PAINT_NONE);
+}
+
+/* What nobody could compare is not moved. */
+static void print_late(const struct job *job)
+{
+    char   text[SENTENCE_MAX] = "";
+    size_t len = 0;
+    for (size_t i = 0; i < job->node_count && len + 120 < sizeof text; i++) {
+        char much[FIGURE_MAX];
+        if (job->nodes[i].late == 0)
+            continue;
+        figure_seconds(fabs(job->nodes[i].late), much);
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s%.60s %s %s", len > 0 ? ", " : "", job->nodes[i].name,
+                                much, job->nodes[i].late > 0 ? "after" : "before");
+    }
+    print_paint(PAINT_WARN);
+    if (len > 0)
+        tell("stored", "%s its last row: a clock is wrong there, or it came late. Rows are shown by the nodes' clocks.",
+             text);
     print_paint(PAINT_NONE);
 }
 
@@ -456,6 +478,7 @@ int jobs_page(const struct job *job)
     print_problems(job);
     print_identity(job);
     print_clocks(job);
+    print_late(job);
     if (job->sum[JOBS_CPU].max < 0 && job->sum[JOBS_MEMORY].max < 0) {
         puts("\nNo rows yet.");
     } else {

@@ -10,6 +10,7 @@
 #include "membership.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,7 +149,7 @@ static struct job job_of(const struct record *record, const char *wanted)
                                .user = values[RUN_FIELD_user].text,
                                .cluster = values[RUN_FIELD_cluster].text};
     double              took = values[RUN_FIELD_duration_s].number;
-    job.end = begin_of(record) + (took > 0 ? took : 0);
+    job.end = took > 0 ? begin_of(record) + took : fmax(begin_of(record), record->heard);
     if (job.id != NULL && wanted != NULL)
         job.root = (size_t)(as_wanted(job.id, wanted) - job.id) + strlen(wanted);
     else if (job.id != NULL)
@@ -177,16 +178,34 @@ static void take_in(struct job *job, const struct job *run)
 }
 
 struct place {
-    double begin;
-    size_t at;
+    double               begin;
+    size_t               at;
+    const struct record *record;
 };
+
+static int by_run(const struct place *x, const struct place *y)
+{
+    const char *one = x->record->values[RUN_FIELD_id].text, *other = y->record->values[RUN_FIELD_id].text;
+    int         order = strcmp(one != NULL ? one : "", other != NULL ? other : "");
+    order = order != 0 ? order : strcmp(x->record->boot, y->record->boot);
+    return order != 0 ? order
+                      : (x->record->pid_start > y->record->pid_start) - (x->record->pid_start < y->record->pid_start);
+}
 
 static int by_begin(const void *a, const void *b)
 {
     const struct place *x = a, *y = b;
     if (x->begin < y->begin || x->begin > y->begin)
         return x->begin < y->begin ? -1 : 1;
-    return (x->at > y->at) - (x->at < y->at);
+    int order = by_run(x, y);
+    return order != 0 ? order : (x->at > y->at) - (x->at < y->at);
+}
+
+/* The same run once more: a folder and a copy of it are read. */
+static bool is_copy(const struct place *order, size_t i)
+{
+    return i > 0 && order[i].record->values[RUN_FIELD_id].text != NULL && order[i - 1].begin >= order[i].begin &&
+           by_run(&order[i - 1], &order[i]) == 0;
 }
 
 /* Each begins a list of jobs, newest first, whose IDs are the same or look so: a site has 100,000 jobs. */
@@ -224,12 +243,13 @@ int membership_group(const struct record *records, size_t count, const char *wan
     int           result = order != NULL && jobs != NULL && lists != NULL ? 0 : -ENOMEM;
     *ret_jobs = 0;
     for (size_t i = 0; result == 0 && i < count; i++)
-        order[i] = (struct place){begin_of(&records[i]), i};
+        order[i] = (struct place){begin_of(&records[i]), i, &records[i]};
     if (result == 0 && count > 1)
         qsort(order, count, sizeof *order, by_begin);
     for (size_t i = 0; result == 0 && i < count; i++) {
         struct job run = job_of(&records[order[i].at], wanted);
-        size_t     job = run.id == NULL ? SIZE_MAX : find(jobs, *ret_jobs, lists, &run, order[i].begin);
+        bool       is_none = run.id == NULL || is_copy(order, i);
+        size_t     job = is_none ? SIZE_MAX : find(jobs, *ret_jobs, lists, &run, order[i].begin);
         ret_job[order[i].at] = job;
         *ret_jobs += job == *ret_jobs;
     }

@@ -27,7 +27,8 @@ bool membership_is_of(const char *id, const char *wanted);
 /* Is it that job itself, and not only one whose ID goes on? */
 bool membership_is(const char *id, const char *orchestrator, const char *wanted);
 
-/* Numbers the jobs of the records, by the beginning of the first run; SIZE_MAX for a run that is of none. `wanted`
+/* Numbers the jobs of the records, by the beginning of the first run; SIZE_MAX for a run that is of none, or stands
+ * there twice: the first of them counts. `wanted`
  * (NULL: nothing) is what all of their IDs begin with, and then counts as the job's own part. 0; -ENOMEM. */
 int membership_group(const struct record *records, size_t count, const char *wanted, size_t *ret_job, size_t *ret_jobs);
 

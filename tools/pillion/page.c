@@ -415,7 +415,7 @@ int show_page(const struct show *show)
         print_problems(show, &ending);
     print_identity(show, &record);
     if (show->state != NULL)
-        tell(journal_text(show->state, "destination") != NULL ? "bucket" : "Sentinel", "%s", ending.delivery);
+        tell(ending.is_to_bucket ? "bucket" : "Sentinel", "%s", ending.delivery);
     if (show->summary.rows > 0) {
         print_table(show);
         print_efficiency(show);

@@ -14,6 +14,26 @@ static int add_run(void *context, struct report_run *run)
     return object != NULL && cJSON_AddItemToArray(context, object) ? 0 : -ENOMEM;
 }
 
+/* That a run fell silent, its job has told. */
+static void tell_silent(const struct job *job, cJSON *runs)
+{
+    for (size_t i = 0; i < job->run_count; i++) {
+        const struct jobs_run *told = &job->runs[i];
+        cJSON                 *run;
+        if (!told->is_silent)
+            continue;
+        cJSON_ArrayForEach(run, runs)
+        {
+            if (strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(run, "id")), told->id) != 0)
+                continue;
+            cJSON_ReplaceItemInObject(run, "word", cJSON_CreateString(told->word));
+            cJSON_ReplaceItemInObject(run, "tone", cJSON_CreateString(told->tone));
+            cJSON_DeleteItemFromObject(run, "reason");
+            cJSON_AddStringToObject(run, "reason", told->reason);
+        }
+    }
+}
+
 /* Where nodes are the lines, nobody looks at a run's own. */
 static void drop_curves(cJSON *runs)
 {
@@ -45,6 +65,7 @@ int report_job(const struct filter *filter, struct bytes *page, char ret_id[stat
         (void)snprintf(title, sizeof title, "%.90s, job %.90s", job.name != NULL ? job.name : "", job.id);
         name_file(job.id, ret_id, RUN_DIR_ID_MAX);
         report_page_begin(page, title);
+        tell_silent(&job, runs);
         if (job.node_count > 1)
             drop_curves(runs);
         cJSON_AddItemToObject(known, "job", jobs_json(&job, true));

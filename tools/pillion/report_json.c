@@ -88,6 +88,7 @@ static void add_ending(cJSON *object, const struct report_run *run)
     add_known(object, "tone", ending->tone);
     add_known(object, "reason", report_reason(run));
     add_known(object, "delivery", ending->delivery);
+    add_known(object, "delivery_by", ending->is_to_bucket ? "Bucket" : "Sentinel");
     add_known(object, "trouble", ending->trouble);
     add_known(object, "state", run->show.shown);
 }

@@ -88,6 +88,14 @@ int run_file_state(int dir, cJSON **ret)
     return result;
 }
 
+double run_file_heard(int dir)
+{
+    uint64_t bytes;
+    int64_t  changed;
+    run_dir_measure(dir, &bytes, &changed);
+    return (double)changed;
+}
+
 int run_file_folder(int at, const char *name, uid_t owner, int *ret)
 {
     struct stat info;

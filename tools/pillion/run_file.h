@@ -21,6 +21,8 @@ int run_file_state(int dir, cJSON **ret);
 /* From now on the states that are read have an end in all: a hundred thousand runs may share a file of megabytes. What
  * is beyond it has -EFBIG. Called for each owner anew. */
 void run_file_limit(void);
+/* When the run's files last changed, in s since 1970: of a bucket's, when the last that is known of it was stored. */
+double run_file_heard(int dir);
 /* Opens a folder by its name in another: no link, and that user's. -EPERM otherwise; -errno. */
 int run_file_folder(int at, const char *name, uid_t owner, int *ret);
 

@@ -82,6 +82,11 @@ bool whose_is_others(void)
     return asked.all || asked.dir != NULL || asked.name != NULL;
 }
 
+bool whose_has_users(void)
+{
+    return whose_is_others() && !asked.is_bucket;
+}
+
 bool whose_is_all(void)
 {
     return asked.all || asked.dir_count > 1;

@@ -41,6 +41,7 @@ bool whose_is_refused(const char *command, int option);
 void whose_use_bucket(const char *folder, const char *place);
 
 bool        whose_is_others(void);
+bool        whose_has_users(void);             /* those, but for a bucket's: nobody knows whose these are */
 bool        whose_is_all(void);                /* more than one folder */
 bool        whose_is_partial(void);            /* one of those that were named could not be read, with a sentence */
 bool        whose_is_one(const char *command); /* else with a sentence: several were named */

@@ -161,12 +161,14 @@ function nodesTable(job) {
 function jobHeader(job, runs) {
     const utc = new Date(job.began * 1000).toISOString().slice(0, 19).replace("T", " "), local = localText(job.began);
     const line = [local === utc ? utc + " UTC" : local + " (" + utc + " UTC)", "took " + secondsText(job.duration_s), job.orchestrator, job.cluster ? "cluster " + job.cluster : "", job.user].filter(Boolean);
-    const several = new Set(job.nodes.filter((node) => node.runs > 1).map((node) => node.name)), silent = job.nodes.filter((node) => node.word === "silent");
-    const wrong = [...runs.filter((run) => run.tone === "bad").map((run) => ({...run, name: (run.host || "?") + (several.has(run.host) && run.job ? ", " + run.job : "")})), ...silent], off = job.nodes.filter((node) => node.clock_offset_s);
+    const several = new Set(job.nodes.filter((node) => node.runs > 1).map((node) => node.name));
+    const wrong = runs.filter((run) => run.tone === "bad").map((run) => ({...run, name: (run.host || "?") + (several.has(run.host) && run.job ? ", " + run.job : "")})), off = job.nodes.filter((node) => node.clock_offset_s), late = job.nodes.filter((node) => node.stored_after_s);
     const told = wrong.slice(0, 4).map((node) => element("div.bad", {}, node.name + ": " + [node.word, node.reason].filter(Boolean).join(", ")));
     if (wrong.length > 4) told.push(element("div.bad", {}, "and " + (wrong.length - 4) + " more"));
     if (off.length) told.push(element("div.warn", {}, (off.length === 1 ? "A clock differs: " : "Clocks differ: ") + off.slice(0, 6).map((node) => node.name + " was " + offsetText(node.clock_offset_s)).join(", ") +
-        (off.length > 6 ? " and " + (off.length - 6) + " more" : "") + " the file server\u2019s. Rows are drawn by the file server\u2019s clock."));
+        (off.length > 6 ? " and " + (off.length - 6) + " more" : "") + " the " + job.clock_of + "\u2019s. Rows are drawn by the " + job.clock_of + "\u2019s clock."));
+    if (late.length) told.push(element("div.warn", {}, "Stored in the bucket: " + late.slice(0, 6).map((node) => node.name + " " + secondsText(Math.abs(node.stored_after_s)) + (node.stored_after_s > 0 ? " after" : " before")).join(", ") +
+        (late.length > 6 ? " and " + (late.length - 6) + " more" : "") + " its last row: a clock is wrong there, or it came late. Rows are drawn by the nodes\u2019 clocks."));
     return element("header", {}, element("div.first", {}, element("h1", {}, job.name || job.job), element("span", {}, "job " + job.job), switchTheme()),
         element("div.soft", {}, line.join(" \u00b7 ")), ...told);
 }

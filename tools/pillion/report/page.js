@@ -234,7 +234,7 @@ function headerOf(run) {
         element("div.soft", {}, [machineText(run), "run " + run.id].filter(Boolean).join(" \u00b7 ")),
         run.container ? element("div.soft", {}, run.container) : null,
         run.trouble ? element("div.bad", {}, (run.state === "local" ? "Not sent: " : "Not delivered: ") + run.trouble) : null,
-        run.delivery ? element("div.soft", {}, "Sentinel: " + run.delivery) : null,
+        run.delivery ? element("div.soft", {}, run.delivery_by + ": " + run.delivery) : null,
         run.allotment ? element("div.soft", {}, run.allotment_by + " gave " + run.allotment) : null,
         run.energy ? element("div.soft", {}, "Energy: " + run.energy) : null,
         run.tags?.length ? element("div", {}, ...run.tags.map((tag) => element("span.tag", {}, tag))) : null);
