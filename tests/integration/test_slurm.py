@@ -225,7 +225,8 @@ class Ends(SlurmTest):
         limit = "scontrol update JobId=$SLURM_JOB_ID EndTime=now+2\nsleep 0.1\n" + "".join(
             line + "\n" for line in recipes["slurm.sbatch"].read_text().splitlines() if re.match(r"when\(\)|export SLURM", line))
         limited = self.submit(limit + "LD_PRELOAD=%s srun -n4 sleep 300" % pillion.HOOK, "--time=10", "-J", "endless")
-        before = ["--time=2", "--signal=B:TERM@90"]  # 30 s are left for a script to begin: sent before, it is lost
+        # Sent before its script runs, the signal is lost. It comes up to half a minute early, so it has 20 s to begin.
+        before = ["--time=2", "--signal=B:TERM@70"]
         told = self.whole("trap 'exit 5' TERM\nwhile :; do sleep 0.5; done", *before)
         default = self.whole("while :; do sleep 0.5; done", *before)
         steps = cluster.submit_file(recipes["slurm.sbatch"], self.env(), self.work,
