@@ -124,3 +124,13 @@ int file_write(int fd, const void *data, size_t len, size_t *ret_written)
         *ret_written = done;
     return error;
 }
+
+int file_append(int fd, const void *data, size_t len)
+{
+    size_t      written = 0;
+    struct stat info;
+    int         error = file_write(fd, data, len, &written);
+    if (error < 0 && written > 0 && fstat(fd, &info) == 0 && info.st_size == lseek(fd, 0, SEEK_CUR))
+        (void)ftruncate(fd, info.st_size - (off_t)written);
+    return error;
+}

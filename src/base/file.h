@@ -27,6 +27,9 @@ int file_load_held(int fd, struct bytes *ret);
 
 /* Writes everything, or -errno (-ENOSPC …). *ret_written may be NULL. */
 int file_write(int fd, const void *data, size_t len, size_t *ret_written);
+/* The same at the file's end, all or nothing: a part that a full disk took is cut off again, unless somebody else has
+ * written behind it. */
+int file_append(int fd, const void *data, size_t len);
 
 /* Opens a file, or makes it with mode 0600, whatever the umask. 0 or -errno. */
 int file_make(int dir, const char *path, int flags, int *ret);

@@ -311,6 +311,7 @@ static void read_otlp(struct config *c, struct log *log)
 {
     const char *url = environment_value("PILLION_OTLP_ENDPOINT");
     const char *attributes = environment_value("OTEL_RESOURCE_ATTRIBUTES");
+    char        secure[CONFIG_URL_MAX];
     if (!url)
         return;
     if (s3_check_endpoint(url, c->otlp_endpoint, sizeof c->otlp_endpoint) < 0) {
@@ -319,7 +320,7 @@ static void read_otlp(struct config *c, struct log *log)
         return;
     }
     c->otlp = c->otlp_endpoint;
-    read_otlp_headers(c, api_check_url(url, c->otlp_endpoint, sizeof c->otlp_endpoint) == -EACCES, log);
+    read_otlp_headers(c, api_check_url(url, secure, sizeof secure) == -EACCES, log);
     c->otlp_service = environment_value("OTEL_SERVICE_NAME");
     if (attributes && !otel_attributes_are_fine(attributes))
         invalid(log, "OTEL_RESOURCE_ATTRIBUTES", attributes, "name=value, with commas, %XX for a comma in a value");

@@ -19,7 +19,7 @@ struct bucket {
     char                    endpoint[CONFIG_URL_MAX]; /* "": AWS */
     struct object_key       name;
     bool                    may_correct;       /* made here, by a clock that S3 has not seen yet */
-    bool                    has_no_conditions; /* the server said that it knows no If-None-Match */
+    bool                    has_no_conditions; /* the server knows no If-None-Match, as it seems */
     unsigned                share;             /* enum share, as it was when the run began */
     struct own_credentials *keys;
     bool                    keys_are_lent;

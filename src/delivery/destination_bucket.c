@@ -120,11 +120,13 @@ static enum verdict finish_judge(struct delivery *d, const struct http_answer *a
 {
     if (answer->status == 412 && is_second_best(d))
         return VERDICT_ARRIVED;
-    if (answer->status == 501 && is_second_best(d)) {
+    enum verdict verdict = upload_judge(&d->upload, answer, clock_monotonic());
+    bool         may_be_of_it = verdict == VERDICT_REFUSED && retry_is_about_content(answer->status);
+    if (is_second_best(d) && (answer->status == 501 || may_be_of_it)) {
         d->upload.bucket->has_no_conditions = true;
         return VERDICT_REPAIR;
     }
-    return upload_judge(&d->upload, answer, clock_monotonic());
+    return verdict;
 }
 
 /* ---- keys ---- */

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -61,20 +60,10 @@ static int output_path(const struct run *run, char ret[static PATH_MAX])
     return error < 0 ? error : dir_absolute(path, ret);
 }
 
-/* Appends all or nothing: half an object is no line of JSON. What another program has written behind it stays. */
-static int append(int fd, const char *data, size_t len)
-{
-    size_t      written = 0;
-    struct stat info;
-    int         error = file_write(fd, data, len, &written);
-    if (error < 0 && written > 0 && fstat(fd, &info) == 0 && info.st_size == lseek(fd, 0, SEEK_CUR))
-        (void)ftruncate(fd, info.st_size - (off_t)written);
-    return error;
-}
-
+/* Half an object would be no line of JSON. */
 static void write_out(struct run *run, const char *data, size_t len)
 {
-    int error = run->output.fd < 0 ? 0 : append(run->output.fd, data, len);
+    int error = run->output.fd < 0 ? 0 : file_append(run->output.fd, data, len);
     if (error == 0)
         return;
     log_line(&run->log, LOG_WARN, "PILLION_OUTPUT: %s; no more rows go there", strerror(-error));

@@ -181,7 +181,6 @@ void registration_settle(struct run *run, int64_t until)
     for (; now < until && !atomic_load(&run->link->hurry) && !registration_step(run, now); now = clock_monotonic()) {
         int64_t due = clock_earlier(probe_due(&run->registration.probe), until);
         network_poll(&run->network, NULL, 0, clock_earlier(due - now, SLICE));
-        otlp_export_step(run); /* an answer that nobody takes ends each wait at once */
     }
     if (run->registration.state != REGISTRATION_OVER)
         settle(run);

@@ -3,8 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libc/libc.h"
 
-#include "base/registers.h"
-
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -21,6 +19,8 @@
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/registers.h"
 
 enum { KERNEL_SIGSET = 8 }; /* bytes; libc's sigset_t is larger */
 

@@ -305,17 +305,9 @@ void run_dir_take_files(struct run_dir *run, struct run_dir *from)
     run_dir_init(from);
 }
 
-/* Appends all or nothing: a part that a full disk took of a line is taken back. */
 static int append(int fd, const char *data, size_t len)
 {
-    size_t      written = 0;
-    struct stat before;
-    if (fd < 0)
-        return -EBADF;
-    int error = file_write(fd, data, len, &written);
-    if (error < 0 && written > 0 && fstat(fd, &before) == 0)
-        (void)ftruncate(fd, before.st_size - (off_t)written);
-    return error;
+    return fd < 0 ? -EBADF : file_append(fd, data, len);
 }
 
 bool run_dir_has_commands(const struct run_dir *run)

@@ -8,9 +8,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -114,6 +116,30 @@ static void loading_appends_up_to_the_maximum(void **state)
     close(fd);
 }
 
+/* The disk takes three bytes more. */
+static void appending_leaves_no_part(void **state)
+{
+    (void)state;
+    char          path[32];
+    char          content[32];
+    size_t        len = 0;
+    struct rlimit limit;
+    int           fd = temporary(path, "before\n");
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    const struct rlimit small = {7 + 3, limit.rlim_max};
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(file_append(fd, "one\n", 4), 0);
+    assert_int_equal(ftruncate(fd, 7), 0);
+    assert_int_equal(lseek(fd, 0, SEEK_END), 7);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_int_equal(file_append(fd, "another\n", 8), -EFBIG);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(file_read(AT_FDCWD, path, content, sizeof content, &len), 0);
+    assert_string_equal(content, "before\n");
+    (void)unlink(path);
+    file_close(&fd);
+}
+
 static void writing_says_how_far_it_came(void **state)
 {
     (void)state;
@@ -138,6 +164,7 @@ int main(void)
         cmocka_unit_test(what_is_not_there_is_an_error),
         cmocka_unit_test(a_pipe_without_a_writer_does_not_block),
         cmocka_unit_test(loading_appends_up_to_the_maximum),
+        cmocka_unit_test(appending_leaves_no_part),
         cmocka_unit_test(writing_says_how_far_it_came),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -186,6 +186,7 @@ static void an_answer_wakes_the_wait_for_the_cloud_once(void **state)
     registration_settle(&run, clock_monotonic() + 100 * CLOCK_MILLISECOND);
     assert_int_equal(receiver.request_count, 1);
     assert_in_range(polls, 1, 50);
+    assert_non_null(strstr(told(), "\"rows\":1,\"taken\":1,")); /* the answer waited for its time */
     network_done(&run.network);
     server_done(&cloud);
 }

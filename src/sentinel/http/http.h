@@ -40,8 +40,8 @@ void http_use_trust(struct http *http, struct http_trust *trust);
  * itself; https without a CA bundle ends at once with -EKEYREJECTED. */
 int http_start(struct http *http, struct http_request *request, struct http_call **ret);
 /* Drives all transfers, and waits for the network, for the extra descriptors (their revents are set; at most 16) or the
- * timeout, whatever is first. Does not wait when a call has ended since it returned. Without calls it is poll(2). Returns 0 (a
- * signal counts as nothing having happened) or -errno. */
+ * timeout, whatever is first. Does not wait when a call has ended since it returned. Without calls it is poll(2).
+ * Returns 0 (a signal counts as nothing having happened) or -errno. */
 int http_poll(struct http *http, struct pollfd *extra, size_t extra_count, int timeout_ms);
 /* True once when the call has ended; the answer is then the caller's (http_answer_done) and the call is gone. */
 bool http_finished(struct http *http, struct http_call *call, struct http_answer *ret);

@@ -23,7 +23,7 @@ struct http_call {
     struct http_request request;
     struct http_answer  answer;
     bool                ended;
-    bool                told; /* http_poll has returned since */
+    bool                told;     /* http_poll has returned since */
     unsigned            sendings; /* times that libcurl was about to send the request */
     size_t              header_bytes;
     int                 refused;    /* -errno with which a callback stopped the transfer; 0: none did */
