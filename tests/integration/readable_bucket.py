@@ -8,7 +8,7 @@ only.
         bucket.of("list"), bucket.of("get"), bucket.complaints()
 
 Endpoints for faults: "list" and "get". A page has `page` keys. Objects in `locked`, {URI: code}, are not
-given, nor are lists of what begins so.
+given, nor are lists of what begins so. After `meet(N)` none is given before N are asked for at once.
 """
 import email.utils
 import gzip
@@ -16,6 +16,7 @@ import hashlib
 import json
 import pathlib
 import sys
+import threading
 import time
 import urllib.parse
 
@@ -30,6 +31,10 @@ class Reads:
 
     page = 1000
     locked = {}
+    met = None
+
+    def meet(self, number):
+        self.expected, self.met = number, threading.Event()
 
     def locate(self, method, path, headers):
         names, fields = super().locate(method, path, headers)
@@ -45,6 +50,14 @@ class Reads:
     def carry_out(self, request):
         if request.endpoint not in ("get", "list"):
             return super().carry_out(request)
+        if self.met and request.endpoint == "get":
+            with self.lock:
+                self.expected -= 1
+            if self.expected <= 0:
+                self.met.set()
+            elif not self.met.wait(20):
+                request.complain("nobody asked for so many objects at once")
+                self.met.set()
         try:
             with self.lock:
                 self.authenticate(request)

@@ -371,19 +371,18 @@ class Asking(BucketReadTest):
     def test_many_are_asked_for_at_once(self):
         for number in range(60):
             self.add(number, BEGAN + number, rows=2)
-        self.bucket.fault("get", held=0.1)
-        began = time.monotonic()
+        self.bucket.meet(20)
         self.assertEqual(len(self.ids()), 60)
-        self.assertLess(time.monotonic() - began, 3.0)  # 6 s one after the other
+        self.assertNoComplaints()
 
     def test_rows_of_many_short_runs_are_asked_for_at_once_and_not_all_are_listed_first(self):
         for number in range(50):
             self.bucket.add_run(made_runs.job("77.%d" % number, BEGAN, 300 + number, "solve", seconds=60.0), made_runs.rows(BEGAN, 60.0, 2), 2,
                                 number=number, last=BEGAN)
-        self.bucket.fault("get", held=0.08)
-        began = time.monotonic()
+        self.ids()  # the documents are here
+        self.bucket.meet(20)
         self.call("show", self.bucket.place, "--job", "77", "--json")
-        self.assertLess(time.monotonic() - began, 3.5)  # more than 4 s one after the other
+        self.assertNoComplaints()
         asked = [one.asked.get("prefix") or one.key for one in self.bucket.requests if one.endpoint in ("list", "get")]
         rows = [name.endswith(".csv.gz") for name in asked if "metrics/" in name]
         self.assertEqual((rows.count(True), rows.count(False)), (50, 50))
@@ -399,7 +398,7 @@ class Asking(BucketReadTest):
         self.bucket.fault("list", code="AccessDenied")
         result = self.call("list", self.bucket.place, status=1)
         self.assertRegex(result.stderr, rb"cannot be listed: HTTP 403 AccessDenied")
-        self.assertEqual(len(self.bucket.of("list")), 2)
+        self.assertLessEqual(len(self.bucket.of("list")), 2)  # of starts and of ends, at once: no second try
         self.bucket.heal()
         env = self.env(AWS_SECRET_ACCESS_KEY="another-secret-of-somebodys-own")
         self.assertRegex(self.call("list", self.bucket.place, status=1, env=env).stderr, rb"SignatureDoesNotMatch")
@@ -546,7 +545,7 @@ class Strangers(BucketReadTest):
         for name in ("fleet", "down", "sick"):
             (self.tmp / name).mkdir()
             env = self.env(XDG_CACHE_HOME=str(self.tmp / name))
-            started.append(self.start(pillion.COMMAND, "list", "s3://bucket/%s" % name, "--json", env=env))
+            started.append(self.start(pillion.COMMAND, "list", "s3://bucket/%s" % name, "--json", preload=False, env=env))
         one, all_of_them, lists = (each.wait() for each in started)
         self.assertEqual(lists.status, 1, lists)
         self.assertRegex(lists.stderr, rb"cannot be listed: HTTP 500")
@@ -735,7 +734,8 @@ class Cache(BucketReadTest):
         for number in range(8):
             self.add(number, BEGAN + number)
         self.bucket.fault("get", held=0.1)
-        both = [self.start(pillion.COMMAND, "show", "--json", self.bucket.place, env=self.env()) for _ in range(2)]
+        words = (pillion.COMMAND, "show", "--json", self.bucket.place)
+        both = [self.start(*words, preload=False, env=self.env()) for _ in range(2)]
         for one in both:
             result = one.wait()
             self.assertEqual((result.status, json.loads(result.stdout)["summary"]["rows"]), (0, 100), result)
