@@ -687,6 +687,63 @@ static void an_address_space_that_two_share_counts_once(void **state)
     assert_near(reading(), 500.5, 8);
 }
 
+/* Readings, which are bought for a doubt, find all of it in both. */
+static double read_with_all_in_both(double anonymous, double parents_faults)
+{
+    begin(100, anonymous, 0);
+    (void)reading();
+    fork_from(100, 101);
+    fault(100, parents_faults);
+    for (pid_t pid = 100; pid <= 101; pid++)
+        truth[pid].anonymous_pss = truth[pid].own = anonymous;
+    (void)reading();
+    pss.families.list[0].doubt = (float)(anonymous * MIB);
+    return reading();
+}
+
+static void an_address_space_that_two_share_counts_once_when_it_is_read(void **state)
+{
+    (void)state;
+    assert_near(read_with_all_in_both(60, 1), 60, 1);
+    assert_true(fake.exact > 0);
+    assert_near(reading(), 60, 1);
+    find(101)->gone = true;
+    assert_near(reading(), 60, 1);
+}
+
+static void an_address_space_that_two_share_counts_once_when_it_is_surveyed(void **state)
+{
+    (void)state;
+    assert_near(read_with_all_in_both(8000, 1), 8000, 80);
+    assert_true(fake.surveys > 0);
+    assert_near(reading(), 8000, 80);
+}
+
+/* The pages that it had are the child's alone then. */
+static void a_child_whose_parent_has_written_all_anew_shares_no_address_space(void **state)
+{
+    (void)state;
+    assert_near(read_with_all_in_both(60, 60), 120, 1);
+    assert_true(fake.exact > 0);
+    assert_near(reading(), 120, 1);
+}
+
+/* What a driver holds is copied when the process is forked, without a fault. */
+static void a_child_that_has_a_little_more_than_its_parent_shares_no_address_space(void **state)
+{
+    (void)state;
+    (void)read_with_all_in_both(60, 1);
+    find(101)->gone = true;
+    (void)reading();
+    fork_from(100, 102);
+    truth[100].anonymous_pss = truth[102].anonymous_pss = 60;
+    truth[102].anonymous = 60.1;
+    look(102);
+    (void)reading();
+    pss.families.list[0].doubt = 60 * MIB;
+    assert_near(reading(), 120, 1);
+}
+
 static void equal_workers_that_grow_by_huge_pages_share_no_address_space(void **state)
 {
     (void)state;
@@ -907,6 +964,10 @@ int main(void)
         test(what_was_learned_of_small_steps_is_not_believed_of_a_large_one),
         test(hugetlb_pages_count_and_those_of_a_family_once),
         test(an_address_space_that_two_share_counts_once),
+        test(an_address_space_that_two_share_counts_once_when_it_is_read),
+        test(an_address_space_that_two_share_counts_once_when_it_is_surveyed),
+        test(a_child_whose_parent_has_written_all_anew_shares_no_address_space),
+        test(a_child_that_has_a_little_more_than_its_parent_shares_no_address_space),
         test(equal_workers_that_grow_by_huge_pages_share_no_address_space),
         test(generations_share_different_pages_at_the_same_address),
         test(programs_of_one_name_are_not_read_one_by_one),

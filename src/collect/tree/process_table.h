@@ -30,6 +30,7 @@ struct pss_member {
     uint64_t anonymous, file; /* parts of its RSS; file: shared memory too */
     uint64_t old_anonymous, old_file;
     uint64_t faults, size, resident; /* as they were when that was asked */
+    uint64_t elder_faults;           /* those of its parent, before it was forked */
     uint64_t hugetlb, own_hugetlb;   /* all, and the part believed to be mapped by it alone */
     float    own;                    /* anonymous memory believed to be mapped by it alone */
     float    forked;                 /* the memory that a child which is new in this row was born with */

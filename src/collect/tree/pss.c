@@ -453,12 +453,27 @@ struct estimate {
     unsigned count;
 };
 
+static struct pss_family *family_of(const struct row *row, const struct process *p)
+{
+    return &row->pss->families.list[p->pss.family - 1];
+}
+
+/* A survey does not tell of huge pages, which old kernels copy whole. */
+static bool is_found_alias(const struct row *row, const struct process *p, double alone, unsigned pages_per_fault)
+{
+    return pss_family_is_alias(family_of(row, p), row->table, &row->now, p, alone, row->now.page * pages_per_fault);
+}
+
 static void take_surveyed(const struct row *row, struct process *p, const struct pss_surveyed *s,
                           struct estimate *estimate)
 {
     struct pss_member      *m = &p->pss;
     const struct pss_share *share = &s->anonymous;
     double                  anonymous = (double)m->anonymous;
+    if (is_found_alias(row, p, share->own * anonymous, PSS_HUGE_PAGES)) {
+        pss_family_make_alias(family_of(row, p), p);
+        return;
+    }
     /* Where nothing was found, as in a process that has little, the memory it was thought to have alone. */
     double ratio = share->pages > 0 ? share->ratio : anonymous > 0 ? least(1, m->own / anonymous) : 0;
     double error = share->pages > 8 ? share->error * anonymous : 0.3 * anonymous;
@@ -473,7 +488,8 @@ static void take_surveyed(const struct row *row, struct process *p, const struct
     /* More than there is means pages of zeros, which were read but never written. They are no memory, but look like it.
      */
     bool has_zeros = share->present * (1 - 2 * share->error) > 1.3 * anonymous + 4096;
-    estimate->vague += (has_zeros ? 1 : share->vague / 4) * anonymous;
+    bool may_be_alias = is_found_alias(row, p, share->own * anonymous, 1); /* an exact reading tells */
+    estimate->vague += (has_zeros || may_be_alias ? 1 : share->vague / 4) * anonymous;
     double doubt = s->file.error + vague_doubt(m, s->file.vague) * 1.5;
     if (s->file.pages > 0 && (double)m->file < PSS_BIG && (!m->file_known || m->file_doubt > doubt * (double)m->file))
         note_file(row, p, &s->file, doubt);
@@ -568,6 +584,7 @@ static void buy_survey(struct row *row, struct pss_family *family)
     (void)pss_survey_run(&survey, list, count);
     struct estimate all = add_up(row, members, list, 0, rest);
     struct estimate others = add_up(row, members, list, rest, count);
+    sum = sum_of(row, family); /* without aliases that were found */
     stand_for(&others, sum.anonymous - all.resident, sum.count - all.count);
     all.anonymous += others.anonymous;
     all.variance += others.variance;
@@ -602,7 +619,7 @@ static unsigned choose_by_file(const struct row *row, struct process *ret[static
 
 static void take_files(const struct row *row, struct process *p, const struct pss_surveyed *s)
 {
-    struct pss_family *family = &row->pss->families.list[p->pss.family - 1];
+    struct pss_family *family = family_of(row, p);
     double             before = p->pss.file_pss;
     p->pss.denied = s->error == -EACCES || s->error == -EPERM;
     if (s->error)

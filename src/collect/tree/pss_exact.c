@@ -61,7 +61,13 @@ static void take(const struct pss_now *now, struct process *p, const struct proc
     m->file_row = now->row;
 }
 
-void pss_exact_read(struct pss_families *families, const struct pss_family *family, struct process_table *table,
+/* Of pages that two map, each has a half in its PSS. */
+static double alone(const struct process_rollup *rollup)
+{
+    return 2 * (double)rollup->pss_anonymous - (double)rollup->anonymous;
+}
+
+void pss_exact_read(struct pss_families *families, struct pss_family *family, struct process_table *table,
                     const struct pss_now *now, struct pss_exact *ret)
 {
     *ret = (struct pss_exact){0};
@@ -81,6 +87,11 @@ void pss_exact_read(struct pss_families *families, const struct pss_family *fami
         ret->nanoseconds += clock_thread_cpu() - start;
         ret->walked += anonymous + (double)p->pss.file;
         split(p, &rollup);
+        if (pss_family_is_alias(family, table, now, p, alone(&rollup),
+                                now->page * (rollup.huge > 0 ? PSS_HUGE_PAGES : 1))) {
+            pss_family_make_alias(family, p);
+            continue;
+        }
         take(now, p, &rollup);
         pss_kind_learn(families, p);
         ret->anonymous += (double)rollup.pss_anonymous;

@@ -23,7 +23,7 @@ struct pss_exact {
 };
 
 /* Reads all members that can be read, and notes the memory that each has alone. The sum is left to the caller. */
-void pss_exact_read(struct pss_families *families, const struct pss_family *family, struct process_table *table,
+void pss_exact_read(struct pss_families *families, struct pss_family *family, struct process_table *table,
                     const struct pss_now *now, struct pss_exact *ret);
 
 #endif

@@ -13,10 +13,10 @@ enum {
     FAMILIES_FIRST = 64,
     FAULT_AROUND = 16,
     KID_ROWS = 5,
-    HUGE_PAGES = 512,
     MIXED_ELDERS = 3,
     ALIAS_GROWTH = 1024 /* KiB */,
-    ALIAS_NEAR = 256 /* pages */
+    ALIAS_NEAR = 256 /* pages */,
+    ALIAS_ALONE = 4096 /* KiB */
 };
 
 /* Sums stay numbers, whatever a file says. */
@@ -314,6 +314,7 @@ static void join_family(struct pss_family *family, struct process_table *table, 
     family->doubt += (float)(written * 0.35 + growth * 0.02);
     if (is_known && anonymous - growth > (double)parent->pss.forked)
         parent->pss.forked = (float)(anonymous - growth);
+    m->elder_faults = is_known && parent->pss.age > 0 ? parent->pss.faults : 0;
     m->own_hugetlb = 0;
     if (parent)
         parent->pss.own_hugetlb -= least_of(parent->pss.own_hugetlb, m->hugetlb);
@@ -346,21 +347,36 @@ static void join(struct pss_families *families, struct process_table *table, con
 
 /* Faults are asked last: they may be ahead of the memory, but never behind, except for one fault of each thread that is
  * not counted yet. */
-static bool has_grown_by_others(const struct pss_now *now, const struct process *p, uint64_t *ret_resident,
-                                uint64_t *ret_shared)
+static bool has_grown_by_others(const struct pss_now *now, const struct process *p)
 {
     struct process_stat stat;
-    if (process_statm_read(now->proc, p->memory_of, ret_resident, ret_shared) ||
-        process_stat_read(now->proc, p->pid, &stat))
+    uint64_t            resident = 0;
+    uint64_t            shared = 0;
+    if (process_statm_read(now->proc, p->memory_of, &resident, &shared) || process_stat_read(now->proc, p->pid, &stat))
         return false;
-    double anonymous = (double)*ret_resident - (double)*ret_shared;
+    double anonymous = (double)resident - (double)shared;
     double faults = (double)stat.faults + (double)stat.major - (double)p->pss.faults + (double)stat.threads;
-    return (anonymous - faults * HUGE_PAGES) * now->page > (double)p->pss.old_anonymous + ALIAS_GROWTH;
+    return (anonymous - faults * PSS_HUGE_PAGES) * now->page > (double)p->pss.old_anonymous + ALIAS_GROWTH;
 }
 
-static bool is_near(uint64_t a, uint64_t b)
+static bool is_between(uint64_t value, uint64_t a, uint64_t b, uint64_t slack)
 {
-    return (a > b ? a - b : b - a) <= ALIAS_NEAR;
+    uint64_t least = least_of(a, b);
+    uint64_t most = a > b ? a : b;
+    return value + slack >= least && value <= most + slack;
+}
+
+/* The other is asked between two looks at the one, which may be growing. slack: pages. */
+static bool has_same_memory(const struct pss_now *now, const struct process *p, const struct process *other,
+                            uint64_t slack)
+{
+    uint64_t resident[3];
+    uint64_t shared[3];
+    return process_statm_read(now->proc, p->memory_of, &resident[0], &shared[0]) == 0 &&
+           process_statm_read(now->proc, other->memory_of, &resident[1], &shared[1]) == 0 &&
+           process_statm_read(now->proc, p->memory_of, &resident[2], &shared[2]) == 0 &&
+           is_between(resident[1], resident[0], resident[2], slack) &&
+           is_between(shared[1], shared[0], shared[2], slack);
 }
 
 /* Memory that grew without a fault of its own was touched by another process that shares the address space, and has the
@@ -371,18 +387,13 @@ static bool has_become_alias(const struct pss_family *family, struct process_tab
     struct pss_member *m = &p->pss;
     uint64_t           growth = saturating_subtract(m->anonymous, m->old_anonymous);
     double             faults = (double)(p->faults - m->faults) * now->page;
-    uint64_t           resident = 0;
-    uint64_t           shared = 0;
-    if (!m->moved || family->count < 2 || growth < ALIAS_GROWTH || faults * HUGE_PAGES >= (double)growth ||
-        !has_grown_by_others(now, p, &resident, &shared))
+    if (!m->moved || family->count < 2 || growth < ALIAS_GROWTH || faults * PSS_HUGE_PAGES >= (double)growth ||
+        !has_grown_by_others(now, p))
         return false;
     for (size_t i = 0; i < table->count; i++) {
         struct process *other = &table->list[i];
-        uint64_t        its_resident = 0;
-        uint64_t        its_shared = 0;
-        if (other == p || other->pss.family != m->family || other->pss.is_alias || other->size != p->size ||
-            process_statm_read(now->proc, other->memory_of, &its_resident, &its_shared) ||
-            !is_near(its_resident, resident) || !is_near(its_shared, shared))
+        if (other == p || other->pss.family != m->family || other->pss.is_alias ||
+            !has_same_memory(now, p, other, ALIAS_NEAR))
             continue;
         other->pss.own += m->own;
         return true;
@@ -390,13 +401,31 @@ static bool has_become_alias(const struct pss_family *family, struct process_tab
     return false;
 }
 
-static void make_alias(struct pss_family *family, struct pss_member *m)
+void pss_family_make_alias(struct pss_family *family, struct process *p)
 {
+    struct pss_member *m = &p->pss;
     family->count--;
     family->aliases++;
     m->is_alias = true;
     m->own = m->file_pss = m->file_doubt = 0;
     m->hugetlb = m->own_hugetlb = 0;
+}
+
+/* Faults so far are asked for only where those of the counters are too few. */
+bool pss_family_is_alias(const struct pss_family *family, const struct process_table *table, const struct pss_now *now,
+                         const struct process *p, double alone, double per_fault)
+{
+    const struct process *parent = process_table_find(table, p->parent, p->parent_start);
+    struct process_stat   mine;
+    struct process_stat   its;
+    double                most_of = (alone - ALIAS_ALONE) / per_fault / 1.25; /* the faults that would explain it */
+    if (family->count < 2 || !parent || parent->pss.family != p->pss.family ||
+        (double)p->faults + (double)saturating_subtract(parent->faults, p->pss.elder_faults) >= most_of ||
+        process_stat_read(now->proc, p->pid, &mine) || process_stat_read(now->proc, parent->pid, &its))
+        return false;
+    double faults = (double)(mine.faults + mine.major) +
+                    (double)saturating_subtract(its.faults + its.major, p->pss.elder_faults);
+    return faults < most_of && has_same_memory(now, p, parent, 0);
 }
 
 /* Faults beyond the growth are copies of pages that were shared, or pages that another had copied already. */
@@ -475,7 +504,7 @@ static void take_one(struct pss_families *families, struct process_table *table,
     struct pss_member *m = &p->pss;
     struct pss_family *family = &families->list[m->family - 1];
     if (m->age > 0 && !m->is_alias && has_become_alias(family, table, now, p))
-        make_alias(family, m);
+        pss_family_make_alias(family, p);
     uint64_t by = m->file > m->old_file ? m->file - m->old_file : m->old_file - m->file;
     bool     is_new = m->age == 0;
     m->age = (uint8_t)(m->age + (m->age < KID_ROWS));

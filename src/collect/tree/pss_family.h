@@ -53,7 +53,7 @@ struct pss_kind {
     float    file, ratio, error;
 };
 
-enum { PSS_KINDS = 64, PSS_AGREED_MAX = 6 };
+enum { PSS_KINDS = 64, PSS_AGREED_MAX = 6, PSS_HUGE_PAGES = 512 /* pages of a huge one */ };
 
 struct pss_families {
     struct pss_family *list;
@@ -91,6 +91,15 @@ void pss_families_update(struct pss_families *families, struct process_table *ta
 /* A member that has just been looked into, by a reading that took its time: its counters are read again, or what it
  * touched meanwhile would count by the reading and by them. Returns how much that may have been at most. */
 double pss_family_read_again(const struct pss_now *now, struct process *p);
+
+/* A reading found `alone` KiB of anonymous memory that this member alone maps. A forked process shares what it was born
+ * with until it or its parent writes there, by a fault for each page, or for per_fault KiB. True if that cannot be, and
+ * both have the same memory: they have one address space (CLONE_VM). */
+bool pss_family_is_alias(const struct pss_family *family, const struct process_table *table, const struct pss_now *now,
+                         const struct process *p, double alone, double per_fault);
+
+/* From now on it does not count. */
+void pss_family_make_alias(struct pss_family *family, struct process *p);
 
 /* What a family may have at least and at most: brings its sum and its doubt between those. */
 void pss_family_bound(struct pss_family *family, struct process_table *table);
