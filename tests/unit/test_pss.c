@@ -744,6 +744,22 @@ static void a_child_that_has_a_little_more_than_its_parent_shares_no_address_spa
     assert_near(reading(), 120, 1);
 }
 
+/* As a userfaultfd handler fills it: without a fault of its own. */
+static void a_child_that_another_fills_and_that_maps_more_shares_no_address_space(void **state)
+{
+    (void)state;
+    begin(100, 100, 1);
+    (void)reading();
+    fork_from(100, 101);
+    truth[101].anonymous = 50;
+    look(101);
+    assert_near(reading(), 100.5, 8);
+    find(101)->size += 1 << 20;
+    truth[101].anonymous = 100;
+    look(101);
+    assert_near(reading(), 150.5, 8);
+}
+
 static void equal_workers_that_grow_by_huge_pages_share_no_address_space(void **state)
 {
     (void)state;
@@ -968,6 +984,7 @@ int main(void)
         test(an_address_space_that_two_share_counts_once_when_it_is_surveyed),
         test(a_child_whose_parent_has_written_all_anew_shares_no_address_space),
         test(a_child_that_has_a_little_more_than_its_parent_shares_no_address_space),
+        test(a_child_that_another_fills_and_that_maps_more_shares_no_address_space),
         test(equal_workers_that_grow_by_huge_pages_share_no_address_space),
         test(generations_share_different_pages_at_the_same_address),
         test(programs_of_one_name_are_not_read_one_by_one),

@@ -470,7 +470,8 @@ static void take_surveyed(const struct row *row, struct process *p, const struct
     struct pss_member      *m = &p->pss;
     const struct pss_share *share = &s->anonymous;
     double                  anonymous = (double)m->anonymous;
-    if (is_found_alias(row, p, share->own * anonymous, PSS_HUGE_PAGES)) {
+    bool                    may_be_alias = is_found_alias(row, p, share->own * anonymous, 1);
+    if (may_be_alias && is_found_alias(row, p, share->own * anonymous, PSS_HUGE_PAGES)) {
         pss_family_make_alias(family_of(row, p), p);
         return;
     }
@@ -488,7 +489,7 @@ static void take_surveyed(const struct row *row, struct process *p, const struct
     /* More than there is means pages of zeros, which were read but never written. They are no memory, but look like it.
      */
     bool has_zeros = share->present * (1 - 2 * share->error) > 1.3 * anonymous + 4096;
-    bool may_be_alias = is_found_alias(row, p, share->own * anonymous, 1); /* an exact reading tells */
+    /* An exact reading tells, where one can be bought. */
     estimate->vague += (has_zeros || may_be_alias ? 1 : share->vague / 4) * anonymous;
     double doubt = s->file.error + vague_doubt(m, s->file.vague) * 1.5;
     if (s->file.pages > 0 && (double)m->file < PSS_BIG && (!m->file_known || m->file_doubt > doubt * (double)m->file))

@@ -347,7 +347,7 @@ static void join(struct pss_families *families, struct process_table *table, con
 
 /* Faults are asked last: they may be ahead of the memory, but never behind, except for one fault of each thread that is
  * not counted yet. */
-static bool has_grown_by_others(const struct pss_now *now, const struct process *p)
+static bool has_grown_by_others(const struct pss_now *now, const struct process *p, uint64_t *ret_size)
 {
     struct process_stat stat;
     uint64_t            resident = 0;
@@ -356,6 +356,7 @@ static bool has_grown_by_others(const struct pss_now *now, const struct process 
         return false;
     double anonymous = (double)resident - (double)shared;
     double faults = (double)stat.faults + (double)stat.major - (double)p->pss.faults + (double)stat.threads;
+    *ret_size = stat.size;
     return (anonymous - faults * PSS_HUGE_PAGES) * now->page > (double)p->pss.old_anonymous + ALIAS_GROWTH;
 }
 
@@ -387,12 +388,15 @@ static bool has_become_alias(const struct pss_family *family, struct process_tab
     struct pss_member *m = &p->pss;
     uint64_t           growth = saturating_subtract(m->anonymous, m->old_anonymous);
     double             faults = (double)(p->faults - m->faults) * now->page;
+    uint64_t           size = 0;
     if (!m->moved || family->count < 2 || growth < ALIAS_GROWTH || faults * PSS_HUGE_PAGES >= (double)growth ||
-        !has_grown_by_others(now, p))
+        !has_grown_by_others(now, p, &size))
         return false;
     for (size_t i = 0; i < table->count; i++) {
-        struct process *other = &table->list[i];
+        struct process     *other = &table->list[i];
+        struct process_stat its;
         if (other == p || other->pss.family != m->family || other->pss.is_alias ||
+            process_stat_read(now->proc, other->pid, &its) || its.size != size ||
             !has_same_memory(now, p, other, ALIAS_NEAR))
             continue;
         other->pss.own += m->own;
@@ -425,7 +429,7 @@ bool pss_family_is_alias(const struct pss_family *family, const struct process_t
         return false;
     double faults = (double)(mine.faults + mine.major) +
                     (double)saturating_subtract(its.faults + its.major, p->pss.elder_faults);
-    return faults < most_of && has_same_memory(now, p, parent, 0);
+    return faults < most_of && mine.size == its.size && has_same_memory(now, p, parent, 0);
 }
 
 /* Faults beyond the growth are copies of pages that were shared, or pages that another had copied already. */
